@@ -1,0 +1,6 @@
+std = "lua54"
+max_line_length = 120
+unused_args = false
+files["tests/**/*_spec.lua"] = { std = "+busted" }
+files["*.rockspec"] = { std = "rockspec" }
+files["lua_module/azpec.meta.lua"] = { ignore = { "2.." } }
