@@ -1,0 +1,185 @@
+/* buf.c -- growable bytes; the only caller of the allocator. */
+#include "buf.h"
+
+#include <string.h>
+
+void *mem_resize(const struct mem *mem, void *ptr, size_t osize, size_t nsize) {
+	return mem->alloc(mem->ud, ptr, osize, nsize);
+}
+
+void mem_wipe(void *ptr, size_t n) {
+	volatile char *p = ptr;
+	while (n-- > 0)
+		*p++ = 0;
+}
+
+struct span span_of(const char *cstr) {
+	return (struct span){ cstr, cstr ? strlen(cstr) : 0 };
+}
+
+bool span_eq(struct span a, struct span b) {
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+static char lower(char c) {
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool span_istarts(struct span s, struct span prefix) {
+	if (s.n < prefix.n)
+		return false;
+	for (size_t i = 0; i < prefix.n; i++)
+		if (lower(s.p[i]) != lower(prefix.p[i]))
+			return false;
+	return true;
+}
+
+bool span_ieq(struct span a, struct span b) {
+	return a.n == b.n && span_istarts(a, b);
+}
+
+static bool is_blank(char c) {
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct span span_trim(struct span s) {
+	while (s.n > 0 && is_blank(s.p[s.n - 1]))
+		s.n--;
+	while (s.n > 0 && is_blank(*s.p))
+		s = span_from(s, 1);
+	return s;
+}
+
+struct span span_from(struct span s, size_t at) {
+	return (struct span){ s.p + at, s.n - at };
+}
+
+bool span_uint(struct span s, int64_t *out) {
+	int64_t v = 0;
+	if (s.n == 0)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		int d = s.p[i] - '0';
+		if (d < 0 || d > 9 || v > (INT64_MAX - d) / 10)
+			return false;
+		v = v * 10 + d;
+	}
+	*out = v;
+	return true;
+}
+
+void buf_init(struct buf *b, const struct mem *mem, size_t max) {
+	*b = (struct buf){ .mem = mem, .max = max };
+}
+
+void buf_free(struct buf *b) {
+	if (b->p) {
+		if (b->secret)
+			mem_wipe(b->p, b->cap);
+		mem_resize(b->mem, b->p, b->cap, 0);
+	}
+	b->p = NULL;
+	b->n = b->cap = 0;
+	b->failed = false;
+}
+
+void buf_clear(struct buf *b) {
+	if (b->secret && b->p)
+		mem_wipe(b->p, b->n);
+	b->n = 0;
+	b->failed = false;
+}
+
+/* A secret never travels through realloc: the block it leaves is wiped. */
+static char *regrow(struct buf *b, size_t cap) {
+	char *p;
+	if (!b->secret || !b->p)
+		return mem_resize(b->mem, b->p, b->cap, cap);
+	p = mem_resize(b->mem, NULL, 0, cap);
+	if (p) {
+		memcpy(p, b->p, b->n);
+		mem_wipe(b->p, b->cap);
+		mem_resize(b->mem, b->p, b->cap, 0);
+	}
+	return p;
+}
+
+static bool fail(struct buf *b) {
+	buf_free(b);
+	b->failed = true;
+	return false;
+}
+
+/* ... and for a closing NUL. */
+bool buf_reserve(struct buf *b, size_t n) {
+	size_t need, cap;
+	char *p;
+	if (b->failed)
+		return false;
+	if (n > b->max - b->n)
+		return fail(b);
+	need = b->n + n + 1;
+	if (need <= b->cap)
+		return true;
+	cap = b->cap ? b->cap * 2 : need;
+	if (cap < need)
+		cap = need;
+	p = regrow(b, cap);
+	if (!p)
+		return fail(b);
+	b->p = p;
+	b->cap = cap;
+	return true;
+}
+
+void buf_add(struct buf *b, struct span s) {
+	if (!buf_reserve(b, s.n))
+		return;
+	if (s.n > 0)
+		memcpy(b->p + b->n, s.p, s.n);
+	b->n += s.n;
+}
+
+void buf_addc(struct buf *b, char c) {
+	buf_add(b, (struct span){ &c, 1 });
+}
+
+void buf_adds(struct buf *b, const char *cstr) {
+	buf_add(b, span_of(cstr));
+}
+
+void buf_addint(struct buf *b, int64_t i) {
+	char digits[20];
+	size_t at = sizeof digits;
+	uint64_t u = i < 0 ? 0 - (uint64_t)i : (uint64_t)i;
+	do {
+		digits[--at] = (char)('0' + u % 10);
+		u /= 10;
+	} while (u > 0);
+	if (i < 0)
+		buf_addc(b, '-');
+	buf_add(b, (struct span){ digits + at, sizeof digits - at });
+}
+
+void buf_set(struct buf *b, struct span s) {
+	buf_clear(b);
+	buf_add(b, s);
+}
+
+void buf_move(struct buf *to, struct buf *from) {
+	buf_free(to);
+	*to = *from;
+	from->p = NULL;
+	from->n = from->cap = 0;
+}
+
+struct span buf_span(const struct buf *b) {
+	return (struct span){ b->p, b->n };
+}
+
+const char *buf_cstr(struct buf *b) {
+	if (!buf_reserve(b, 0))
+		return NULL;
+	b->p[b->n] = '\0';
+	return b->p;
+}

@@ -1,0 +1,61 @@
+/* retry.c -- which outcomes are worth another try, and when. */
+#include "retry.h"
+
+static bool net_worthwhile(enum net_error e) {
+	switch (e) {
+	case NET_RESOLVE:
+	case NET_PROXY:
+	case NET_CONNECT:
+	case NET_TLS:
+	case NET_TIMEOUT:
+	case NET_SEND:
+	case NET_RECV:
+	case NET_OTHER:
+		return true;
+	default: /* bad URL, certificate, CA file; too big; not HTTP */
+		return false;
+	}
+}
+
+bool retry_worthwhile(const struct retry_policy *p, const struct reply *r,
+                      struct span code) {
+	if (r->error != NET_OK)
+		return net_worthwhile(r->error);
+	switch (r->status) {
+	case 408:
+	case 429:
+	case 500:
+	case 502:
+	case 503:
+	case 504:
+		return true;
+	case 409: /* a lock does not go away by asking again */
+		return !span_ieq(code, SPAN("ScopeLocked")) &&
+		       (p->conflict || reply_header(r, "retry-after").n > 0);
+	default:
+		return false;
+	}
+}
+
+int64_t retry_backoff(const struct retry_policy *p, int tries,
+                      uint32_t random) {
+	int64_t factor = ((int64_t)1 << (tries < 20 ? tries : 20)) - 1;
+	int64_t most = p->max_delay;
+	int64_t ms =
+		p->base_delay > most / factor ? most : p->base_delay * factor;
+	ms = ms * (800 + (int64_t)(random % 500)) / 1000;
+	return ms < most ? ms : most;
+}
+
+int64_t retry_delay(const struct retry_policy *p, int tries, int64_t asked,
+                    uint32_t random) {
+	if (tries >= p->max_tries)
+		return -1;
+	if (asked > p->max_delay)
+		return -1; /* give the answer back rather than sit on it */
+	return asked > 0 ? asked : retry_backoff(p, tries, random);
+}
+
+bool retry_ambiguous(const struct reply *r) {
+	return r->error != NET_OK ? r->sent : r->status >= 500;
+}

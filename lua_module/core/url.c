@@ -1,0 +1,225 @@
+/* url.c -- URLs, origins, percent-encoding (RFC 3986). */
+#include "url.h"
+
+static bool is_digit(char c) {
+	return c >= '0' && c <= '9';
+}
+
+static bool is_alpha(char c) {
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_hex(char c) {
+	return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+static bool is_unreserved(char c) {
+	return is_alpha(c) || is_digit(c) || c == '-' || c == '.' || c == '_' ||
+	       c == '~';
+}
+
+static size_t find(struct span s, const char *any) {
+	for (size_t i = 0; i < s.n; i++)
+		for (const char *c = any; *c; c++)
+			if (s.p[i] == *c)
+				return i;
+	return s.n;
+}
+
+static bool printable(struct span s) {
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* A bracketed IPv6 address or letters, digits, dots and hyphens. */
+static bool host_ok(struct span h) {
+	bool six = h.n > 2 && h.p[0] == '[' && h.p[h.n - 1] == ']';
+	size_t from = six ? 1 : 0, to = six ? h.n - 1 : h.n;
+	if (h.n == 0 || h.n > 255)
+		return false;
+	for (size_t i = from; i < to; i++) {
+		char c = h.p[i];
+		bool ok = six ? is_hex(c) || c == ':' || c == '.'
+		              : is_alpha(c) || is_digit(c) || c == '.' ||
+		                          c == '-';
+		if (!ok)
+			return false;
+	}
+	return true;
+}
+
+static bool parse_port(struct span text, struct url *u) {
+	int64_t port;
+	if (!span_uint(text, &port) || port < 1 || port > 65535)
+		return false;
+	u->port = (int)port;
+	return true;
+}
+
+/* host[:port], without user-info */
+static bool parse_authority(struct span a, struct url *u) {
+	size_t end = a.n > 0 && *a.p == '[' ? find(a, "]") : 0;
+	size_t colon = end + find(span_from(a, end), ":");
+	u->host = (struct span){ a.p, colon };
+	u->port = span_ieq(u->scheme, SPAN("https")) ? 443 : 80;
+	if (colon < a.n && !parse_port(span_from(a, colon + 1), u))
+		return false;
+	return host_ok(u->host);
+}
+
+bool url_parse(struct span text, struct url *u) {
+	size_t colon = find(text, ":"), end, at;
+	struct span rest;
+	if (!printable(text) || colon + 3 > text.n)
+		return false;
+	u->scheme = (struct span){ text.p, colon };
+	if (!span_ieq(u->scheme, SPAN("https")) &&
+	    !span_ieq(u->scheme, SPAN("http")))
+		return false;
+	rest = span_from(text, colon);
+	if (!span_istarts(rest, SPAN("://")))
+		return false;
+	rest = span_from(rest, 3);
+	end = find(rest, "/?#");
+	u->path = span_from(rest, end);
+	at = find((struct span){ rest.p, end }, "@");
+	u->userinfo = at < end;
+	if (u->userinfo)
+		return false;
+	return parse_authority((struct span){ rest.p, end }, u);
+}
+
+bool url_same_origin(const struct url *a, const struct url *b) {
+	return !a->userinfo && !b->userinfo && a->port == b->port &&
+	       span_ieq(a->scheme, b->scheme) && span_ieq(a->host, b->host);
+}
+
+bool url_on(struct span text, const struct url *origins, size_t count) {
+	struct url u;
+	if (!url_parse(text, &u))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (url_same_origin(&u, &origins[i]))
+			return true;
+	return false;
+}
+
+bool url_is_loopback(const struct url *u) {
+	int64_t n;
+	struct span last = u->host;
+	if (span_ieq(u->host, SPAN("localhost")) ||
+	    span_eq(u->host, SPAN("[::1]")))
+		return true;
+	if (!span_istarts(u->host, SPAN("127.")))
+		return false;
+	for (int dots = 0; dots < 3; dots++) { /* 127.a.b.c and nothing else */
+		size_t dot = find(last, ".");
+		struct span part = { last.p, dot };
+		if (dot == last.n || !span_uint(part, &n) || n > 255)
+			return false;
+		last = span_from(last, dot + 1);
+	}
+	return span_uint(last, &n) && n <= 255;
+}
+
+static struct span without_fragment(struct span s) {
+	return (struct span){ s.p, find(s, "#") };
+}
+
+/* RFC 3986 5.2.4 on a path that starts with '/'. */
+static void add_path(struct buf *out, struct span path) {
+	size_t start = out->n;
+	while (path.n > 0 && !out->failed) {
+		size_t end = 1 + find(span_from(path, 1), "/");
+		struct span seg = { path.p, end };
+		bool last = end == path.n;
+		path = span_from(path, end);
+		if (span_eq(seg, SPAN("/.."))) {
+			while (out->n > start && out->p[--out->n] != '/')
+				continue;
+		} else if (!span_eq(seg, SPAN("/."))) {
+			buf_add(out, seg);
+			continue;
+		}
+		if (last)
+			buf_addc(out, '/');
+	}
+}
+
+static void add_query(struct buf *out, struct span reference) {
+	buf_add(out, span_from(reference, find(reference, "?")));
+}
+
+static bool has_scheme(struct span s) {
+	size_t colon = find(s, ":/?#");
+	return colon < s.n && s.p[colon] == ':' && is_alpha(*s.p);
+}
+
+/* The base's path up to its last '/', and the reference after it. */
+static void add_merged(struct buf *out, struct span base, struct span ref) {
+	struct buf path;
+	size_t end = find(base, "?#");
+	buf_init(&path, out->mem, out->max);
+	while (end > 0 && base.p[end - 1] != '/')
+		end--;
+	buf_add(&path, (struct span){ base.p, end });
+	if (end == 0)
+		buf_addc(&path, '/');
+	buf_add(&path, (struct span){ ref.p, find(ref, "?") });
+	add_path(out, buf_span(&path));
+	out->failed |= path.failed;
+	buf_free(&path);
+}
+
+bool url_resolve(struct buf *out, struct span base, struct span reference) {
+	struct url b;
+	struct span ref = without_fragment(reference);
+	buf_clear(out);
+	if (ref.n == 0 || !printable(ref) || !url_parse(base, &b))
+		return false;
+	if (has_scheme(ref)) {
+		buf_add(out, ref);
+		return !out->failed;
+	}
+	buf_add(out, (struct span){ base.p, b.scheme.n + 1 });
+	if (span_istarts(ref, SPAN("//"))) {
+		buf_add(out, ref);
+		return !out->failed;
+	}
+	buf_add(out,
+	        (struct span){ base.p + b.scheme.n + 1,
+	                       (size_t)(b.path.p - base.p) - b.scheme.n - 1 });
+	if (*ref.p == '/') {
+		add_path(out, (struct span){ ref.p, find(ref, "?") });
+	} else if (*ref.p == '?') {
+		buf_add(out, (struct span){ b.path.p, find(b.path, "?#") });
+	} else {
+		add_merged(out, b.path, ref);
+	}
+	add_query(out, ref);
+	return !out->failed;
+}
+
+void url_encode(struct buf *out, struct span text) {
+	static const char hex[] = "0123456789ABCDEF";
+	for (size_t i = 0; i < text.n; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+		if (is_unreserved(text.p[i])) {
+			buf_addc(out, text.p[i]);
+		} else {
+			buf_addc(out, '%');
+			buf_addc(out, hex[c >> 4]);
+			buf_addc(out, hex[c & 15]);
+		}
+	}
+}
+
+void form_add(struct buf *out, const char *name, struct span value) {
+	if (out->n > 0)
+		buf_addc(out, '&');
+	buf_adds(out, name);
+	buf_addc(out, '=');
+	url_encode(out, value); /* %20 for a blank is as good as '+' */
+}
