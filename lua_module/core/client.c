@@ -1,0 +1,290 @@
+/* client.c -- the operations of one client and whose turn it is. */
+#include "client.h"
+
+/* ---- queues ------------------------------------------------------------- */
+
+static void leave(struct job *j) {
+	struct queue *q = j->queue;
+	if (!q)
+		return;
+	*(j->prev ? &j->prev->next : &q->first) = j->next;
+	*(j->next ? &j->next->prev : &q->last) = j->prev;
+	j->prev = j->next = NULL;
+	j->queue = NULL;
+	q->n--;
+}
+
+static void enter(struct queue *q, struct job *j) {
+	leave(j);
+	j->prev = q->last;
+	*(q->last ? &q->last->next : &q->first) = j;
+	q->last = j;
+	j->queue = q;
+	q->n++;
+}
+
+/* ---- those who wait for a time: a binary heap --------------------------- */
+
+static void put(struct client *c, size_t at, struct job *j) {
+	c->heap[at - 1] = j;
+	j->heap_at = at;
+}
+
+static void sift_up(struct client *c, size_t at, struct job *j) {
+	while (at > 1 && c->heap[at / 2 - 1]->due > j->due) {
+		put(c, at, c->heap[at / 2 - 1]);
+		at /= 2;
+	}
+	put(c, at, j);
+}
+
+static void sift_down(struct client *c, size_t at, struct job *j) {
+	size_t child;
+	while ((child = at * 2) <= c->heap_n) {
+		if (child < c->heap_n &&
+		    c->heap[child]->due < c->heap[child - 1]->due)
+			child++;
+		if (c->heap[child - 1]->due >= j->due)
+			break;
+		put(c, at, c->heap[child - 1]);
+		at = child;
+	}
+	put(c, at, j);
+}
+
+static void forget_due(struct client *c, struct job *j) {
+	size_t at = j->heap_at;
+	struct job *last;
+	if (at == 0)
+		return;
+	j->heap_at = 0;
+	last = c->heap[--c->heap_n];
+	if (last == j)
+		return;
+	if (at > 1 && c->heap[at / 2 - 1]->due > last->due)
+		sift_up(c, at, last);
+	else
+		sift_down(c, at, last);
+}
+
+/* The heap has a place for every operation: client_add saw to it. */
+static void set_due(struct client *c, struct job *j, int64_t due) {
+	forget_due(c, j);
+	if (due == NEVER)
+		return;
+	j->due = due;
+	sift_up(c, ++c->heap_n, j);
+}
+
+static bool make_room(struct client *c, size_t jobs) {
+	size_t cap = c->heap_cap ? c->heap_cap * 2 : 16;
+	struct job **heap;
+	if (jobs <= c->heap_cap)
+		return true;
+	heap = mem_resize(c->cfg.mem, c->heap, c->heap_cap * sizeof *heap,
+	                  cap * sizeof *heap);
+	if (!heap)
+		return false;
+	c->heap = heap;
+	c->heap_cap = cap;
+	return true;
+}
+
+/* ---- life --------------------------------------------------------------- */
+
+void client_init(struct client *c, const struct op_config *cfg,
+                 size_t max_flying) {
+	c->cfg = *cfg;
+	c->max_flying = max_flying;
+}
+
+void client_free(struct client *c) {
+	if (c->heap)
+		mem_resize(c->cfg.mem, c->heap, c->heap_cap * sizeof *c->heap,
+		           0);
+	c->heap = NULL;
+	c->heap_n = c->heap_cap = 0;
+}
+
+bool client_add(struct client *c, struct job *j) {
+	if (!make_room(c, c->jobs + 1))
+		return false;
+	c->jobs++;
+	enter(&c->ready, j);
+	return true;
+}
+
+void client_remove(struct client *c, struct job *j) {
+	forget_due(c, j);
+	leave(j);
+	c->jobs--;
+}
+
+void client_resume(struct client *c, struct job *j) {
+	enter(&c->ready, j);
+}
+
+void client_lost_signin(struct client *c) {
+	c->signin.in_flight = false;
+	c->signin_transfer = NULL;
+}
+
+static void ended(struct client *c, struct job *j) {
+	forget_due(c, j);
+	enter(&c->ended, j);
+}
+
+void client_cancel(struct client *c, struct job *j, const char *why,
+                   struct now now) {
+	op_stop(&j->op, FAIL_CANCELED, why, now);
+	ended(c, j);
+}
+
+/* ---- turns -------------------------------------------------------------- */
+
+/* To be asked what it wants, before those who have not begun: an operation
+   once begun is to be brought to its end.  Its deadline goes on meanwhile. */
+static void ready(struct client *c, struct job *j, struct now now) {
+	leave(j);
+	j->next = c->ready.first;
+	*(j->next ? &j->next->prev : &c->ready.last) = j;
+	c->ready.first = j;
+	j->queue = &c->ready;
+	c->ready.n++;
+	set_due(c, j, j->op.deadline > now.mono ? j->op.deadline : NEVER);
+}
+
+static void wake_due(struct client *c, struct now now) {
+	while (c->heap_n > 0 && c->heap[0]->due <= now.mono)
+		ready(c, c->heap[0], now);
+}
+
+/* The token came, or will not come: all who wait for it hear of it. */
+static bool tell_tokenless(struct client *c, struct now now) {
+	const struct fail *why = signin_failure(&c->signin);
+	bool told = false;
+	while (c->tokenless.last && (c->signin.live || why)) {
+		struct job *j = c->tokenless.last;
+		if (!c->signin.live)
+			op_no_token(&j->op, why, now);
+		ready(c, j, now);
+		told = true;
+	}
+	return told;
+}
+
+static void want_token(struct client *c, struct job *j, int64_t deadline,
+                       struct now now) {
+	uint32_t generation = signin_token(&c->signin, j->op.refused,
+	                                   buf_span(&j->op.claims), now);
+	if (generation) {
+		op_grant(&j->op, generation, now);
+	} else {
+		enter(&c->tokenless, j);
+		set_due(c, j, deadline);
+	}
+}
+
+/* The one place where a token meets a request; whoever built the URL, the
+   token goes to no other origin. */
+static bool authorize(struct client *c, struct job *j, struct request *q,
+                      struct now now) {
+	if (!url_on(buf_span(&q->url), c->cfg.origins, c->cfg.origin_count)) {
+		op_stop(&j->op, FAIL_UNTRUSTED,
+		        "the request's URL is on no trusted origin", now);
+		return false;
+	}
+	q->allow_http = span_istarts(buf_span(&q->url), SPAN("http:"));
+	buf_adds(&q->head, "Authorization: Bearer ");
+	buf_add(&q->head, buf_span(&c->signin.token));
+	buf_addc(&q->head, '\0');
+	return true;
+}
+
+/* Asks the first in line.  True: it wants to send. */
+static bool ask(struct client *c, struct now now, struct request *request) {
+	struct job *j = c->ready.first;
+	int64_t until;
+	switch (op_next(&j->op, now, request, &until)) {
+	case OP_TOKEN:
+		want_token(c, j, until, now);
+		return false;
+	case OP_SEND:
+		return authorize(c, j, request, now);
+	case OP_WAIT:
+		leave(j);
+		set_due(c, j, until);
+		return false;
+	case OP_DONE:
+	case OP_FAIL:
+		ended(c, j);
+		return false;
+	}
+	return false;
+}
+
+/* May the first in line be asked?  A full house still hears of deadlines. */
+static bool may_ask(const struct client *c, struct now now) {
+	const struct job *j = c->ready.first;
+	return j && (c->flying.n < c->max_flying ||
+	             j->op.deadline <= now.mono || j->op.end != OP_WAIT);
+}
+
+enum client_want client_next(struct client *c, struct now now, struct job **job,
+                             struct request *request, int64_t *until) {
+	enum signin_want signin;
+	*job = NULL;
+	wake_due(c, now);
+	do {
+		while (may_ask(c, now) && !c->ended.first) {
+			*job = c->ready.first;
+			if (ask(c, now, request))
+				return CLIENT_SEND;
+		}
+		*job = c->ended.first;
+		if (*job) {
+			leave(*job);
+			return CLIENT_ENDED;
+		}
+		signin = signin_next(&c->signin, now, request, until);
+		if (signin == SIGNIN_SEND)
+			return CLIENT_SEND;
+		if (signin == SIGNIN_CALL)
+			return CLIENT_CALL;
+	} while (tell_tokenless(c, now));
+	if (c->heap_n > 0 && c->heap[0]->due < *until)
+		*until = c->heap[0]->due;
+	return CLIENT_WAIT;
+}
+
+void client_sent(struct client *c, struct job *job, struct now now) {
+	if (!job) {
+		signin_sent(&c->signin, now);
+		return;
+	}
+	op_sent(&job->op, now);
+	enter(&c->flying, job);
+	set_due(c, job, job->op.deadline);
+}
+
+void client_feed(struct client *c, struct job *job, const struct reply *r,
+                 const struct facts *f, struct now now) {
+	if (job) {
+		op_feed(&job->op, r, f, now);
+		ready(c, job, now);
+	} else {
+		signin_feed(&c->signin, r, f, now);
+		tell_tokenless(c, now);
+	}
+}
+
+void client_give(struct client *c, struct span token, int64_t expires_on,
+                 struct now now) {
+	signin_give(&c->signin, token, expires_on, now);
+	tell_tokenless(c, now);
+}
+
+void client_refuse(struct client *c, struct span why, struct now now) {
+	signin_refuse(&c->signin, why, now);
+	tell_tokenless(c, now);
+}

@@ -1,0 +1,12 @@
+/* legs.h -- the rules of the conversation. */
+#ifndef AZPEC_LEGS_H
+#define AZPEC_LEGS_H
+
+#include "op.h"
+
+/* An answer that is not worth another try of the same request: moves the
+   operation on to where it leads. */
+void legs_judge(struct op *o, const struct reply *r, const struct facts *f,
+                struct now now);
+
+#endif

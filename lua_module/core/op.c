@@ -1,0 +1,411 @@
+/* op.c -- the conversation: which request comes next, when, and when it is
+   over. */
+#include "opinner.h"
+
+#include "legs.h"
+#include "opfail.h"
+
+enum { MAX_WORD = 256 };
+
+/* ---- birth and death ---------------------------------------------------- */
+
+static void adopt(struct op *o, struct span *s) {
+	struct span copy = { o->text.p + o->text.n, s->n };
+	if (!s->p)
+		return;
+	buf_add(&o->text, *s);
+	*s = copy;
+}
+
+/* One block for all strings: ten thousand operations may wait at once. */
+static bool copy_spec(struct op *o) {
+	struct op_spec *s = &o->spec;
+	struct span *all[] = { &s->url,
+		               &s->id,
+		               &s->api_version,
+		               &s->body,
+		               &s->status,
+		               &s->description,
+		               &s->action_required,
+		               &s->if_match,
+		               &s->client_request_id,
+		               &s->traceparent };
+	size_t n = 0;
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		n += all[i]->n;
+	if (!buf_reserve(&o->text, n))
+		return false;
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		adopt(o, all[i]);
+	return true;
+}
+
+static enum op_leg first_leg(enum op_kind kind) {
+	return kind == OP_UPDATE || kind == OP_DELETE ? LEG_WRITE : LEG_READ;
+}
+
+bool op_init(struct op *o, const struct op_config *cfg,
+             const struct op_spec *spec) {
+	*o = (struct op){ .cfg = cfg,
+		          .spec = *spec,
+		          .leg = first_leg(spec->kind),
+		          .end = OP_WAIT,
+		          .percent = -1,
+		          .deadline = NEVER,
+		          .missing_since = -1,
+		          .random = spec->seed | 1 };
+	buf_init(&o->text, cfg->mem, OP_MAX_TEXT);
+	buf_init(&o->etag, cfg->mem, OP_MAX_TEXT);
+	buf_init(&o->claims, cfg->mem, OP_MAX_TEXT);
+	buf_init(&o->word, cfg->mem, MAX_WORD);
+	buf_init(&o->next, cfg->mem, OP_MAX_TEXT);
+	buf_init(&o->request_id, cfg->mem, MAX_WORD);
+	buf_init(&o->correlation_id, cfg->mem, MAX_WORD);
+	poll_init(&o->poll, cfg->mem, spec->poll_interval);
+	fail_init(&o->fail, cfg->mem);
+	return copy_spec(o);
+}
+
+void op_free(struct op *o) {
+	buf_free(&o->text);
+	buf_free(&o->etag);
+	buf_free(&o->claims);
+	buf_free(&o->word);
+	buf_free(&o->next);
+	buf_free(&o->request_id);
+	buf_free(&o->correlation_id);
+	poll_free(&o->poll);
+	fail_free(&o->fail);
+}
+
+/* ---- small questions ---------------------------------------------------- */
+
+static bool over(const struct op *o) {
+	return o->end == OP_DONE || o->end == OP_FAIL;
+}
+
+bool op_writes(const struct op *o) {
+	return o->spec.kind != OP_GET && o->spec.kind != OP_LIST;
+}
+
+bool op_unknown(const struct op *o) {
+	return op_writes(o) && (o->accepted || o->ambiguous ||
+	                        (o->in_flight && o->leg == LEG_WRITE));
+}
+
+enum phase op_phase(const struct op *o) {
+	switch (o->leg) {
+	case LEG_READ:
+	case LEG_WRITE:
+		return PHASE_REQUEST;
+	case LEG_POLL:
+		return PHASE_POLL;
+	default:
+		return PHASE_RESULT;
+	}
+}
+
+/* Books the time since the last happening: first the wait that was due, then
+   either the request or, without a token, the wait for one. */
+static void book(struct op *o, struct now now) {
+	enum phase phase = op_phase(o);
+	int64_t all = o->mark < now.mono ? now.mono - o->mark : 0;
+	int64_t wait = o->not_before > o->mark ? o->not_before - o->mark : 0;
+	wait = wait < all ? wait : all;
+	o->spent[phase] += wait;
+	o->spent[o->token ? phase : PHASE_TOKEN] += all - wait;
+	o->mark = now.mono;
+}
+
+static uint32_t draw(struct op *o) { /* xorshift32: jitter, no secret */
+	o->random ^= o->random << 13;
+	o->random ^= o->random >> 17;
+	o->random ^= o->random << 5;
+	return o->random;
+}
+
+struct span op_request_url(const struct op *o) {
+	if (o->leg == LEG_POLL && o->poll.source != POLL_RESOURCE)
+		return buf_span(&o->poll.url);
+	return o->next.n > 0 ? buf_span(&o->next) : o->spec.url;
+}
+
+/* ---- endings and turns -------------------------------------------------- */
+
+static void op_end(struct op *o, enum op_want how) {
+	if (o->in_flight && o->leg == LEG_WRITE)
+		o->ambiguous = true; /* nobody will hear its answer */
+	o->in_flight = false;
+	o->end = how;
+}
+
+void op_failed(struct op *o) {
+	buf_set(&o->fail.request_id, buf_span(&o->request_id));
+	buf_set(&o->fail.correlation_id, buf_span(&o->correlation_id));
+	op_end(o, OP_FAIL);
+}
+
+void op_decided(struct op *o) {
+	o->accepted = o->ambiguous = false;
+}
+
+void op_done(struct op *o, enum op_keep keep) {
+	op_decided(o);
+	o->keep = keep;
+	op_end(o, OP_DONE);
+}
+
+void op_turn(struct op *o, enum op_leg leg, int64_t not_before) {
+	o->leg = leg;
+	o->tries = 0;
+	o->not_before = not_before;
+	o->reauthorized = false;
+}
+
+void op_poll_at(struct op *o, const struct reply *r, struct now now) {
+	int64_t wait = poll_wait(&o->poll, http_retry_after(r, now.wall));
+	op_turn(o, LEG_POLL, now.mono + wait);
+}
+
+/* The deadline: says what is known.  A success that is proven needs no more
+   than the reading of the resource, and stays one without it. */
+static void expire(struct op *o, struct now now) {
+	struct buf last, *m = &o->fail.message;
+	book(o, now);
+	if (o->proven && o->leg == LEG_FINAL) {
+		op_done(o, KEEP_NOTHING);
+		return;
+	}
+	buf_init(&last, o->cfg->mem, OP_MAX_TEXT);
+	buf_move(&last, m);
+	fail_set(&o->fail, FAIL_TIMEOUT,
+	         o->token || now.mono <= o->not_before ? op_phase(o)
+	                                               : PHASE_TOKEN,
+	         "no end within ");
+	buf_addint(m, o->spec.timeout / 1000);
+	buf_adds(m, " s");
+	if (o->word.n > 0) {
+		buf_adds(m, "; the service's last word: ");
+		fail_add(&o->fail, buf_span(&o->word));
+	}
+	if (last.n > 0) {
+		buf_adds(m, "; last problem: ");
+		buf_add(m, buf_span(&last));
+	}
+	buf_free(&last);
+	o->fail.retryable = true;
+	op_failed(o);
+}
+
+/* ---- what happened ------------------------------------------------------ */
+
+static bool broken_json(const struct reply *r, const struct facts *f) {
+	struct span type = reply_header(r, "content-type");
+	return f->broken && (span_istarts(type, SPAN("application/json")) ||
+	                     span_istarts(type, SPAN("text/json")));
+}
+
+/* Shall the same request be sent again?  A poll goes on until the deadline:
+   that an answer could not be read says nothing of the operation. */
+static bool again(struct op *o, const struct reply *r, const struct facts *f,
+                  struct now now) {
+	const struct retry_policy *p = &o->cfg->retry;
+	bool cut = o->leg != LEG_WRITE && o->leg != LEG_POLL &&
+	           r->error == NET_OK && r->status == 200 && broken_json(r, f);
+	int64_t asked = r->error == NET_OK ? http_retry_after(r, now.wall) : -1;
+	int64_t delay;
+	o->tries++;
+	if (!cut && !retry_worthwhile(p, r, f->code))
+		return false;
+	if (o->leg == LEG_POLL)
+		delay = asked > 0 ? poll_wait(&o->poll, asked)
+		                  : retry_backoff(p, o->tries, draw(o));
+	else
+		delay = retry_delay(p, o->tries, asked, draw(o));
+	if (delay < 0 ||
+	    (o->leg != LEG_POLL && now.mono + delay >= o->deadline))
+		return false;
+	if (o->leg != LEG_SETTLE && !cut)
+		opfail_describe(o, fail_kind_of(r->status), r, f, now);
+	o->not_before = now.mono + delay;
+	return true;
+}
+
+/* 401: one new token, with the challenge's claims if it has any. */
+static void unauthorized(struct op *o, uint32_t generation,
+                         const struct reply *r, const struct facts *f,
+                         struct now now) {
+	if (o->leg != LEG_SETTLE)
+		opfail_describe(o, FAIL_CREDENTIAL, r, f, now);
+	if (o->reauthorized) {
+		op_failed(o);
+		return;
+	}
+	o->reauthorized = true;
+	o->refused = generation;
+	http_claims(r, &o->claims);
+}
+
+/* What every answer tells beside its meaning. */
+static void note(struct op *o, const struct reply *r, const struct facts *f) {
+	struct span id = reply_header(r, "x-ms-request-id");
+	struct span correlation =
+		reply_header(r, "x-ms-correlation-request-id");
+	if (id.n > 0)
+		buf_set(&o->request_id, id);
+	if (correlation.n > 0)
+		buf_set(&o->correlation_id, correlation);
+	if (f->status.n > 0)
+		buf_set(&o->word, f->status);
+	else if (f->provisioning_state.n > 0)
+		buf_set(&o->word, f->provisioning_state);
+	if (f->percent >= 0)
+		o->percent = f->percent;
+}
+
+void op_feed(struct op *o, const struct reply *r, const struct facts *f,
+             struct now now) {
+	uint32_t generation = o->token;
+	o->keep = KEEP_NOTHING;
+	if (!o->in_flight)
+		return; /* it has ended meanwhile */
+	book(o, now);
+	o->in_flight = false;
+	o->token = 0;
+	note(o, r, f);
+	if (o->leg == LEG_WRITE && retry_ambiguous(r))
+		o->ambiguous = true;
+	if (r->error == NET_OK && r->status == 401) {
+		unauthorized(o, generation, r, f, now);
+		return;
+	}
+	if (r->error == NET_OK)
+		o->reauthorized = false;
+	if (o->leg != LEG_SETTLE)
+		buf_clear(&o->fail.message); /* an older problem is over */
+	if (!again(o, r, f, now))
+		legs_judge(o, r, f, now);
+}
+
+void op_stop(struct op *o, enum fail_kind kind, const char *why,
+             struct now now) {
+	if (over(o))
+		return;
+	if (o->deadline != NEVER)
+		book(o, now);
+	fail_set(&o->fail, kind, op_phase(o), why);
+	op_failed(o);
+}
+
+void op_grant(struct op *o, uint32_t generation, struct now now) {
+	if (over(o))
+		return;
+	book(o, now);
+	o->token = generation;
+	o->refused = 0;
+	buf_free(&o->claims);
+}
+
+/* After a 401 its own words matter more than why no new token came. */
+void op_no_token(struct op *o, const struct fail *why, struct now now) {
+	if (over(o))
+		return;
+	book(o, now);
+	if (o->refused && o->leg != LEG_SETTLE) {
+		buf_adds(&o->fail.message, "; ");
+		buf_add(&o->fail.message, buf_span(&why->message));
+		o->fail.hint = why->hint ? why->hint : o->fail.hint;
+	} else if (o->leg != LEG_SETTLE) {
+		fail_copy(&o->fail, why);
+		o->fail.phase = PHASE_TOKEN;
+	}
+	if (!o->refused && o->request_id.n == 0)
+		buf_set(&o->request_id, buf_span(&why->request_id));
+	op_failed(o);
+}
+
+/* ---- what it wants ------------------------------------------------------ */
+
+static void optional_header(struct request *q, const char *name,
+                            struct span value) {
+	if (value.p)
+		request_header(q, name, value);
+}
+
+static void build(const struct op *o, struct now now, struct request *q) {
+	int64_t left = o->deadline - now.mono;
+	bool patch = o->leg == LEG_WRITE && o->spec.kind != OP_DELETE;
+	q->method = o->leg != LEG_WRITE ? HTTP_GET
+	            : patch             ? HTTP_PATCH
+	                                : HTTP_DELETE;
+	buf_set(&q->url, op_request_url(o));
+	request_header(q, "Accept", SPAN("application/json"));
+	optional_header(q, "x-ms-client-request-id", o->spec.client_request_id);
+	optional_header(q, "traceparent", o->spec.traceparent);
+	if (patch) {
+		request_header(q, "Content-Type", SPAN("application/json"));
+		buf_set(&q->body, o->spec.body);
+	}
+	if (o->leg == LEG_WRITE)
+		optional_header(q, "If-Match",
+		                o->spec.if_match.p ? o->spec.if_match
+		                                   : buf_span(&o->etag));
+	q->authorize = true;
+	q->timeout_ms = left < o->cfg->try_timeout ? left : o->cfg->try_timeout;
+}
+
+enum op_want op_next(struct op *o, struct now now, struct request *out,
+                     int64_t *until) {
+	*until = NEVER;
+	if (over(o))
+		return o->end;
+	if (o->deadline == NEVER) {
+		o->deadline = now.mono + o->spec.timeout;
+		o->mark = now.mono;
+	}
+	if (now.mono >= o->deadline) {
+		expire(o, now);
+		return o->end;
+	}
+	*until = o->deadline;
+	if (o->in_flight)
+		return OP_WAIT;
+	if (now.mono < o->not_before) {
+		if (o->not_before < o->deadline)
+			*until = o->not_before;
+		return OP_WAIT;
+	}
+	if (!o->token)
+		return OP_TOKEN;
+	if (out)
+		build(o, now, out);
+	return OP_SEND;
+}
+
+void op_sent(struct op *o, struct now now) {
+	(void)now;
+	if (over(o))
+		return;
+	o->in_flight = true;
+	o->polls += o->leg == LEG_POLL;
+}
+
+bool op_resume(struct op *o, enum poll_source source, struct span url) {
+	if (o->spec.kind == OP_ENSURE)
+		return true; /* reads, compares, and writes only if it must */
+	o->leg = LEG_POLL;
+	o->accepted = true;
+	o->poll.source = source;
+	if (source != POLL_RESOURCE)
+		buf_set(&o->poll.url, url);
+	return !o->poll.url.failed;
+}
+
+bool op_next_page(struct op *o) {
+	if (o->end != OP_DONE || o->next.n == 0)
+		return false;
+	o->end = OP_WAIT;
+	o->deadline = NEVER;
+	op_turn(o, LEG_READ, 0);
+	return true;
+}

@@ -1,0 +1,145 @@
+/* opfail.c -- finds the words for what went wrong with an operation. */
+#include "opfail.h"
+
+#include "opinner.h"
+
+static const char *hint_for(const struct op *o, int status) {
+	if (status == 403 && o->leg == LEG_POLL)
+		return "the identity may write but not poll: it also needs "
+		       "Microsoft.Batch/batchAccounts/"
+		       "privateEndpointConnectionResults/read (or "
+		       "...ProxyResults/read); the operation goes on and can "
+		       "be resumed";
+	if (status == 403)
+		return op_writes(o) && o->leg == LEG_WRITE
+		               ? "the identity needs Microsoft.Batch/"
+		                 "batchAccounts/privateEndpointConnections/"
+		                 "write on the Batch account"
+		               : "the identity needs Microsoft.Batch/"
+		                 "batchAccounts/privateEndpointConnections/"
+		                 "read on the Batch account";
+	if (status == 404 && o->leg != LEG_POLL)
+		return "check subscription, resource group, account and the "
+		       "connection's whole name (it usually ends in a GUID)";
+	if (status == 401)
+		return "the token was not accepted: is it for this tenant, "
+		       "this cloud and the management endpoint?";
+	if (status == 412)
+		return "somebody changed the connection since its ETag was "
+		       "read: read it again and decide anew";
+	if (status == 407)
+		return "a proxy in the way asks for authentication";
+	if (status >= 300 && status < 400)
+		return "redirects are never followed with a token: a proxy or "
+		       "a captive portal may be in the way";
+	return NULL;
+}
+
+static void describe_net(struct op *o, const struct reply *r) {
+	struct fail *f = &o->fail;
+	fail_set(f, fail_kind_of_net(r->error), op_phase(o),
+	         net_error_text(r->error));
+	f->retryable = r->error != NET_CERT && r->error != NET_CA &&
+	               r->error != NET_URL && r->error != NET_TOO_BIG;
+	if (r->note.n > 0) {
+		buf_adds(&f->message, ": ");
+		fail_add(f, buf_span(&r->note));
+	}
+	if (r->error == NET_CERT)
+		f->hint = "if the endpoint's certificate comes from a "
+			  "company's own authority, name its CA file "
+			  "(ca_file, or SSL_CERT_FILE)";
+}
+
+struct span opfail_without_query(struct span url) {
+	size_t n = 0;
+	while (n < url.n && url.p[n] != '?' && url.p[n] != '#')
+		n++;
+	return (struct span){ url.p, n };
+}
+
+/* What the service calls the error, as far as it calls it anything. */
+static void describe_body(struct op *o, const struct reply *r,
+                          const struct facts *f) {
+	struct buf *m = &o->fail.message;
+	struct span code = reply_header(r, "x-ms-error-code");
+	if (f->code.n > 0)
+		code = f->code;
+	buf_add(&o->fail.code, code);
+	buf_add(&o->fail.target, f->target);
+	if (code.n > 0) {
+		fail_add(&o->fail, code);
+		buf_adds(m, ": ");
+	}
+	if (f->message.n > 0) {
+		fail_add(&o->fail, f->message);
+	} else if (f->json || r->body.n == 0) {
+		buf_adds(m, "no message");
+	} else {
+		struct span type = reply_header(r, "content-type");
+		buf_adds(m, "not JSON but ");
+		fail_add(&o->fail, type.n > 0 ? type : SPAN("something else"));
+		buf_adds(m, ": ");
+		fail_add(&o->fail, buf_span(&r->body));
+	}
+}
+
+/* The answer around that body. */
+static void describe_answer(struct op *o, const struct reply *r,
+                            struct now now) {
+	struct fail *f = &o->fail;
+	f->http_status = r->status;
+	f->retry_after = http_retry_after(r, now.wall);
+	f->body = true;
+	o->keep = KEEP_ERROR;
+	if (r->status >= 300 && r->status < 400) {
+		buf_adds(&f->message, ", redirect to ");
+		fail_add(f, opfail_without_query(reply_header(r, "location")));
+	}
+	buf_adds(&f->message, " (HTTP ");
+	buf_addint(&f->message, r->status);
+	buf_adds(&f->message, ")");
+}
+
+void opfail_describe(struct op *o, enum fail_kind kind, const struct reply *r,
+                     const struct facts *f, struct now now) {
+	if (r->error != NET_OK) {
+		describe_net(o, r);
+		return;
+	}
+	fail_set(&o->fail, kind, op_phase(o), "");
+	describe_body(o, r, f);
+	describe_answer(o, r, now);
+	o->fail.retryable = retry_worthwhile(&o->cfg->retry, r, f->code);
+	o->fail.hint = hint_for(o, r->status);
+}
+
+void opfail_reply(struct op *o, const struct reply *r, const struct facts *f,
+                  struct now now) {
+	opfail_describe(o, fail_kind_of(r->status), r, f, now);
+	op_failed(o);
+}
+
+void opfail_protocol(struct op *o, const struct reply *r, const char *why,
+                     struct span detail) {
+	fail_set(&o->fail, FAIL_PROTOCOL, op_phase(o), why);
+	o->fail.http_status = r->status;
+	if (detail.n > 0) {
+		buf_adds(&o->fail.message, ": ");
+		fail_add(&o->fail, detail);
+	}
+	op_failed(o);
+}
+
+/* The operation itself ended Failed or Canceled: the service's own verdict. */
+void opfail_operation(struct op *o, const struct reply *r,
+                      const struct facts *f, enum poll_verdict v,
+                      struct now now) {
+	op_decided(o);
+	fail_set(&o->fail, FAIL_OPERATION, op_phase(o),
+	         v == POLL_CANCELED ? "the operation was canceled: "
+	                            : "the operation failed: ");
+	describe_body(o, r, f);
+	describe_answer(o, r, now);
+	op_failed(o);
+}

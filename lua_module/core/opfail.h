@@ -1,0 +1,23 @@
+/* opfail.h -- the failures of an operation, put into words. */
+#ifndef AZPEC_OPFAIL_H
+#define AZPEC_OPFAIL_H
+
+#include "op.h"
+
+/* Writes o->fail from an answer, or from the lack of one; ends nothing. */
+void opfail_describe(struct op *o, enum fail_kind kind, const struct reply *r,
+                     const struct facts *f, struct now now);
+/* The same, of the kind the status has, and ends the operation. */
+void opfail_reply(struct op *o, const struct reply *r, const struct facts *f,
+                  struct now now);
+/* Ends it: an answer that makes no sense. */
+void opfail_protocol(struct op *o, const struct reply *r, const char *why,
+                     struct span detail);
+/* Ends it: the service's own verdict on the operation. */
+void opfail_operation(struct op *o, const struct reply *r,
+                      const struct facts *f, enum poll_verdict v,
+                      struct now now);
+/* A URL without what may be a secret in it. */
+struct span opfail_without_query(struct span url);
+
+#endif
