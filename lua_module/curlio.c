@@ -1,0 +1,978 @@
+/*
+ * curlio.c -- curlio.h on libcurl's multi-socket interface: nothing waits,
+ * nothing is scanned, and what a request does not change is not set again.
+ */
+#include "curlio.h"
+#include "sys.h"
+
+#include <curl/curl.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <dlfcn.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#if LIBCURL_VERSION_NUM < 0x075700
+#error "azpec needs libcurl 7.87.0 or later (CURLOPT_QUICK_EXIT)"
+#endif
+
+enum {
+	OLDEST = 0x075700,      /* the same for the libcurl at run time */
+	KEEP_CONNECTIONS = 128, /* idle ones, when no limit is configured */
+	KEEP_TRANSFERS = 64,    /* idle ones, each with an easy handle */
+	KEEP_BODY = 32 * 1024,  /* memory that an idle one may hold */
+	STEP_EVENTS = 32,       /* sockets served by one step ... */
+	STEP_TIMERS = 4,        /* ... and timers: a step stays short */
+	CONNECT_MS = 30000
+};
+
+struct list {
+	struct transfer *first, *last;
+	int n;
+};
+
+/* Goes round between idle, active and finished together with its easy handle:
+   making a handle costs more than a whole request on a warm connection. */
+struct transfer {
+	struct transfer *next, *prev;
+	struct list *on; /* the list it is on */
+	CURL *easy;
+	CURLU *parts; /* of q.url, while it is active */
+	void *owner;
+	struct request q;
+	struct reply reply;
+	struct curl_slist *nodes; /* one a line of q.head, pointing there */
+	size_t nnodes;
+	bool interim;               /* inside a 1xx response's head */
+	bool head_done;             /* the final response's is complete */
+	int tries;                  /* times that sending was begun */
+	enum net_error why;         /* why a callback refused to go on */
+	char text[CURL_ERROR_SIZE]; /* libcurl's own words */
+	/* what the easy handle is set to */
+	enum http_method method;
+	bool posting, no_proxy, allow_http, pipewait;
+	int64_t timeout_ms;
+};
+
+struct curlio {
+	const struct mem *mem;
+	struct pollset *ps;
+	CURLM *multi;
+	CURL *model;             /* all that no request changes */
+	struct curl_slist *tail; /* see make_tail */
+	size_t max_body;
+	bool proxied; /* a proxy was configured */
+	bool broken;  /* a socket cannot be watched */
+	int64_t due;
+	struct list active, finished, idle;
+	unsigned char *sockets; /* by descriptor: the bits below */
+	size_t nsockets;
+};
+
+/* --- the library ------------------------------------------------------- */
+
+/* A host may close a Lua state, and with it unload this module and libcurl,
+   while a resolver thread that CURLOPT_QUICK_EXIT left behind still has to
+   return into libcurl's code.  So libcurl, once used, stays mapped. */
+static void pin(const curl_version_info_data *inside) {
+	Dl_info lib;
+	void *handle;
+	if (!dladdr(inside, &lib) || lib.dli_fname == NULL)
+		return;
+	handle = dlopen(lib.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+	if (handle != NULL)
+		dlclose(handle);
+}
+
+/* No flag of ours says "done already": with the bit THREADSAFE libcurl locks
+   and counts by itself, so each Lua state may simply ask again. */
+const char *curlio_global(void) {
+	const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+	if (v->version_num < OLDEST)
+		return "libcurl 7.87.0 or later is needed";
+	if (!(v->features & CURL_VERSION_SSL))
+		return "a libcurl with TLS is needed";
+	if (!(v->features & CURL_VERSION_ASYNCHDNS))
+		return "a libcurl with an asynchronous resolver is needed";
+	if (!(v->features & CURL_VERSION_THREADSAFE))
+		return "a libcurl with thread-safe initialization is needed";
+	pin(v);
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return "libcurl could not be initialized";
+	return NULL;
+}
+
+const char *curlio_version(void) {
+	return curl_version();
+}
+
+/* --- lists of transfers ------------------------------------------------ */
+
+static void append(struct list *l, struct transfer *t) {
+	t->on = l;
+	t->next = NULL;
+	t->prev = l->last;
+	if (l->last != NULL)
+		l->last->next = t;
+	else
+		l->first = t;
+	l->last = t;
+	l->n++;
+}
+
+static void unlist(struct transfer *t) {
+	struct list *l = t->on;
+	if (t->prev != NULL)
+		t->prev->next = t->next;
+	else
+		l->first = t->next;
+	if (t->next != NULL)
+		t->next->prev = t->prev;
+	else
+		l->last = t->prev;
+	l->n--;
+}
+
+/* --- sockets ----------------------------------------------------------- */
+
+/* libcurl asks us to forget a socket after each reply and to watch it again
+   with the next request.  A connection's socket stays in the epoll in between
+   (two system calls less per request) until it is closed, or until it is ready
+   although nobody wants it.  That is safe only for sockets whose closing we
+   are told of, the ones we opened: a number may be given out again at once. */
+enum {
+	WANT_READ = POLLSET_READ, /* what libcurl waits for */
+	WANT_WRITE = POLLSET_WRITE,
+	WANT = WANT_READ | WANT_WRITE,
+	WATCH_SHIFT = 2, /* the same, as the pollset knows it */
+	WATCH = WANT << WATCH_SHIFT,
+	OPENED = 16 /* by on_open, to be closed by on_close */
+};
+
+static int bits(const struct curlio *io, int fd) {
+	return (size_t)fd < io->nsockets ? io->sockets[fd] : 0;
+}
+
+static bool reach(struct curlio *io, int fd) {
+	size_t n = io->nsockets ? io->nsockets : 64;
+	unsigned char *p;
+	if ((size_t)fd < io->nsockets)
+		return true;
+	while (n <= (size_t)fd)
+		n *= 2;
+	p = mem_resize(io->mem, io->sockets, io->nsockets, n);
+	if (p == NULL)
+		return false;
+	memset(p + io->nsockets, 0, n - io->nsockets);
+	io->sockets = p;
+	io->nsockets = n;
+	return true;
+}
+
+/* The pollset watches fd for just these events from now on. */
+static bool watch(struct curlio *io, int fd, int events) {
+	int now = io->sockets[fd], then = events << WATCH_SHIFT;
+	if ((now & WATCH) == then)
+		return true;
+	if (pollset_watch(io->ps, fd, events) != 0)
+		return false;
+	io->sockets[fd] = (unsigned char)((now & ~WATCH) | then);
+	return true;
+}
+
+static void want(struct curlio *io, int fd, int events) {
+	if (!reach(io, fd)) {
+		io->broken = true;
+		return;
+	}
+	io->sockets[fd] = (unsigned char)((io->sockets[fd] & ~WANT) | events);
+	if (events == 0 && (io->sockets[fd] & OPENED))
+		return;
+	if (!watch(io, fd, events))
+		io->broken = true;
+}
+
+static void forget(struct curlio *io, int fd) {
+	if (bits(io, fd) == 0)
+		return;
+	watch(io, fd, 0);
+	io->sockets[fd] = 0;
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ud,
+                     void *mark) {
+	(void)easy;
+	(void)mark;
+	if (what == CURL_POLL_REMOVE)
+		want(ud, fd, 0);
+	else
+		want(ud, fd,
+		     ((what & CURL_POLL_IN) ? WANT_READ : 0) |
+		             ((what & CURL_POLL_OUT) ? WANT_WRITE : 0));
+	return 0; /* never -1, which would end all transfers for good */
+}
+
+static curl_socket_t on_open(void *ud, curlsocktype purpose,
+                             struct curl_sockaddr *a) {
+	struct curlio *io = ud;
+	int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+	(void)purpose;
+	if (fd < 0)
+		return CURL_SOCKET_BAD;
+	if (!reach(io, fd)) {
+		close(fd);
+		return CURL_SOCKET_BAD;
+	}
+	forget(io, fd); /* whatever had this number before */
+	io->sockets[fd] = OPENED;
+	return fd;
+}
+
+static int on_close(void *ud, curl_socket_t fd) {
+	forget(ud, fd);
+	return close(fd);
+}
+
+/* After a fork the sockets are the parent's too: only this process's
+   descriptors may go.  (Two or three that libcurl makes for itself are not
+   known to us and stay open.) */
+static void close_sockets(struct curlio *io) {
+	for (size_t fd = 0; fd < io->nsockets; fd++)
+		if (io->sockets[fd] != 0)
+			close((int)fd);
+}
+
+/* --- callbacks --------------------------------------------------------- */
+
+/* libcurl compares with a finer clock: without the extra millisecond we would
+   often come too early, and a second time. */
+static int on_timer(CURLM *multi, long ms, void *ud) {
+	struct curlio *io = ud;
+	(void)multi;
+	if (ms < 0)
+		io->due = NEVER;
+	else
+		io->due = sys_now().mono + ms + (ms > 0);
+	return 0;
+}
+
+/* The connection stands, the request is about to go out.  When a kept one dies
+   under a request libcurl sends that again by itself, and nobody would know
+   that a PATCH may have been served twice.  So only a GET may be repeated;
+   for the rest the caller learns that the answer was lost, and decides. */
+static int on_ready(void *ud, char *ip, char *own_ip, int port, int own_port) {
+	struct transfer *t = ud;
+	(void)ip;
+	(void)own_ip;
+	(void)port;
+	(void)own_port;
+	if (t->tries > 0 && t->q.method != HTTP_GET) {
+		t->why = NET_RECV;
+		return CURL_PREREQFUNC_ABORT;
+	}
+	t->tries++;
+	return CURL_PREREQFUNC_OK;
+}
+
+static bool keep(struct transfer *t, struct buf *b, struct span s) {
+	if (s.n > b->max - b->n) {
+		t->why = NET_TOO_BIG;
+		return false;
+	}
+	buf_add(b, s);
+	if (b->failed)
+		t->why = NET_MEMORY;
+	return !b->failed;
+}
+
+static size_t on_body(char *p, size_t size, size_t n, void *ud) {
+	struct transfer *t = ud;
+	struct span s = { p, size * n };
+	return keep(t, &t->reply.body, s) ? s.n : 0;
+}
+
+/* "HTTP/1.1 100 Continue" begins a head as well as "HTTP/2 200 ". */
+static bool begin_head(struct transfer *t, struct span line) {
+	const char *blank = memchr(line.p, ' ', line.n);
+	t->interim =
+		blank != NULL && blank + 1 < line.p + line.n && blank[1] == '1';
+	buf_clear(&t->reply.head);
+	return true;
+}
+
+/* RFC 9112 5.2: a line that begins with a blank goes on with the one before;
+   the line break and the blanks become one space. */
+static bool unfold(struct transfer *t, struct span line) {
+	struct buf *head = &t->reply.head;
+	if (head->n == 0)
+		return true;
+	head->p[head->n - 1] = ' ';
+	return keep(t, head, span_trim(line)) && keep(t, head, SPAN("\0"));
+}
+
+static bool keep_line(struct transfer *t, struct span line) {
+	struct buf *head = &t->reply.head;
+	if (line.n == 0) {
+		t->head_done = !t->interim;
+		return true;
+	}
+	if (memchr(line.p, ':', line.n) == NULL)
+		return true;
+	return keep(t, head, line) && keep(t, head, SPAN("\0"));
+}
+
+/* Of the final response only.  What comes after it are a chunked body's
+   trailers, which nobody asked for. */
+static size_t on_head(char *p, size_t size, size_t n, void *ud) {
+	struct transfer *t = ud;
+	struct span line = { p, size * n };
+	bool fine;
+	if (t->head_done)
+		return line.n;
+	if (span_istarts(line, SPAN("HTTP/")))
+		fine = begin_head(t, line);
+	else if (line.n > 0 && (*p == ' ' || *p == '\t'))
+		fine = unfold(t, line);
+	else
+		fine = keep_line(t, span_trim(line));
+	return fine ? line.n : 0;
+}
+
+/* --- the model handle -------------------------------------------------- */
+
+static bool is_hashed(const char *name) {
+	for (int i = 0; i < 8; i++)
+		if (!isxdigit((unsigned char)name[i]))
+			return false;
+	return name[8] == '.' && isdigit((unsigned char)name[9]);
+}
+
+/* Does OpenSSL find certificates in this directory (`c_rehash` was run)? */
+static bool has_hashed(const char *path) {
+	struct dirent *e;
+	bool found = false;
+	DIR *dir = path ? opendir(path) : NULL;
+	if (dir == NULL)
+		return false;
+	while (!found && (e = readdir(dir)) != NULL)
+		found = is_hashed(e->d_name);
+	closedir(dir);
+	return found;
+}
+
+/*
+ * Which certificates to trust.  Debian's libcurl has both a bundle and a
+ * directory built in, and with both it parses all of the bundle again for each
+ * connection.  Measured with Debian's 140 roots: both 22 ms a connection; the
+ * bundle alone 22 ms for the first, then 0.4 ms, as libcurl keeps it (2 MB);
+ * the hashed directory alone, read by OpenSSL as far as it is needed, 0.5 ms
+ * from the first on.  So the directory where there is one: a process would
+ * have to open some 200 connections before the bundle paid.
+ */
+static void choose_trust(const struct curlio_config *cfg, const char **file,
+                         const char **path) {
+	const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+	*file = cfg->ca_file;
+	*path = cfg->ca_path;
+	if (*file != NULL || *path != NULL)
+		return;
+	if (has_hashed(v->capath))
+		*path = v->capath;
+	else
+		*file = v->cainfo;
+}
+
+static bool set_trust(CURL *easy, const struct curlio_config *cfg) {
+	const char *file, *path;
+	choose_trust(cfg, &file, &path);
+	if (file == NULL && path == NULL)
+		return true; /* a TLS library that has its own ways */
+	return !curl_easy_setopt(easy, CURLOPT_CAINFO, file) &&
+	       !curl_easy_setopt(easy, CURLOPT_CAPATH, path) &&
+	       !curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, file) &&
+	       !curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, path);
+}
+
+/* With an encoding set libcurl decodes a body that came compressed unasked;
+   without, it would hand that on as it is.  The header that asks for it is
+   suppressed in make_tail.  The ceiling counts the decoded bytes. */
+static bool set_texts(CURL *easy, const struct curlio_config *cfg) {
+	return !curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "identity") &&
+	       !curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https") &&
+	       !curl_easy_setopt(easy, CURLOPT_PROXY, cfg->proxy);
+}
+
+static bool set_numbers(CURL *easy) {
+	static const struct {
+		CURLoption option;
+		long value;
+	} numbers[] = {
+		{ CURLOPT_NOSIGNAL, 1 },
+		{ CURLOPT_QUICK_EXIT, 1 }, /* wait for no resolver thread */
+		{ CURLOPT_PATH_AS_IS, 1 },
+		{ CURLOPT_FOLLOWLOCATION, 0 },
+		{ CURLOPT_DISALLOW_USERNAME_IN_URL, 1 },
+		{ CURLOPT_NETRC, CURL_NETRC_IGNORED },
+		{ CURLOPT_SSL_VERIFYPEER, 1 },
+		{ CURLOPT_SSL_VERIFYHOST, 2 },
+		{ CURLOPT_PROXY_SSL_VERIFYPEER, 1 },
+		{ CURLOPT_PROXY_SSL_VERIFYHOST, 2 },
+		{ CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2 },
+		{ CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS },
+		/* A proxy sees neither our headers nor we its own. */
+		{ CURLOPT_HEADEROPT, CURLHEADER_SEPARATE },
+		{ CURLOPT_SUPPRESS_CONNECT_HEADERS, 1 },
+		{ CURLOPT_TCP_KEEPALIVE, 1 },
+	};
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		if (curl_easy_setopt(easy, numbers[i].option, numbers[i].value))
+			return false;
+	return true;
+}
+
+static bool set_callbacks(CURL *easy, struct curlio *io) {
+	return !curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) &&
+	       !curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head) &&
+	       !curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_ready) &&
+	       !curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open) &&
+	       !curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, io) &&
+	       !curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close) &&
+	       !curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, io);
+}
+
+/* --- opening and closing ----------------------------------------------- */
+
+static bool set_multi(struct curlio *io, long max) {
+	long idle = max > 0 ? max : KEEP_CONNECTIONS;
+	CURLM *m = io->multi;
+	return !curl_multi_setopt(m, CURLMOPT_SOCKETFUNCTION, on_socket) &&
+	       !curl_multi_setopt(m, CURLMOPT_SOCKETDATA, io) &&
+	       !curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, on_timer) &&
+	       !curl_multi_setopt(m, CURLMOPT_TIMERDATA, io) &&
+	       !curl_multi_setopt(m, CURLMOPT_MAX_TOTAL_CONNECTIONS, max) &&
+	       /* by default as many as there are transfers just now, times 4:
+	          too few whenever most of them wait between two polls */
+	       !curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, idle);
+}
+
+static bool add_line(struct curl_slist **list, const char *line) {
+	struct curl_slist *l = line ? curl_slist_append(*list, line) : NULL;
+	if (l != NULL)
+		*list = l;
+	return l != NULL;
+}
+
+/* What every request's own head goes on with: a name without a value keeps
+   libcurl from adding that header.  Requests without a body begin at the third
+   line, those with one at the second, an empty POST at the first.  The user
+   agent is here because a header that libcurl makes of an option is made anew
+   for each request, at twice the price. */
+static bool make_tail(struct curlio *io, const char *agent) {
+	struct buf line;
+	bool fine;
+	buf_init(&line, io->mem, 1024);
+	buf_adds(&line, "User-Agent: ");
+	buf_adds(&line, agent);
+	fine = add_line(&io->tail, "Content-Type:") &&
+	       add_line(&io->tail, "Expect:") &&
+	       add_line(&io->tail, "Accept-Encoding:") &&
+	       add_line(&io->tail, buf_cstr(&line));
+	buf_free(&line);
+	return fine;
+}
+
+static struct curl_slist *tail_of(const struct curlio *io,
+                                  const struct transfer *t) {
+	if (!t->posting)
+		return io->tail->next->next;
+	return t->q.body.n > 0 ? io->tail->next : io->tail;
+}
+
+struct curlio *curlio_open(const struct mem *mem, struct pollset *ps,
+                           const struct curlio_config *cfg) {
+	struct curlio *io = mem_resize(mem, NULL, 0, sizeof(*io));
+	if (io == NULL)
+		return NULL;
+	*io = (struct curlio){ .mem = mem, .ps = ps, .due = NEVER };
+	io->max_body = cfg->max_body;
+	io->proxied = cfg->proxy != NULL && *cfg->proxy != '\0';
+	io->multi = curl_multi_init();
+	io->model = curl_easy_init();
+	if (io->multi == NULL || io->model == NULL ||
+	    !make_tail(io, cfg->user_agent) ||
+	    !set_multi(io, cfg->max_connections) || !set_numbers(io->model) ||
+	    !set_texts(io->model, cfg) || !set_trust(io->model, cfg) ||
+	    !set_callbacks(io->model, io)) {
+		curlio_close(io, false);
+		return NULL;
+	}
+	return io;
+}
+
+static void drop(struct curlio *io, struct transfer *t) {
+	request_free(&t->q);
+	reply_free(&t->reply);
+	mem_resize(io->mem, t->nodes, t->nnodes * sizeof(*t->nodes), 0);
+	mem_resize(io->mem, t, sizeof(*t), 0);
+}
+
+static void drop_all(struct curlio *io, struct list *l, bool forked) {
+	struct transfer *t;
+	while ((t = l->first) != NULL) {
+		unlist(t);
+		if (!forked && l == &io->active)
+			curl_multi_remove_handle(io->multi, t->easy);
+		if (!forked)
+			curl_easy_cleanup(t->easy);
+		curl_url_cleanup(t->parts);
+		drop(io, t);
+	}
+}
+
+/* In a forked child libcurl's handles are abandoned, a leak on purpose:
+   cleaning them up would work on the epoll that is the parent's too, and send
+   a TLS close_notify into the parent's connections. */
+void curlio_close(struct curlio *io, bool forked) {
+	drop_all(io, &io->active, forked);
+	drop_all(io, &io->finished, forked);
+	drop_all(io, &io->idle, forked);
+	if (forked) {
+		close_sockets(io);
+	} else {
+		curl_multi_cleanup(io->multi); /* calls on_close */
+		curl_easy_cleanup(io->model);
+	}
+	curl_slist_free_all(io->tail);
+	mem_resize(io->mem, io->sockets, io->nsockets, 0);
+	mem_resize(io->mem, io, sizeof(*io), 0);
+}
+
+/* --- transfers and their handles --------------------------------------- */
+
+/* Pointers into the transfer, good for as long as the handle lives. */
+static bool tie(struct transfer *t) {
+	return !curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t) &&
+	       !curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t) &&
+	       !curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t) &&
+	       !curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, t) &&
+	       !curl_easy_setopt(t->easy, CURLOPT_ERRORBUFFER, t->text) &&
+	       !curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST,
+	                         http_method_name(t->method));
+}
+
+static struct transfer *make(struct curlio *io) {
+	struct transfer *t = mem_resize(io->mem, NULL, 0, sizeof(*t));
+	if (t == NULL)
+		return NULL;
+	*t = (struct transfer){ .method = HTTP_GET };
+	request_init(&t->q, io->mem);
+	reply_init(&t->reply, io->mem, io->max_body);
+	t->easy = curl_easy_duphandle(io->model);
+	if (t->easy == NULL || !tie(t)) {
+		curl_easy_cleanup(t->easy);
+		drop(io, t);
+		return NULL;
+	}
+	return t;
+}
+
+static struct transfer *take(struct curlio *io) {
+	struct transfer *t = io->idle.last; /* the one used last is in cache */
+	if (t == NULL)
+		return make(io);
+	unlist(t);
+	return t;
+}
+
+/* Forget what was of the last request; secrets in it are overwritten. */
+static void recycle(struct curlio *io, struct transfer *t) {
+	unlist(t);
+	if (io->idle.n >= KEEP_TRANSFERS) {
+		curl_easy_cleanup(t->easy);
+		drop(io, t);
+		return;
+	}
+	request_free(&t->q);
+	if (t->reply.body.cap > KEEP_BODY || t->reply.head.cap > KEEP_BODY)
+		reply_free(&t->reply);
+	reply_clear(&t->reply);
+	append(&io->idle, t);
+}
+
+/* --- a request onto its handle ----------------------------------------- */
+
+static size_t count_lines(struct span head) {
+	const char *end;
+	size_t n = 0;
+	while (head.n > 0 && (end = memchr(head.p, '\0', head.n)) != NULL) {
+		head = span_from(head, (size_t)(end - head.p) + 1);
+		n++;
+	}
+	return n;
+}
+
+static bool have_nodes(struct curlio *io, struct transfer *t, size_t n) {
+	size_t size = sizeof(*t->nodes);
+	struct curl_slist *p;
+	if (n <= t->nnodes)
+		return true;
+	n = (n + 7) / 8 * 8;
+	p = mem_resize(io->mem, t->nodes, t->nnodes * size, n * size);
+	if (p == NULL)
+		return false;
+	t->nodes = p;
+	t->nnodes = n;
+	return true;
+}
+
+/* CURLOPT_HTTPHEADER neither copies nor changes its list: ours points into the
+   head, and no second copy of the token comes to be. */
+static CURLcode set_head(struct curlio *io, struct transfer *t) {
+	struct curl_slist *list = tail_of(io, t);
+	char *p = t->q.head.p;
+	size_t n = count_lines(buf_span(&t->q.head));
+	if (!have_nodes(io, t, n))
+		return CURLE_OUT_OF_MEMORY;
+	for (size_t i = 0; i < n; i++) {
+		t->nodes[i].data = p;
+		t->nodes[i].next = i + 1 < n ? &t->nodes[i + 1] : list;
+		p += strlen(p) + 1;
+	}
+	return curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER,
+	                        n > 0 ? t->nodes : list);
+}
+
+/* An idle handle is set to GET without a body, see detach. */
+static CURLcode set_body(struct transfer *t) {
+	const struct buf *body = &t->q.body;
+	CURLcode c;
+	t->posting = body->n > 0 || t->q.method == HTTP_POST ||
+	             t->q.method == HTTP_PATCH;
+	if (!t->posting)
+		return CURLE_OK;
+	c = curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE,
+	                     (curl_off_t)body->n);
+	if (c == CURLE_OK)
+		c = curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS,
+		                     body->n > 0 ? body->p : "");
+	return c;
+}
+
+static CURLcode set_method(struct transfer *t) {
+	if (t->method == t->q.method)
+		return CURLE_OK;
+	t->method = t->q.method;
+	return curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST,
+	                        http_method_name(t->method));
+}
+
+static CURLcode set_times(struct transfer *t) {
+	int64_t all = t->q.timeout_ms;
+	CURLcode c;
+	if (all == t->timeout_ms)
+		return CURLE_OK;
+	t->timeout_ms = all;
+	if (all < 1)
+		all = 1; /* 0 would mean: no limit */
+	if (all > INT_MAX)
+		all = INT_MAX;
+	c = curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)all);
+	if (c == CURLE_OK)
+		c = curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS,
+		                     all < CONNECT_MS ? (long)all : CONNECT_MS);
+	return c;
+}
+
+/* Waiting for a connection that may turn out to speak HTTP/2 saves sockets;
+   with plain http it never does, and only puts requests in a queue. */
+static CURLcode set_route(struct transfer *t) {
+	bool https = span_istarts(buf_span(&t->q.url), SPAN("https:"));
+	CURLcode c = CURLE_OK;
+	if (t->pipewait != https)
+		c = curl_easy_setopt(t->easy, CURLOPT_PIPEWAIT, (long)https);
+	if (c == CURLE_OK && t->no_proxy != t->q.no_proxy)
+		c = curl_easy_setopt(t->easy, CURLOPT_NOPROXY,
+		                     t->q.no_proxy ? "*" : NULL);
+	if (c == CURLE_OK && t->allow_http != t->q.allow_http)
+		c = curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR,
+		                     t->q.allow_http ? "http,https" : "https");
+	t->pipewait = https;
+	t->no_proxy = t->q.no_proxy;
+	t->allow_http = t->q.allow_http;
+	return c;
+}
+
+/* The URL is parsed here and not left to the handle, which would print a copy
+   together again, character by character: a fifth of a whole request.  It is
+   set as well, for libcurl makes that copy when it has no text.  Always a new
+   CURLU: an old one would resolve a relative URL against its last host. */
+static CURLcode set_url(struct transfer *t) {
+	const char *url = buf_cstr(&t->q.url);
+	unsigned int flags = CURLU_PATH_AS_IS | CURLU_DISALLOW_USER;
+	CURLcode c;
+	if (url == NULL)
+		return CURLE_OUT_OF_MEMORY;
+	t->parts = curl_url();
+	if (t->parts == NULL)
+		return CURLE_OUT_OF_MEMORY;
+	if (strlen(url) != t->q.url.n || /* a NUL inside */
+	    curl_url_set(t->parts, CURLUPART_URL, url, flags) != CURLUE_OK)
+		return CURLE_URL_MALFORMAT;
+	c = curl_easy_setopt(t->easy, CURLOPT_URL, url);
+	if (c == CURLE_OK)
+		c = curl_easy_setopt(t->easy, CURLOPT_CURLU, t->parts);
+	return c;
+}
+
+static CURLcode set_request(struct curlio *io, struct transfer *t) {
+	CURLcode c = set_url(t);
+	if (c == CURLE_OK)
+		c = set_route(t);
+	if (c == CURLE_OK)
+		c = set_times(t);
+	if (c == CURLE_OK)
+		c = set_method(t);
+	if (c == CURLE_OK)
+		c = set_body(t);
+	if (c == CURLE_OK)
+		c = set_head(io, t);
+	return c;
+}
+
+/* --- how a transfer ended ---------------------------------------------- */
+
+static enum net_error error_of(CURLcode code) {
+	static const struct {
+		CURLcode code;
+		enum net_error error;
+	} rows[] = {
+		{ CURLE_URL_MALFORMAT, NET_URL },
+		{ CURLE_LOGIN_DENIED, NET_URL }, /* user:password@ in it */
+		{ CURLE_BAD_FUNCTION_ARGUMENT, NET_URL }, /* over 8 MB */
+		{ CURLE_UNSUPPORTED_PROTOCOL, NET_URL },
+		{ CURLE_COULDNT_RESOLVE_HOST, NET_RESOLVE },
+		{ CURLE_COULDNT_RESOLVE_PROXY, NET_PROXY },
+		{ CURLE_PROXY, NET_PROXY },
+		{ CURLE_COULDNT_CONNECT, NET_CONNECT },
+		{ CURLE_INTERFACE_FAILED, NET_CONNECT },
+		{ CURLE_SSL_CONNECT_ERROR, NET_TLS },
+		{ CURLE_SSL_CIPHER, NET_TLS },
+		{ CURLE_SSL_ENGINE_NOTFOUND, NET_TLS },
+		{ CURLE_SSL_ENGINE_INITFAILED, NET_TLS },
+		{ CURLE_SSL_CERTPROBLEM, NET_TLS },
+		{ CURLE_SSL_CLIENTCERT, NET_TLS },
+		{ CURLE_PEER_FAILED_VERIFICATION, NET_CERT },
+		{ CURLE_SSL_ISSUER_ERROR, NET_CERT },
+		{ CURLE_SSL_INVALIDCERTSTATUS, NET_CERT },
+		{ CURLE_SSL_CACERT_BADFILE, NET_CA },
+		{ CURLE_SSL_CRL_BADFILE, NET_CA },
+		{ CURLE_OPERATION_TIMEDOUT, NET_TIMEOUT },
+		{ CURLE_SEND_ERROR, NET_SEND },
+		{ CURLE_RECV_ERROR, NET_RECV },
+		{ CURLE_GOT_NOTHING, NET_RECV },
+		{ CURLE_PARTIAL_FILE, NET_RECV },
+		{ CURLE_HTTP2, NET_RECV },
+		{ CURLE_HTTP2_STREAM, NET_RECV },
+		{ CURLE_WEIRD_SERVER_REPLY, NET_PROTOCOL },
+		{ CURLE_BAD_CONTENT_ENCODING, NET_PROTOCOL },
+		{ CURLE_OUT_OF_MEMORY, NET_MEMORY },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		if (rows[i].code == code)
+			return rows[i].error;
+	return NET_OTHER;
+}
+
+static long info(const struct transfer *t, CURLINFO what) {
+	long value = 0;
+	curl_easy_getinfo(t->easy, what, &value);
+	return value;
+}
+
+/* What the code alone does not say. */
+static enum net_error refine(const struct curlio *io, const struct transfer *t,
+                             enum net_error e) {
+	long answer = info(t, CURLINFO_HTTP_CONNECTCODE);
+	if (t->why != NET_OK)
+		return t->why;
+	if (e == NET_RECV && answer != 0 && answer / 100 != 2)
+		return NET_PROXY; /* it refused the CONNECT */
+	if (e == NET_CONNECT && io->proxied && !t->q.no_proxy)
+		return NET_PROXY;
+	if (e == NET_URL && t->tries > 0)
+		return NET_PROTOCOL; /* "unsupported": HTTP/0.9 came */
+	return e;
+}
+
+/* libcurl's words name a host or a certificate, and may quote the latter: only
+   plain characters are let through.  About a URL it says too much, and about
+   what a callback of ours refused, nothing of use. */
+static void take_note(struct transfer *t, CURLcode code) {
+	struct buf *note = &t->reply.note;
+	if (t->why != NET_OK)
+		return;
+	if (t->text[0] == '\0' || t->reply.error == NET_URL)
+		buf_adds(note, curl_easy_strerror(code));
+	else
+		buf_adds(note, t->text);
+	for (size_t i = 0; i < note->n; i++)
+		if (note->p[i] < ' ' || note->p[i] > '~')
+			note->p[i] = '?';
+}
+
+static void judge(const struct curlio *io, struct transfer *t, CURLcode code) {
+	struct reply *r = &t->reply;
+	if (t->head_done)
+		r->status = (int)info(t, CURLINFO_RESPONSE_CODE);
+	else if (code == CURLE_OK)
+		code = CURLE_PARTIAL_FILE; /* ended inside the head */
+	r->sent = t->tries > 0;
+	if (code == CURLE_OK)
+		return;
+	r->error = refine(io, t, error_of(code));
+	take_note(t, code);
+}
+
+/* The idle handle keeps no pointer to what is going to be freed. */
+static void detach(struct transfer *t) {
+	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, NULL);
+	curl_easy_setopt(t->easy, CURLOPT_CURLU, NULL);
+	curl_url_cleanup(t->parts);
+	t->parts = NULL;
+	if (!t->posting)
+		return;
+	curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, NULL);
+	curl_easy_setopt(t->easy, CURLOPT_HTTPGET, 1L);
+	t->posting = false;
+}
+
+static void conclude(struct curlio *io, struct transfer *t, CURLcode code) {
+	judge(io, t, code);
+	curl_multi_remove_handle(io->multi, t->easy);
+	detach(t);
+	unlist(t);
+	append(&io->finished, t);
+}
+
+/* --- the way of a transfer --------------------------------------------- */
+
+struct transfer *curlio_send(struct curlio *io, struct request *q,
+                             void *owner) {
+	struct transfer *t = take(io);
+	CURLcode c;
+	if (t == NULL)
+		return NULL;
+	t->q.method = q->method;
+	t->q.timeout_ms = q->timeout_ms;
+	t->q.authorize = q->authorize;
+	t->q.no_proxy = q->no_proxy;
+	t->q.allow_http = q->allow_http;
+	buf_move(&t->q.url, &q->url);
+	buf_move(&t->q.head, &q->head);
+	buf_move(&t->q.body, &q->body);
+	t->owner = owner;
+	t->interim = t->head_done = false;
+	t->tries = 0;
+	t->why = NET_OK;
+	t->text[0] = '\0';
+	append(&io->active, t);
+	c = set_request(io, t);
+	if (c == CURLE_OK && curl_multi_add_handle(io->multi, t->easy))
+		c = CURLE_OUT_OF_MEMORY;
+	if (c != CURLE_OK)
+		conclude(io, t, c);
+	return t;
+}
+
+void curlio_abort(struct curlio *io, struct transfer *t) {
+	if (t->on == &io->active) {
+		curl_multi_remove_handle(io->multi, t->easy);
+		detach(t);
+	}
+	recycle(io, t);
+}
+
+static void act(struct curlio *io, curl_socket_t fd, int mask) {
+	int running;
+	if (curl_multi_socket_action(io->multi, fd, mask, &running) > CURLM_OK)
+		io->broken = true;
+}
+
+/* The pollset holds other people's descriptors too. */
+static void serve(struct curlio *io, const struct pollset_event *e) {
+	int known = bits(io, e->fd);
+	if (known & WANT)
+		act(io, e->fd,
+		    ((e->events & POLLSET_READ) ? CURL_CSELECT_IN : 0) |
+		            ((e->events & POLLSET_WRITE) ? CURL_CSELECT_OUT
+		                                         : 0));
+	else if (known != 0)
+		watch(io, e->fd, 0);
+}
+
+static void collect(struct curlio *io) {
+	CURLMsg *m;
+	int left;
+	while ((m = curl_multi_info_read(io->multi, &left)) != NULL) {
+		CURLcode code = m->data.result;
+		char *t = NULL;
+		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &t);
+		conclude(io, (struct transfer *)(void *)t, code);
+	}
+}
+
+/* A socket that could not be watched (no memory, no more watches) would leave
+   its transfer to its time-out.  Better an end that says so. */
+static void give_up(struct curlio *io) {
+	while (io->active.first != NULL)
+		conclude(io, io->active.first, CURLE_OUT_OF_MEMORY);
+	io->broken = false;
+}
+
+static bool is_due(const struct curlio *io) {
+	return io->due != NEVER && io->due <= sys_now().mono;
+}
+
+void curlio_step(struct curlio *io) {
+	struct pollset_event e[STEP_EVENTS];
+	int n = pollset_ready(io->ps, e, STEP_EVENTS);
+	for (int i = 0; i < n; i++)
+		serve(io, &e[i]);
+	for (int i = 0; i < STEP_TIMERS && is_due(io); i++) {
+		io->due = NEVER;
+		act(io, CURL_SOCKET_TIMEOUT, 0);
+	}
+	collect(io);
+	if (io->broken)
+		give_up(io);
+}
+
+struct transfer *curlio_finished(struct curlio *io) {
+	return io->finished.first;
+}
+
+void *transfer_owner(const struct transfer *t) {
+	return t->owner;
+}
+
+const struct request *transfer_request(const struct transfer *t) {
+	return &t->q;
+}
+
+const struct reply *transfer_reply(const struct transfer *t) {
+	return &t->reply;
+}
+
+void curlio_release(struct curlio *io, struct transfer *t) {
+	recycle(io, t);
+}
+
+int64_t curlio_due(const struct curlio *io) {
+	return io->due;
+}
+
+int curlio_active(const struct curlio *io) {
+	return io->active.n;
+}

@@ -1,0 +1,58 @@
+/*
+ * curlio.h -- moves bytes with libcurl and never decides.  One curlio is one
+ * multi handle: its connections, its TLS sessions, its timer.  curlio.c is the
+ * only file that includes curl.h.  Nothing here knows Lua, and no callback
+ * given to libcurl does more than copy bytes or note a deadline.
+ */
+#ifndef AZPEC_CURLIO_H
+#define AZPEC_CURLIO_H
+
+#include "core/http.h"
+#include "pollset.h"
+
+struct curlio_config {
+	const char *ca_file; /* NULL: SSL_CERT_FILE, CURL_CA_BUNDLE, then the
+	                          system's store; read by the caller of curlio */
+	const char *ca_path;
+	const char *proxy; /* NULL: the environment, as curl does; "": none */
+	const char *user_agent;
+	long max_connections; /* 0: no limit */
+	size_t max_body;      /* ceiling of one reply's body */
+};
+
+struct curlio;   /* opaque */
+struct transfer; /* one request on its way and the reply that comes back */
+
+/* Once in a process, thread-safe.  NULL: fine; otherwise why this libcurl
+   cannot be used (too old, no asynchronous resolver, no TLS). */
+const char *curlio_global(void);
+const char *curlio_version(void); /* "libcurl/7.88.1 OpenSSL/3.0.19 ..." */
+
+/* NULL: no memory or no descriptor.  The strings of cfg are copied. */
+struct curlio *curlio_open(const struct mem *mem, struct pollset *ps,
+                           const struct curlio_config *cfg);
+/* Ends all transfers without feeding anybody and frees everything.  With
+   forked true: only closes descriptors, tells no peer and touches no epoll. */
+void curlio_close(struct curlio *io, bool forked);
+
+/* Takes q's buffers over (q is left empty) and begins.  NULL: no memory.
+   owner is handed back with the finished transfer. */
+struct transfer *curlio_send(struct curlio *io, struct request *q, void *owner);
+void curlio_abort(struct curlio *io, struct transfer *t);
+
+/* Moves whatever can be moved now; never waits. */
+void curlio_step(struct curlio *io);
+/* The next finished transfer, which stays on the list until it is released;
+   NULL: none. */
+struct transfer *curlio_finished(struct curlio *io);
+void *transfer_owner(const struct transfer *t);
+const struct request *transfer_request(const struct transfer *t);
+const struct reply *transfer_reply(const struct transfer *t);
+void curlio_release(struct curlio *io, struct transfer *t);
+
+/* When libcurl wants to be stepped even if no descriptor is ready: ms of the
+   monotonic clock, NEVER for not at all. */
+int64_t curlio_due(const struct curlio *io);
+int curlio_active(const struct curlio *io); /* transfers on their way */
+
+#endif

@@ -1,0 +1,262 @@
+/*
+ * pollset.c -- pollset.h on Linux: epoll, timerfd, eventfd.
+ */
+#include "pollset.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#define NO_DUE INT64_MAX
+
+struct pollset {
+	const struct mem *mem;
+	struct pollset *next; /* in the pool */
+	pid_t pid;            /* who made it; nobody else changes the epoll */
+	int epoll, timer, event;
+	int64_t due;            /* what the timer is set to */
+	bool news;              /* what the eventfd holds */
+	unsigned char *watched; /* by descriptor: the events asked for */
+	size_t size;            /* of `watched` */
+};
+
+/* --- one set ----------------------------------------------------------- */
+
+static void shut(int fd) {
+	if (fd >= 0)
+		close(fd);
+}
+
+static void drop(struct pollset *ps) {
+	const struct mem *mem = ps->mem;
+	shut(ps->event);
+	shut(ps->timer);
+	shut(ps->epoll);
+	mem_resize(mem, ps->watched, ps->size, 0);
+	mem_resize(mem, ps, sizeof(*ps), 0);
+}
+
+static int control(struct pollset *ps, int op, int fd, int events) {
+	struct epoll_event e = { .events = 0 };
+	if (events & POLLSET_READ)
+		e.events |= EPOLLIN;
+	if (events & POLLSET_WRITE)
+		e.events |= EPOLLOUT;
+	e.data.fd = fd;
+	return epoll_ctl(ps->epoll, op, fd, &e);
+}
+
+static bool acquire(struct pollset *ps) {
+	ps->epoll = epoll_create1(EPOLL_CLOEXEC);
+	ps->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	ps->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return ps->epoll >= 0 && ps->timer >= 0 && ps->event >= 0 &&
+	       control(ps, EPOLL_CTL_ADD, ps->timer, POLLSET_READ) == 0 &&
+	       control(ps, EPOLL_CTL_ADD, ps->event, POLLSET_READ) == 0;
+}
+
+static struct pollset *make(const struct mem *mem) {
+	struct pollset *ps = mem_resize(mem, NULL, 0, sizeof(*ps));
+	if (ps == NULL)
+		return NULL;
+	memset(ps, 0, sizeof(*ps));
+	ps->mem = mem;
+	ps->pid = getpid();
+	ps->due = NO_DUE;
+	if (!acquire(ps)) {
+		drop(ps);
+		return NULL;
+	}
+	return ps;
+}
+
+/* --- the pool ---------------------------------------------------------- */
+
+void pollset_pool_init(struct pollset_pool *pool, const struct mem *mem) {
+	pool->mem = mem;
+	pool->idle = NULL;
+}
+
+static struct pollset *pop(struct pollset_pool *pool) {
+	struct pollset *ps = pool->idle;
+	if (ps != NULL)
+		pool->idle = ps->next;
+	return ps;
+}
+
+void pollset_pool_close(struct pollset_pool *pool) {
+	struct pollset *ps;
+	while ((ps = pop(pool)) != NULL)
+		drop(ps);
+}
+
+struct pollset *pollset_take(struct pollset_pool *pool) {
+	struct pollset *ps;
+	while ((ps = pop(pool)) != NULL) {
+		if (ps->pid == getpid())
+			return ps;
+		drop(ps);
+	}
+	return make(pool->mem);
+}
+
+static void empty(struct pollset *ps) {
+	for (size_t fd = 0; fd < ps->size; fd++)
+		pollset_watch(ps, (int)fd, 0);
+	pollset_due(ps, NO_DUE);
+	pollset_news(ps, false);
+}
+
+void pollset_give(struct pollset_pool *pool, struct pollset *ps, bool forked) {
+	if (forked || ps->pid != getpid()) {
+		drop(ps);
+		return;
+	}
+	empty(ps);
+	ps->next = pool->idle;
+	pool->idle = ps;
+}
+
+/* --- what is in a set -------------------------------------------------- */
+
+int pollset_fd(const struct pollset *ps) {
+	return ps->epoll;
+}
+
+/* Make `watched` reach as far as fd. */
+static bool reach(struct pollset *ps, size_t fd) {
+	size_t size = ps->size ? ps->size : 64;
+	unsigned char *p;
+	if (fd < ps->size)
+		return true;
+	while (size <= fd)
+		size *= 2;
+	p = mem_resize(ps->mem, ps->watched, ps->size, size);
+	if (p == NULL) {
+		errno = ENOMEM;
+		return false;
+	}
+	memset(p + ps->size, 0, size - ps->size);
+	ps->watched = p;
+	ps->size = size;
+	return true;
+}
+
+/* Its owner may have closed fd already, which took it out of the epoll: that
+   the kernel does not find it is no failure. */
+static void forget(struct pollset *ps, size_t fd) {
+	if (fd >= ps->size || ps->watched[fd] == 0)
+		return;
+	control(ps, EPOLL_CTL_DEL, (int)fd, 0);
+	ps->watched[fd] = 0;
+}
+
+/* Our note and the kernel's differ when fd was closed and its number given
+   out again: then the kernel is right. */
+static int put(struct pollset *ps, int fd, int events) {
+	int op = ps->watched[fd] ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+	int r = control(ps, op, fd, events);
+	if (r != 0 && op == EPOLL_CTL_MOD && errno == ENOENT)
+		r = control(ps, EPOLL_CTL_ADD, fd, events);
+	else if (r != 0 && op == EPOLL_CTL_ADD && errno == EEXIST)
+		r = control(ps, EPOLL_CTL_MOD, fd, events);
+	return r;
+}
+
+int pollset_watch(struct pollset *ps, int fd, int events) {
+	if (fd < 0) {
+		errno = EBADF;
+		return -1;
+	}
+	if (events == 0) {
+		forget(ps, (size_t)fd);
+		return 0;
+	}
+	if (!reach(ps, (size_t)fd))
+		return -1;
+	if (put(ps, fd, events) != 0) {
+		int why = errno;
+		forget(ps, (size_t)fd);
+		errno = why;
+		return -1;
+	}
+	ps->watched[fd] = (unsigned char)events;
+	return 0;
+}
+
+int pollset_due(struct pollset *ps, int64_t due) {
+	struct itimerspec t = { .it_value = { 0, 0 } }; /* zero: no timer */
+	if (due == ps->due)
+		return 0;
+	if (due != NO_DUE) {
+		if (due < 1)
+			due = 1; /* long past, and yet not zero */
+		t.it_value.tv_sec = (time_t)(due / 1000);
+		t.it_value.tv_nsec = (long)(due % 1000) * 1000000;
+	}
+	if (timerfd_settime(ps->timer, TFD_TIMER_ABSTIME, &t, NULL) != 0)
+		return -1;
+	ps->due = due;
+	return 0;
+}
+
+void pollset_news(struct pollset *ps, bool news) {
+	uint64_t one = 1;
+	if (news == ps->news)
+		return;
+	if (news)
+		ps->news = write(ps->event, &one, sizeof(one)) > 0;
+	else
+		ps->news = read(ps->event, &one, sizeof(one)) < 0 &&
+		           errno != EAGAIN;
+}
+
+/* --- what is ready ----------------------------------------------------- */
+
+/* An expired timer stays readable until it is read. */
+static void drain(struct pollset *ps) {
+	uint64_t times;
+	if (read(ps->timer, &times, sizeof(times)) > 0)
+		ps->due = NO_DUE;
+}
+
+/* A broken descriptor is ready for all that was asked: its owner will meet
+   the error there. */
+static int events_of(const struct pollset *ps, const struct epoll_event *e) {
+	int events = 0;
+	if (e->events & EPOLLIN)
+		events |= POLLSET_READ;
+	if (e->events & EPOLLOUT)
+		events |= POLLSET_WRITE;
+	if (e->events & (EPOLLERR | EPOLLHUP))
+		events |= ps->watched[e->data.fd];
+	return events;
+}
+
+int pollset_ready(struct pollset *ps, struct pollset_event *out, int max) {
+	struct epoll_event e[POLLSET_MAX + 2]; /* and our own two */
+	int n, used = 0;
+	if (max > POLLSET_MAX)
+		max = POLLSET_MAX;
+	n = epoll_wait(ps->epoll, e, max + 2, 0);
+	for (int i = 0; i < n && used < max; i++) {
+		int fd = e[i].data.fd;
+		if (fd == ps->timer)
+			drain(ps);
+		else if (fd != ps->event)
+			out[used++] = (struct pollset_event){
+				.fd = fd, .events = events_of(ps, &e[i])
+			};
+	}
+	return used;
+}
+
+void pollset_wait(struct pollset *ps, int64_t ms) {
+	struct pollfd p = { .fd = ps->epoll, .events = POLLIN };
+	poll(&p, 1, ms < 0 ? -1 : ms > INT_MAX ? INT_MAX : (int)ms);
+}
