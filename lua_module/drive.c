@@ -1,0 +1,301 @@
+/* drive.c -- the loop around the machines. */
+#include "drive.h"
+
+#include <lauxlib.h>
+#include <unistd.h>
+
+#include "events.h"
+#include "json.h"
+#include "sys.h"
+
+enum { MAX_BEGUN = 32 }; /* transfers begun in one step: it must stay short */
+
+/* ---- who waits ---------------------------------------------------------- */
+
+static void set_news(struct lclient *c) {
+	if (c->open)
+		pollset_news(c->ps, c->news > 0);
+}
+
+static void tell(struct poller *p) {
+	if (p->armed && !p->told) {
+		p->told = true;
+		p->client->news++;
+	}
+}
+
+static void unlimit(struct poller *p) {
+	struct poller *next = p->limit_next;
+	if (p->limit_prev)
+		p->limit_prev->limit_next = next;
+	else if (p->client->limited == p)
+		p->client->limited = next;
+	if (next)
+		next->limit_prev = p->limit_prev;
+	p->limit_prev = p->limit_next = NULL;
+}
+
+void drive_arm(struct poller *p) {
+	struct lclient *c = p->client;
+	if (p->armed)
+		return;
+	p->armed = true;
+	if (p->limit != NEVER) {
+		p->limit_next = c->limited;
+		if (c->limited)
+			c->limited->limit_prev = p;
+		c->limited = p;
+		if (p->limit < c->limit)
+			c->limit = p->limit;
+	}
+	if (poller_ended(p))
+		tell(p);
+	set_news(c);
+}
+
+void drive_disarm(struct poller *p) {
+	if (!p->armed)
+		return;
+	unlimit(p);
+	p->armed = false;
+	if (p->told)
+		p->client->news--;
+	p->told = false;
+	set_news(p->client);
+}
+
+/* Those whose limit has passed are told, and the soonest other is noted. */
+static void check_limits(struct lclient *c, struct now now) {
+	if (now.mono < c->limit)
+		return;
+	c->limit = NEVER;
+	for (struct poller *p = c->limited; p; p = p->limit_next) {
+		if (p->limit <= now.mono)
+			tell(p);
+		else if (p->limit < c->limit)
+			c->limit = p->limit;
+	}
+}
+
+/* ---- one step ----------------------------------------------------------- */
+
+/* Pushes the poller of a job.  [-0, +1] */
+static void push_poller(lua_State *L, int idx, struct job *job) {
+	lua_getiuservalue(L, idx, CUV_POLLERS);
+	lua_rawgetp(L, -1, job);
+	lua_remove(L, -2);
+}
+
+/* An ETag that came as a header only belongs into the connection as well. */
+static void keep_etag(lua_State *L, const struct reply *r) {
+	struct span tag = reply_header(r, "etag");
+	if (tag.n == 0)
+		return;
+	lua_pushlstring(L, tag.p, tag.n);
+	lua_setfield(L, -2, "etag");
+}
+
+/* The decoded body is on the top of the stack, the poller beneath it. */
+static void prepare(lua_State *L, const struct reply *r, bool page) {
+	if (!lua_istable(L, -1) || page)
+		return; /* a page's connections are prepared one by one */
+	luaL_checkstack(L, 8, "reply");
+	json_polish(L, -1);
+	keep_etag(L, r);
+}
+
+/* Cannot raise: the machine has moved on already. */
+static void keep(lua_State *L, const struct op *o) {
+	static const int slots[] = { [KEEP_RESULT] = PUV_RESULT,
+		                     [KEEP_BEFORE] = PUV_BEFORE,
+		                     [KEEP_ERROR] = PUV_BODY };
+	if (o->keep == KEEP_NOTHING)
+		return;
+	lua_pushvalue(L, -1);
+	lua_setiuservalue(L, -3, slots[o->keep]);
+}
+
+/* One finished transfer: decoded, judged, kept.  All that may raise comes
+   before the machine is fed, so that nothing is lost by it. */
+static void feed(lua_State *L, int idx, struct lclient *c, struct transfer *t) {
+	const struct reply *r = transfer_reply(t);
+	struct job *job = transfer_owner(t);
+	struct facts facts;
+	struct now now = sys_now();
+	int top = lua_gettop(L);
+	if (job)
+		push_poller(L, idx, job);
+	else
+		lua_pushnil(L);
+	lua_getiuservalue(L, idx, CUV_CODEC);
+	json_decode(L, top + 2, buf_span(&r->body), &facts);
+	lua_remove(L, top + 2); /* the codec */
+	if (job && r->status < 300)
+		prepare(L, r, facts.page);
+	event_response(L, idx, top + 1, job ? &job->op : NULL, t);
+	client_feed(&c->core, job, r, &facts, now);
+	if (job) {
+		job->transfer = NULL;
+		keep(L, &job->op);
+	} else {
+		c->core.signin_transfer = NULL;
+	}
+	curlio_release(c->io, t);
+	event_after(L, idx, top + 1, job ? &job->op : NULL, now);
+	lua_settop(L, top);
+}
+
+static void send(lua_State *L, int idx, struct lclient *c, struct job *job,
+                 struct now now) {
+	struct transfer *t;
+	event_request(L, idx, job, &c->request);
+	t = curlio_send(c->io, &c->request, job);
+	if (!t)
+		luaL_error(L, "not enough memory");
+	if (job)
+		job->transfer = t;
+	else
+		c->core.signin_transfer = t;
+	client_sent(&c->core, job, now);
+}
+
+/* Asks the host's function for a token; runs to its end here. */
+static void call_get(lua_State *L, int idx, struct lclient *c) {
+	const struct signin *s = &c->core.signin;
+	struct span token = NO_SPAN;
+	int top = lua_gettop(L), ok;
+	int64_t expires = -1;
+	lua_getiuservalue(L, idx, CUV_GET);
+	lua_pushlstring(L, s->scope.p, s->scope.n);
+	if (s->claims.n > 0)
+		lua_pushlstring(L, s->claims.p, s->claims.n);
+	else
+		lua_pushnil(L);
+	c->busy = true;
+	ok = lua_pcall(L, 2, 2, 0);
+	c->busy = false;
+	if (ok == LUA_OK && lua_type(L, top + 1) == LUA_TSTRING) {
+		token.p = lua_tolstring(L, top + 1, &token.n);
+		if (lua_type(L, top + 2) == LUA_TNUMBER)
+			expires = (int64_t)lua_tonumber(L, top + 2);
+		client_give(&c->core, token, expires, sys_now());
+	} else {
+		/* get may return nil and why, as Lua functions do */
+		int why = ok == LUA_OK ? top + 2 : top + 1;
+		struct span text = span_of("it returned no token");
+		if (!lua_isnil(L, why))
+			text.p = luaL_tolstring(L, why, &text.n);
+		client_refuse(&c->core, text, sys_now());
+	}
+	lua_settop(L, top);
+}
+
+static void job_ended(struct lclient *c, struct job *job) {
+	struct poller *p = (struct poller *)job;
+	if (job->transfer)
+		curlio_abort(c->io, job->transfer);
+	job->transfer = NULL;
+	tell(p);
+}
+
+/* Asks the core until it has nothing more to do; returns when to ask again. */
+static int64_t turns(lua_State *L, int idx, struct lclient *c) {
+	int64_t until;
+	int begun = 0;
+	for (;;) {
+		struct now now = sys_now();
+		struct job *job;
+		switch (client_next(&c->core, now, &job, &c->request, &until)) {
+		case CLIENT_SEND:
+			send(L, idx, c, job, now);
+			if (++begun == MAX_BEGUN)
+				return now.mono;
+			break;
+		case CLIENT_CALL:
+			call_get(L, idx, c);
+			break;
+		case CLIENT_ENDED:
+			job_ended(c, job);
+			event_end(L, idx, job);
+			break;
+		case CLIENT_WAIT:
+			if (begun > 0)
+				curlio_step(c->io); /* off they go */
+			return until;
+		}
+	}
+}
+
+static int64_t sooner(int64_t a, int64_t b) {
+	return a < b ? a : b;
+}
+
+void drive_step(lua_State *L, int idx) {
+	struct lclient *c = client_open_at(L, idx);
+	struct transfer *t;
+	int64_t until;
+	if (c->busy)
+		luaL_error(L, "a client's own callback must not step it");
+	luaL_checkstack(L, 16, "step");
+	curlio_step(c->io);
+	while ((t = curlio_finished(c->io)))
+		feed(L, idx, c, t);
+	until = turns(L, idx, c);
+	if (curlio_finished(c->io))
+		until = 0;
+	check_limits(c, sys_now());
+	until = sooner(until, sooner(curlio_due(c->io), c->limit));
+	pollset_due(c->ps, until);
+	set_news(c);
+}
+
+/* ---- the loop ----------------------------------------------------------- */
+
+/* The default waiter; a function, so that a debugger's hook or lua's own
+   Ctrl-C comes through between two waits. */
+static int l_block(lua_State *L) {
+	struct lclient *c = client_at(L, lua_upvalueindex(1));
+	if (c->open)
+		pollset_wait(c->ps, -1);
+	return 0;
+}
+
+void drive_push_waiter(lua_State *L, int idx) {
+	idx = lua_absindex(L, idx);
+	if (lua_getiuservalue(L, idx, PUV_WAIT) != LUA_TNIL)
+		return;
+	lua_pop(L, 1);
+	lua_getiuservalue(L, idx, PUV_CLIENT);
+	if (lua_getiuservalue(L, -1, CUV_WAIT) != LUA_TNIL) {
+		lua_remove(L, -2);
+		return;
+	}
+	lua_pop(L, 1);
+	lua_pushcclosure(L, l_block, 1);
+}
+
+/* Also its own continuation: all state is in the poller and on the stack. */
+static int drive(lua_State *L, int status, lua_KContext ctx) {
+	drive_end end = (drive_end)ctx;
+	struct poller *p = lua_touserdata(L, DRIVE_POLLER);
+	(void)status;
+	for (;;) {
+		lua_settop(L, DRIVE_TOP);
+		drive_disarm(p);
+		if (!poller_ended(p)) {
+			lua_getiuservalue(L, DRIVE_POLLER, PUV_CLIENT);
+			drive_step(L, lua_gettop(L));
+			lua_settop(L, DRIVE_TOP);
+		}
+		if (poller_ended(p) || sys_now().mono >= p->limit)
+			return end(L, p);
+		drive_arm(p);
+		lua_pushvalue(L, DRIVE_WAIT);
+		lua_pushvalue(L, DRIVE_PASSED);
+		lua_callk(L, 1, 0, ctx, drive);
+	}
+}
+
+int drive_until(lua_State *L, drive_end end) {
+	return drive(L, LUA_OK, (lua_KContext)end);
+}

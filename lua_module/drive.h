@@ -1,0 +1,36 @@
+/*
+ * drive.h -- moves a client's work, and waits for one operation of it.  The
+ * one loop: blocking, yielding and a guest in an event loop differ only in
+ * the waiter that it calls.
+ */
+#ifndef AZPEC_DRIVE_H
+#define AZPEC_DRIVE_H
+
+#include "objects.h"
+
+/* One step of the client at idx: never waits.  [-0, +0] */
+void drive_step(lua_State *L, int idx);
+
+/* The stack of a driven call; a waiter may yield between two turns. */
+enum {
+	DRIVE_POLLER = 1, /* the one waited for */
+	DRIVE_WAIT,       /* the waiter */
+	DRIVE_PASSED,     /* what the waiter is given */
+	DRIVE_CLOSE,      /* to be closed at the end, or nil */
+	DRIVE_TOP = DRIVE_CLOSE
+};
+
+/* Called when the operation has ended, or its limit has passed. */
+typedef int (*drive_end)(lua_State *L, struct poller *p);
+
+/* Waits for the poller, then returns what end returns.  The limit is taken
+   from the poller (p->limit). */
+int drive_until(lua_State *L, drive_end end);
+
+/* Pushes the waiter to use for the poller at idx.  [-0, +1] */
+void drive_push_waiter(lua_State *L, int idx);
+
+void drive_arm(struct poller *p);
+void drive_disarm(struct poller *p);
+
+#endif

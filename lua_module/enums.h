@@ -1,0 +1,14 @@
+/* enums.h -- the constant tables of the REST description, for Lua. */
+#ifndef AZPEC_ENUMS_H
+#define AZPEC_ENUMS_H
+
+#include <lua.h>
+#include <stdbool.h>
+
+/* Sets azpec.<Name> = { Value = "Value", ... } for each enum in the table on
+   the top of the stack; an unknown name raises.  [-0, +0] */
+void enums_set(lua_State *L);
+bool enums_is_status(const char *s);
+const char *enums_statuses(void); /* for messages */
+
+#endif

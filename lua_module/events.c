@@ -1,0 +1,254 @@
+/* events.c -- what on_event is told. */
+#include "events.h"
+
+#include <lauxlib.h>
+
+/* ---- pieces ------------------------------------------------------------- */
+
+static void set_span(lua_State *L, const char *name, struct span s) {
+	if (s.n == 0)
+		return;
+	lua_pushlstring(L, s.p, s.n);
+	lua_setfield(L, -2, name);
+}
+
+static void set_string(lua_State *L, const char *name, const char *s) {
+	set_span(L, name, span_of(s));
+}
+
+static void set_integer(lua_State *L, const char *name, lua_Integer i) {
+	lua_pushinteger(L, i);
+	lua_setfield(L, -2, name);
+}
+
+static void set_seconds(lua_State *L, const char *name, int64_t ms) {
+	lua_pushnumber(L, (lua_Number)ms / 1000);
+	lua_setfield(L, -2, name);
+}
+
+/* Pushes on_event, or nothing.  [-0, +(0|1)] */
+static bool push_listener(lua_State *L, int client) {
+	if (lua_getiuservalue(L, client, CUV_EVENT) != LUA_TNIL)
+		return true;
+	lua_pop(L, 1);
+	return false;
+}
+
+/* Begins an event's table.  [-0, +1] */
+static void begin(lua_State *L, const char *event, const struct op *o) {
+	lua_createtable(L, 0, 12);
+	set_string(L, "event", event);
+	if (!o)
+		return;
+	set_span(L, "id", o->spec.id);
+	set_span(L, "client_request_id", o->spec.client_request_id);
+}
+
+/* Calls the listener below the event's table.  What it raises waits for the
+   next who asks after this poller; without one it becomes a warning. */
+static void tell(lua_State *L, int client, int poller) {
+	struct lclient *c = client_at(L, client);
+	int failed;
+	c->busy = true;
+	failed = lua_pcall(L, 1, 0, 0);
+	c->busy = false;
+	if (!failed)
+		return;
+	if (poller && lua_isuserdata(L, poller)) {
+		lua_setiuservalue(L, poller, PUV_RAISED);
+		return;
+	}
+	lua_warning(L, "azpec: on_event: ", 1);
+	lua_warning(L, luaL_tolstring(L, -1, NULL), 0);
+	lua_pop(L, 2);
+}
+
+static void push_poller(lua_State *L, int client, struct job *job) {
+	lua_getiuservalue(L, client, CUV_POLLERS);
+	lua_rawgetp(L, -1, job);
+	lua_remove(L, -2);
+}
+
+/* A URL with no query but its api-version: all else may be a secret. */
+static void set_url(lua_State *L, struct span url) {
+	static const struct span key = { "api-version=", 12 };
+	struct span rest;
+	size_t n = 0;
+	while (n < url.n && url.p[n] != '?')
+		n++;
+	set_span(L, "url", (struct span){ url.p, n });
+	for (rest = span_from(url, n); rest.n > 0; rest = span_from(rest, 1)) {
+		size_t end = 0;
+		if ((*rest.p != '?' && *rest.p != '&') ||
+		    !span_istarts(span_from(rest, 1), key))
+			continue;
+		rest = span_from(rest, 1 + key.n);
+		while (end < rest.n && rest.p[end] != '&')
+			end++;
+		set_span(L, "api_version", (struct span){ rest.p, end });
+		return;
+	}
+}
+
+/* The fields Azure's SDKs log by default, and ARM's own ids and counters. */
+static bool allowed(struct span name) {
+	static const char *const names[] = {
+		"cache-control",
+		"connection",
+		"content-length",
+		"content-type",
+		"date",
+		"etag",
+		"expires",
+		"last-modified",
+		"pragma",
+		"request-id",
+		"retry-after",
+		"retry-after-ms",
+		"server",
+		"transfer-encoding",
+		"x-ms-client-request-id",
+		"x-ms-correlation-request-id",
+		"x-ms-error-code",
+		"x-ms-failure-cause",
+		"x-ms-request-id",
+		"x-ms-return-client-request-id",
+		"x-ms-routing-request-id",
+	};
+	if (span_istarts(name, SPAN("x-ms-ratelimit-remaining-")))
+		return true;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (span_ieq(name, span_of(names[i])))
+			return true;
+	return false;
+}
+
+static void set_headers(lua_State *L, const struct reply *r) {
+	size_t at = 0;
+	lua_createtable(L, 0, 8);
+	while (at < r->head.n) {
+		struct span line = span_of(r->head.p + at), name = line;
+		at += line.n + 1;
+		name.n = 0;
+		while (name.n < line.n && line.p[name.n] != ':')
+			name.n++;
+		if (name.n == line.n || !allowed(name))
+			continue;
+		luaL_Buffer b;
+		char *p = luaL_buffinitsize(L, &b, name.n);
+		for (size_t i = 0; i < name.n; i++)
+			p[i] = name.p[i] >= 'A' && name.p[i] <= 'Z'
+			               ? (char)(name.p[i] + 32)
+			               : name.p[i];
+		luaL_pushresultsize(&b, name.n);
+		line = span_trim(span_from(line, name.n + 1));
+		lua_pushlstring(L, line.p, line.n);
+		lua_rawset(L, -3);
+	}
+	lua_setfield(L, -2, "headers");
+}
+
+static const char *phase(const struct op *o) {
+	switch (o->leg) {
+	case LEG_READ:
+	case LEG_WRITE:
+		return phase_name(PHASE_REQUEST);
+	case LEG_POLL:
+		return phase_name(PHASE_POLL);
+	default:
+		return phase_name(PHASE_RESULT);
+	}
+}
+
+/* ---- events ------------------------------------------------------------- */
+
+void event_request(lua_State *L, int client, struct job *job,
+                   const struct request *q) {
+	const struct op *o = job ? &job->op : NULL;
+	if (!push_listener(L, client))
+		return;
+	begin(L, o ? "request" : "token", o);
+	set_string(L, "method", http_method_name(q->method));
+	set_url(L, buf_span(&q->url));
+	set_string(L, "phase", o ? phase(o) : phase_name(PHASE_TOKEN));
+	if (o)
+		set_integer(L, "attempt", o->tries + 1);
+	if (job) {
+		push_poller(L, client, job);
+		lua_insert(L, -3);
+		tell(L, client, lua_absindex(L, -3));
+		lua_pop(L, 1);
+	} else {
+		tell(L, client, 0);
+	}
+}
+
+void event_response(lua_State *L, int client, int poller, const struct op *o,
+                    const struct transfer *t) {
+	const struct reply *r = transfer_reply(t);
+	if (!push_listener(L, client))
+		return;
+	begin(L, o ? "response" : "token", o);
+	set_string(L, "phase", o ? phase(o) : phase_name(PHASE_TOKEN));
+	set_string(L, "method", http_method_name(transfer_request(t)->method));
+	set_url(L, buf_span(&transfer_request(t)->url));
+	if (r->error == NET_OK) {
+		set_integer(L, "status", r->status);
+		set_headers(L, r);
+		set_span(L, "request_id", reply_header(r, "x-ms-request-id"));
+		set_span(L, "correlation_id",
+		         reply_header(r, "x-ms-correlation-request-id"));
+	} else {
+		set_string(L, "error", net_error_text(r->error));
+		set_span(L, "detail", buf_span(&r->note));
+	}
+	tell(L, client, poller);
+}
+
+void event_after(lua_State *L, int client, int poller, const struct op *o,
+                 struct now now) {
+	bool retry = o && o->tries > 0;
+	if (!o || o->end != OP_WAIT || o->not_before <= now.mono)
+		return;
+	if (!push_listener(L, client))
+		return;
+	begin(L, retry ? "retry" : "poll", o);
+	set_string(L, "phase", phase(o));
+	set_seconds(L, "wait", o->not_before - now.mono);
+	set_seconds(L, "remaining", o->deadline - now.mono);
+	set_integer(L, "attempt", o->tries + 1);
+	set_integer(L, "polls", o->polls);
+	set_span(L, "status", buf_span(&o->word));
+	if (retry)
+		set_span(L, "reason", buf_span(&o->fail.message));
+	if (o->percent >= 0)
+		set_integer(L, "percent_complete", o->percent);
+	if (o->untrusted) {
+		lua_pushboolean(L, 1);
+		lua_setfield(L, -2, "untrusted_poll_url");
+	}
+	tell(L, client, poller);
+}
+
+void event_end(lua_State *L, int client, struct job *job) {
+	const struct op *o = &job->op;
+	int64_t all = 0;
+	if (!push_listener(L, client))
+		return;
+	begin(L, "end", o);
+	for (int i = 0; i < PHASE_COUNT; i++)
+		all += o->spent[i];
+	lua_pushboolean(L, o->end == OP_DONE);
+	lua_setfield(L, -2, "ok");
+	if (o->end == OP_FAIL) {
+		set_string(L, "kind", fail_kind_name(o->fail.kind));
+		set_span(L, "message", buf_span(&o->fail.message));
+	}
+	set_span(L, "status", buf_span(&o->word));
+	set_integer(L, "polls", o->polls);
+	set_seconds(L, "elapsed", all);
+	push_poller(L, client, job);
+	lua_insert(L, -3);
+	tell(L, client, lua_absindex(L, -3));
+	lua_pop(L, 1);
+}

@@ -1,0 +1,221 @@
+/* json.c -- JSON text to tables and facts, by lua-cjson. */
+#include "json.h"
+
+#include <lauxlib.h>
+#include <math.h>
+#include <string.h>
+
+enum { MAX_DEPTH = 64 };
+
+/* Calls codec[name](value), a setting of our own instance. */
+static void configure(lua_State *L, const char *name, int value) {
+	lua_getfield(L, -1, name);
+	lua_pushinteger(L, value);
+	lua_call(L, 1, 0);
+}
+
+void json_push_codec(lua_State *L) {
+	luaL_checkstack(L, 6, "json");
+	lua_getglobal(L, "require");
+	lua_pushliteral(L, "cjson");
+	lua_call(L, 1, 1);
+	lua_getfield(L, -1, "new");
+	lua_call(L, 0, 1);
+	lua_remove(L, -2); /* the shared module */
+	configure(L, "decode_max_depth", MAX_DEPTH);
+	configure(L, "encode_max_depth", MAX_DEPTH);
+	lua_getfield(L, -1, "decode_invalid_numbers");
+	lua_pushboolean(L, 0);
+	lua_call(L, 1, 0);
+}
+
+/* ---- facts -------------------------------------------------------------- */
+
+/* [-0, +1] the field of the table at idx, or nil where there is no table */
+static int push_field(lua_State *L, int idx, const char *name) {
+	if (lua_type(L, idx) != LUA_TTABLE) {
+		lua_pushnil(L);
+		return LUA_TNIL;
+	}
+	idx = lua_absindex(L, idx);
+	lua_pushstring(L, name);
+	return lua_rawget(L, idx);
+}
+
+/* A string field; absent for every other type.  It stays anchored in its
+   table, so the span outlives the pop. */
+static struct span string_field(lua_State *L, int idx, const char *name) {
+	struct span s = NO_SPAN;
+	if (push_field(L, idx, name) == LUA_TSTRING)
+		s.p = lua_tolstring(L, -1, &s.n);
+	lua_pop(L, 1);
+	return s;
+}
+
+/* A number, or a string of digits; -1 for all else. */
+static int64_t integer_field(lua_State *L, int idx, const char *name) {
+	int64_t v = -1;
+	int type = push_field(L, idx, name);
+	if (type == LUA_TNUMBER) {
+		lua_Number n = lua_tonumber(L, -1);
+		if (n >= 0 && n < 1e15)
+			v = (int64_t)n;
+	} else if (type == LUA_TSTRING) {
+		struct span s;
+		s.p = lua_tolstring(L, -1, &s.n);
+		if (!span_uint(s, &v))
+			v = -1;
+	}
+	lua_pop(L, 1);
+	return v;
+}
+
+/* {code, message, target}; message may be {lang, value}. */
+static void read_error(lua_State *L, int idx, struct facts *f) {
+	f->error = true;
+	f->code = string_field(L, idx, "code");
+	f->message = string_field(L, idx, "message");
+	f->target = string_field(L, idx, "target");
+	if (!f->message.p) {
+		push_field(L, idx, "message");
+		f->message = string_field(L, -1, "value");
+		lua_pop(L, 1);
+	}
+}
+
+/* The shapes errors are known to have: {error:{...}}, {"odata.error":{...}},
+   {properties:{error:{...}}}, {code, message}, and OAuth's {error:"..."}. */
+static void find_error(lua_State *L, int idx, struct facts *f) {
+	static const char *const names[] = { "error", "odata.error" };
+	for (size_t i = 0; i < 2 && !f->error; i++) {
+		if (push_field(L, idx, names[i]) == LUA_TTABLE)
+			read_error(L, -1, f);
+		lua_pop(L, 1);
+	}
+	if (!f->error) {
+		push_field(L, idx, "properties");
+		if (push_field(L, -1, "error") == LUA_TTABLE)
+			read_error(L, -1, f);
+		lua_pop(L, 2);
+	}
+	f->oauth_error = string_field(L, idx, "error");
+	if (!f->error && f->oauth_error.n > 0) {
+		f->error = true;
+		f->message = string_field(L, idx, "error_description");
+	} else if (!f->error && string_field(L, idx, "code").p) {
+		read_error(L, idx, f);
+	}
+}
+
+static void read_state(lua_State *L, int properties, struct facts *f) {
+	push_field(L, properties, "privateLinkServiceConnectionState");
+	f->connection_status = string_field(L, -1, "status");
+	f->description = string_field(L, -1, "description");
+	f->action_required = string_field(L, -1, "actionsRequired");
+	if (!f->action_required.p)
+		f->action_required = string_field(L, -1, "actionRequired");
+	lua_pop(L, 1);
+}
+
+static void read_resource(lua_State *L, int idx, struct facts *f) {
+	int status = push_field(L, idx, "status");
+	lua_pop(L, 1);
+	f->status = string_field(L, idx, "status");
+	f->odd_status = status != LUA_TNIL && f->status.n == 0;
+	f->percent = (int)integer_field(L, idx, "percentComplete");
+	f->etag = string_field(L, idx, "etag");
+	f->resource = push_field(L, idx, "properties") == LUA_TTABLE ||
+	              (string_field(L, idx, "id").p && status == LUA_TNIL);
+	f->provisioning_state = string_field(L, -1, "provisioningState");
+	read_state(L, -1, f);
+	lua_pop(L, 1);
+	f->page = push_field(L, idx, "value") == LUA_TTABLE;
+	f->empty_page = f->page && lua_rawlen(L, -1) == 0;
+	lua_pop(L, 1);
+	f->next_link = string_field(L, idx, "nextLink");
+}
+
+static void read_token(lua_State *L, int idx, struct facts *f) {
+	f->access_token = string_field(L, idx, "access_token");
+	f->expires_in = integer_field(L, idx, "expires_in");
+	f->expires_on = integer_field(L, idx, "expires_on");
+	f->refresh_in = integer_field(L, idx, "refresh_in");
+	f->trace_id = string_field(L, idx, "trace_id");
+	f->correlation_id = string_field(L, idx, "correlation_id");
+}
+
+static struct span without_bom(struct span s) {
+	return span_istarts(s, SPAN("\xef\xbb\xbf")) ? span_from(s, 3) : s;
+}
+
+void json_decode(lua_State *L, int codec, struct span text,
+                 struct facts *facts) {
+	int status;
+	*facts = NO_FACTS;
+	text = span_trim(without_bom(text));
+	if (text.n == 0) {
+		lua_pushnil(L);
+		return;
+	}
+	luaL_checkstack(L, 10, "json");
+	lua_getfield(L, codec, "decode");
+	lua_pushlstring(L, text.p, text.n);
+	status = lua_pcall(L, 1, 1, 0);
+	if (status == LUA_ERRMEM)
+		lua_error(L);
+	facts->broken = status != LUA_OK;
+	facts->json = status == LUA_OK && lua_istable(L, -1);
+	if (!facts->json) {
+		lua_pop(L, 1);
+		lua_pushnil(L);
+		return;
+	}
+	find_error(L, lua_gettop(L), facts);
+	read_resource(L, lua_gettop(L), facts);
+	read_token(L, lua_gettop(L), facts);
+}
+
+void json_encode(lua_State *L, int codec) {
+	lua_getfield(L, codec, "encode");
+	lua_insert(L, -2);
+	lua_call(L, 1, 1);
+}
+
+/* ---- results ------------------------------------------------------------ */
+
+/* lua-cjson's null is a light userdata, and nothing else in a table is. */
+static void drop_nulls(lua_State *L, int idx) {
+	luaL_checkstack(L, 4, "json");
+	lua_pushnil(L);
+	while (lua_next(L, idx)) {
+		if (lua_istable(L, -1)) {
+			drop_nulls(L, lua_gettop(L));
+		} else if (lua_islightuserdata(L, -1)) {
+			lua_pushvalue(L, -2);
+			lua_pushnil(L);
+			lua_rawset(L, idx); /* clearing while walking is fine */
+		}
+		lua_pop(L, 1);
+	}
+}
+
+static void mirror(lua_State *L, int idx, const char *from, const char *to) {
+	bool there = push_field(L, idx, to) != LUA_TNIL;
+	lua_pop(L, 1);
+	if (!there && push_field(L, idx, from) != LUA_TNIL)
+		lua_setfield(L, idx, to);
+	else if (!there)
+		lua_pop(L, 1);
+}
+
+void json_polish(lua_State *L, int idx) {
+	idx = lua_absindex(L, idx);
+	drop_nulls(L, idx);
+	push_field(L, idx, "properties");
+	if (push_field(L, -1, "privateLinkServiceConnectionState") ==
+	    LUA_TTABLE) {
+		mirror(L, lua_gettop(L), "actionRequired", "actionsRequired");
+		mirror(L, lua_gettop(L), "actionsRequired", "actionRequired");
+	}
+	lua_pop(L, 2);
+}

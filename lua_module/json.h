@@ -1,0 +1,28 @@
+/*
+ * json.h -- the only file that talks to lua-cjson: a reply becomes a table,
+ * once, and the few facts that the core asks for; a table becomes text.  The
+ * instance of lua-cjson is our own: the shared module's settings are neither
+ * used nor touched.
+ */
+#ifndef AZPEC_JSON_H
+#define AZPEC_JSON_H
+
+#include <lua.h>
+
+#include "core/facts.h"
+
+/* Requires lua-cjson and pushes our instance of it.  [-0, +1] */
+void json_push_codec(lua_State *L);
+/* Decodes text with the codec at index codec and pushes the value, or nil
+   where text is no JSON object.  The spans in *facts live as long as the
+   value.  Raises on no memory only.  [-0, +1] */
+void json_decode(lua_State *L, int codec, struct span text,
+                 struct facts *facts);
+/* Pushes the text of the value at the top, which it replaces.  [-1, +1] */
+void json_encode(lua_State *L, int codec);
+/* Makes the connection at idx one that Lua code likes to read: JSON's nulls
+   are gone, and actionRequired and actionsRequired both there when either
+   came.  [-0, +0] */
+void json_polish(lua_State *L, int idx);
+
+#endif

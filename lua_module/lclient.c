@@ -1,0 +1,573 @@
+/* lclient.c -- azpec.client and its methods. */
+#include "lclient.h"
+
+#include <lauxlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "azpec.h"
+#include "json.h"
+#include "lcredential.h"
+#include "lerror.h"
+#include "lpoller.h"
+#include "passport.h"
+#include "sys.h"
+
+enum {
+	MAX_FLYING = 64,              /* requests on their way at once */
+	MAX_REPLY = 16 * 1024 * 1024, /* ARM's own ceiling is 8 MB */
+	TRY_TIMEOUT = 100000,         /* ms; ARM answers within 60 s */
+};
+
+#define POOL_TYPE "azpec.pool"
+
+struct lclient *client_at(lua_State *L, int idx) {
+	return luaL_checkudata(L, idx, CLIENT_TYPE);
+}
+
+/* ---- the Lua state's pool of descriptors -------------------------------- */
+
+struct pool {
+	struct mem mem;
+	struct pollset_pool sets;
+};
+
+static int l_pool_gc(lua_State *L) {
+	struct pool *pool = lua_touserdata(L, 1);
+	pollset_pool_close(&pool->sets);
+	return 0;
+}
+
+/* [-0, +1] */
+static struct pollset_pool *push_pool(lua_State *L) {
+	struct pool *pool;
+	if (lua_getfield(L, LUA_REGISTRYINDEX, POOL_TYPE) == LUA_TUSERDATA) {
+		pool = lua_touserdata(L, -1);
+		return &pool->sets;
+	}
+	lua_pop(L, 1);
+	pool = lua_newuserdatauv(L, sizeof *pool, 0);
+	pool->mem.alloc = lua_getallocf(L, &pool->mem.ud);
+	pollset_pool_init(&pool->sets, &pool->mem);
+	lua_createtable(L, 0, 1);
+	lua_pushcfunction(L, l_pool_gc);
+	lua_setfield(L, -2, "__gc");
+	lua_setmetatable(L, -2);
+	lua_pushvalue(L, -1);
+	lua_setfield(L, LUA_REGISTRYINDEX, POOL_TYPE);
+	return &pool->sets;
+}
+
+/* ---- opening ------------------------------------------------------------ */
+
+/* A copy of s that lives as long as the client; its table is at the top. */
+static struct span anchor(lua_State *L, struct span s) {
+	struct span copy = NO_SPAN;
+	if (!s.p)
+		return copy;
+	lua_pushlstring(L, s.p, s.n);
+	copy.p = lua_tolstring(L, -1, &copy.n);
+	lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+	return copy;
+}
+
+static const char *anchor_path(lua_State *L, const char *path) {
+	return anchor(L, span_of(path)).p;
+}
+
+/* "[application id ]azpec/0.1.0 (Lua 5.4; libcurl/7.88.1; Linux)" */
+static const char *anchor_user_agent(lua_State *L, struct span application) {
+	struct utsname system;
+	const char *curl = curlio_version();
+	lua_pushlstring(L, application.p ? application.p : "", application.n);
+	lua_pushfstring(L, "%s%sazpec/%s (%s; ", lua_tostring(L, -1),
+	                application.n > 0 ? " " : "", AZPEC_VERSION,
+	                LUA_VERSION);
+	lua_pushlstring(L, curl, strcspn(curl, " "));
+	lua_pushfstring(L, "; %s)",
+	                uname(&system) == 0 ? system.sysname : "unknown");
+	lua_concat(L, 3);
+	lua_remove(L, -2); /* the application */
+	lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+	lua_rawgeti(L, -1, (lua_Integer)lua_rawlen(L, -1));
+	curl = lua_tostring(L, -1);
+	lua_pop(L, 1); /* anchored */
+	return curl;
+}
+
+/* The endpoint's origin and the trusted ones; all text is anchored first. */
+static void set_origins(lua_State *L, struct lclient *c, const struct url *more,
+                        size_t count) {
+	struct url *u = c->origins;
+	url_parse(c->defaults.endpoint, u);
+	for (size_t i = 0; i < count; i++) {
+		*++u = more[i];
+		u->scheme = anchor(L, more[i].scheme);
+		u->host = anchor(L, more[i].host);
+		u->path = NO_SPAN;
+	}
+}
+
+/* Socket, timers, connections: what a fork's child has to make anew. */
+static void open_io(lua_State *L, struct lclient *c) {
+	c->pid = (int)getpid();
+	c->ps = pollset_take(c->pool);
+	if (!c->ps)
+		luaL_error(L, "no descriptor to be had");
+	c->io = curlio_open(&c->mem, c->ps, &c->io_config);
+	if (!c->io) {
+		pollset_give(c->pool, c->ps, false);
+		luaL_error(L, "libcurl could not be started");
+	}
+}
+
+/* The userdata, closed so far.  [-0, +1] */
+static struct lclient *push_closed(lua_State *L) {
+	struct lclient *c = lua_newuserdatauv(L, sizeof *c, CUV_COUNT);
+	memset(c, 0, sizeof *c);
+	luaL_setmetatable(L, CLIENT_TYPE);
+	c->mem.alloc = lua_getallocf(L, &c->mem.ud);
+	c->limit = NEVER;
+	request_init(&c->request, &c->mem);
+	buf_init(&c->url, &c->mem, MAX_REPLY);
+	buf_init(&c->id, &c->mem, MAX_REPLY);
+	return c;
+}
+
+/* All strings that C will point to.  The client is at the top. */
+static void anchor_options(lua_State *L, struct lclient *c,
+                           const struct client_options *o,
+                           const struct url *more, size_t count) {
+	lua_newtable(L);
+	c->defaults = (struct op_defaults){
+		.endpoint = anchor(L, o->endpoint),
+		.subscription_id = anchor(L, o->subscription_id),
+		.api_version = anchor(L, o->api_version),
+		.timeout = o->timeout,
+		.poll_interval = o->poll_interval,
+	};
+	c->io_config = (struct curlio_config){
+		.ca_file = anchor_path(L, o->ca_file),
+		.ca_path = anchor_path(L, o->ca_path),
+		.proxy = anchor_path(L, o->proxy),
+		.user_agent = anchor_user_agent(L, o->application_id),
+		.max_connections = (long)o->max_connections,
+		.max_body = MAX_REPLY,
+	};
+	set_origins(L, c, more, count);
+	lua_setiuservalue(L, -2, CUV_ANCHOR);
+}
+
+/* Pollers, codec, the host's functions.  options at index 1, client at the
+   top. */
+static void set_user_values(lua_State *L, struct lclient *c) {
+	lua_newtable(L);
+	lua_setiuservalue(L, -2, CUV_POLLERS);
+	json_push_codec(L);
+	lua_setiuservalue(L, -2, CUV_CODEC);
+	lua_getfield(L, 1, "wait");
+	lua_setiuservalue(L, -2, CUV_WAIT);
+	lua_getfield(L, 1, "on_event");
+	lua_setiuservalue(L, -2, CUV_EVENT);
+	c->pool = push_pool(L);
+	lua_setiuservalue(L, -2, CUV_POOL);
+}
+
+/* The credential, read once: later changes of the environment change
+   nothing.  options at index 1, client at the top. */
+static void set_signin(lua_State *L, struct lclient *c,
+                       const struct client_options *o) {
+	struct signin_spec spec = { .authority = o->authority_host,
+		                    .scope = o->scope };
+	uint32_t seed;
+	int top = lua_gettop(L);
+	lua_getfield(L, 1, "credential");
+	lcredential_read(L, lua_gettop(L), &spec);
+	lua_setiuservalue(L, top, CUV_GET);
+	if (!sys_random(&seed, sizeof seed))
+		luaL_error(L, "the system has no random bytes to give");
+	if (!signin_init(&c->core.signin, &c->mem, &spec, seed)) {
+		signin_free(&c->core.signin);
+		luaL_error(L, "not enough memory");
+	}
+	lua_settop(L, top);
+}
+
+/* options at index 1 -> the client at the top.  [-0, +1] */
+static void push_client(lua_State *L) {
+	struct client_options o = { .timeout = 0 };
+	struct url more[MAX_ORIGINS - 1];
+	struct op_config cfg = { .try_timeout = TRY_TIMEOUT };
+	struct lclient *c;
+	size_t count;
+	options_client(L, 1, &o);
+	count = options_origins(L, 1, more, MAX_ORIGINS - 1);
+	c = push_closed(L);
+	anchor_options(L, c, &o, more, count);
+	set_user_values(L, c);
+	cfg.mem = &c->mem;
+	cfg.origins = c->origins;
+	cfg.origin_count = 1 + count;
+	cfg.retry = o.retry;
+	client_init(&c->core, &cfg, MAX_FLYING);
+	open_io(L, c);
+	c->open = true; /* from here on __gc has something to close */
+	set_signin(L, c, &o);
+}
+
+int l_client(lua_State *L) {
+	lua_settop(L, 1);
+	if (lua_isnil(L, 1)) {
+		lua_newtable(L);
+		lua_replace(L, 1);
+	}
+	options_check(L, 1, FOR_CLIENT);
+	push_client(L);
+	return 1;
+}
+
+/* ---- closing ------------------------------------------------------------ */
+
+/* Ends all live operations as canceled and cuts their ties. */
+static void end_all(lua_State *L, int idx, struct lclient *c, const char *why) {
+	struct now now = sys_now();
+	lua_getiuservalue(L, idx, CUV_POLLERS);
+	lua_pushnil(L);
+	while (lua_next(L, -2)) {
+		struct poller *p = poller_at(L, -1);
+		if (p->linked) {
+			op_stop(&p->job.op, FAIL_CANCELED, why, now);
+			client_remove(&c->core, &p->job);
+			p->linked = false;
+			p->job.transfer = NULL;
+		}
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+}
+
+/* For close, __gc and __close alike; any number of times. */
+static int l_close(lua_State *L) {
+	struct lclient *c = client_at(L, 1);
+	bool forked = c->pid != (int)getpid();
+	if (c->open && c->busy)
+		return luaL_error(L, "a client's own callback must not close "
+		                     "it");
+	if (c->open) {
+		end_all(L, 1, c,
+		        "the client was closed: what the service was "
+		        "asked to do goes on");
+		c->open = false;
+		curlio_close(c->io, forked);
+		if (!forked) /* wake who still waits, before it is emptied */
+			pollset_news(c->ps, c->news > 0 || c->limited);
+		pollset_give(c->pool, c->ps, forked);
+	}
+	client_free(&c->core);
+	if (c->core.signin.mem)
+		signin_free(&c->core.signin);
+	request_free(&c->request);
+	buf_free(&c->url);
+	buf_free(&c->id);
+	return 0;
+}
+
+/* In a fork's child the parent's operations, sockets and epoll are not ours:
+   they end here without a word to anybody, and new ones are opened. */
+static void leave_parent(lua_State *L, int idx, struct lclient *c) {
+	end_all(L, idx, c,
+	        "this process was forked off: the operation is its "
+	        "parent's");
+	curlio_close(c->io, true);
+	pollset_give(c->pool, c->ps, true);
+	client_lost_signin(&c->core);
+	c->open = false;
+	open_io(L, c);
+	c->open = true;
+}
+
+struct lclient *client_open_at(lua_State *L, int idx) {
+	struct lclient *c = client_at(L, idx);
+	if (!c->open)
+		luaL_error(L, "attempt to use a closed client");
+	if (c->pid != (int)getpid())
+		leave_parent(L, lua_absindex(L, idx), c);
+	return c;
+}
+
+/* ---- operations --------------------------------------------------------- */
+
+/* What may stand in the options of each kind of call. */
+static const int calls_of[] = {
+	[OP_UPDATE] = FOR_NAME | FOR_UPDATE | FOR_MATCH | FOR_CALL,
+	[OP_ENSURE] = FOR_NAME | FOR_UPDATE | FOR_MATCH | FOR_CALL,
+	[OP_DELETE] = FOR_NAME | FOR_MATCH | FOR_CALL,
+	[OP_GET] = FOR_NAME | FOR_CALL,
+	[OP_LIST] = FOR_ACCOUNT | FOR_LIST | FOR_CALL,
+};
+
+/* The PATCH's text, which replaces nothing.  [-0, +1] */
+static struct span push_body(lua_State *L, int client,
+                             const struct op_spec *spec) {
+	struct span s;
+	lua_getiuservalue(L, client, CUV_CODEC);
+	options_push_body(L, spec);
+	json_encode(L, lua_gettop(L) - 1);
+	lua_remove(L, -2); /* the codec */
+	s.p = lua_tolstring(L, -1, &s.n);
+	return s;
+}
+
+/* options at index opts, checked -> a poller at the top.  [-0, +1] */
+static void push_poller(lua_State *L, int client, int opts, enum op_kind kind) {
+	struct lclient *c = client_open_at(L, client);
+	struct op_spec spec = { .kind = kind };
+	options_op(L, opts, kind, &c->defaults, &spec, &c->url, &c->id);
+	lua_pushnil(L);
+	if (kind == OP_UPDATE || kind == OP_ENSURE) {
+		lua_pop(L, 1);
+		spec.body = push_body(L, client, &spec);
+	}
+	lpoller_new(L, client, &spec);
+	lua_remove(L, -2); /* the body */
+	lua_getfield(L, opts, "wait");
+	lua_setiuservalue(L, -2, PUV_WAIT);
+}
+
+static int start(lua_State *L, enum op_kind kind) {
+	client_open_at(L, 1);
+	lua_settop(L, 2);
+	options_check(L, 2, calls_of[kind]);
+	push_poller(L, 1, 2, kind);
+	return 1;
+}
+
+static int run(lua_State *L, enum op_kind kind) {
+	start(L, kind);
+	return lpoller_wait(L, 0);
+}
+
+static int l_client_update(lua_State *L) {
+	return run(L, OP_UPDATE);
+}
+
+static int l_client_delete(lua_State *L) {
+	return run(L, OP_DELETE);
+}
+
+static int l_client_ensure(lua_State *L) {
+	return run(L, OP_ENSURE);
+}
+
+static int l_client_get(lua_State *L) {
+	return run(L, OP_GET);
+}
+
+static int l_begin_update(lua_State *L) {
+	return start(L, OP_UPDATE);
+}
+
+static int l_begin_delete(lua_State *L) {
+	return start(L, OP_DELETE);
+}
+
+static int l_begin_ensure(lua_State *L) {
+	return start(L, OP_ENSURE);
+}
+
+int l_update(lua_State *L) {
+	lua_settop(L, 1);
+	options_check(L, 1, FOR_CLIENT | calls_of[OP_UPDATE]);
+	push_client(L);
+	push_poller(L, 2, 1, OP_UPDATE);
+	return lpoller_wait(L, 2);
+}
+
+/* ---- resume ------------------------------------------------------------- */
+
+/* resume(token, { id = ... }) checks the resource as well. */
+static const char *check_id(lua_State *L, struct span id) {
+	struct span wanted;
+	if (lua_isnil(L, 3))
+		return NULL;
+	options_check(L, 3, FOR_NAME | FOR_CALL);
+	wanted = options_string(L, 3, "id");
+	return !wanted.p || span_ieq(wanted, id)
+	               ? NULL
+	               : "it belongs to another connection";
+}
+
+static int refuse(lua_State *L, const char *why) {
+	lua_pushnil(L);
+	lua_pushfstring(L, "the continuation token is refused: %s", why);
+	lerror_push_plain(L, FAIL_PROTOCOL, lua_tostring(L, -1));
+	lua_remove(L, -2);
+	return 2;
+}
+
+static int l_resume(lua_State *L) {
+	struct lclient *c = client_open_at(L, 1);
+	struct op_spec spec = { .timeout = c->defaults.timeout,
+		                .poll_interval = c->defaults.poll_interval };
+	enum poll_source source;
+	struct poller *p;
+	struct span url;
+	const char *why;
+	bool changed;
+	luaL_checktype(L, 2, LUA_TSTRING);
+	lua_settop(L, 3);
+	lua_getiuservalue(L, 1, CUV_CODEC);
+	lua_pushvalue(L, 2);
+	why = passport_read(L, 4, c, &spec, &source, &url, &changed);
+	if (!why)
+		why = check_id(L, spec.id);
+	if (why)
+		return refuse(L, why);
+	options_resume(L, 3, &c->defaults, &spec, &c->url);
+	if (spec.kind != OP_DELETE)
+		spec.body = push_body(L, 1, &spec);
+	p = lpoller_new(L, 1, &spec);
+	p->job.op.changed = changed;
+	if (!op_resume(&p->job.op, source, url))
+		return luaL_error(L, "not enough memory");
+	if (lua_istable(L, 3)) {
+		lua_getfield(L, 3, "wait");
+		lua_setiuservalue(L, -2, PUV_WAIT);
+	}
+	return 1;
+}
+
+/* ---- list --------------------------------------------------------------- */
+
+/* Upvalues of the iterator. */
+enum { LUV_ITEMS = 1, LUV_AT, LUV_CLIENT, LUV_COUNT = LUV_CLIENT };
+
+static bool push_item(lua_State *L) {
+	lua_Integer at = lua_tointeger(L, lua_upvalueindex(LUV_AT)) + 1;
+	if (!lua_istable(L, lua_upvalueindex(LUV_ITEMS)) ||
+	    lua_rawgeti(L, lua_upvalueindex(LUV_ITEMS), at) == LUA_TNIL)
+		return false;
+	lua_pushinteger(L, at);
+	lua_replace(L, lua_upvalueindex(LUV_AT));
+	if (lua_istable(L, -1))
+		json_polish(L, -1);
+	return true;
+}
+
+/* A page has come: its items replace the last page's, which may go. */
+static int paged(lua_State *L, struct poller *p) {
+	if (p->job.op.end == OP_FAIL) {
+		lpoller_push_outcome(L, DRIVE_POLLER);
+		return lua_error(L); /* the err table */
+	}
+	lua_getiuservalue(L, DRIVE_POLLER, PUV_RESULT);
+	lua_getfield(L, -1, "value");
+	lua_replace(L, lua_upvalueindex(LUV_ITEMS));
+	lua_pushinteger(L, 0);
+	lua_replace(L, lua_upvalueindex(LUV_AT));
+	lua_pushnil(L);
+	lua_setiuservalue(L, DRIVE_POLLER, PUV_RESULT);
+	if (push_item(L))
+		return 1;
+	lua_pushnil(L);
+	return 1;
+}
+
+/* The generic for's iterator: stack 1 = the poller, 2 = the last item */
+static int l_next(lua_State *L) {
+	struct poller *p = poller_at(L, 1);
+	lua_settop(L, 1);
+	if (push_item(L))
+		return 1;
+	lua_settop(L, 1);
+	if (p->job.op.end == OP_DONE) {
+		client_open_at(L, lua_upvalueindex(LUV_CLIENT));
+		if (!op_next_page(&p->job.op)) {
+			lpoller_push_outcome(L, 1); /* collects it */
+			lua_pushnil(L);
+			return 1;
+		}
+		client_resume(&p->client->core, &p->job);
+	}
+	drive_push_waiter(L, 1);
+	lua_pushvalue(L, lua_upvalueindex(LUV_CLIENT));
+	lua_pushnil(L);
+	return drive_until(L, paged);
+}
+
+static int l_list(lua_State *L) {
+	start(L, OP_LIST); /* 3 = the poller */
+	lua_pushnil(L);
+	lua_pushinteger(L, 0);
+	lua_pushvalue(L, 1);
+	lua_pushcclosure(L, l_next, LUV_COUNT);
+	lua_pushvalue(L, 3);
+	lua_pushnil(L);
+	lua_pushvalue(L, 3); /* closed at the loop's end, break included */
+	return 4;
+}
+
+/* ---- a guest in an event loop ------------------------------------------- */
+
+static int l_step(lua_State *L) {
+	lua_settop(L, 1);
+	drive_step(L, 1);
+	return 0;
+}
+
+static int l_pollfd(lua_State *L) {
+	lua_pushinteger(L, pollset_fd(client_open_at(L, 1)->ps));
+	return 1;
+}
+
+static int l_events(lua_State *L) {
+	client_open_at(L, 1);
+	lua_pushliteral(L, "r");
+	return 1;
+}
+
+/* The descriptor has its own timer: nobody needs to keep one for us. */
+static int l_timeout(lua_State *L) {
+	client_open_at(L, 1);
+	lua_pushnil(L);
+	return 1;
+}
+
+static int l_tostring(lua_State *L) {
+	const struct lclient *c = client_at(L, 1);
+	if (c->open)
+		lua_pushfstring(L, "azpec.client (%s)", c->defaults.endpoint.p);
+	else
+		lua_pushliteral(L, "azpec.client (closed)");
+	return 1;
+}
+
+static const luaL_Reg methods[] = { { "update", l_client_update },
+	                            { "delete", l_client_delete },
+	                            { "ensure", l_client_ensure },
+	                            { "get", l_client_get },
+	                            { "list", l_list },
+	                            { "begin_update", l_begin_update },
+	                            { "begin_delete", l_begin_delete },
+	                            { "begin_ensure", l_begin_ensure },
+	                            { "resume", l_resume },
+	                            { "step", l_step },
+	                            { "pollfd", l_pollfd },
+	                            { "events", l_events },
+	                            { "timeout", l_timeout },
+	                            { "close", l_close },
+	                            { NULL, NULL } };
+
+static const luaL_Reg metamethods[] = { { "__gc", l_close },
+	                                { "__close", l_close },
+	                                { "__tostring", l_tostring },
+	                                { NULL, NULL } };
+
+void lclient_open(lua_State *L) {
+	luaL_newmetatable(L, CLIENT_TYPE);
+	luaL_setfuncs(L, metamethods, 0);
+	luaL_newlib(L, methods);
+	lua_setfield(L, -2, "__index");
+	lua_pop(L, 1);
+}

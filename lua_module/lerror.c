@@ -1,0 +1,157 @@
+/* lerror.c -- failures as Lua tables. */
+#include "lerror.h"
+
+#include <lauxlib.h>
+
+#include "passport.h"
+
+static void set_span(lua_State *L, const char *name, struct span s) {
+	if (s.n == 0)
+		return;
+	lua_pushlstring(L, s.p, s.n);
+	lua_setfield(L, -2, name);
+}
+
+static void set_string(lua_State *L, const char *name, const char *s) {
+	set_span(L, name, span_of(s));
+}
+
+/* [-0, +1] the metatable is set, kind and message are there */
+static void begin(lua_State *L, enum fail_kind kind, struct span message) {
+	lua_createtable(L, 0, 12);
+	luaL_setmetatable(L, ERROR_TYPE);
+	set_string(L, "kind", fail_kind_name(kind));
+	lua_pushlstring(L, message.p ? message.p : "", message.n);
+	lua_setfield(L, -2, "message");
+}
+
+static void set_elapsed(lua_State *L, const struct op *o) {
+	lua_Number all = 0;
+	lua_createtable(L, 0, PHASE_COUNT + 1);
+	for (int i = 0; i < PHASE_COUNT; i++) {
+		lua_Number s = (lua_Number)o->spent[i] / 1000;
+		lua_pushnumber(L, s);
+		lua_setfield(L, -2, phase_name((enum phase)i));
+		all += s;
+	}
+	lua_pushnumber(L, all);
+	lua_setfield(L, -2, "total");
+	lua_setfield(L, -2, "elapsed");
+}
+
+/* error.details and error.additionalInfo of the service's body, as they came.
+   body: index of that table; err on the top. */
+static void set_details(lua_State *L, int body) {
+	static const char *const names[] = { "details", "additionalInfo" };
+	if (!lua_istable(L, body))
+		return;
+	for (size_t i = 0; i < 2; i++) {
+		if (lua_getfield(L, body, "error") != LUA_TTABLE) {
+			lua_pop(L, 1);
+			return;
+		}
+		if (lua_getfield(L, -1, names[i]) == LUA_TTABLE) {
+			lua_setfield(L, -3,
+			             i == 0 ? "details" : "additional_info");
+			lua_pop(L, 1);
+		} else {
+			lua_pop(L, 2);
+		}
+	}
+}
+
+/* What an operation that is not over, or failed, says of itself. */
+static void set_common(lua_State *L, int idx, const struct op *o) {
+	set_span(L, "id", o->spec.id);
+	set_span(L, "client_request_id", o->spec.client_request_id);
+	set_elapsed(L, o);
+	if (op_unknown(o)) {
+		passport_push(L, idx);
+		lua_setfield(L, -2, "continuation_token");
+	}
+}
+
+void lerror_push(lua_State *L, int idx) {
+	const struct op *o = &poller_at(L, idx)->job.op;
+	const struct fail *f = &o->fail;
+	idx = lua_absindex(L, idx);
+	lua_getiuservalue(L, idx, PUV_BODY);
+	begin(L, f->kind, buf_span(&f->message));
+	set_span(L, "code", buf_span(&f->code));
+	set_span(L, "target", buf_span(&f->target));
+	set_span(L, "request_id", buf_span(&f->request_id));
+	set_span(L, "correlation_id", buf_span(&f->correlation_id));
+	set_string(L, "phase", phase_name(f->phase));
+	set_string(L, "hint", f->hint);
+	lua_pushboolean(L, f->retryable);
+	lua_setfield(L, -2, "retryable");
+	if (f->http_status > 0) {
+		lua_pushinteger(L, f->http_status);
+		lua_setfield(L, -2, "http_status");
+	}
+	if (f->retry_after > 0) {
+		lua_pushnumber(L, (lua_Number)f->retry_after / 1000);
+		lua_setfield(L, -2, "retry_after");
+	}
+	if (f->body)
+		set_details(L, lua_absindex(L, -2));
+	set_common(L, idx, o);
+	lua_remove(L, -2); /* the body */
+}
+
+void lerror_push_timeout(lua_State *L, int idx) {
+	const struct op *o = &poller_at(L, idx)->job.op;
+	idx = lua_absindex(L, idx);
+	begin(L, FAIL_TIMEOUT,
+	      SPAN("still running: the wait's time is up, the "
+	           "operation goes on"));
+	lua_pushboolean(L, 1);
+	lua_setfield(L, -2, "retryable");
+	set_common(L, idx, o);
+}
+
+void lerror_push_plain(lua_State *L, enum fail_kind kind, const char *message) {
+	begin(L, kind, span_of(message));
+}
+
+/* "kind: message; hint (request id ...)" */
+static int l_tostring(lua_State *L) {
+	static const char *const parts[][2] = {
+		{ "kind", "" },
+		{ "message", ": " },
+		{ "hint", "; " },
+		{ "request_id", "; request id " },
+	};
+	luaL_Buffer b;
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 1);
+	luaL_buffinit(L, &b);
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		lua_pushstring(L, parts[i][0]);
+		if (lua_rawget(L, 1) != LUA_TSTRING) {
+			lua_pop(L, 1);
+			continue;
+		}
+		luaL_addstring(&b, parts[i][1]);
+		luaL_addvalue(&b);
+	}
+	luaL_pushresult(&b);
+	return 1;
+}
+
+static int l_concat(lua_State *L) {
+	luaL_tolstring(L, 1, NULL);
+	luaL_tolstring(L, 2, NULL);
+	lua_concat(L, 2);
+	return 1;
+}
+
+static const luaL_Reg metamethods[] = { { "__tostring", l_tostring },
+	                                { "__concat", l_concat },
+	                                { NULL, NULL } };
+
+void lerror_open(lua_State *L) {
+	luaL_newmetatable(L, ERROR_TYPE);
+	luaL_setfuncs(L, metamethods, 0);
+	lua_pop(L, 1);
+}

@@ -1,0 +1,397 @@
+/* lpoller.c -- the poller's methods. */
+#include "lpoller.h"
+
+#include <lauxlib.h>
+
+#include "lerror.h"
+#include "passport.h"
+#include "sys.h"
+
+struct poller *poller_at(lua_State *L, int idx) {
+	return luaL_checkudata(L, idx, POLLER_TYPE);
+}
+
+/* ---- life --------------------------------------------------------------- */
+
+/* A version 4 GUID, as x-ms-client-request-id wants one.  [-0, +1] */
+static struct span push_guid(lua_State *L, uint32_t *seed) {
+	static const char hex[] = "0123456789abcdef";
+	unsigned char bytes[16];
+	char text[36];
+	size_t at = 0;
+	if (!sys_random(bytes, sizeof bytes))
+		luaL_error(L, "the system has no random bytes to give");
+	bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x40);
+	bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80);
+	for (size_t i = 0; i < sizeof bytes; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			text[at++] = '-';
+		text[at++] = hex[bytes[i] >> 4];
+		text[at++] = hex[bytes[i] & 15];
+	}
+	*seed = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
+	        (uint32_t)bytes[2] << 8 | bytes[3];
+	lua_pushlstring(L, text, sizeof text);
+	return (struct span){ lua_tostring(L, -1), sizeof text };
+}
+
+/* The client keeps its pollers until their end has been collected. */
+static void list(lua_State *L, int idx, struct poller *p) {
+	lua_getiuservalue(L, idx, CUV_POLLERS);
+	lua_pushvalue(L, -2);
+	lua_rawsetp(L, -2, &p->job);
+	lua_pop(L, 1);
+	p->listed = true;
+}
+
+struct poller *lpoller_new(lua_State *L, int idx, const struct op_spec *spec) {
+	struct lclient *c = client_open_at(L, idx);
+	struct op_spec s = *spec;
+	struct poller *p;
+	struct span guid = push_guid(L, &s.seed);
+	idx = lua_absindex(L, idx);
+	if (!s.client_request_id.p)
+		s.client_request_id = guid;
+	p = lua_newuserdatauv(L, sizeof *p, PUV_COUNT);
+	*p = (struct poller){ .client = c, .limit = NEVER };
+	p->job.op.end = OP_WAIT;
+	luaL_setmetatable(L, POLLER_TYPE);
+	lua_pushvalue(L, idx);
+	lua_setiuservalue(L, -2, PUV_CLIENT);
+	if (!op_init(&p->job.op, &c->core.cfg, &s))
+		luaL_error(L, "not enough memory");
+	list(L, idx, p);
+	if (!client_add(&c->core, &p->job))
+		luaL_error(L, "not enough memory");
+	p->linked = true;
+	pollset_due(c->ps, 0); /* there is something to do at once */
+	lua_remove(L, -2);     /* the GUID */
+	return p;
+}
+
+void lpoller_drop(struct poller *p) {
+	struct lclient *c = p->client;
+	drive_disarm(p);
+	if (!p->linked)
+		return;
+	if (p->job.transfer)
+		curlio_abort(c->io, p->job.transfer);
+	p->job.transfer = NULL;
+	client_remove(&c->core, &p->job);
+	p->linked = false;
+}
+
+static int l_gc(lua_State *L) {
+	struct poller *p = poller_at(L, 1);
+	if (p->client->open)
+		lpoller_drop(p);
+	op_free(&p->job.op);
+	return 0;
+}
+
+/* ---- outcomes ----------------------------------------------------------- */
+
+/* Somebody has it now: the client need not keep it any longer. */
+static void collect(lua_State *L, int idx, struct poller *p) {
+	if (!p->listed)
+		return;
+	if (p->client->open)
+		lpoller_drop(p);
+	lua_getiuservalue(L, idx, PUV_CLIENT);
+	lua_getiuservalue(L, -1, CUV_POLLERS);
+	lua_pushnil(L);
+	lua_rawsetp(L, -2, &p->job);
+	lua_pop(L, 2);
+	p->listed = false;
+}
+
+/* The last segment of an id. */
+static struct span name_of(struct span id) {
+	size_t at = id.n;
+	while (at > 0 && id.p[at - 1] != '/')
+		at--;
+	return span_from(id, at);
+}
+
+/* Success is proven, the connection could not be read.  [-0, +1] */
+static void push_thin(lua_State *L, const struct op *o) {
+	struct span name = name_of(o->spec.id);
+	lua_createtable(L, 0, 3);
+	lua_pushlstring(L, o->spec.id.p, o->spec.id.n);
+	lua_setfield(L, -2, "id");
+	lua_pushlstring(L, name.p, name.n);
+	lua_setfield(L, -2, "name");
+	lua_newtable(L);
+	lua_setfield(L, -2, "properties");
+}
+
+/* [-0, +1] */
+static void push_connection(lua_State *L, int idx, const struct op *o) {
+	if (lua_getiuservalue(L, idx, PUV_RESULT) == LUA_TTABLE)
+		return;
+	lua_pop(L, 1);
+	push_thin(L, o);
+	lua_pushvalue(L, -1);
+	lua_setiuservalue(L, idx, PUV_RESULT);
+}
+
+/* { changed, before, after }  [-0, +1] */
+static void push_ensured(lua_State *L, int idx, const struct op *o) {
+	lua_createtable(L, 0, 3);
+	lua_pushboolean(L, o->changed);
+	lua_setfield(L, -2, "changed");
+	lua_getiuservalue(L, idx, PUV_BEFORE);
+	lua_setfield(L, -2, "before");
+	if (o->changed)
+		push_connection(L, idx, o);
+	else
+		lua_getiuservalue(L, idx, PUV_BEFORE);
+	lua_setfield(L, -2, "after");
+}
+
+static void push_result(lua_State *L, int idx, const struct op *o) {
+	if (o->spec.kind == OP_DELETE)
+		lua_pushboolean(L, 1);
+	else if (o->spec.kind == OP_ENSURE)
+		push_ensured(L, idx, o);
+	else
+		push_connection(L, idx, o);
+}
+
+/* What on_event raised is raised here, once. */
+static void raise_kept(lua_State *L, int idx) {
+	if (lua_getiuservalue(L, idx, PUV_RAISED) == LUA_TNIL) {
+		lua_pop(L, 1);
+		return;
+	}
+	lua_pushnil(L);
+	lua_setiuservalue(L, idx, PUV_RAISED);
+	lua_error(L);
+}
+
+int lpoller_push_outcome(lua_State *L, int idx) {
+	struct poller *p = poller_at(L, idx);
+	idx = lua_absindex(L, idx);
+	raise_kept(L, idx);
+	collect(L, idx, p);
+	if (p->job.op.end == OP_DONE) {
+		push_result(L, idx, &p->job.op);
+		return 1;
+	}
+	lua_pushnil(L);
+	if (lua_getiuservalue(L, idx, PUV_ERROR) == LUA_TNIL) {
+		lua_pop(L, 1);
+		lerror_push(L, idx);
+		lua_pushvalue(L, -1);
+		lua_setiuservalue(L, idx, PUV_ERROR);
+	}
+	return 2;
+}
+
+/* ---- waiting ------------------------------------------------------------ */
+
+static int waited(lua_State *L, struct poller *p) {
+	if (poller_ended(p))
+		return lpoller_push_outcome(L, DRIVE_POLLER);
+	raise_kept(L, DRIVE_POLLER);
+	lua_pushnil(L);
+	lerror_push_timeout(L, DRIVE_POLLER);
+	return 2;
+}
+
+int lpoller_wait(lua_State *L, int closing) {
+	int from = lua_gettop(L); /* where the poller is */
+	drive_push_waiter(L, from);
+	lua_pushvalue(L, from);
+	if (closing)
+		lua_pushvalue(L, closing);
+	else
+		lua_pushnil(L);
+	for (int to = 1; to <= DRIVE_TOP; to++)
+		lua_copy(L, from + to - 1, to);
+	lua_settop(L, DRIVE_TOP);
+	if (closing)
+		lua_toclose(L, DRIVE_CLOSE);
+	return drive_until(L, waited);
+}
+
+static int l_wait(lua_State *L) {
+	struct poller *p = poller_at(L, 1);
+	lua_Number s = luaL_optnumber(L, 2, -1);
+	luaL_argcheck(L, s >= 0 || lua_isnoneornil(L, 2), 2,
+	              "seconds expected");
+	p->limit = lua_isnoneornil(L, 2) || s > 1e9
+	                   ? NEVER
+	                   : sys_now().mono + (int64_t)(s * 1000);
+	lua_settop(L, 1);
+	return lpoller_wait(L, 0);
+}
+
+/* ---- looking ------------------------------------------------------------ */
+
+static int l_done(lua_State *L) {
+	lua_pushboolean(L, poller_ended(poller_at(L, 1)));
+	return 1;
+}
+
+static int l_status(lua_State *L) {
+	const struct op *o = &poller_at(L, 1)->job.op;
+	if (o->word.n > 0)
+		lua_pushlstring(L, o->word.p, o->word.n);
+	else
+		lua_pushnil(L);
+	return 1;
+}
+
+static int l_result(lua_State *L) {
+	if (!poller_ended(poller_at(L, 1)))
+		return luaL_error(L, "the operation has not ended yet");
+	return lpoller_push_outcome(L, 1);
+}
+
+static void set_number(lua_State *L, const char *name, lua_Number n) {
+	lua_pushnumber(L, n);
+	lua_setfield(L, -2, name);
+}
+
+static void set_text(lua_State *L, const char *name, struct span s) {
+	if (s.n == 0)
+		return;
+	lua_pushlstring(L, s.p, s.n);
+	lua_setfield(L, -2, name);
+}
+
+static int l_progress(lua_State *L) {
+	static const char *const phases[] = { [LEG_READ] = "request",
+		                              [LEG_WRITE] = "request",
+		                              [LEG_POLL] = "poll",
+		                              [LEG_FINAL] = "result",
+		                              [LEG_SETTLE] = "result" };
+	const struct op *o = &poller_at(L, 1)->job.op;
+	struct now now = sys_now();
+	int64_t spent = 0;
+	for (int i = 0; i < PHASE_COUNT; i++)
+		spent += o->spent[i];
+	lua_createtable(L, 0, 10);
+	set_text(L, "phase", span_of(phases[o->leg]));
+	set_text(L, "status", buf_span(&o->word));
+	set_text(L, "request_id", buf_span(&o->request_id));
+	set_text(L, "correlation_id", buf_span(&o->correlation_id));
+	set_text(L, "client_request_id", o->spec.client_request_id);
+	lua_pushinteger(L, o->polls);
+	lua_setfield(L, -2, "polls");
+	lua_pushinteger(L, o->tries);
+	lua_setfield(L, -2, "retries");
+	set_number(L, "elapsed", (lua_Number)spent / 1000);
+	if (o->percent >= 0)
+		set_number(L, "percent_complete", o->percent);
+	if (!poller_ended(poller_at(L, 1)) && o->not_before > now.mono)
+		set_number(L, "next_wait",
+		           (lua_Number)(o->not_before - now.mono) / 1000);
+	return 1;
+}
+
+static int l_continuation_token(lua_State *L) {
+	if (op_unknown(&poller_at(L, 1)->job.op))
+		passport_push(L, 1);
+	else
+		lua_pushnil(L);
+	return 1;
+}
+
+static int l_cancel(lua_State *L) {
+	struct poller *p = poller_at(L, 1);
+	if (p->client->open && p->linked && !poller_ended(p)) {
+		client_cancel(&p->client->core, &p->job,
+		              "stopped waiting: what the service was asked to "
+		              "do goes on",
+		              sys_now());
+		pollset_due(p->client->ps, 0);
+	}
+	return 0;
+}
+
+/* ---- a guest in an event loop ------------------------------------------- */
+
+static int l_step(lua_State *L) {
+	struct poller *p = poller_at(L, 1);
+	lua_settop(L, 1);
+	drive_disarm(p);
+	if (p->client->open) {
+		lua_getiuservalue(L, 1, PUV_CLIENT);
+		drive_step(L, 2);
+	}
+	lua_pushboolean(L, poller_ended(p));
+	return 1;
+}
+
+static int l_pollfd(lua_State *L) {
+	struct poller *p = poller_at(L, 1);
+	if (!p->client->open)
+		return luaL_error(L, "attempt to use a closed client");
+	drive_arm(p);
+	lua_pushinteger(L, pollset_fd(p->client->ps));
+	return 1;
+}
+
+static int l_events(lua_State *L) {
+	lua_pushliteral(L, "r");
+	return 1;
+}
+
+/* The descriptor has its own timer: nobody needs to keep one for us. */
+static int l_timeout(lua_State *L) {
+	lua_pushnil(L);
+	return 1;
+}
+
+static int l_tostring(lua_State *L) {
+	const struct poller *p = poller_at(L, 1);
+	static const char *const legs[] = { [LEG_READ] = "reading",
+		                            [LEG_WRITE] = "writing",
+		                            [LEG_POLL] = "polling",
+		                            [LEG_FINAL] = "confirming",
+		                            [LEG_SETTLE] = "settling" };
+	const struct op *o = &p->job.op;
+	lua_pushfstring(L, "azpec.poller (%s)",
+	                o->end == OP_DONE   ? "done"
+	                : o->end == OP_FAIL ? fail_kind_name(o->fail.kind)
+	                                    : legs[o->leg]);
+	return 1;
+}
+
+static const luaL_Reg methods[] = { { "done", l_done },
+	                            { "status", l_status },
+	                            { "result", l_result },
+	                            { "progress", l_progress },
+	                            { "wait", l_wait },
+	                            { "cancel", l_cancel },
+	                            { "step", l_step },
+	                            { "pollfd", l_pollfd },
+	                            { "events", l_events },
+	                            { "timeout", l_timeout },
+	                            { "continuation_token",
+	                              l_continuation_token },
+	                            { NULL, NULL } };
+
+/* The end of its scope is the end of anybody's interest in it. */
+static int l_close(lua_State *L) {
+	struct poller *p = poller_at(L, 1);
+	l_cancel(L);
+	collect(L, 1, p);
+	return 0;
+}
+
+static const luaL_Reg metamethods[] = { { "__gc", l_gc },
+	                                { "__close", l_close },
+	                                { "__tostring", l_tostring },
+	                                { "__index", NULL },
+	                                { NULL, NULL } };
+
+void lpoller_open(lua_State *L) {
+	luaL_newmetatable(L, POLLER_TYPE);
+	luaL_setfuncs(L, metamethods, 0);
+	luaL_newlib(L, methods);
+	lua_setfield(L, -2, "__index");
+	lua_pop(L, 1);
+}

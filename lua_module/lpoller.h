@@ -1,0 +1,21 @@
+/* lpoller.h -- the poller: one operation in Lua's hands. */
+#ifndef AZPEC_LPOLLER_H
+#define AZPEC_LPOLLER_H
+
+#include "drive.h"
+
+void lpoller_open(lua_State *L); /* makes the metatable.  [-0, +0] */
+/* Makes a poller of the client at idx for spec, whose strings may be freed
+   afterwards, and pushes it.  [-0, +1] */
+struct poller *lpoller_new(lua_State *L, int idx, const struct op_spec *spec);
+/* Pushes what the blocking call returns for the ended poller at idx, and
+   takes it off the client's list.  [-0, +(1|2)] */
+int lpoller_push_outcome(lua_State *L, int idx);
+/* Waits for the poller at the top of the stack as a blocking call does and
+   returns its outcome; the slots of drive.h are set up here.  closing: index
+   of a value to be closed at the end, or 0. */
+int lpoller_wait(lua_State *L, int closing);
+/* Takes the operation out of its client, whatever it is doing. */
+void lpoller_drop(struct poller *p);
+
+#endif

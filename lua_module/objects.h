@@ -1,0 +1,85 @@
+/*
+ * objects.h -- the userdata behind azpec.client and its pollers.  A client
+ * owns the descriptor, the transfers and the sign-in; a poller is one
+ * operation, anchored in its client until its end has been collected.
+ */
+#ifndef AZPEC_OBJECTS_H
+#define AZPEC_OBJECTS_H
+
+#include <lua.h>
+
+#include "core/client.h"
+#include "curlio.h"
+#include "options.h"
+#include "pollset.h"
+
+#define CLIENT_TYPE "azpec.client"
+#define POLLER_TYPE "azpec.poller"
+
+enum { MAX_ORIGINS = 16 };
+
+/* User values of a client. */
+enum {
+	CUV_POLLERS = 1, /* [light userdata of the job] = poller */
+	CUV_CODEC,       /* our instance of lua-cjson */
+	CUV_WAIT,        /* the waiter, nil: block */
+	CUV_EVENT,       /* on_event, or nil */
+	CUV_GET,         /* the token function, or nil */
+	CUV_ANCHOR,      /* strings that C points to */
+	CUV_POOL,        /* the Lua state's pool of descriptors */
+	CUV_COUNT = CUV_POOL
+};
+
+/* User values of a poller. */
+enum {
+	PUV_CLIENT = 1,
+	PUV_WAIT,   /* this call's waiter, or nil */
+	PUV_RESULT, /* the connection, or the page */
+	PUV_BEFORE, /* ensure: as it was found */
+	PUV_BODY,   /* the service's error body */
+	PUV_ERROR,  /* the err table, once it was asked for */
+	PUV_RAISED, /* what on_event raised, until somebody is told */
+	PUV_COUNT = PUV_RAISED
+};
+
+struct poller;
+
+struct lclient {
+	struct mem mem;
+	struct client core;
+	struct pollset_pool *pool;
+	struct pollset *ps;
+	struct curlio *io;
+	struct url origins[MAX_ORIGINS];
+	struct op_defaults defaults;
+	struct curlio_config io_config; /* strings anchored in CUV_ANCHOR */
+	struct request request;         /* scratch: the next one to be sent */
+	struct buf url, id;             /* scratch of options_op */
+	struct poller *limited;         /* waited for with a limit, see below */
+	int64_t limit;                  /* the soonest of those limits */
+	size_t news; /* armed pollers with something to tell */
+	int pid;     /* a fork's child is another client */
+	bool open;
+	bool busy; /* one of the host's functions is running */
+};
+
+struct poller {
+	struct job job; /* first: a job is found again as its poller */
+	struct lclient *client;
+	bool linked;   /* among the client's jobs */
+	bool listed;   /* among the client's pollers */
+	bool armed;    /* some call waits for it */
+	bool told;     /* counted in client->news */
+	int64_t limit; /* when that call gives up waiting; NEVER */
+	struct poller *limit_prev, *limit_next;
+};
+
+struct lclient *client_at(lua_State *L, int idx);      /* any, by type */
+struct lclient *client_open_at(lua_State *L, int idx); /* raises if closed */
+struct poller *poller_at(lua_State *L, int idx);
+
+static inline bool poller_ended(const struct poller *p) {
+	return p->job.op.end != OP_WAIT;
+}
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * options.h -- from a Lua options table to checked C values.  A wrong type, an
+ * unknown key and a value against the rules raise an error that names the
+ * field.  options.c is the only caller of getenv.
+ */
+#ifndef AZPEC_OPTIONS_H
+#define AZPEC_OPTIONS_H
+
+#include <lua.h>
+
+#include "core/op.h"
+#include "core/retry.h"
+
+/* What azpec.client takes.  Strings point into the options table, or into the
+   text buffer given. */
+struct client_options {
+	struct span subscription_id; /* absent: none known */
+	struct span endpoint;        /* without a closing '/' */
+	struct span authority_host;
+	struct span scope;
+	struct span api_version;
+	struct span application_id;
+	const char *ca_file, *ca_path, *proxy;
+	lua_Integer max_connections;
+	int64_t timeout, poll_interval; /* ms; poll_interval 0: the default */
+	struct retry_policy retry;
+};
+
+/* Which calls a table is for: what fields may stand in it. */
+enum {
+	FOR_CLIENT = 1,  /* azpec.client */
+	FOR_NAME = 2,    /* what names one connection */
+	FOR_ACCOUNT = 4, /* what names one account */
+	FOR_UPDATE = 8,  /* what is asked of it */
+	FOR_MATCH = 16,  /* if_match */
+	FOR_LIST = 32,   /* maxresults */
+	FOR_CALL = 64,   /* timeout, wait and the like of one call */
+};
+
+/* Raises unless idx is a table with fields of these calls only, each of the
+   right type.  [-0, +0] */
+void options_check(lua_State *L, int idx, int calls);
+/* [-0, +0] */
+void options_client(lua_State *L, int idx, struct client_options *o);
+/* The trusted origins, parsed; at most max.  The strings stay the table's. */
+size_t options_origins(lua_State *L, int idx, struct url *out, size_t max);
+/* The operation's fields; url and id are written to the buffers, which may
+   raise: they are a userdata's.  defaults: the client's.  [-0, +0] */
+struct op_defaults {
+	struct span endpoint, subscription_id, api_version;
+	int64_t timeout, poll_interval;
+};
+void options_op(lua_State *L, int idx, enum op_kind kind,
+                const struct op_defaults *d, struct op_spec *spec,
+                struct buf *url, struct buf *id);
+/* Completes a spec that came from a continuation token, with the call's own
+   fields of the table at idx (or nil). */
+void options_resume(lua_State *L, int idx, const struct op_defaults *d,
+                    struct op_spec *spec, struct buf *url);
+/* Pushes the PATCH's body as a table.  [-0, +1] */
+void options_push_body(lua_State *L, const struct op_spec *spec);
+
+/* Field accessors for other tables of options.  */
+struct span options_string(lua_State *L, int idx, const char *name);
+struct span options_require(lua_State *L, int idx, const char *name);
+int options_bad(lua_State *L, const char *name, const char *why);
+/* Refuses keys of the table at idx that are not among the names (NULL-ended);
+   those in `functions` must be functions, the others strings. */
+void options_only(lua_State *L, int idx, const char *const *strings,
+                  const char *const *functions);
+/* A variable of the environment; empty counts as unset: NULL. */
+const char *options_env(const char *name);
+
+#endif
