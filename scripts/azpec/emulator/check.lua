@@ -1,0 +1,104 @@
+-- Checks a table that a person wrote against a schema; the first fault is raised as a text that names the field.
+
+local json = require "azpec.emulator.json"
+
+local check = {}
+
+local function fail(path, format, ...)
+  error({ message = path .. ": " .. format:format(...) }, 0)
+end
+
+check.fail = fail
+
+local function expect(kind)
+  return function (value, path)
+    if type(value) ~= kind then fail(path, "%s expected, got %s", kind, type(value)) end
+    return value
+  end
+end
+
+local scalar = { string = expect "string", number = expect "number", boolean = expect "boolean" }
+
+function scalar.any(value)
+  return value
+end
+
+function scalar.seconds(value, path)
+  if type(value) ~= "number" or not (value >= 0 and value < 1e9) then fail(path, "seconds expected") end
+  return value
+end
+
+function scalar.count(value, path)
+  local whole = math.type(value) and math.tointeger(value)
+  if not whole or whole < 0 then fail(path, "a whole number, not negative, expected") end
+  return whole
+end
+
+local function known(schema)
+  local names = {}
+  for name in pairs(schema) do names[#names + 1] = name end
+  table.sort(names)
+  return table.concat(names, ", ")
+end
+
+local value_of
+
+-- A table with named fields. Unknown names are refused; JSON null counts as absent.
+function check.record(value, schema, path)
+  expect "table" (value, path)
+  local result = {}
+  for name, item in pairs(value) do
+    local rule = schema[name]
+    if not rule then fail(path, "unknown field '%s' (known: %s)", tostring(name), known(schema)) end
+    if item ~= json.null then result[name] = value_of(item, rule, path .. "." .. name) end
+  end
+  for name, rule in pairs(schema) do
+    if rule.required and result[name] == nil then fail(path, "field '%s' is missing", name) end
+  end
+  return result
+end
+
+local function list(value, rule, path)
+  expect "table" (value, path)
+  local result = json.list()
+  for key in pairs(value) do
+    if math.type(key) ~= "integer" then fail(path, "a list expected, found the field '%s'", tostring(key)) end
+  end
+  for index, item in ipairs(value) do
+    result[index] = value_of(item, rule, ("%s[%d]"):format(path, index))
+  end
+  return result
+end
+
+local function map(value, rule, path)
+  expect "table" (value, path)
+  local result = {}
+  for name, item in pairs(value) do
+    expect "string" (name, path .. ": name of a field")
+    result[name] = value_of(item, rule, path .. "." .. name)
+  end
+  return result
+end
+
+local function one_of(value, allowed, path)
+  value = math.type(value) and tostring(math.tointeger(value)) or value
+  for _, item in ipairs(allowed) do
+    if item == value then return value end
+  end
+  fail(path, "%s expected", table.concat(allowed, " or "))
+end
+
+function value_of(value, rule, path)
+  if rule.list then return list(value, rule.list, path) end
+  if rule.map then return map(value, rule.map, path) end
+  if rule.record then return check.record(value, rule.record, path) end
+  if rule.one_of then return one_of(value, rule.one_of, path) end
+  if rule.with then return rule.with(value, path) end
+  value = scalar[rule.is](value, path)
+  if rule.match and not value:find(rule.match) then fail(path, "'%s' is not of the form %s", value, rule.match) end
+  return value
+end
+
+check.value = value_of
+
+return check

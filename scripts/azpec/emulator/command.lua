@@ -1,0 +1,144 @@
+-- The command line of the emulator: its options, its help, and what it does in order.
+
+local argparse = require "argparse"
+local app = require "azpec.emulator.app"
+local datafile = require "azpec.emulator.datafile"
+local json = require "azpec.emulator.json"
+local log = require "azpec.emulator.log"
+local options = require "azpec.emulator.options"
+local retryafter = require "azpec.emulator.retryafter"
+local sample = require "azpec.emulator.sample"
+local server = require "azpec.emulator.server"
+
+local command = {}
+
+local function stop(format, ...)
+  io.stderr:write("emulator: ", format:format(...), "\n")
+  os.exit(1)
+end
+
+local function port(text)
+  local number = text:find "^%d+$" and tonumber(text)
+  if not number or number > 65535 then return nil, "a port is a number from 0 to 65535, not '" .. text .. "'" end
+  return math.tointeger(number)
+end
+
+local function parser()
+  local p = argparse("emulator.lua", "Plays Azure Resource Manager (the private endpoint connections of Batch "
+    .. "accounts) and Entra ID's token endpoint.")
+  p:option("--host", "address to listen on", "127.0.0.1")
+  p:option("--port", "port for HTTP; 0: the system chooses", "0", port)
+  p:option("--tls-port", "port for HTTPS", "0", port)
+  p:flag("--no-tls", "HTTP only")
+  p:option("--state", "file with tenant, accounts and connections (.lua or .json); default: a sample")
+  p:option("--faults", "file with fault rules (.lua or .json)")
+  p:option("--option", "[account[/connection]:]name=value, see below"):argname("NAME=VALUE"):count "*"
+  p:option("--log", "file for one JSON line a request")
+  p:option("--ca-file", "where to write the certificate to trust; default: a temporary file")
+  p:flag("--control", "serve /_emulator/, which needs no token")
+  p:flag("--exit-with-stdin", "end when stdin closes")
+  return p:epilog(require "azpec.emulator.help" (options.help(), retryafter.help))
+end
+
+-- Calls; a complaint about what a person wrote ends the program, naming the file that the complaint's path is of.
+local function checked(args, call, ...)
+  local results = table.pack(pcall(call, ...))
+  if results[1] then return table.unpack(results, 2, results.n) end
+  local complaint = results[2]
+  if type(complaint) ~= "table" then error(complaint, 0) end
+  local files = { state = args.state, faults = args.faults }
+  local file = files[complaint.message:match "^%l+"]
+  stop("%s%s", file and file .. ": " or "", complaint.message)
+end
+
+local function read(path)
+  local value, why = datafile.read(path)
+  if not value then stop("%s", why) end
+  return value
+end
+
+local function overrides(args)
+  local scopes = { [""] = {} }
+  for _, text in ipairs(args.option) do
+    local scope, values = checked(args, options.parse, text)
+    scopes[scope] = scopes[scope] or {}
+    for name, value in pairs(values) do scopes[scope][name] = value end
+  end
+  return scopes
+end
+
+local function write_file(path, text)
+  local file, why = io.open(path, "w")
+  if not file then stop("%s", why) end
+  file:write(text)
+  if not file:close() then stop("cannot write %s", path) end
+end
+
+local function open_log(args)
+  local opened, why = log.open(args.log, args.control)
+  if not opened then stop("%s", why) end
+  return opened
+end
+
+local function listen(host, wanted)
+  local sock, result = server.listen(host, wanted)
+  if not sock then stop("cannot listen on %s:%d: %s", host, wanted, result) end
+  return sock, result
+end
+
+local function host_in_url(host)
+  return host:find(":", 1, true) and "[" .. host .. "]" or host
+end
+
+local function start_tls(args, running, facts)
+  local context, authority = require "azpec.emulator.tls".server(args.host)
+  local sock, real_port = listen(args.host, args.tls_port)
+  facts.ca_file = args.ca_file or os.tmpname()
+  write_file(facts.ca_file, authority)
+  facts.tls_endpoint = ("https://%s:%d"):format(host_in_url(args.host), real_port)
+  running:accept(sock, context)
+end
+
+local function own_pid()
+  local file = io.open("/proc/self/stat")
+  local pid = file and file:read "n"
+  if file then file:close() end
+  return pid
+end
+
+local function facts_of(world)
+  return { pid = own_pid(), tenant_id = world.tenant_id, client_id = world.client_id,
+    subscription_id = world.subscription_id, connections = world:connection_ids() }
+end
+
+local function start(args, emulator)
+  local running, facts = server.new(emulator), facts_of(emulator.world)
+  running:end_on_signal()
+  local sock, real_port = listen(args.host, args.port)
+  running:accept(sock)
+  facts.endpoint = ("http://%s:%d"):format(host_in_url(args.host), real_port)
+  if not args.no_tls then start_tls(args, running, facts) end
+  if args.exit_with_stdin then running:end_with_stdin() end
+  io.stdout:write(json.encode(facts), "\n")
+  io.stdout:flush()
+  return running, facts
+end
+
+-- Runs the emulator with the arguments given to the program.
+function command.run(arguments)
+  local args = parser():parse(arguments)
+  local settings = {
+    spec = args.state and read(args.state) or sample(),
+    faults = args.faults and read(args.faults) or {},
+    overrides = overrides(args),
+    has_control = args.control,
+    log = open_log(args),
+  }
+  local emulator = checked(args, app.new, settings)
+  local running, facts = start(args, emulator)
+  running:run()
+  if facts.ca_file and not args.ca_file then os.remove(facts.ca_file) end
+  os.exit(0)
+end
+
+return command

@@ -1,0 +1,86 @@
+-- The long part of --help: everything that a tester needs to know without reading the source.
+
+local head = [[
+When it listens it prints one line of JSON: pid, endpoint, tls_endpoint, ca_file, tenant_id, client_id, subscription_id,
+connections (the ids of all). It ends with status 0 on SIGTERM or SIGINT, and with status 1 and one line on stderr when
+a port is taken or a file is wrong. A temporary ca_file is removed at the end.
+
+The sample (without --state):
+  tenant        8d5d7f62-54e8-4c0b-a3d1-5b6f2f3c9e01 (contoso.onmicrosoft.com)
+  client id     b1e0c6a4-2f75-4a39-8d0e-6c1f7a9b3d22
+  client secret emulator+secret/with&every%kind of=character~1
+  subscription  3f1c2a54-6a1e-4b7d-9c55-0e8d1b2a7f10
+  default-azurebatch-japaneast / sampleacct    1 connection, Pending; Retry-After: 1, operations take 2 s
+      testprivateEndpointConnection5.24d6b4b5-e65c-4330-bbe9-3a290d62f8e0
+  rg-contoso-prod / contosobatch               25 connections in every state, pages of 10; Retry-After: 2, 3 s
+  検証-バッチ(東京) / tokyobatch               1 connection, Pending; Retry-After: 15, 20 s
+  rg-contoso-prod / emptybatch                 none
+
+What is served, on both ports:
+  POST   /{tenant}/oauth2/v2.0/token                      kind token (form-encoded client credentials)
+  GET    /metadata/endpoints                              kind metadata (no token needed)
+  .../subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.Batch/batchAccounts/{a}, and below it:
+  GET    /privateEndpointConnections                      kind list     PATCH  .../{name}        kind update
+  GET    /privateEndpointConnections/{name}               kind get      DELETE .../{name}        kind delete
+  GET    /privateEndpointConnection{Results,ProxyResults,OperationStatuses}/{operation}          kind poll
+  GET    /privateLinkResources[/{name}]                   kind links, link
+  GET    the account, the group's and the subscription's batchAccounts                           kind account, accounts
+
+Options (--option NAME=VALUE; in a state file options = {NAME = VALUE}, there for an account or a connection too).
+The nearer wins: connection, account, command line, state file, default. On the command line an account or connection
+is named in front: --option contosobatch:retry_after=0 or --option 'sampleacct/NAME:update_answer=204'.
+]]
+
+local tail = [[
+State file (.lua: a table, or a chunk that returns one; .json: the same as an object; unknown names are refused):
+  { tenant_id =, tenant_domain =, client_id =, client_secret =, subscription_id =, options = {},
+    resource_groups = {"name"},
+    accounts = { { name =, resource_group =, subscription_id =, location =, tags = {}, options = {},
+      private_link_resources = { { name =, group_id =, required_members = {}, required_zone_names = {} } },
+      connections = { { name =, status =, description =, actions_required =, provisioning_state =, etag =,
+        private_endpoint_id =, group_ids = {}, tags = {}, properties = {more members}, options = {} } } } } }
+  Needed: tenant_id, client_id, client_secret, subscription_id, accounts; name and resource_group; name.
+  A connection without status is Pending; status and provisioning_state can be any word.
+
+Fault file (.lua or .json): a list of rules {name =, match = {}, action = {}}. A rule counts the requests that fit its
+match; of the rules that are due the first is applied. match: method, kind (or a list of kinds), path (Lua pattern on
+path and query as sent; plain = true: plain text), tls (true or false), nth (begin with the nth fitting request; alone:
+only that one), times (that many; default: for ever). action:
+  first      delay = seconds; advance = seconds (moves the clock); expire_token = true (the request's token ends now)
+  instead    status = 503 [, body = "text" or table, error = {code =, message =, target =, details =}]
+  of the     html = true (502 with a page); claims = true | "JSON" | table: 401 with a claims challenge, and from
+  answer     now on every token must have been asked for with these claims
+             perform = true: the request is carried out all the same, then answered by status, body ...
+  on the     headers = {Name = "value" or {"several"}} (replaced or added), add_headers, remove_headers = {}
+  answer     retry_after = (see RETRY-AFTER); set_body = {["properties.provisioningState"] = "Odd"}; bom, gzip = true
+             location = foreign | http | https | userinfo | port | subdomain | relative | any URL: changes Location
+             and Azure-AsyncOperation; delay_answer = seconds (the request has been carried out)
+             in values: {origin} {host} {target} {path} {location} {location_path}
+  on the     cut = N (bytes of the body; Content-Length says more), cut_at = N (of all bytes): then the end
+  bytes      reset_at, stall_at, flip_at = N; dribble = {bytes =, seconds =}; chunked = true; http_version = "1.0"
+             interim = {{status = 103, headers = {}}}; close_after = true (without saying so)
+             lose = true: carried out, then the connection ends without an answer
+             close | reset = true: not carried out, the connection ends; with perform = true: carried out
+             stall = true or seconds: never answered; garbage = N random bytes; raw = "bytes"
+  Examples:
+    return { { match = {kind = "poll", times = 2}, action = {status = 503, headers = {["Retry-After"] = 1}} },
+             { match = {method = "PATCH", nth = 1}, action = {lose = true} } }
+    [ { "match": {"kind": "update"}, "action": {"location": "foreign"} },
+      { "match": {"kind": "get", "nth": 3}, "action": {"claims": true} } ]
+
+Control (--control; no token): /_emulator/
+  GET faults    how often each rule's match was met       PUT faults    a list of rules     DELETE faults
+  GET state     accounts and connections                  PUT state     as a state file     DELETE state: as at start
+  PATCH options {"sampleacct:retry_after": 0, "operation_seconds": 0.1}               DELETE options: as at start
+  GET log       the latest entries as a list              DELETE log    forgets them
+  POST clock    {"advance": 3600}: tokens expire, operations end
+  PUT and DELETE of state also forget tokens, operations and claims asked for; options set by PATCH stay.
+
+Log (--log FILE): a JSON object a line, written before the answer is sent: time, number, connection, tls, method, target
+(byte for byte), kind, api_version, status, retry_after, request_id, duration, fault (the rule's name or #index),
+headers (a few; authorization as "Bearer <redacted>"), body (JSON) and body_bytes of ARM requests, token {grant_type,
+scope, fields, unknown_fields (a count), claims} of token requests. Never a token or a secret.]]
+
+return function (options, retry_after)
+  return table.concat({ head .. options, retry_after, tail }, "\n\n")
+end

@@ -1,0 +1,43 @@
+-- An answer on its way out: {status, headers = {{name, value}, ...}, body, value}, and the services' error bodies.
+
+local json = require "azpec.emulator.json"
+
+local reply = {}
+
+function reply.new(status, body)
+  return { status = status, headers = {}, body = body or "" }
+end
+
+function reply.json(status, value)
+  local answer = reply.new(status, json.encode(value))
+  answer.value = value
+  answer.headers[1] = { "Content-Type", "application/json; charset=utf-8" }
+  return answer
+end
+
+-- The error of Azure Resource Manager ("CloudError" in the REST description).
+function reply.error(status, code, message, target)
+  local answer = reply.json(status, { error = { code = code, message = message, target = target } })
+  answer.code = code
+  return answer
+end
+
+function reply.add(answer, name, value)
+  answer.headers[#answer.headers + 1] = { name, value }
+end
+
+function reply.get(answer, name)
+  name = name:lower()
+  for _, header in ipairs(answer.headers) do
+    if header[1]:lower() == name then return header[2] end
+  end
+end
+
+function reply.remove(answer, name)
+  name = name:lower()
+  for index = #answer.headers, 1, -1 do
+    if answer.headers[index][1]:lower() == name then table.remove(answer.headers, index) end
+  end
+end
+
+return reply
