@@ -36,7 +36,10 @@ struct curlio *curlio_open(const struct mem *mem, struct pollset *ps,
 void curlio_close(struct curlio *io, bool forked);
 
 /* Takes q's buffers over (q is left empty) and begins.  NULL: no memory.
-   owner is handed back with the finished transfer. */
+   owner is handed back with the finished transfer.  What fails at once ends
+   like any other transfer.  A GET may be sent again when a kept connection
+   died under it; anything else ends as NET_RECV, sent, for the caller to
+   decide. */
 struct transfer *curlio_send(struct curlio *io, struct request *q, void *owner);
 void curlio_abort(struct curlio *io, struct transfer *t);
 

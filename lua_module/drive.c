@@ -8,7 +8,7 @@
 #include "json.h"
 #include "sys.h"
 
-enum { MAX_BEGUN = 32 }; /* transfers begun in one step: it must stay short */
+enum { MAX_BEGUN = 8 }; /* transfers begun in one step: it must stay short */
 
 /* ---- who waits ---------------------------------------------------------- */
 

@@ -20,7 +20,8 @@ enum {
 	TRY_TIMEOUT = 100000,         /* ms; ARM answers within 60 s */
 };
 
-#define POOL_TYPE "azpec.pool"
+/* Its metatable's name; the address is the key of the pool itself. */
+static const char POOL_TYPE[] = "azpec.pool";
 
 struct lclient *client_at(lua_State *L, int idx) {
 	return luaL_checkudata(L, idx, CLIENT_TYPE);
@@ -42,20 +43,17 @@ static int l_pool_gc(lua_State *L) {
 /* [-0, +1] */
 static struct pollset_pool *push_pool(lua_State *L) {
 	struct pool *pool;
-	if (lua_getfield(L, LUA_REGISTRYINDEX, POOL_TYPE) == LUA_TUSERDATA) {
+	if (lua_rawgetp(L, LUA_REGISTRYINDEX, POOL_TYPE) == LUA_TUSERDATA) {
 		pool = lua_touserdata(L, -1);
 		return &pool->sets;
 	}
 	lua_pop(L, 1);
 	pool = lua_newuserdatauv(L, sizeof *pool, 0);
+	luaL_setmetatable(L, POOL_TYPE);
 	pool->mem.alloc = lua_getallocf(L, &pool->mem.ud);
 	pollset_pool_init(&pool->sets, &pool->mem);
-	lua_createtable(L, 0, 1);
-	lua_pushcfunction(L, l_pool_gc);
-	lua_setfield(L, -2, "__gc");
-	lua_setmetatable(L, -2);
 	lua_pushvalue(L, -1);
-	lua_setfield(L, LUA_REGISTRYINDEX, POOL_TYPE);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, POOL_TYPE);
 	return &pool->sets;
 }
 
@@ -76,7 +74,7 @@ static const char *anchor_path(lua_State *L, const char *path) {
 	return anchor(L, span_of(path)).p;
 }
 
-/* "[application id ]azpec/0.1.0 (Lua 5.4; libcurl/7.88.1; Linux)" */
+/* "[application id ]azpec/x.y.z (Lua 5.4; libcurl/x.y.z; Linux)" */
 static const char *anchor_user_agent(lua_State *L, struct span application) {
 	struct utsname system;
 	const char *curl = curlio_version();
@@ -298,13 +296,23 @@ struct lclient *client_open_at(lua_State *L, int idx) {
 
 /* ---- operations --------------------------------------------------------- */
 
-/* What may stand in the options of each kind of call. */
-static const int calls_of[] = {
-	[OP_UPDATE] = FOR_NAME | FOR_UPDATE | FOR_MATCH | FOR_CALL,
-	[OP_ENSURE] = FOR_NAME | FOR_UPDATE | FOR_MATCH | FOR_CALL,
-	[OP_DELETE] = FOR_NAME | FOR_MATCH | FOR_CALL,
-	[OP_GET] = FOR_NAME | FOR_CALL,
-	[OP_LIST] = FOR_ACCOUNT | FOR_LIST | FOR_CALL,
+/* The calls, by the names of the REST description's operations. */
+#define ONE (FOR_CONNECTION | FOR_CALL)
+#define MANY (FOR_LIST | FOR_CALL)
+static const struct call update = { OP_UPDATE, ONE | FOR_UPDATE | FOR_MATCH,
+	                            "" };
+static const struct call ensure = { OP_ENSURE, ONE | FOR_UPDATE | FOR_MATCH,
+	                            "" };
+static const struct call delete = { OP_DELETE, ONE | FOR_MATCH, "" };
+static const struct call get = { OP_GET, ONE, "" };
+static const struct call list = { OP_LIST, FOR_ACCOUNT | MANY,
+	                          "/privateEndpointConnections" };
+static const struct call get_link = { OP_GET, FOR_LINK | FOR_CALL, "" };
+static const struct call list_links = { OP_LIST, FOR_ACCOUNT | MANY,
+	                                "/privateLinkResources" };
+static const struct call list_accounts = {
+	OP_LIST, FOR_GROUP | FOR_CALL,
+	"/providers/Microsoft.Batch/batchAccounts"
 };
 
 /* The PATCH's text, which replaces nothing.  [-0, +1] */
@@ -320,67 +328,71 @@ static struct span push_body(lua_State *L, int client,
 }
 
 /* options at index opts, checked -> a poller at the top.  [-0, +1] */
-static void push_poller(lua_State *L, int client, int opts, enum op_kind kind) {
+static void push_poller(lua_State *L, int client, int opts,
+                        const struct call *call) {
 	struct lclient *c = client_open_at(L, client);
-	struct op_spec spec = { .kind = kind };
-	options_op(L, opts, kind, &c->defaults, &spec, &c->url, &c->id);
-	lua_pushnil(L);
-	if (kind == OP_UPDATE || kind == OP_ENSURE) {
-		lua_pop(L, 1);
+	struct op_spec spec = { .kind = call->kind };
+	options_op(L, opts, call, &c->defaults, &spec, &c->url, &c->id);
+	if (call->fields & FOR_UPDATE)
 		spec.body = push_body(L, client, &spec);
-	}
+	else
+		lua_pushnil(L);
 	lpoller_new(L, client, &spec);
 	lua_remove(L, -2); /* the body */
 	lua_getfield(L, opts, "wait");
 	lua_setiuservalue(L, -2, PUV_WAIT);
 }
 
-static int start(lua_State *L, enum op_kind kind) {
+static int start(lua_State *L, const struct call *call) {
 	client_open_at(L, 1);
 	lua_settop(L, 2);
-	options_check(L, 2, calls_of[kind]);
-	push_poller(L, 1, 2, kind);
+	options_check(L, 2, call->fields);
+	push_poller(L, 1, 2, call);
 	return 1;
 }
 
-static int run(lua_State *L, enum op_kind kind) {
-	start(L, kind);
+static int run(lua_State *L, const struct call *call) {
+	start(L, call);
 	return lpoller_wait(L, 0);
 }
 
 static int l_client_update(lua_State *L) {
-	return run(L, OP_UPDATE);
+	return run(L, &update);
 }
 
 static int l_client_delete(lua_State *L) {
-	return run(L, OP_DELETE);
+	return run(L, &delete);
 }
 
 static int l_client_ensure(lua_State *L) {
-	return run(L, OP_ENSURE);
+	return run(L, &ensure);
 }
 
 static int l_client_get(lua_State *L) {
-	return run(L, OP_GET);
+	return run(L, &get);
+}
+
+static int l_get_private_link_resource(lua_State *L) {
+	return run(L, &get_link);
 }
 
 static int l_begin_update(lua_State *L) {
-	return start(L, OP_UPDATE);
+	return start(L, &update);
 }
 
 static int l_begin_delete(lua_State *L) {
-	return start(L, OP_DELETE);
+	return start(L, &delete);
 }
 
 static int l_begin_ensure(lua_State *L) {
-	return start(L, OP_ENSURE);
+	return start(L, &ensure);
 }
 
 int l_update(lua_State *L) {
 	lua_settop(L, 1);
-	options_check(L, 1, FOR_CLIENT | calls_of[OP_UPDATE]);
+	options_check(L, 1, FOR_CLIENT | update.fields);
 	push_client(L);
-	push_poller(L, 2, 1, OP_UPDATE);
+	push_poller(L, 2, 1, &update);
 	return lpoller_wait(L, 2);
 }
 
@@ -391,7 +403,7 @@ static const char *check_id(lua_State *L, struct span id) {
 	struct span wanted;
 	if (lua_isnil(L, 3))
 		return NULL;
-	options_check(L, 3, FOR_NAME | FOR_CALL);
+	options_check(L, 3, ONE);
 	wanted = options_string(L, 3, "id");
 	return !wanted.p || span_ieq(wanted, id)
 	               ? NULL
@@ -496,8 +508,8 @@ static int l_next(lua_State *L) {
 	return drive_until(L, paged);
 }
 
-static int l_list(lua_State *L) {
-	start(L, OP_LIST); /* 3 = the poller */
+static int iterate(lua_State *L, const struct call *call) {
+	start(L, call); /* 3 = the poller */
 	lua_pushnil(L);
 	lua_pushinteger(L, 0);
 	lua_pushvalue(L, 1);
@@ -506,6 +518,23 @@ static int l_list(lua_State *L) {
 	lua_pushnil(L);
 	lua_pushvalue(L, 3); /* closed at the loop's end, break included */
 	return 4;
+}
+
+static int l_list(lua_State *L) {
+	return iterate(L, &list);
+}
+
+static int l_list_private_link_resources(lua_State *L) {
+	return iterate(L, &list_links);
+}
+
+/* Of the resource group, or of the whole subscription without one. */
+static int l_list_accounts(lua_State *L) {
+	if (lua_isnoneornil(L, 2)) {
+		lua_settop(L, 1);
+		lua_newtable(L);
+	}
+	return iterate(L, &list_accounts);
 }
 
 /* ---- a guest in an event loop ------------------------------------------- */
@@ -534,6 +563,19 @@ static int l_timeout(lua_State *L) {
 	return 1;
 }
 
+/* What the service last said is left of each of its limits. */
+static int l_rate_limits(lua_State *L) {
+	const struct lclient *c = client_open_at(L, 1);
+	lua_newtable(L);
+	for (int i = 0; i < RATE_COUNT; i++) {
+		if (c->core.rate.remaining[i] < 0)
+			continue;
+		lua_pushinteger(L, c->core.rate.remaining[i]);
+		lua_setfield(L, -2, rate_name(i));
+	}
+	return 1;
+}
+
 static int l_tostring(lua_State *L) {
 	const struct lclient *c = client_at(L, 1);
 	if (c->open)
@@ -543,21 +585,27 @@ static int l_tostring(lua_State *L) {
 	return 1;
 }
 
-static const luaL_Reg methods[] = { { "update", l_client_update },
-	                            { "delete", l_client_delete },
-	                            { "ensure", l_client_ensure },
-	                            { "get", l_client_get },
-	                            { "list", l_list },
-	                            { "begin_update", l_begin_update },
-	                            { "begin_delete", l_begin_delete },
-	                            { "begin_ensure", l_begin_ensure },
-	                            { "resume", l_resume },
-	                            { "step", l_step },
-	                            { "pollfd", l_pollfd },
-	                            { "events", l_events },
-	                            { "timeout", l_timeout },
-	                            { "close", l_close },
-	                            { NULL, NULL } };
+static const luaL_Reg methods[] = {
+	{ "update", l_client_update },
+	{ "delete", l_client_delete },
+	{ "ensure", l_client_ensure },
+	{ "get", l_client_get },
+	{ "get_private_link_resource", l_get_private_link_resource },
+	{ "list", l_list },
+	{ "list_accounts", l_list_accounts },
+	{ "list_private_link_resources", l_list_private_link_resources },
+	{ "begin_update", l_begin_update },
+	{ "begin_delete", l_begin_delete },
+	{ "begin_ensure", l_begin_ensure },
+	{ "resume", l_resume },
+	{ "rate_limits", l_rate_limits },
+	{ "step", l_step },
+	{ "pollfd", l_pollfd },
+	{ "events", l_events },
+	{ "timeout", l_timeout },
+	{ "close", l_close },
+	{ NULL, NULL },
+};
 
 static const luaL_Reg metamethods[] = { { "__gc", l_close },
 	                                { "__close", l_close },
@@ -565,6 +613,10 @@ static const luaL_Reg metamethods[] = { { "__gc", l_close },
 	                                { NULL, NULL } };
 
 void lclient_open(lua_State *L) {
+	luaL_newmetatable(L, POOL_TYPE);
+	lua_pushcfunction(L, l_pool_gc);
+	lua_setfield(L, -2, "__gc");
+	lua_pop(L, 1);
 	luaL_newmetatable(L, CLIENT_TYPE);
 	luaL_setfuncs(L, metamethods, 0);
 	luaL_newlib(L, methods);

@@ -9,7 +9,10 @@
 #include "core/arm.h"
 #include "enums.h"
 
-enum { MAX_HEADER = 1024 };
+enum {
+	MAX_HEADER = 1024,
+	FOR_NAMES = FOR_GROUP | FOR_ACCOUNT | FOR_CONNECTION | FOR_LINK,
+};
 
 /* ---- what a table may hold ---------------------------------------------- */
 
@@ -27,7 +30,7 @@ static const struct {
 	enum opt_type type;
 	int calls;
 } fields[] = {
-	{ "subscription_id", OPT_STRING, FOR_CLIENT | FOR_NAME | FOR_ACCOUNT },
+	{ "subscription_id", OPT_STRING, FOR_CLIENT | FOR_NAMES },
 	{ "credential", OPT_CREDENTIAL, FOR_CLIENT },
 	{ "cloud", OPT_STRING, FOR_CLIENT },
 	{ "endpoint", OPT_STRING, FOR_CLIENT },
@@ -47,10 +50,11 @@ static const struct {
 	{ "wait", OPT_FUNCTION, FOR_CLIENT | FOR_CALL },
 	{ "client_request_id", OPT_STRING, FOR_CALL },
 	{ "traceparent", OPT_STRING, FOR_CALL },
-	{ "id", OPT_STRING, FOR_NAME | FOR_ACCOUNT },
-	{ "resource_group_name", OPT_STRING, FOR_NAME | FOR_ACCOUNT },
-	{ "account_name", OPT_STRING, FOR_NAME | FOR_ACCOUNT },
-	{ "private_endpoint_connection_name", OPT_STRING, FOR_NAME },
+	{ "id", OPT_STRING, FOR_NAMES & ~FOR_GROUP },
+	{ "resource_group_name", OPT_STRING, FOR_NAMES },
+	{ "account_name", OPT_STRING, FOR_NAMES & ~FOR_GROUP },
+	{ "private_endpoint_connection_name", OPT_STRING, FOR_CONNECTION },
+	{ "private_link_resource_name", OPT_STRING, FOR_LINK },
 	{ "status", OPT_STRING, FOR_UPDATE },
 	{ "description", OPT_STRING, FOR_UPDATE },
 	{ "action_required", OPT_STRING, FOR_UPDATE },
@@ -213,7 +217,9 @@ static const char *path(lua_State *L, int idx, const char *name) {
 /* What stands in a header field must not end it. */
 static struct span header(lua_State *L, int idx, const char *name) {
 	struct span s = options_string(L, idx, name);
-	if (s.p && (s.n == 0 || s.n > MAX_HEADER))
+	if (!s.p)
+		return s;
+	if (s.n == 0 || s.n > MAX_HEADER)
 		options_bad(L, name, "1 to 1024 characters expected");
 	for (size_t i = 0; i < s.n; i++)
 		if (s.p[i] < ' ' || s.p[i] == 0x7f)
@@ -421,13 +427,14 @@ static struct span part(lua_State *L, int idx, const char *name,
 	return s;
 }
 
+/* azpec.update's one table may name the client's subscription beside an id */
 static void refuse_parts(lua_State *L, int idx) {
-	static const char *const parts[] = { "resource_group_name",
-		                             "account_name",
-		                             "private_endpoint_connection_name",
-		                             "subscription_id" };
-	/* azpec.update's one table may name the client's subscription too */
-	for (size_t i = 0; i < 3; i++)
+	static const char *const parts[] = {
+		"resource_group_name",
+		"account_name",
+		"private_endpoint_connection_name",
+	};
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		if (options_string(L, idx, parts[i]).p)
 			luaL_error(L,
 			           "field '%s' beside 'id': give one or the "
@@ -435,33 +442,56 @@ static void refuse_parts(lua_State *L, int idx) {
 			           parts[i]);
 }
 
-static void name_parts(lua_State *L, int idx, bool connection,
-                       const struct op_defaults *d, struct arm_id *id) {
-	struct span s = options_string(L, idx, "id");
+static void read_id(lua_State *L, int idx, int takes, struct span text,
+                    struct arm_id *id) {
 	const char *why;
-	if (s.p) {
-		refuse_parts(L, idx);
-		why = connection ? arm_parse_id(s, id)
-		                 : arm_parse_account_id(s, id);
-		if (why)
-			options_bad(L, "id", why);
-		return;
-	}
-	id->subscription = options_string(L, idx, "subscription_id");
-	if (!id->subscription.p)
-		id->subscription = d->subscription_id;
-	if (!id->subscription.p)
+	refuse_parts(L, idx);
+	why = takes & FOR_CONNECTION ? arm_parse_id(text, id)
+	                             : arm_parse_account_id(text, id);
+	if (why)
+		options_bad(L, "id", why);
+}
+
+static struct span subscription(lua_State *L, int idx,
+                                const struct op_defaults *d) {
+	struct span s = options_string(L, idx, "subscription_id");
+	if (!s.p)
+		s = d->subscription_id;
+	if (!s.p)
 		options_bad(L, "subscription_id",
 		            "string expected, got nil; neither the client nor "
 		            "AZURE_SUBSCRIPTION_ID names one");
-	check_subscription(L, id->subscription);
-	id->group = part(L, idx, "resource_group_name", arm_check_group);
-	id->account = part(L, idx, "account_name", arm_check_account);
-	id->connection = NO_SPAN;
-	if (connection)
+	check_subscription(L, s);
+	return s;
+}
+
+static void read_parts(lua_State *L, int idx, int takes, struct arm_id *id) {
+	if (!(takes & FOR_GROUP) ||
+	    options_string(L, idx, "resource_group_name").p)
+		id->group =
+			part(L, idx, "resource_group_name", arm_check_group);
+	if (!(takes & FOR_GROUP))
+		id->account = part(L, idx, "account_name", arm_check_account);
+	if (takes & FOR_CONNECTION)
 		id->connection =
 			part(L, idx, "private_endpoint_connection_name",
 		             arm_check_connection);
+}
+
+static struct arm_id read_names(lua_State *L, int idx, int takes,
+                                const struct op_defaults *d) {
+	struct arm_id id = { NO_SPAN, NO_SPAN, NO_SPAN, NO_SPAN, NO_SPAN };
+	struct span text = options_string(L, idx, "id");
+	if (text.p) {
+		read_id(L, idx, takes, text, &id);
+	} else {
+		id.subscription = subscription(L, idx, d);
+		read_parts(L, idx, takes, &id);
+	}
+	if (takes & FOR_LINK)
+		id.link = part(L, idx, "private_link_resource_name",
+		               arm_check_connection);
+	return id;
 }
 
 static void add_path(struct buf *url, const struct op_defaults *d,
@@ -474,12 +504,10 @@ static void add_path(struct buf *url, const struct op_defaults *d,
 	buf_add(url, api_version);
 }
 
-static void write_url(lua_State *L, int idx, enum op_kind kind,
+static void write_url(lua_State *L, int idx, const struct call *call,
                       const struct op_defaults *d, const struct arm_id *id,
                       struct buf *url) {
-	add_path(url, d, id,
-	         kind == OP_LIST ? "/privateEndpointConnections" : "",
-	         d->api_version);
+	add_path(url, d, id, call->collection, d->api_version);
 	if (push_field(L, idx, "maxresults") == LUA_TNUMBER) {
 		buf_adds(url, "&maxresults=");
 		buf_addint(url, lua_tointeger(L, -1));
@@ -496,19 +524,18 @@ static void read_asked(lua_State *L, int idx, struct op_spec *spec) {
 	spec->action_required = options_string(L, idx, "action_required");
 }
 
-void options_op(lua_State *L, int idx, enum op_kind kind,
+void options_op(lua_State *L, int idx, const struct call *call,
                 const struct op_defaults *d, struct op_spec *spec,
                 struct buf *url, struct buf *id) {
-	struct arm_id parts = { NO_SPAN, NO_SPAN, NO_SPAN, NO_SPAN };
-	name_parts(L, idx, kind != OP_LIST, d, &parts);
-	write_url(L, idx, kind, d, &parts, url);
+	struct arm_id parts = read_names(L, idx, call->fields, d);
+	write_url(L, idx, call, d, &parts, url);
 	buf_clear(id);
 	arm_write_id(id, &parts);
 	if (url->failed || id->failed)
 		luaL_error(L, "not enough memory");
-	if (kind == OP_UPDATE || kind == OP_ENSURE)
+	if (call->fields & FOR_UPDATE)
 		read_asked(L, idx, spec);
-	spec->kind = kind;
+	spec->kind = call->kind;
 	spec->url = buf_span(url);
 	spec->id = buf_span(id);
 	spec->api_version = d->api_version;

@@ -28,13 +28,22 @@ struct client_options {
 
 /* Which calls a table is for: what fields may stand in it. */
 enum {
-	FOR_CLIENT = 1,  /* azpec.client */
-	FOR_NAME = 2,    /* what names one connection */
-	FOR_ACCOUNT = 4, /* what names one account */
-	FOR_UPDATE = 8,  /* what is asked of it */
-	FOR_MATCH = 16,  /* if_match */
-	FOR_LIST = 32,   /* maxresults */
-	FOR_CALL = 64,   /* timeout, wait and the like of one call */
+	FOR_CLIENT = 1, /* azpec.client */
+	FOR_GROUP = 2,  /* what names a resource group */
+	FOR_ACCOUNT = 4,
+	FOR_CONNECTION = 8,
+	FOR_LINK = 16,   /* a private link resource of an account */
+	FOR_UPDATE = 32, /* what is asked of a connection */
+	FOR_MATCH = 64,  /* if_match */
+	FOR_LIST = 128,  /* maxresults */
+	FOR_CALL = 256,  /* timeout, wait and the like of one call */
+};
+
+/* One call of the API: what it does, what it takes, where it goes. */
+struct call {
+	enum op_kind kind;
+	int fields;             /* FOR_... */
+	const char *collection; /* behind the named resource's path */
 };
 
 /* Raises unless idx is a table with fields of these calls only, each of the
@@ -50,7 +59,7 @@ struct op_defaults {
 	struct span endpoint, subscription_id, api_version;
 	int64_t timeout, poll_interval;
 };
-void options_op(lua_State *L, int idx, enum op_kind kind,
+void options_op(lua_State *L, int idx, const struct call *call,
                 const struct op_defaults *d, struct op_spec *spec,
                 struct buf *url, struct buf *id);
 /* Completes a spec that came from a continuation token, with the call's own

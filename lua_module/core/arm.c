@@ -156,7 +156,7 @@ static const char *parse_account(struct span *rest, struct arm_id *out,
 	provider = segment(rest);
 	type = segment(rest);
 	out->account = segment(rest);
-	out->connection = NO_SPAN;
+	out->connection = out->link = NO_SPAN;
 	*why = why_not(provider, type);
 	if (!ok || !span_ieq(provider, SPAN("Microsoft.Batch")) ||
 	    !span_ieq(type, SPAN("batchAccounts")))
@@ -197,6 +197,7 @@ static void write(struct buf *out, const struct arm_id *id,
 		{ "/resourceGroups/", id->group },
 		{ "/providers/Microsoft.Batch/batchAccounts/", id->account },
 		{ "/privateEndpointConnections/", id->connection },
+		{ "/privateLinkResources/", id->link },
 	};
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
 		if (!parts[i].value.p)

@@ -11,7 +11,8 @@
 #include "url.h"
 
 struct arm_id {
-	struct span subscription, group, account, connection;
+	struct span subscription, group, account;
+	struct span connection, link; /* at most one of these two */
 };
 
 /* NULL: the part is fine; otherwise what is expected of it. */
@@ -28,8 +29,7 @@ bool arm_is_guid(struct span s);
 const char *arm_parse_id(struct span id, struct arm_id *out);
 /* The same for ".../batchAccounts/NAME". */
 const char *arm_parse_account_id(struct span id, struct arm_id *out);
-/* The id of the connection, the account, the group or the subscription: as
-   far as the parts are there. */
+/* The id of what is named: as far as the parts are there. */
 void arm_write_id(struct buf *out, const struct arm_id *id);
 /* The same with each part percent-encoded, as a URL's path. */
 void arm_write_path(struct buf *out, const struct arm_id *id);

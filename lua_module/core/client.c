@@ -96,6 +96,7 @@ void client_init(struct client *c, const struct op_config *cfg,
                  size_t max_flying) {
 	c->cfg = *cfg;
 	c->max_flying = max_flying;
+	rate_init(&c->rate);
 }
 
 void client_free(struct client *c) {
@@ -270,6 +271,7 @@ void client_sent(struct client *c, struct job *job, struct now now) {
 void client_feed(struct client *c, struct job *job, const struct reply *r,
                  const struct facts *f, struct now now) {
 	if (job) {
+		rate_note(&c->rate, r);
 		op_feed(&job->op, r, f, now);
 		ready(c, job, now);
 	} else {

@@ -7,6 +7,7 @@
 #define AZPEC_CLIENT_H
 
 #include "op.h"
+#include "rate.h"
 #include "signin.h"
 
 /* An operation's place in its client: the op and the lists it stands in. */
@@ -27,6 +28,7 @@ struct queue {
 struct client {
 	struct op_config cfg;
 	struct signin signin;
+	struct rate rate;       /* what the service said of its limits */
 	void *signin_transfer;  /* the driver's */
 	struct queue ready;     /* to be asked what they want */
 	struct queue tokenless; /* wait for the token */

@@ -2,7 +2,6 @@
 #include "legs.h"
 
 #include "opfail.h"
-#include "opinner.h"
 
 enum {
 	MAX_ODD = 3,         /* senseless answers in a row that are borne */

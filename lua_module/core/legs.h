@@ -2,7 +2,7 @@
 #ifndef AZPEC_LEGS_H
 #define AZPEC_LEGS_H
 
-#include "op.h"
+#include "opstate.h"
 
 /* An answer that is not worth another try of the same request: moves the
    operation on to where it leads. */

@@ -1,6 +1,6 @@
 /* op.c -- the conversation: which request comes next, when, and when it is
    over. */
-#include "opinner.h"
+#include "op.h"
 
 #include "legs.h"
 #include "opfail.h"
@@ -84,27 +84,6 @@ static bool over(const struct op *o) {
 	return o->end == OP_DONE || o->end == OP_FAIL;
 }
 
-bool op_writes(const struct op *o) {
-	return o->spec.kind != OP_GET && o->spec.kind != OP_LIST;
-}
-
-bool op_unknown(const struct op *o) {
-	return op_writes(o) && (o->accepted || o->ambiguous ||
-	                        (o->in_flight && o->leg == LEG_WRITE));
-}
-
-enum phase op_phase(const struct op *o) {
-	switch (o->leg) {
-	case LEG_READ:
-	case LEG_WRITE:
-		return PHASE_REQUEST;
-	case LEG_POLL:
-		return PHASE_POLL;
-	default:
-		return PHASE_RESULT;
-	}
-}
-
 /* Books the time since the last happening: first the wait that was due, then
    either the request or, without a token, the wait for one. */
 static void book(struct op *o, struct now now) {
@@ -122,49 +101,6 @@ static uint32_t draw(struct op *o) { /* xorshift32: jitter, no secret */
 	o->random ^= o->random >> 17;
 	o->random ^= o->random << 5;
 	return o->random;
-}
-
-struct span op_request_url(const struct op *o) {
-	if (o->leg == LEG_POLL && o->poll.source != POLL_RESOURCE)
-		return buf_span(&o->poll.url);
-	return o->next.n > 0 ? buf_span(&o->next) : o->spec.url;
-}
-
-/* ---- endings and turns -------------------------------------------------- */
-
-static void op_end(struct op *o, enum op_want how) {
-	if (o->in_flight && o->leg == LEG_WRITE)
-		o->ambiguous = true; /* nobody will hear its answer */
-	o->in_flight = false;
-	o->end = how;
-}
-
-void op_failed(struct op *o) {
-	buf_set(&o->fail.request_id, buf_span(&o->request_id));
-	buf_set(&o->fail.correlation_id, buf_span(&o->correlation_id));
-	op_end(o, OP_FAIL);
-}
-
-void op_decided(struct op *o) {
-	o->accepted = o->ambiguous = false;
-}
-
-void op_done(struct op *o, enum op_keep keep) {
-	op_decided(o);
-	o->keep = keep;
-	op_end(o, OP_DONE);
-}
-
-void op_turn(struct op *o, enum op_leg leg, int64_t not_before) {
-	o->leg = leg;
-	o->tries = 0;
-	o->not_before = not_before;
-	o->reauthorized = false;
-}
-
-void op_poll_at(struct op *o, const struct reply *r, struct now now) {
-	int64_t wait = poll_wait(&o->poll, http_retry_after(r, now.wall));
-	op_turn(o, LEG_POLL, now.mono + wait);
 }
 
 /* The deadline: says what is known.  A success that is proven needs no more

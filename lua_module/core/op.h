@@ -11,90 +11,7 @@
 #ifndef AZPEC_OP_H
 #define AZPEC_OP_H
 
-#include "fail.h"
-#include "poll.h"
-#include "retry.h"
-
-enum op_kind { OP_UPDATE, OP_DELETE, OP_ENSURE, OP_GET, OP_LIST };
-
-enum op_want { OP_TOKEN, OP_SEND, OP_WAIT, OP_DONE, OP_FAIL };
-
-/* What the whole conversation of a client shares; outlives its operations. */
-struct op_config {
-	const struct mem *mem;
-	const struct url *origins; /* the endpoint's first, then the trusted */
-	size_t origin_count;
-	struct retry_policy retry;
-	int64_t try_timeout; /* ms for one request */
-};
-
-/* What is asked for.  The spans are copied. */
-struct op_spec {
-	enum op_kind kind;
-	struct span url; /* the resource's, whole, with its api-version */
-	struct span id;  /* the resource's, for people and for the result */
-	struct span api_version;
-	struct span body; /* of the PATCH: JSON */
-	struct span status, description, action_required; /* what it asks */
-	struct span if_match;
-	struct span client_request_id, traceparent;
-	int64_t timeout;       /* ms, for everything together */
-	int64_t poll_interval; /* ms; 0: the default */
-	uint32_t seed;         /* of the jitter */
-};
-
-/* What is to become of the reply that was just fed. */
-enum op_keep {
-	KEEP_NOTHING,
-	KEEP_RESULT, /* it is the connection, or the page */
-	KEEP_BEFORE, /* ensure: the connection as it was found */
-	KEEP_ERROR,  /* its body is the service's error */
-};
-
-enum op_leg {
-	LEG_READ,  /* ensure's look at what is there; get; a page */
-	LEG_WRITE, /* the PATCH or DELETE */
-	LEG_POLL,
-	LEG_FINAL,  /* over: the resource is read to have it, and to be sure */
-	LEG_SETTLE, /* a write's end is unknown: the resource tells */
-};
-
-struct op {
-	const struct op_config *cfg;
-	struct op_spec spec; /* its spans lie in text */
-	struct buf text;
-	enum op_leg leg;
-	enum op_want end; /* OP_DONE, OP_FAIL; else not over */
-	enum op_keep keep;
-	struct poll poll;
-	struct fail fail;  /* why it failed; or what a settle may confirm */
-	struct buf etag;   /* ensure: what the PATCH guards itself with */
-	struct buf claims; /* of a challenge, for the next token */
-	struct buf word;   /* the service's last word on the state */
-	struct buf next;   /* list: where the next page is */
-	struct buf request_id, correlation_id; /* of the last answer */
-	int percent;           /* percentComplete; -1: never said */
-	int64_t deadline;      /* NEVER until the first op_next */
-	int64_t not_before;    /* of the next request */
-	int64_t missing_since; /* a poll URL answers 404; -1: it does not */
-	int64_t spent[PHASE_COUNT], mark;
-	uint32_t random;
-	uint32_t token;   /* the granted token's generation; 0: none */
-	uint32_t refused; /* the generation that a 401 refused */
-	int tries;        /* of the present leg's request */
-	int odd;          /* answers in a row that made no sense */
-	int doubts;       /* final states that are not what was asked */
-	int rounds;       /* ensure: writes that met a 412 */
-	int polls;        /* made so far */
-	bool in_flight;
-	bool reauthorized; /* a 401 was already answered with a new token */
-	bool ambiguous;    /* a write may have been carried out unseen */
-	bool accepted;     /* a write was accepted, its end not yet known */
-	bool proven;       /* a success word was seen */
-	bool changed;      /* a write was accepted */
-	bool rejected;     /* ensure: found rejected or disconnected */
-	bool untrusted;    /* a polling URL was refused on the way */
-};
+#include "opstate.h"
 
 /* False: no memory; op_free is still needed. */
 bool op_init(struct op *o, const struct op_config *cfg,
@@ -115,9 +32,6 @@ void op_stop(struct op *o, enum fail_kind kind, const char *why,
 
 /* list: from a DONE page to the one after it; false: that was the last. */
 bool op_next_page(struct op *o);
-/* May a write have reached the service whose end is not known? */
-bool op_unknown(const struct op *o);
-
 /* Goes on with an operation that another process began: from its polling URL,
    or, where there is none, from the resource itself. */
 bool op_resume(struct op *o, enum poll_source source, struct span url);

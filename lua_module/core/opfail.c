@@ -1,8 +1,6 @@
 /* opfail.c -- finds the words for what went wrong with an operation. */
 #include "opfail.h"
 
-#include "opinner.h"
-
 static const char *hint_for(const struct op *o, int status) {
 	if (status == 403 && o->leg == LEG_POLL)
 		return "the identity may write but not poll: it also needs "

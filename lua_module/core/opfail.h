@@ -2,7 +2,7 @@
 #ifndef AZPEC_OPFAIL_H
 #define AZPEC_OPFAIL_H
 
-#include "op.h"
+#include "opstate.h"
 
 /* Writes o->fail from an answer, or from the lack of one; ends nothing. */
 void opfail_describe(struct op *o, enum fail_kind kind, const struct reply *r,

@@ -1,0 +1,126 @@
+# azpec: build, tests, checks.  GNU make; there is nothing to configure.
+#
+#   make                  build/azpec.so and build/libazpec.a
+#   make demo [PORT=n]    a connection is approved, against the emulator
+#   make test | unit      all tests | those of the C core alone
+#   make check | format   the rules of the house, each by a command | clang-format
+#   make asan | valgrind  all tests again, under these
+#   make bench            beside raw libcurl
+#   make deps             what all of the above needs, by apt
+#   make install PREFIX=/usr/local DESTDIR=
+
+CFLAGS     ?= -O2 -g
+LUA        ?= lua5.4
+LUA_CFLAGS ?= $(if $(LUA_INCDIR),-I$(LUA_INCDIR),$(shell \
+              for p in lua5.4 lua-5.4 lua54 lua; do \
+              pkg-config --cflags $$p 2>/dev/null && break; done))
+CURL_CFLAGS ?= $(shell pkg-config --cflags libcurl 2>/dev/null)
+CURL_LIBS  ?= $(shell pkg-config --libs libcurl 2>/dev/null || echo -lcurl)
+OBJCOPY    ?= objcopy
+INSTALL    ?= install
+PREFIX     ?= /usr/local
+BUILD      ?= build
+# WERROR=1: warnings are errors; SAN=address,undefined: sanitizers
+
+VERSION := $(shell sed -n 's/.*AZPEC_VERSION "\(.*\)".*/\1/p' \
+                   lua_module/azpec.h)
+CORE    := $(wildcard lua_module/core/*.c)
+SOURCES := $(wildcard lua_module/*.c) $(CORE)
+UNITS   := $(wildcard tests/unit/*.c)
+
+warnings := -Wall -Wextra -pedantic -Wshadow -Wstrict-prototypes \
+            -Wmissing-prototypes -Wwrite-strings -Wcast-qual -Wpointer-arith \
+            -Wundef -Wvla -Wformat=2
+flags    := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -MMD -MP \
+            -Ilua_module $(warnings) $(if $(filter 1,$(WERROR)),-Werror)
+sanitize := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all \
+            -fno-omit-frame-pointer)
+objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
+compile   = $(CC) $(flags) $(1) $(CPPFLAGS) $(CFLAGS) $(sanitize)
+apt       = @sh tests/tools/deps.sh
+build     = @$(MAKE) --no-print-directory -s
+run       = @BUILD=$(BUILD) LUA=$(LUA) $(LUA) tests/run.lua
+
+all: $(BUILD)/azpec.so $(BUILD)/libazpec.a
+
+$(BUILD)/azpec.so: $(call objects,$(SOURCES))
+	$(CC) -shared $(CFLAGS) $(sanitize) -Wl,--as-needed $(LDFLAGS) \
+	      -o $@ $^ $(CURL_LIBS)
+
+# One object whose only global name is luaopen_azpec: no clash in a host.
+$(BUILD)/libazpec.a: $(call objects,$(SOURCES))
+	$(LD) -r -o $(BUILD)/azpec.o $^
+	$(OBJCOPY) --localize-hidden $(BUILD)/azpec.o
+	rm -f $@
+	$(AR) rcs $@ $(BUILD)/azpec.o
+
+$(BUILD)/lua_module/core/%.o: lua_module/core/%.c # sees neither Lua nor curl
+	@mkdir -p $(@D)
+	$(call compile) -c -o $@ $<
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(call compile,$(LUA_CFLAGS) $(CURL_CFLAGS)) -c -o $@ $<
+
+$(BUILD)/unit/%: tests/unit/%.c $(call objects,$(CORE))
+	@mkdir -p $(@D)
+	$(call compile,-Itests/unit) $(LDFLAGS) -o $@ $^ -lcmocka
+
+units: $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS))
+
+deps:
+	$(apt) check
+	$(apt) bench
+demo:
+	$(apt) run
+	$(build) all
+	@LUA_CPATH="$(BUILD)/?.so;;" LUA_PATH="scripts/?.lua;;" \
+	 $(LUA) scripts/demo.lua $(PORT)
+test:
+	$(apt) test
+	$(build) all units
+	$(run)
+unit:
+	$(apt) test
+	$(build) units
+	$(run) unit
+asan:
+	$(apt) test
+	$(build) BUILD=build/asan SAN=address,undefined CFLAGS="-O1 -g" all units
+	$(run) --under=asan
+valgrind:
+	$(apt) check
+	$(build) all units
+	$(run) --under=valgrind
+check:
+	$(apt) check
+	@bash tests/check.sh
+format:
+	clang-format -i lua_module/*.[ch] lua_module/core/*.[ch] tests/*/*.[ch]
+bench:
+	$(apt) bench
+	$(build) all
+	@BUILD=$(BUILD) bash tests/bench/run.sh $(TURNS)
+
+dest = $(DESTDIR)$(PREFIX)
+install: all
+	$(INSTALL) -d $(dest)/lib/lua/5.4 $(dest)/lib/pkgconfig \
+	              $(dest)/include $(dest)/share/lua/5.4
+	$(INSTALL) -m 755 $(BUILD)/azpec.so $(dest)/lib/lua/5.4/
+	$(INSTALL) -m 644 $(BUILD)/libazpec.a $(dest)/lib/
+	$(INSTALL) -m 644 lua_module/azpec.h $(dest)/include/
+	$(INSTALL) -m 644 lua_module/azpec.meta.lua $(dest)/share/lua/5.4/
+	printf '%s\n' 'prefix=$(PREFIX)' 'Name: azpec' 'Version: $(VERSION)' \
+	       'Description: Azure Batch private endpoint connections, for Lua' \
+	       'Requires: libcurl' 'Cflags: -I$${prefix}/include' \
+	       'Libs: -L$${prefix}/lib -lazpec' > $(dest)/lib/pkgconfig/azpec.pc
+uninstall:
+	cd $(dest) && rm -f lib/lua/5.4/azpec.so lib/libazpec.a include/azpec.h \
+	   lib/pkgconfig/azpec.pc share/lua/5.4/azpec.meta.lua
+clean:
+	rm -rf build
+
+.PHONY: all units deps demo test unit asan valgrind check format bench \
+        install uninstall clean
+-include $(patsubst %.o,%.d,$(call objects,$(SOURCES))) \
+         $(patsubst tests/unit/%.c,$(BUILD)/unit/%.d,$(UNITS))

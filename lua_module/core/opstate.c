@@ -1,0 +1,66 @@
+/* opstate.c -- the few ways an operation's state changes. */
+#include "opstate.h"
+
+bool op_writes(const struct op *o) {
+	return o->spec.kind != OP_GET && o->spec.kind != OP_LIST;
+}
+
+bool op_unknown(const struct op *o) {
+	return op_writes(o) && (o->accepted || o->ambiguous ||
+	                        (o->in_flight && o->leg == LEG_WRITE));
+}
+
+enum phase op_phase(const struct op *o) {
+	switch (o->leg) {
+	case LEG_READ:
+	case LEG_WRITE:
+		return PHASE_REQUEST;
+	case LEG_POLL:
+		return PHASE_POLL;
+	default:
+		return PHASE_RESULT;
+	}
+}
+
+struct span op_request_url(const struct op *o) {
+	if (o->leg == LEG_POLL && o->poll.source != POLL_RESOURCE)
+		return buf_span(&o->poll.url);
+	return o->next.n > 0 ? buf_span(&o->next) : o->spec.url;
+}
+
+/* ---- endings and turns -------------------------------------------------- */
+
+static void op_end(struct op *o, enum op_want how) {
+	if (o->in_flight && o->leg == LEG_WRITE)
+		o->ambiguous = true; /* nobody will hear its answer */
+	o->in_flight = false;
+	o->end = how;
+}
+
+void op_failed(struct op *o) {
+	buf_set(&o->fail.request_id, buf_span(&o->request_id));
+	buf_set(&o->fail.correlation_id, buf_span(&o->correlation_id));
+	op_end(o, OP_FAIL);
+}
+
+void op_decided(struct op *o) {
+	o->accepted = o->ambiguous = false;
+}
+
+void op_done(struct op *o, enum op_keep keep) {
+	op_decided(o);
+	o->keep = keep;
+	op_end(o, OP_DONE);
+}
+
+void op_turn(struct op *o, enum op_leg leg, int64_t not_before) {
+	o->leg = leg;
+	o->tries = 0;
+	o->not_before = not_before;
+	o->reauthorized = false;
+}
+
+void op_poll_at(struct op *o, const struct reply *r, struct now now) {
+	int64_t wait = poll_wait(&o->poll, http_retry_after(r, now.wall));
+	op_turn(o, LEG_POLL, now.mono + wait);
+}

@@ -1,0 +1,251 @@
+#!/usr/bin/env bash
+# check.sh -- the rules of the house, each a function: one that prints anything,
+# or fails, is broken.  `tests/check.sh NAME...` checks only these.
+# shellcheck disable=SC2046,SC2016  # no file here has a blank in its name
+set -u
+export LC_ALL=C
+cd "$(dirname "$0")/.." || exit 2
+shopt -s nullglob
+
+c_files=(lua_module/*.[ch] lua_module/core/*.[ch])
+c_tests=(tests/*/*.[ch])
+units=(lua_module/*.c lua_module/core/*.c)
+mapfile -t tree < <(find . -type f -not -path './.git/*' -not -path './build/*' |
+                    sed 's|^\./||' | sort)
+mapfile -t lua_files < <(printf '%s\n' "${tree[@]}" | grep -E '\.lua$'
+                         grep -lE '^#!.*\blua' -- scripts/* 2>/dev/null)
+gcc=build/check/gcc clang=build/check/clang
+mkdir -p build/check/tidy
+
+# Files that do not know Lua: nothing in them can throw, and no libcurl callback
+# (all are in curlio.c) sees a lua_State.  All others talk to Lua.
+below='^lua_module/(core/|(curlio|pollset|spawn|sys)\.)'
+# Functions longer than 60 lines: at most one switch for each machine.
+long_functions=''
+# Changeable names at file scope: the once-control of curl_global_init.
+changeable='curlio.o once'
+
+refuse() { # grep's arguments: lines found are a failure, so is grep's own
+	grep -E "$@"
+	[ $? = 1 ]
+}
+code() { lua5.4 tests/tools/code.lua "$@"; }
+objects() { find $gcc/lua_module -name '*.o' "$@"; }
+calls() { # FILE.o...: "file.o name" of what each takes from elsewhere
+	local o
+	for o; do nm -u "$o" | sed "s|.* |$(basename "$o") |"; done
+}
+functions() { # FILE.c...: "file:line name length signature"
+	ctags --languages=C --kinds-C=f --fields=neS -o - "$@" | awk -F'\t' '
+		!/^!/ { for (i = 4; i <= NF; i++) {
+			if ($i ~ /^line:/) line = substr($i, 6)
+			if ($i ~ /^end:/) end = substr($i, 5)
+			if ($i ~ /^signature:/) sig = substr($i, 11) }
+			print $2 ":" line, $1, end - line + 1, sig }'
+}
+
+# --- builds -----------------------------------------------------------------
+
+builds() { make -s WERROR=1 CFLAGS='-O2 -g' "CC=$1" "BUILD=$2" all units; }
+builds_with_gcc() { builds gcc $gcc; }
+builds_with_clang() { builds clang $clang; }
+headers_stand_alone() {
+	local h
+	for h in lua_module/*.h lua_module/core/*.h; do
+		gcc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -fsyntax-only \
+			-Ilua_module $(pkg-config --cflags lua5.4) -include "$h" \
+			-x c /dev/null || return 1
+	done
+}
+scripts_compile() {
+	local f
+	for f in "${lua_files[@]}"; do luac5.4 -p "$f"; done
+	for f in "${tree[@]}"; do
+		case $(head -n 1 "$f" | tr -d '\0') in
+		'#!'*bash*) bash -n "$f" ;;
+		'#!'*sh) sh -n "$f" ;;
+		esac
+	done
+}
+
+# --- style ------------------------------------------------------------------
+
+clang_format() {
+	clang-format --dry-run -Werror "${c_files[@]}" "${c_tests[@]}"
+}
+clang_tidy() { # a file that passed is looked at again once anything changed
+	local f ok todo=()
+	printf '%s\n' -std=c11 -D_GNU_SOURCE "-I$PWD/lua_module" \
+		$(pkg-config --cflags lua5.4 libcurl) >build/check/tidy/compile_flags.txt
+	for f in "${units[@]}"; do
+		ok=build/check/tidy/$(basename "$f")
+		[ -f "$ok" ] && [ -z "$(find "$f" .clang-tidy lua_module -newer "$ok" \
+			\( -path "$f" -o -name '*.h' -o -name .clang-tidy \))" ] ||
+			todo+=("$f")
+	done
+	[ ${#todo[@]} = 0 ] || printf '%s\n' "${todo[@]}" |
+		xargs -P "$(nproc)" -I @ sh -c 'at=build/check/tidy/$(basename @)
+			started=$(mktemp -p build/check/tidy)
+			clang-tidy --quiet -p build/check/tidy @ 2>"$at.err" &&
+			mv "$started" "$at" || { rm "$started"; cat "$at.err"; }'
+}
+cppcheck_() {
+	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr \
+		--enable=warning,portability --suppress=preprocessorErrorDirective \
+		-D_GNU_SOURCE -Ilua_module \
+		"${units[@]}"
+}
+luacheck_() { luacheck --formatter plain --codes "${lua_files[@]}" ./*.rockspec; }
+short_functions() {
+	functions "${units[@]}" | awk -v known=" $long_functions " \
+		'$3 > 60 && !index(known, " " $2 " ") { print $1, $2, $3, "lines" }'
+}
+nothing_banned() {
+	code -s "${c_files[@]}" | refuse '\b(sprintf|vsprintf|strcpy|strcat|strtok|atoi|gets|alloca|localtime|gmtime|rand|random|system|popen|v?f?printf|puts|setjmp|longjmp|exit|abort|u?sleep|nanosleep|strncpy) *\('
+}
+nothing_left_open() {
+	refuse -nI 'TO[D]O|FIX[M]E|XX[X]|not implemente[d]' "${tree[@]}"
+}
+no_sleep_to_wait() {
+	refuse -nI '\bsleep +["0-9.]|\bsleep +[$]|os\.execute.*sleep' \
+		$(printf '%s\n' "${tree[@]}" | grep -E '^(tests|scripts|\.ci|Makefile)')
+}
+
+# --- layers -----------------------------------------------------------------
+
+core_includes_only_core() {
+	code lua_module/core/*.[ch] | grep -E ':#' |
+		refuse -v '#(ifndef|define|endif|if |else|undef|include (<(assert|ctype|inttypes|limits|stdbool|stddef|stdint|string)\.h>|"[a-z]+\.h"))'
+}
+core_calls_nothing_outside() { # neither clock nor chance, files, memory, Lua
+	local own=build/check/core.names
+	nm -g --defined-only $gcc/lua_module/core/*.o | sed -n 's/.* //p' >$own
+	calls $gcc/lua_module/core/*.o |
+		grep -vE ' (mem(cpy|move|set|cmp|chr|rchr|mem)|str(len|cmp|ncmp|chr|rchr|str|cspn|spn|pbrk)|explicit_bzero|__mem(cpy|move|set)_chk|__explicit_bzero_chk|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_)$' |
+		awk 'NR == FNR { own[$1]; next } !($2 in own)' $own - | refuse .
+}
+one_caller_of_the_allocator() {
+	{
+		code -s "${c_files[@]}" | grep -v '^lua_module/core/buf\.c' |
+			grep -E '(->|\.)alloc *\('
+		calls $(objects) | grep -E ' (malloc|calloc|realloc|free|strn?dup|v?asprintf|getline|open_memstream)$'
+	} | refuse .
+}
+includes_form_no_cycle() {
+	local f
+	for f in "${c_files[@]}"; do
+		code "$f" | sed -nE "s|.*#include \"(.*/)?([^/\"]+)\.h\".*|$(
+			basename "${f%.*}") \2|p"
+	done | awk '$1 != $2' | tsort >/dev/null
+}
+only_curlio_includes_curl() {
+	code "${c_files[@]}" | grep -v '^lua_module/curlio\.c' |
+		refuse '# *include *[<"](curl/|curl\.h)'
+}
+only_options_reads_the_environment() {
+	calls $(objects -not -name options.o) |
+		refuse ' (getenv|secure_getenv|environ|__environ)$'
+}
+only_json_speaks_of_cjson() {
+	code "${c_files[@]}" | grep -vE '^lua_module/json\.[ch]' | refuse cjson
+}
+no_lua_below() {
+	{
+		code -s "${c_files[@]}" | grep -E "$below" |
+			grep -E ':[0-9]+:.*(\b(lua_|luaL_|LUA_)|lauxlib|<lua)'
+		calls $gcc/lua_module/core/*.o \
+			$(objects | grep -E '/(curlio|pollset|spawn|sys)\.o') |
+			grep -E ' luaL?_'
+	} | refuse .
+}
+who_may_throw_owns_nothing() { # no owning struct, no raw block, no goto
+	functions "${units[@]}" | grep 'lua_State' | while read -r where name length _; do
+		code -s "${where%:*}" | awk -F: -v from="${where#*:}" \
+			-v n="$length" '$2 > from && $2 < from + n' |
+		grep -E '^[^:]*:[0-9]*:	+(struct (buf|request|reply|fail|poll|op|signin) [a-z_]+[;=,]|goto )|\bmem_resize *\(' |
+		sed "s/\$/   (in $name)/"
+	done | refuse .
+}
+metatable_in_the_next_line() { # nothing that takes L, so may throw, between
+	code -s "${units[@]}" | awk '
+		from && /[(]L[,)]/ { if (!/setmetatable/) print from; from = "" }
+		/lua_newuserdata(uv)? *[(]/ { from = $0 }
+		END { if (from) print from }' | refuse .
+}
+nothing_changeable_at_file_scope() {
+	local o
+	for o in $(objects); do
+		objdump -t "$o" | grep -E ' O (\.t?data|\.t?bss|\*COM\*)' |
+			grep -v ' O \.data\.rel\.ro' |
+			awk -v o="$(basename "$o")" '{ print o, $NF }'
+	done | refuse -vx "$changeable"
+}
+
+# --- what is delivered ------------------------------------------------------
+
+exports_luaopen_alone() {
+	local names
+	for names in "nm -D $gcc/azpec.so" "nm -g $gcc/libazpec.a"; do
+		diff <($names --defined-only | sed -n 's/^[0-9a-f]* [A-Z] //p') \
+			<(echo luaopen_azpec)
+	done
+}
+needs_libcurl_and_libc_alone() {
+	objdump -p $gcc/azpec.so | grep NEEDED |
+		refuse -v ' (libcurl\.so\.4|libc\.so\.6|ld-linux.*)$'
+}
+rockspec_lists_all_sources() {
+	diff <(grep -oE '"lua_module/[a-z_/]+\.c"' azpec-scm-1.rockspec |
+		tr -d '"' | sort) <(printf '%s\n' "${units[@]}" | sort)
+}
+version_written_once() {
+	local v
+	v=$(sed -n 's/.*AZPEC_VERSION "\(.*\)".*/\1/p' lua_module/azpec.h)
+	printf '%s\n' "${tree[@]}" | grep -vE '^lua_module/azpec\.h$|\.md$' |
+		xargs grep -nIF "${v:?not found in azpec.h}" | refuse .
+}
+four_folders() {
+	printf '%s\n' "${tree[@]}" | sed -n 's|/.*||p' | sort -u |
+		refuse -vx 'lua_module|scripts|tests|\.ci'
+}
+speaks_of_itself_alone() { # no page that is not in the tree
+	refuse -nI '(DESIGN|PROTOCOL|STYLE|USERS|DEBIAN|SAMPLE)[.]md|[.][.]/share[d]|[.]librar[y]' "${tree[@]}"
+}
+
+# --- the run ----------------------------------------------------------------
+
+rules='builds_with_gcc builds_with_clang headers_stand_alone scripts_compile
+clang_format clang_tidy cppcheck_ luacheck_ short_functions nothing_banned
+nothing_left_open no_sleep_to_wait core_includes_only_core
+core_calls_nothing_outside one_caller_of_the_allocator includes_form_no_cycle
+only_curlio_includes_curl only_options_reads_the_environment
+only_json_speaks_of_cjson no_lua_below who_may_throw_owns_nothing
+metatable_in_the_next_line nothing_changeable_at_file_scope
+exports_luaopen_alone needs_libcurl_and_libc_alone rockspec_lists_all_sources
+version_written_once four_folders speaks_of_itself_alone'
+
+passed=0 failed=0
+# shellcheck disable=SC2048
+for rule in ${*:-$rules}; do
+	title=${rule%_}
+	if out=$($rule 2>&1) && [ -z "$out" ]; then
+		passed=$((passed + 1))
+		echo "ok - ${title//_/ }"
+	else
+		failed=$((failed + 1))
+		echo "not ok - ${title//_/ }"
+		printf '%s\n' "$out" | head -n 60 | sed 's/^/  /'
+	fi
+done
+
+functions "${units[@]}" | awk '{ print $3 }' | sort -n | awk '
+	{ n[NR] = $1 }
+	END { if (NR) printf "# %d functions: median %d lines, 90 %% at most %d, longest %d\n",
+		NR, n[int((NR + 1) / 2)], n[int(NR * 0.9 + 0.5)], n[NR] }'
+all=$(cat "${c_files[@]}" | grep -c '[^[:space:]]')
+told=$(diff <(cat "${c_files[@]}") <(code "${c_files[@]}" |
+	sed 's/^[^:]*:[0-9]*://') | grep -c '^<')
+[ "$all" -gt 0 ] && echo "# $all lines of C in ${#c_files[@]} files," \
+	"$((100 * told / all)) % of them hold a comment"
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
