@@ -6,8 +6,8 @@
 set -u
 run="gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libcurl4-openssl-dev \
 lua-cjson lua-cqueues lua-luaossl lua-argparse ca-certificates"
-test="$run lua-busted lua-socket libcmocka-dev openssl nginx-light tinyproxy"
-check="$test clang clang-format clang-tidy libclang-rt-dev cppcheck lua-check \
+test="$run lua-busted lua-socket libcmocka-dev openssl"
+check="$test nginx-light tinyproxy clang clang-format clang-tidy libclang-rt-dev cppcheck lua-check \
 universal-ctags valgrind luarocks"
 bench="$run openssl valgrind nginx-light curl"
 
