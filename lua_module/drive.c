@@ -133,6 +133,10 @@ static void feed(lua_State *L, int idx, struct lclient *c, struct transfer *t) {
 	if (job && r->status < 300)
 		prepare(L, r, facts.page);
 	event_response(L, idx, top + 1, job ? &job->op : NULL, t);
+	if (job && job->transfer != t) { /* on_event let go of it */
+		lua_settop(L, top);
+		return;
+	}
 	client_feed(&c->core, job, r, &facts, now);
 	if (job) {
 		job->transfer = NULL;
@@ -145,11 +149,14 @@ static void feed(lua_State *L, int idx, struct lclient *c, struct transfer *t) {
 	lua_settop(L, top);
 }
 
-static void send(lua_State *L, int idx, struct lclient *c, struct job *job,
-                 struct now now) {
-	struct transfer *t;
-	event_request(L, idx, job, &c->request);
-	t = curlio_send(c->io, &c->request, job);
+/* The host's on_event may have ended it, or let go of it. */
+static bool wants_to_send(const struct job *job) {
+	return job->queue && job->op.end == OP_WAIT;
+}
+
+static void begin(lua_State *L, struct lclient *c, struct job *job,
+                  struct now now) {
+	struct transfer *t = curlio_send(c->io, &c->request, job);
 	if (!t)
 		luaL_error(L, "not enough memory");
 	if (job)
@@ -157,6 +164,19 @@ static void send(lua_State *L, int idx, struct lclient *c, struct job *job,
 	else
 		c->core.signin_transfer = t;
 	client_sent(&c->core, job, now);
+}
+
+static void send(lua_State *L, int idx, struct lclient *c, struct job *job,
+                 struct now now) {
+	int top = lua_gettop(L);
+	if (request_failed(&c->request))
+		luaL_error(L, "not enough memory");
+	if (job)
+		push_poller(L, idx, job); /* on_event may drop it */
+	event_request(L, idx, job, &c->request);
+	if (!job || wants_to_send(job))
+		begin(L, c, job, now);
+	lua_settop(L, top);
 }
 
 /* Asks the host's function for a token; runs to its end here. */

@@ -4,7 +4,6 @@
 #include "enums.h"
 
 #include <lauxlib.h>
-#include <string.h>
 
 static const char *const statuses[] = { "Approved", "Disconnected", "Pending",
 	                                "Rejected", NULL };
@@ -20,9 +19,9 @@ static const struct {
 	{ "PrivateEndpointConnectionProvisioningState", states },
 };
 
-bool enums_is_status(const char *s) {
+bool enums_is_status(struct span s) {
 	for (const char *const *v = statuses; *v; v++)
-		if (strcmp(*v, s) == 0)
+		if (span_eq(span_of(*v), s))
 			return true;
 	return false;
 }

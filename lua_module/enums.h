@@ -3,12 +3,13 @@
 #define AZPEC_ENUMS_H
 
 #include <lua.h>
-#include <stdbool.h>
+
+#include "core/buf.h"
 
 /* Sets azpec.<Name> = { Value = "Value", ... } for each enum in the table on
    the top of the stack; an unknown name raises.  [-0, +0] */
 void enums_set(lua_State *L);
-bool enums_is_status(const char *s);
+bool enums_is_status(struct span s);
 const char *enums_statuses(void); /* for messages */
 
 #endif

@@ -11,6 +11,7 @@
 
 enum {
 	MAX_HEADER = 1024,
+	MAX_TEXT = 65536,
 	FOR_NAMES = FOR_GROUP | FOR_ACCOUNT | FOR_CONNECTION | FOR_LINK,
 };
 
@@ -515,13 +516,21 @@ static void write_url(lua_State *L, int idx, const struct call *call,
 	lua_pop(L, 1);
 }
 
+/* The service declares no limit; ours keeps a request a request. */
+static struct span text(lua_State *L, int idx, const char *name) {
+	struct span s = options_string(L, idx, name);
+	if (s.n > MAX_TEXT)
+		options_bad(L, name, "at most 65536 bytes expected");
+	return s;
+}
+
 static void read_asked(lua_State *L, int idx, struct op_spec *spec) {
 	spec->status = options_require(L, idx, "status");
-	if (!enums_is_status(spec->status.p))
+	if (!enums_is_status(spec->status))
 		luaL_error(L, "bad field 'status' (%s expected, got '%s')",
 		           enums_statuses(), spec->status.p);
-	spec->description = options_string(L, idx, "description");
-	spec->action_required = options_string(L, idx, "action_required");
+	spec->description = text(L, idx, "description");
+	spec->action_required = text(L, idx, "action_required");
 }
 
 void options_op(lua_State *L, int idx, const struct call *call,

@@ -97,8 +97,7 @@ static const char *read_asked(lua_State *L, struct op_spec *spec) {
 		return "a field of it cannot stand in a request";
 	if (arm_check_api_version(spec->api_version))
 		return "its api_version makes no sense";
-	if (spec->kind != OP_DELETE &&
-	    (!spec->status.p || !enums_is_status(spec->status.p)))
+	if (spec->kind != OP_DELETE && !enums_is_status(spec->status))
 		return "its status makes no sense";
 	return NULL;
 }

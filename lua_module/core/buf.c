@@ -9,7 +9,10 @@ void *mem_resize(const struct mem *mem, void *ptr, size_t osize, size_t nsize) {
 
 void mem_wipe(void *ptr, size_t n) {
 	memset(ptr, 0, n);
-	__asm__ volatile("" : : "r"(ptr) : "memory"); /* it is being looked at */
+	__asm__ volatile(""
+	                 :
+	                 : "r"(ptr)
+	                 : "memory"); /* it is being looked at */
 }
 
 struct span span_of(const char *cstr) {

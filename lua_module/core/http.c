@@ -1,7 +1,7 @@
 /* http.c -- requests, replies and URLs as values. */
 #include "http.h"
 
-enum { MAX_URL = 64 * 1024, MAX_HEAD = 256 * 1024, MAX_BODY = 64 * 1024 };
+enum { MAX_URL = 64 * 1024, MAX_HEAD = 256 * 1024, MAX_BODY = 1024 * 1024 };
 
 void request_init(struct request *q, const struct mem *mem) {
 	*q = (struct request){ .method = HTTP_GET };
@@ -9,6 +9,12 @@ void request_init(struct request *q, const struct mem *mem) {
 	buf_init(&q->head, mem, MAX_HEAD);
 	buf_init(&q->body, mem, MAX_BODY);
 	q->head.secret = q->body.secret = true;
+}
+
+void request_clear(struct request *q) {
+	buf_clear(&q->url);
+	buf_clear(&q->head);
+	buf_clear(&q->body);
 }
 
 void request_free(struct request *q) {

@@ -60,6 +60,7 @@ struct reply {
 };
 
 void request_init(struct request *q, const struct mem *mem);
+void request_clear(struct request *q); /* what an unsent one left */
 void request_free(struct request *q);
 void request_header(struct request *q, const char *name, struct span value);
 bool request_failed(const struct request *q); /* out of memory or ceiling */

@@ -38,12 +38,12 @@ static void ensure_found(struct op *o, const struct reply *r,
 	o->keep = KEEP_BEFORE;
 	if (v == POLL_RUNNING) { /* somebody else's update: it comes first */
 		int64_t asked = http_retry_after(r, now.wall);
-		o->not_before = now.mono + poll_wait(&o->poll, asked);
+		op_turn(o, LEG_READ, now.mono + poll_wait(&o->poll, asked));
 		return;
 	}
 	if (v == POLL_FINAL && as_named(o, f)) {
-		op_done(o,
-		        o->changed || o->ambiguous ? KEEP_RESULT : KEEP_BEFORE);
+		o->changed |= o->ambiguous; /* so it was carried out */
+		op_done(o, o->changed ? KEEP_RESULT : KEEP_BEFORE);
 		return;
 	}
 	o->rejected = span_ieq(f->connection_status, SPAN("Rejected")) ||
@@ -168,6 +168,7 @@ static void written(struct op *o, const struct reply *r, const struct facts *f,
 	bool followed;
 	poll_follow(&o->poll, r, o->spec.url, o->cfg->origins,
 	            o->cfg->origin_count);
+	o->untrusted |= o->poll.untrusted;
 	followed = o->poll.source != POLL_RESOURCE;
 	if (v == POLL_FAILED || v == POLL_CANCELED)
 		opfail_operation(o, r, f, v, now);
@@ -228,16 +229,20 @@ static void missing(struct op *o, const struct reply *r, const struct facts *f,
 	}
 }
 
-/* A poll was refused.  At a Location this is what the synchronous call would
-   have answered; elsewhere only the reading failed. */
+bool legs_is_result(const struct op *o, const struct reply *r,
+                    const struct facts *f) {
+	bool location =
+		o->poll.source == POLL_LOCATION || o->poll.source == POLL_BOTH;
+	return o->leg == LEG_POLL && location && r->error == NET_OK &&
+	       f->error &&
+	       (r->status == 400 || r->status == 409 || r->status == 412);
+}
+
 static void poll_refused(struct op *o, const struct reply *r,
                          const struct facts *f, struct now now) {
-	bool result =
-		o->poll.source == POLL_LOCATION || o->poll.source == POLL_BOTH;
-	if (result && f->error &&
-	    (r->status == 400 || r->status == 409 || r->status == 412))
+	if (legs_is_result(o, r, f))
 		opfail_operation(o, r, f, POLL_FAILED, now);
-	else
+	else /* only the reading failed */
 		opfail_reply(o, r, f, now);
 }
 

@@ -8,5 +8,9 @@
    operation on to where it leads. */
 void legs_judge(struct op *o, const struct reply *r, const struct facts *f,
                 struct now now);
+/* Is this error the operation's own end, and not a poll's?  At a Location it
+   is what the synchronous call would have answered. */
+bool legs_is_result(const struct op *o, const struct reply *r,
+                    const struct facts *f);
 
 #endif

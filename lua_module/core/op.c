@@ -153,6 +153,8 @@ static bool again(struct op *o, const struct reply *r, const struct facts *f,
 	o->tries++;
 	if (!cut && !retry_worthwhile(p, r, f->code))
 		return false;
+	if (legs_is_result(o, r, f))
+		return false;
 	if (o->leg == LEG_POLL)
 		delay = asked > 0 ? poll_wait(&o->poll, asked)
 		                  : retry_backoff(p, o->tries, draw(o));
@@ -167,6 +169,15 @@ static bool again(struct op *o, const struct reply *r, const struct facts *f,
 	return true;
 }
 
+/* Without a token nothing more can be read; a success that is proven is none
+   the less one. */
+static void no_reading(struct op *o) {
+	if (o->proven && o->leg == LEG_FINAL)
+		op_done(o, KEEP_NOTHING);
+	else
+		op_failed(o);
+}
+
 /* 401: one new token, with the challenge's claims if it has any. */
 static void unauthorized(struct op *o, uint32_t generation,
                          const struct reply *r, const struct facts *f,
@@ -174,7 +185,7 @@ static void unauthorized(struct op *o, uint32_t generation,
 	if (o->leg != LEG_SETTLE)
 		opfail_describe(o, FAIL_CREDENTIAL, r, f, now);
 	if (o->reauthorized) {
-		op_failed(o);
+		no_reading(o);
 		return;
 	}
 	o->reauthorized = true;
@@ -215,8 +226,6 @@ void op_feed(struct op *o, const struct reply *r, const struct facts *f,
 		unauthorized(o, generation, r, f, now);
 		return;
 	}
-	if (r->error == NET_OK)
-		o->reauthorized = false;
 	if (o->leg != LEG_SETTLE)
 		buf_clear(&o->fail.message); /* an older problem is over */
 	if (!again(o, r, f, now))
@@ -257,7 +266,7 @@ void op_no_token(struct op *o, const struct fail *why, struct now now) {
 	}
 	if (!o->refused && o->request_id.n == 0)
 		buf_set(&o->request_id, buf_span(&why->request_id));
-	op_failed(o);
+	no_reading(o);
 }
 
 /* ---- what it wants ------------------------------------------------------ */
@@ -274,6 +283,7 @@ static void build(const struct op *o, struct now now, struct request *q) {
 	q->method = o->leg != LEG_WRITE ? HTTP_GET
 	            : patch             ? HTTP_PATCH
 	                                : HTTP_DELETE;
+	request_clear(q);
 	buf_set(&q->url, op_request_url(o));
 	request_header(q, "Accept", SPAN("application/json"));
 	optional_header(q, "x-ms-client-request-id", o->spec.client_request_id);

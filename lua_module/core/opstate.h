@@ -94,7 +94,7 @@ struct op {
 /* May a write have reached the service whose end is not known? */
 bool op_unknown(const struct op *o);
 
-enum { OP_MAX_TEXT = 256 * 1024 };
+enum { OP_MAX_TEXT = 2 * 1024 * 1024 };
 
 enum phase op_phase(const struct op *o);
 bool op_writes(const struct op *o);

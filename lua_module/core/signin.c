@@ -315,6 +315,7 @@ void signin_feed(struct signin *s, const struct reply *r, const struct facts *f,
 /* The challenge's claims stand alone: this client declares no capability of
    its own (a token of an hour needs no revocation protocol). */
 static void build(const struct signin *s, struct request *q) {
+	request_clear(q);
 	q->method = HTTP_POST;
 	q->timeout_ms = TRY_TIMEOUT;
 	q->allow_http = span_istarts(buf_span(&s->authority), SPAN("http:"));
