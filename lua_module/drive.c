@@ -179,12 +179,32 @@ static void send(lua_State *L, int idx, struct lclient *c, struct job *job,
 	lua_settop(L, top);
 }
 
+/* What the host's function says of the token's end: s since 1970 as a number
+   or in digits; -1: nothing; 0: nonsense. */
+static int64_t expiry(lua_State *L, int idx) {
+	lua_Number n = lua_tonumber(L, idx);
+	if (lua_isnil(L, idx))
+		return -1;
+	return lua_isnumber(L, idx) && n > 0 && n < 1e12 ? (int64_t)n : 0;
+}
+
+/* The function returned: a token and its end, or nil and why. */
+static void got(lua_State *L, struct lclient *c, int idx) {
+	struct span s = span_of("it returned no token");
+	if (lua_type(L, idx) == LUA_TSTRING) {
+		s.p = lua_tolstring(L, idx, &s.n);
+		client_give(&c->core, s, expiry(L, idx + 1), sys_now());
+		return;
+	}
+	if (!lua_isnil(L, idx + 1))
+		s.p = luaL_tolstring(L, idx + 1, &s.n);
+	client_refuse(&c->core, s, sys_now());
+}
+
 /* Asks the host's function for a token; runs to its end here. */
 static void call_get(lua_State *L, int idx, struct lclient *c) {
 	const struct signin *s = &c->core.signin;
-	struct span token = NO_SPAN;
-	int top = lua_gettop(L), ok;
-	int64_t expires = -1;
+	int top = lua_gettop(L), failed;
 	lua_getiuservalue(L, idx, CUV_GET);
 	lua_pushlstring(L, s->scope.p, s->scope.n);
 	if (s->claims.n > 0)
@@ -192,20 +212,14 @@ static void call_get(lua_State *L, int idx, struct lclient *c) {
 	else
 		lua_pushnil(L);
 	c->busy = true;
-	ok = lua_pcall(L, 2, 2, 0);
+	failed = lua_pcall(L, 2, 2, 0);
 	c->busy = false;
-	if (ok == LUA_OK && lua_type(L, top + 1) == LUA_TSTRING) {
-		token.p = lua_tolstring(L, top + 1, &token.n);
-		if (lua_type(L, top + 2) == LUA_TNUMBER)
-			expires = (int64_t)lua_tonumber(L, top + 2);
-		client_give(&c->core, token, expires, sys_now());
+	if (failed) {
+		struct span why = NO_SPAN;
+		why.p = luaL_tolstring(L, -1, &why.n);
+		client_refuse(&c->core, why, sys_now());
 	} else {
-		/* get may return nil and why, as Lua functions do */
-		int why = ok == LUA_OK ? top + 2 : top + 1;
-		struct span text = span_of("it returned no token");
-		if (!lua_isnil(L, why))
-			text.p = luaL_tolstring(L, why, &text.n);
-		client_refuse(&c->core, text, sys_now());
+		got(L, c, top + 1);
 	}
 	lua_settop(L, top);
 }

@@ -49,15 +49,35 @@ static void set_guard(lua_State *L, const char *name, const char *event,
 	lua_setfield(L, -2, event);
 }
 
+/* pairs(enum): upvalue 1 = the values */
+static int l_pairs(lua_State *L) {
+	lua_getglobal(L, "next");
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_pushnil(L);
+	return 3;
+}
+
+/* The values, which nobody can change: they are behind an empty table. */
+static void push_values(lua_State *L, const char *name, const char *const *v) {
+	lua_newtable(L);
+	for (; *v; v++) {
+		lua_pushstring(L, *v);
+		lua_setfield(L, -2, *v);
+	}
+	lua_createtable(L, 0, 1);
+	set_guard(L, name, "__index", l_unknown);
+	lua_setmetatable(L, -2);
+}
+
 void enums_set(lua_State *L) {
 	for (size_t i = 0; i < sizeof enums / sizeof *enums; i++) {
 		lua_newtable(L);
-		for (const char *const *v = enums[i].values; *v; v++) {
-			lua_pushstring(L, *v);
-			lua_setfield(L, -2, *v);
-		}
-		lua_createtable(L, 0, 2); /* its metatable */
-		set_guard(L, enums[i].name, "__index", l_unknown);
+		lua_createtable(L, 0, 3); /* its metatable */
+		push_values(L, enums[i].name, enums[i].values);
+		lua_pushvalue(L, -1);
+		lua_pushcclosure(L, l_pairs, 1);
+		lua_setfield(L, -3, "__pairs");
+		lua_setfield(L, -2, "__index");
 		set_guard(L, enums[i].name, "__newindex", l_constant);
 		lua_setmetatable(L, -2);
 		lua_setfield(L, -2, enums[i].name);

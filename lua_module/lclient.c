@@ -403,7 +403,6 @@ static const char *check_id(lua_State *L, struct span id) {
 	struct span wanted;
 	if (lua_isnil(L, 3))
 		return NULL;
-	options_check(L, 3, ONE);
 	wanted = options_string(L, 3, "id");
 	return !wanted.p || span_ieq(wanted, id)
 	               ? NULL
@@ -429,6 +428,8 @@ static int l_resume(lua_State *L) {
 	bool changed;
 	luaL_checktype(L, 2, LUA_TSTRING);
 	lua_settop(L, 3);
+	if (!lua_isnil(L, 3))
+		options_check(L, 3, FOR_RESUME);
 	lua_getiuservalue(L, 1, CUV_CODEC);
 	lua_pushvalue(L, 2);
 	why = passport_read(L, 4, c, &spec, &source, &url, &changed);

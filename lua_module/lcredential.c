@@ -5,6 +5,8 @@
 
 #include "options.h"
 
+enum { MAX_VALUE = 32768 };
+
 /* A row a kind: its name, what it must be given, what it may be given. */
 static const struct kind {
 	const char *name;
@@ -36,22 +38,29 @@ static void push_copy(lua_State *L, int idx) {
 }
 
 /* A tenant goes into a URL: letters, digits, '.' and '-' only. */
-static void check_tenant(lua_State *L, struct span s) {
+static void check_tenant(lua_State *L, struct span s, bool given) {
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
 		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
 		      (c >= '0' && c <= '9') || c == '.' || c == '-'))
-			options_bad(L, "tenant_id",
-			            "a GUID or a domain expected");
+			luaL_error(L, given ? "bad field 'tenant_id' (a GUID "
+			                      "or a domain expected)"
+			                    : "bad environment variable "
+			                      "AZURE_TENANT_ID (a GUID or a "
+			                      "domain expected)");
 	}
 }
 
 static void check_fields(lua_State *L, const struct kind *k) {
 	options_only(L, 1, k->strings, k->functions);
+	for (int i = 0; i < 4 && k->strings[i]; i++)
+		if (options_string(L, 1, k->strings[i]).n > MAX_VALUE)
+			options_bad(L, k->strings[i],
+			            "at most 32768 bytes expected");
 	if (k->kind == SIGNIN_CLIENT_SECRET) {
 		for (int i = 0; i < 3; i++)
 			options_require(L, 1, k->strings[i]);
-		check_tenant(L, options_string(L, 1, "tenant_id"));
+		check_tenant(L, options_string(L, 1, "tenant_id"), true);
 	} else if (k->kind == SIGNIN_TOKEN) {
 		bool get = lua_getfield(L, 1, "get") != LUA_TNIL;
 		lua_pop(L, 1);
@@ -114,7 +123,8 @@ static enum signin_kind push_environment(lua_State *L) {
 		set_env(L, "tenant_id", "AZURE_TENANT_ID");
 		set_env(L, "client_id", "AZURE_CLIENT_ID");
 		set_env(L, "client_secret", "AZURE_CLIENT_SECRET");
-		check_tenant(L, options_string(L, lua_gettop(L), "tenant_id"));
+		check_tenant(L, options_string(L, lua_gettop(L), "tenant_id"),
+		             false);
 		return SIGNIN_CLIENT_SECRET;
 	}
 	if (options_env("AZURE_ACCESS_TOKEN")) {

@@ -46,12 +46,12 @@ static const struct {
 	{ "application_id", OPT_STRING, FOR_CLIENT },
 	{ "max_connections", OPT_COUNT, FOR_CLIENT },
 	{ "on_event", OPT_FUNCTION, FOR_CLIENT },
-	{ "timeout", OPT_SECONDS, FOR_CLIENT | FOR_CALL },
-	{ "poll_interval", OPT_SECONDS, FOR_CLIENT | FOR_CALL },
-	{ "wait", OPT_FUNCTION, FOR_CLIENT | FOR_CALL },
+	{ "timeout", OPT_SECONDS, FOR_CLIENT | FOR_CALL | FOR_RESUME },
+	{ "poll_interval", OPT_SECONDS, FOR_CLIENT | FOR_CALL | FOR_RESUME },
+	{ "wait", OPT_FUNCTION, FOR_CLIENT | FOR_CALL | FOR_RESUME },
 	{ "client_request_id", OPT_STRING, FOR_CALL },
-	{ "traceparent", OPT_STRING, FOR_CALL },
-	{ "id", OPT_STRING, FOR_NAMES & ~FOR_GROUP },
+	{ "traceparent", OPT_STRING, FOR_CALL | FOR_RESUME },
+	{ "id", OPT_STRING, (FOR_NAMES & ~FOR_GROUP) | FOR_RESUME },
 	{ "resource_group_name", OPT_STRING, FOR_NAMES },
 	{ "account_name", OPT_STRING, FOR_NAMES & ~FOR_GROUP },
 	{ "private_endpoint_connection_name", OPT_STRING, FOR_CONNECTION },
@@ -91,7 +91,8 @@ static bool fits(lua_State *L, enum opt_type type) {
 		return lua_type(L, -1) == LUA_TNUMBER &&
 		       lua_tonumber(L, -1) >= 0 && lua_tonumber(L, -1) <= 1e9;
 	case OPT_COUNT:
-		return lua_isinteger(L, -1) && lua_tointeger(L, -1) > 0 &&
+		return lua_type(L, -1) == LUA_TNUMBER &&
+		       lua_tointeger(L, -1) > 0 &&
 		       lua_tointeger(L, -1) <= 1000000;
 	case OPT_TABLE:
 		return lua_istable(L, -1);
@@ -108,23 +109,30 @@ static const char *shown(lua_State *L, int idx) {
 	                                       : luaL_typename(L, idx);
 }
 
-/* Key at -2, value at -1. */
-static void check_field(lua_State *L, int calls) {
-	const char *key;
+/* The key at -2 of a table that is walked: a name of ours, or none. */
+static struct span key_name(lua_State *L) {
+	struct span s = NO_SPAN;
 	if (lua_type(L, -2) != LUA_TSTRING)
 		luaL_error(L, "unknown field (a %s) among the options",
 		           luaL_typename(L, -2));
-	key = lua_tostring(L, -2);
+	s.p = lua_tolstring(L, -2, &s.n);
+	return s;
+}
+
+/* Key at -2, value at -1. */
+static void check_field(lua_State *L, int calls) {
+	struct span key = key_name(L);
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-		if (strcmp(fields[i].name, key) != 0 ||
+		if (!span_eq(key, span_of(fields[i].name)) ||
 		    !(fields[i].calls & calls))
 			continue;
 		if (!fits(L, fields[i].type))
 			luaL_error(L, "bad field '%s' (%s expected, got %s)",
-			           key, expected[fields[i].type], shown(L, -1));
+			           key.p, expected[fields[i].type],
+			           shown(L, -1));
 		return;
 	}
-	luaL_error(L, "unknown field '%s'", key);
+	luaL_error(L, "unknown field '%s'", key.p);
 }
 
 void options_check(lua_State *L, int idx, int calls) {
@@ -136,9 +144,9 @@ void options_check(lua_State *L, int idx, int calls) {
 	}
 }
 
-static bool one_of(const char *key, const char *const *names) {
+static bool one_of(struct span key, const char *const *names) {
 	for (; names && *names; names++)
-		if (strcmp(key, *names) == 0)
+		if (span_eq(key, span_of(*names)))
 			return true;
 	return false;
 }
@@ -148,15 +156,13 @@ void options_only(lua_State *L, int idx, const char *const *strings,
 	luaL_checktype(L, idx, LUA_TTABLE);
 	lua_pushnil(L);
 	while (lua_next(L, idx)) {
-		const char *key = lua_type(L, -2) == LUA_TSTRING
-		                          ? lua_tostring(L, -2)
-		                          : luaL_typename(L, -2);
+		struct span key = key_name(L);
 		bool function = one_of(key, functions);
 		if (!function && !one_of(key, strings))
-			luaL_error(L, "unknown field '%s'", key);
+			luaL_error(L, "unknown field '%s'", key.p);
 		if (!fits(L, function ? OPT_FUNCTION : OPT_STRING))
 			luaL_error(L, "bad field '%s' (%s expected, got %s)",
-			           key, function ? "function" : "string",
+			           key.p, function ? "function" : "string",
 			           luaL_typename(L, -1));
 		lua_pop(L, 1);
 	}
@@ -211,8 +217,16 @@ static struct span string_or_env(lua_State *L, int idx, const char *name,
 static const char *path(lua_State *L, int idx, const char *name) {
 	struct span s = options_string(L, idx, name);
 	if (s.p && (s.n == 0 || strlen(s.p) != s.n))
-		options_bad(L, name, "not a path");
+		options_bad(L, name, "a path expected");
 	return s.p;
+}
+
+bool options_printable(struct span s) {
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] < 0x20 ||
+		    (unsigned char)s.p[i] >= 0x7f)
+			return false;
+	return true;
 }
 
 /* What stands in a header field must not end it. */
@@ -222,9 +236,8 @@ static struct span header(lua_State *L, int idx, const char *name) {
 		return s;
 	if (s.n == 0 || s.n > MAX_HEADER)
 		options_bad(L, name, "1 to 1024 characters expected");
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] < ' ' || s.p[i] == 0x7f)
-			options_bad(L, name, "printable ASCII expected");
+	if (!options_printable(s))
+		options_bad(L, name, "printable ASCII expected");
 	return s;
 }
 
@@ -294,9 +307,26 @@ static struct span origin(lua_State *L, int idx, const char *name,
 	return s;
 }
 
-static struct retry_policy retry(lua_State *L, int idx) {
+/* A field of `retry`: key at -2, value at -1. */
+static void check_retry(lua_State *L) {
 	static const char *const names[] = { "max_tries", "base_delay",
 		                             "max_delay", "conflict", NULL };
+	struct span key = key_name(L);
+	bool flag = span_eq(key, SPAN("conflict"));
+	lua_Number n = lua_tonumber(L, -1);
+	if (!one_of(key, names))
+		luaL_error(L, "unknown field 'retry.%s'", key.p);
+	if (flag && !lua_isboolean(L, -1))
+		luaL_error(L, "bad field 'retry.conflict' (boolean expected)");
+	if (!flag &&
+	    (lua_type(L, -1) != LUA_TNUMBER || !(n >= 0 && n <= 86400)))
+		luaL_error(L,
+		           "bad field 'retry.%s' (number from 0 to 86400 "
+		           "expected)",
+		           key.p);
+}
+
+static struct retry_policy retry(lua_State *L, int idx) {
 	struct retry_policy p = RETRY_DEFAULT;
 	int t;
 	if (push_field(L, idx, "retry") == LUA_TNIL) {
@@ -304,27 +334,13 @@ static struct retry_policy retry(lua_State *L, int idx) {
 		return p;
 	}
 	t = lua_gettop(L);
-	for (lua_pushnil(L); lua_next(L, t); lua_pop(L, 1)) {
-		const char *key = lua_type(L, -2) == LUA_TSTRING
-		                          ? lua_tostring(L, -2)
-		                          : "?";
-		bool number = lua_type(L, -1) == LUA_TNUMBER &&
-		              lua_tonumber(L, -1) >= 0 &&
-		              lua_tonumber(L, -1) <= 86400;
-		if (!one_of(key, names))
-			luaL_error(L, "unknown field 'retry.%s'", key);
-		if (strcmp(key, "conflict") == 0 ? !lua_isboolean(L, -1)
-		                                 : !number)
-			luaL_error(L, "bad field 'retry.%s' (%s expected)", key,
-			           strcmp(key, "conflict") == 0
-			                   ? "boolean"
-			                   : "number from 0 to 86400");
-	}
+	for (lua_pushnil(L); lua_next(L, t); lua_pop(L, 1))
+		check_retry(L);
 	if (push_field(L, t, "max_tries") != LUA_TNIL) {
-		if (!lua_isinteger(L, -1) || lua_tointeger(L, -1) < 1)
+		p.max_tries = (int)lua_tointeger(L, -1);
+		if (p.max_tries < 1)
 			options_bad(L, "retry.max_tries",
 			            "positive integer expected");
-		p.max_tries = (int)lua_tointeger(L, -1);
 	}
 	push_field(L, t, "conflict");
 	p.conflict = lua_toboolean(L, -1);
@@ -336,17 +352,31 @@ static struct retry_policy retry(lua_State *L, int idx) {
 
 /* One blank-free word, as Azure's User-Agent rule has it. */
 static struct span application_id(lua_State *L, int idx) {
-	struct span s = header(L, idx, "application_id");
-	if (s.n > 24)
-		options_bad(L, "application_id", "at most 24 characters");
+	struct span s = options_string(L, idx, "application_id");
+	if (s.p && (s.n == 0 || s.n > 24))
+		options_bad(L, "application_id", "1 to 24 characters expected");
+	header(L, idx, "application_id");
 	for (size_t i = 0; i < s.n; i++)
 		if (s.p[i] == ' ')
 			options_bad(L, "application_id", "no blanks expected");
 	return s;
 }
 
-static void check_subscription(lua_State *L, struct span s) {
+/* A URL as curl takes one; empty: none. */
+static const char *proxy(lua_State *L, int idx) {
+	struct span s = options_string(L, idx, "proxy");
+	if (s.p && strlen(s.p) != s.n)
+		options_bad(L, "proxy", "a URL expected");
+	return s.p;
+}
+
+static void check_subscription(lua_State *L, struct span s, bool given) {
 	const char *why = arm_check_subscription(s);
+	if (why && !given)
+		luaL_error(L,
+		           "bad environment variable AZURE_SUBSCRIPTION_ID "
+		           "(%s)",
+		           why);
 	if (why)
 		options_bad(L, "subscription_id", why);
 	if (!arm_is_guid(s))
@@ -360,13 +390,16 @@ void options_client(lua_State *L, int idx, struct client_options *o) {
 	o->subscription_id = string_or_env(L, idx, "subscription_id",
 	                                   "AZURE_SUBSCRIPTION_ID");
 	if (o->subscription_id.p)
-		check_subscription(L, o->subscription_id);
+		check_subscription(L, o->subscription_id,
+		                   options_string(L, idx, "subscription_id").p);
 	o->endpoint = origin(L, idx, "endpoint", NULL, c->endpoint);
 	o->authority_host = origin(L, idx, "authority_host",
 	                           "AZURE_AUTHORITY_HOST", c->authority_host);
 	o->scope = options_string(L, idx, "scope");
 	if (!o->scope.p)
 		o->scope = span_of(c->scope);
+	if (o->scope.n == 0 || !options_printable(o->scope))
+		options_bad(L, "scope", "https://.../.default expected");
 	o->api_version = options_string(L, idx, "api_version");
 	if (!o->api_version.p)
 		o->api_version = SPAN("2022-06-01");
@@ -382,7 +415,7 @@ void options_client(lua_State *L, int idx, struct client_options *o) {
 			o->ca_file = options_env("CURL_CA_BUNDLE");
 		o->ca_path = options_env("SSL_CERT_DIR");
 	}
-	o->proxy = options_string(L, idx, "proxy").p;
+	o->proxy = proxy(L, idx);
 	if (push_field(L, idx, "max_connections") == LUA_TNUMBER)
 		n = lua_tointeger(L, -1);
 	lua_pop(L, 1);
@@ -390,6 +423,13 @@ void options_client(lua_State *L, int idx, struct client_options *o) {
 	o->timeout = milliseconds(L, idx, "timeout", 300000);
 	o->poll_interval = milliseconds(L, idx, "poll_interval", 0);
 	o->retry = retry(L, idx);
+}
+
+static size_t count_keys(lua_State *L, int t) {
+	size_t n = 0;
+	for (lua_pushnil(L); lua_next(L, t); lua_pop(L, 1))
+		n++;
+	return n;
 }
 
 size_t options_origins(lua_State *L, int idx, struct url *out, size_t max) {
@@ -413,6 +453,9 @@ size_t options_origins(lua_State *L, int idx, struct url *out, size_t max) {
 			options_bad(L, "trusted_origins", why);
 		lua_pop(L, 1); /* the table still holds it */
 	}
+	lua_settop(L, t);
+	if (count_keys(L, t) != n)
+		options_bad(L, "trusted_origins", "list of strings expected");
 	lua_settop(L, t - 1);
 	return n;
 }
@@ -445,12 +488,16 @@ static void refuse_parts(lua_State *L, int idx) {
 
 static void read_id(lua_State *L, int idx, int takes, struct span text,
                     struct arm_id *id) {
+	struct span subscription;
 	const char *why;
 	refuse_parts(L, idx);
 	why = takes & FOR_CONNECTION ? arm_parse_id(text, id)
 	                             : arm_parse_account_id(text, id);
 	if (why)
 		options_bad(L, "id", why);
+	subscription = options_string(L, idx, "subscription_id");
+	if (subscription.p && !span_ieq(subscription, id->subscription))
+		options_bad(L, "subscription_id", "not the one in 'id'");
 }
 
 static struct span subscription(lua_State *L, int idx,
@@ -462,7 +509,7 @@ static struct span subscription(lua_State *L, int idx,
 		options_bad(L, "subscription_id",
 		            "string expected, got nil; neither the client nor "
 		            "AZURE_SUBSCRIPTION_ID names one");
-	check_subscription(L, s);
+	check_subscription(L, s, true);
 	return s;
 }
 
@@ -519,8 +566,15 @@ static void write_url(lua_State *L, int idx, const struct call *call,
 /* The service declares no limit; ours keeps a request a request. */
 static struct span text(lua_State *L, int idx, const char *name) {
 	struct span s = options_string(L, idx, name);
+	struct span rest = s;
 	if (s.n > MAX_TEXT)
 		options_bad(L, name, "at most 65536 bytes expected");
+	while (rest.n > 0) {
+		size_t n = span_utf8(rest);
+		if (n == 0)
+			options_bad(L, name, "UTF-8 expected");
+		rest = span_from(rest, n);
+	}
 	return s;
 }
 

@@ -36,7 +36,8 @@ enum {
 	FOR_UPDATE = 32, /* what is asked of a connection */
 	FOR_MATCH = 64,  /* if_match */
 	FOR_LIST = 128,  /* maxresults */
-	FOR_CALL = 256,  /* timeout, wait and the like of one call */
+	FOR_RESUME = 512,
+	FOR_CALL = 256, /* timeout, wait and the like of one call */
 };
 
 /* One call of the API: what it does, what it takes, where it goes. */
@@ -73,6 +74,8 @@ void options_push_body(lua_State *L, const struct op_spec *spec);
 struct span options_string(lua_State *L, int idx, const char *name);
 struct span options_require(lua_State *L, int idx, const char *name);
 int options_bad(lua_State *L, const char *name, const char *why);
+/* Nothing in it could end a header field. */
+bool options_printable(struct span s);
 /* Refuses keys of the table at idx that are not among the names (NULL-ended);
    those in `functions` must be functions, the others strings. */
 void options_only(lua_State *L, int idx, const char *const *strings,

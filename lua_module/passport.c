@@ -78,13 +78,6 @@ static const char *check_binding(const struct lclient *c, struct span endpoint,
 }
 
 /* It comes from outside: what becomes a header field must not end it. */
-static bool header_safe(struct span s) {
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] < ' ' || s.p[i] == 0x7f)
-			return false;
-	return true;
-}
-
 static const char *read_asked(lua_State *L, struct op_spec *spec) {
 	spec->api_version = field(L, "api_version");
 	spec->status = field(L, "status");
@@ -92,8 +85,8 @@ static const char *read_asked(lua_State *L, struct op_spec *spec) {
 	spec->action_required = field(L, "action_required");
 	spec->if_match = field(L, "if_match");
 	spec->client_request_id = field(L, "client_request_id");
-	if (!header_safe(spec->if_match) ||
-	    !header_safe(spec->client_request_id))
+	if (!options_printable(spec->if_match) ||
+	    !options_printable(spec->client_request_id))
 		return "a field of it cannot stand in a request";
 	if (arm_check_api_version(spec->api_version))
 		return "its api_version makes no sense";

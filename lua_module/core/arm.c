@@ -32,22 +32,6 @@ const char *arm_check_subscription(struct span s) {
 	return ok ? NULL : "a subscription's GUID expected";
 }
 
-/* The length of the UTF-8 character at the head of s; 0: malformed. */
-static size_t utf8_length(struct span s) {
-	unsigned char c = (unsigned char)*s.p;
-	size_t n = c < 0xc2   ? 0
-	           : c < 0xe0 ? 2
-	           : c < 0xf0 ? 3
-	           : c < 0xf5 ? 4
-	                      : 0;
-	if (n > s.n)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if (((unsigned char)s.p[i] & 0xc0) != 0x80)
-			return 0;
-	return n;
-}
-
 /* Letters and digits are Unicode's; which of its characters are letters is
    left to the service, so all beyond ASCII are let through. */
 const char *arm_check_group(struct span s) {
@@ -60,7 +44,7 @@ const char *arm_check_group(struct span s) {
 		char c = *rest.p;
 		bool plain = is_alnum(c) || c == '_' || c == '-' || c == '.' ||
 		             c == '(' || c == ')';
-		size_t n = plain ? 1 : utf8_length(rest);
+		size_t n = plain ? 1 : span_utf8(rest);
 		if (n == 0)
 			return rule;
 		rest = span_from(rest, n);
@@ -175,7 +159,8 @@ const char *arm_parse_id(struct span id, struct arm_id *out) {
 	if (!fixed(&id, "privateEndpointConnections"))
 		return otherwise;
 	out->connection = segment(&id);
-	return id.n > 0 ? otherwise : arm_check_connection(out->connection);
+	return id.n > 0 ? why_not(NO_SPAN, NO_SPAN)
+	                : arm_check_connection(out->connection);
 }
 
 const char *arm_parse_account_id(struct span id, struct arm_id *out) {

@@ -56,6 +56,22 @@ struct span span_from(struct span s, size_t at) {
 	return (struct span){ s.p + at, s.n - at };
 }
 
+size_t span_utf8(struct span s) {
+	unsigned char c = s.n > 0 ? (unsigned char)*s.p : 0xff;
+	size_t n = c < 0x80   ? 1
+	           : c < 0xc2 ? 0
+	           : c < 0xe0 ? 2
+	           : c < 0xf0 ? 3
+	           : c < 0xf5 ? 4
+	                      : 0;
+	if (n > s.n)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if (((unsigned char)s.p[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
 bool span_uint(struct span s, int64_t *out) {
 	int64_t v = 0;
 	if (s.n == 0)

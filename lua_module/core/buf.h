@@ -38,7 +38,9 @@ bool span_ieq(struct span a, struct span b); /* ASCII letters in any case */
 bool span_istarts(struct span s, struct span prefix);
 struct span span_trim(struct span s); /* blanks, tabs, line ends cut off */
 struct span span_from(struct span s, size_t at); /* the rest after at bytes */
-bool span_uint(struct span s, int64_t *out);     /* digits only, no overflow */
+/* The length of the UTF-8 character at the head of s; 0: malformed. */
+size_t span_utf8(struct span s);
+bool span_uint(struct span s, int64_t *out); /* digits only, no overflow */
 
 struct buf {
 	const struct mem *mem;
