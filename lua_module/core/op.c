@@ -85,14 +85,14 @@ static bool over(const struct op *o) {
 }
 
 /* Books the time since the last happening: first the wait that was due, then
-   either the request or, without a token, the wait for one. */
+   the request, or the wait for a token. */
 static void book(struct op *o, struct now now) {
 	enum phase phase = op_phase(o);
 	int64_t all = o->mark < now.mono ? now.mono - o->mark : 0;
 	int64_t wait = o->not_before > o->mark ? o->not_before - o->mark : 0;
 	wait = wait < all ? wait : all;
 	o->spent[phase] += wait;
-	o->spent[o->token ? phase : PHASE_TOKEN] += all - wait;
+	o->spent[o->asking ? PHASE_TOKEN : phase] += all - wait;
 	o->mark = now.mono;
 }
 
@@ -114,9 +114,7 @@ static void expire(struct op *o, struct now now) {
 	}
 	buf_init(&last, o->cfg->mem, OP_MAX_TEXT);
 	buf_move(&last, m);
-	fail_set(&o->fail, FAIL_TIMEOUT,
-	         o->token || now.mono <= o->not_before ? op_phase(o)
-	                                               : PHASE_TOKEN,
+	fail_set(&o->fail, FAIL_TIMEOUT, o->asking ? PHASE_TOKEN : op_phase(o),
 	         "no end within ");
 	buf_addint(m, o->spec.timeout / 1000);
 	buf_adds(m, " s");
@@ -247,6 +245,7 @@ void op_grant(struct op *o, uint32_t generation, struct now now) {
 		return;
 	book(o, now);
 	o->token = generation;
+	o->asking = false;
 	o->refused = 0;
 	buf_free(&o->claims);
 }
@@ -321,8 +320,10 @@ enum op_want op_next(struct op *o, struct now now, struct request *out,
 			*until = o->not_before;
 		return OP_WAIT;
 	}
-	if (!o->token)
+	if (!o->token) {
+		o->asking = true;
 		return OP_TOKEN;
+	}
 	if (out)
 		build(o, now, out);
 	return OP_SEND;

@@ -82,6 +82,7 @@ struct op {
 	int rounds;       /* ensure: writes that met a 412 */
 	int polls;        /* made so far */
 	bool in_flight;
+	bool asking;       /* for a token, without an answer yet */
 	bool reauthorized; /* a 401 was already answered with a new token */
 	bool ambiguous;    /* a write may have been carried out unseen */
 	bool accepted;     /* a write was accepted, its end not yet known */
