@@ -8,13 +8,24 @@
 #include "json.h"
 #include "sys.h"
 
+#define GUARD_TYPE "azpec.guard"
+
 enum { MAX_BEGUN = 8 }; /* transfers begun in one step: it must stay short */
 
 /* ---- who waits ---------------------------------------------------------- */
 
+static int64_t sooner(int64_t a, int64_t b) {
+	return a < b ? a : b;
+}
+
 static void set_news(struct lclient *c) {
 	if (c->open)
 		pollset_news(c->ps, c->news > 0);
+}
+
+static void set_due(struct lclient *c, int64_t due) {
+	c->due = due;
+	pollset_due(c->ps, due);
 }
 
 static void tell(struct poller *p) {
@@ -40,6 +51,7 @@ void drive_arm(struct poller *p) {
 	if (p->armed)
 		return;
 	p->armed = true;
+	c->armed++;
 	if (p->limit != NEVER) {
 		p->limit_next = c->limited;
 		if (c->limited)
@@ -47,6 +59,7 @@ void drive_arm(struct poller *p) {
 		c->limited = p;
 		if (p->limit < c->limit)
 			c->limit = p->limit;
+		set_due(c, sooner(c->due, c->limit));
 	}
 	if (poller_ended(p))
 		tell(p);
@@ -58,10 +71,14 @@ void drive_disarm(struct poller *p) {
 		return;
 	unlimit(p);
 	p->armed = false;
+	p->client->armed--;
 	if (p->told)
 		p->client->news--;
 	p->told = false;
-	set_news(p->client);
+	if (p->client->open)
+		set_news(p->client);
+	else
+		client_let_go(p->client);
 }
 
 /* Those whose limit has passed are told, and the soonest other is noted. */
@@ -197,27 +214,22 @@ static void got(lua_State *L, struct lclient *c, int idx) {
 		return;
 	}
 	if (!lua_isnil(L, idx + 1))
-		s.p = luaL_tolstring(L, idx + 1, &s.n);
+		s = client_text(L, c);
 	client_refuse(&c->core, s, sys_now());
 }
 
 /* Asks the host's function for a token; runs to its end here. */
 static void call_get(lua_State *L, int idx, struct lclient *c) {
 	const struct signin *s = &c->core.signin;
-	int top = lua_gettop(L), failed;
+	int top = lua_gettop(L);
 	lua_getiuservalue(L, idx, CUV_GET);
 	lua_pushlstring(L, s->scope.p, s->scope.n);
 	if (s->claims.n > 0)
 		lua_pushlstring(L, s->claims.p, s->claims.n);
 	else
 		lua_pushnil(L);
-	c->busy = true;
-	failed = lua_pcall(L, 2, 2, 0);
-	c->busy = false;
-	if (failed) {
-		struct span why = NO_SPAN;
-		why.p = luaL_tolstring(L, -1, &why.n);
-		client_refuse(&c->core, why, sys_now());
+	if (!client_call(L, c, 2, 2)) {
+		client_refuse(&c->core, client_text(L, c), sys_now());
 	} else {
 		got(L, c, top + 1);
 	}
@@ -260,10 +272,6 @@ static int64_t turns(lua_State *L, int idx, struct lclient *c) {
 	}
 }
 
-static int64_t sooner(int64_t a, int64_t b) {
-	return a < b ? a : b;
-}
-
 void drive_step(lua_State *L, int idx) {
 	struct lclient *c = client_open_at(L, idx);
 	struct transfer *t;
@@ -279,7 +287,7 @@ void drive_step(lua_State *L, int idx) {
 		until = 0;
 	check_limits(c, sys_now());
 	until = sooner(until, sooner(curlio_due(c->io), c->limit));
-	pollset_due(c->ps, until);
+	set_due(c, until);
 	set_news(c);
 }
 
@@ -308,6 +316,35 @@ void drive_push_waiter(lua_State *L, int idx) {
 	lua_pushcclosure(L, l_block, 1);
 }
 
+/* A wait that is cut short, by an error or by coroutine.close, takes back what
+   it had asked for; a poller that was this call's alone ends with it. */
+static int l_unwait(lua_State *L) {
+	lua_getiuservalue(L, 1, 1);
+	struct poller *p = poller_at(L, -1);
+	drive_disarm(p);
+	if (p->owned)
+		poller_let_go(L, lua_gettop(L));
+	return 0;
+}
+
+void drive_open(lua_State *L) {
+	luaL_newmetatable(L, GUARD_TYPE);
+	lua_pushcfunction(L, l_unwait);
+	lua_setfield(L, -2, "__close");
+	lua_pop(L, 1);
+}
+
+static void guard(lua_State *L) {
+	if (!lua_isnil(L, DRIVE_GUARD))
+		return;
+	lua_newuserdatauv(L, 0, 1);
+	luaL_setmetatable(L, GUARD_TYPE);
+	lua_pushvalue(L, DRIVE_POLLER);
+	lua_setiuservalue(L, -2, 1);
+	lua_replace(L, DRIVE_GUARD);
+	lua_toclose(L, DRIVE_GUARD);
+}
+
 /* Also its own continuation: all state is in the poller and on the stack. */
 static int drive(lua_State *L, int status, lua_KContext ctx) {
 	drive_end end = (drive_end)ctx;
@@ -323,6 +360,7 @@ static int drive(lua_State *L, int status, lua_KContext ctx) {
 		}
 		if (poller_ended(p) || sys_now().mono >= p->limit)
 			return end(L, p);
+		guard(L);
 		drive_arm(p);
 		lua_pushvalue(L, DRIVE_WAIT);
 		lua_pushvalue(L, DRIVE_PASSED);

@@ -8,6 +8,7 @@
 
 #include "objects.h"
 
+void drive_open(lua_State *L); /* makes its metatable.  [-0, +0] */
 /* One step of the client at idx: never waits.  [-0, +0] */
 void drive_step(lua_State *L, int idx);
 
@@ -17,7 +18,8 @@ enum {
 	DRIVE_WAIT,       /* the waiter */
 	DRIVE_PASSED,     /* what the waiter is given */
 	DRIVE_CLOSE,      /* to be closed at the end, or nil */
-	DRIVE_TOP = DRIVE_CLOSE
+	DRIVE_GUARD,      /* nil at first: drive's own */
+	DRIVE_TOP = DRIVE_GUARD
 };
 
 /* Called when the operation has ended, or its limit has passed. */

@@ -48,19 +48,15 @@ static void begin(lua_State *L, const char *event, const struct op *o) {
    next who asks after this poller; without one it becomes a warning. */
 static void tell(lua_State *L, int client, int poller) {
 	struct lclient *c = client_at(L, client);
-	int failed;
-	c->busy = true;
-	failed = lua_pcall(L, 1, 0, 0);
-	c->busy = false;
-	if (!failed)
+	if (client_call(L, c, 1, 0))
 		return;
 	if (poller && lua_isuserdata(L, poller)) {
 		lua_setiuservalue(L, poller, PUV_RAISED);
 		return;
 	}
 	lua_warning(L, "azpec: on_event: ", 1);
-	lua_warning(L, luaL_tolstring(L, -1, NULL), 0);
-	lua_pop(L, 2);
+	lua_warning(L, client_text(L, c).p, 0);
+	lua_pop(L, 1);
 }
 
 static void push_poller(lua_State *L, int client, struct job *job) {

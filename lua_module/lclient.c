@@ -126,7 +126,7 @@ static struct lclient *push_closed(lua_State *L) {
 	memset(c, 0, sizeof *c);
 	luaL_setmetatable(L, CLIENT_TYPE);
 	c->mem.alloc = lua_getallocf(L, &c->mem.ud);
-	c->limit = NEVER;
+	c->limit = c->due = NEVER;
 	request_init(&c->request, &c->mem);
 	buf_init(&c->url, &c->mem, MAX_REPLY);
 	buf_init(&c->id, &c->mem, MAX_REPLY);
@@ -245,6 +245,38 @@ static void end_all(lua_State *L, int idx, struct lclient *c, const char *why) {
 	lua_pop(L, 1);
 }
 
+void client_let_go(struct lclient *c) {
+	if (c->ps && c->armed == 0)
+		pollset_give(c->pool, c->ps, c->pid != (int)getpid());
+	if (c->armed == 0)
+		c->ps = NULL;
+}
+
+bool client_call(lua_State *L, struct lclient *c, int n, int results) {
+	int failed;
+	c->busy = true;
+	failed = lua_pcall(L, n, results, 0);
+	c->busy = false;
+	return !failed;
+}
+
+static int l_text(lua_State *L) {
+	luaL_tolstring(L, 1, NULL);
+	return 1;
+}
+
+struct span client_text(lua_State *L, struct lclient *c) {
+	struct span s;
+	lua_pushcfunction(L, l_text);
+	lua_insert(L, -2);
+	if (!client_call(L, c, 1, 1) && !lua_isstring(L, -1)) {
+		lua_pop(L, 1);
+		lua_pushliteral(L, "an error that cannot be shown");
+	}
+	s.p = lua_tolstring(L, -1, &s.n);
+	return s;
+}
+
 /* For close, __gc and __close alike; any number of times. */
 static int l_close(lua_State *L) {
 	struct lclient *c = client_at(L, 1);
@@ -258,9 +290,11 @@ static int l_close(lua_State *L) {
 		        "asked to do goes on");
 		c->open = false;
 		curlio_close(c->io, forked);
-		if (!forked) /* wake who still waits, before it is emptied */
-			pollset_news(c->ps, c->news > 0 || c->limited);
-		pollset_give(c->pool, c->ps, forked);
+		pollset_due(c->ps, NEVER);
+		if (c->armed > 0 && !forked)
+			pollset_news(c->ps, true); /* wake who waits */
+		else
+			client_let_go(c);
 	}
 	client_free(&c->core);
 	if (c->core.signin.mem)
@@ -279,6 +313,7 @@ static void leave_parent(lua_State *L, int idx, struct lclient *c) {
 	        "parent's");
 	curlio_close(c->io, true);
 	pollset_give(c->pool, c->ps, true);
+	c->ps = NULL;
 	client_lost_signin(&c->core);
 	c->open = false;
 	open_io(L, c);
@@ -353,6 +388,7 @@ static int start(lua_State *L, const struct call *call) {
 
 static int run(lua_State *L, const struct call *call) {
 	start(L, call);
+	poller_at(L, -1)->owned = true;
 	return lpoller_wait(L, 0);
 }
 
@@ -393,6 +429,7 @@ int l_update(lua_State *L) {
 	options_check(L, 1, FOR_CLIENT | update.fields);
 	push_client(L);
 	push_poller(L, 2, 1, &update);
+	poller_at(L, -1)->owned = true;
 	return lpoller_wait(L, 2);
 }
 
@@ -494,8 +531,11 @@ static int l_next(lua_State *L) {
 	if (push_item(L))
 		return 1;
 	lua_settop(L, 1);
+	client_open_at(L, lua_upvalueindex(LUV_CLIENT));
+	if (!p->linked)
+		return luaL_error(L, "attempt to go on with a list that has "
+		                     "ended");
 	if (p->job.op.end == OP_DONE) {
-		client_open_at(L, lua_upvalueindex(LUV_CLIENT));
 		if (!op_next_page(&p->job.op)) {
 			lpoller_push_outcome(L, 1); /* collects it */
 			lua_pushnil(L);
@@ -505,7 +545,7 @@ static int l_next(lua_State *L) {
 	}
 	drive_push_waiter(L, 1);
 	lua_pushvalue(L, lua_upvalueindex(LUV_CLIENT));
-	lua_pushnil(L);
+	lua_settop(L, DRIVE_TOP);
 	return drive_until(L, paged);
 }
 

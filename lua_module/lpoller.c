@@ -72,7 +72,7 @@ struct poller *lpoller_new(lua_State *L, int idx, const struct op_spec *spec) {
 void lpoller_drop(struct poller *p) {
 	struct lclient *c = p->client;
 	drive_disarm(p);
-	if (!p->linked)
+	if (!p->linked || !c->open)
 		return;
 	if (p->job.transfer)
 		curlio_abort(c->io, p->job.transfer);
@@ -83,8 +83,7 @@ void lpoller_drop(struct poller *p) {
 
 static int l_gc(lua_State *L) {
 	struct poller *p = poller_at(L, 1);
-	if (p->client->open)
-		lpoller_drop(p);
+	lpoller_drop(p);
 	op_free(&p->job.op);
 	return 0;
 }
@@ -95,8 +94,7 @@ static int l_gc(lua_State *L) {
 static void collect(lua_State *L, int idx, struct poller *p) {
 	if (!p->listed)
 		return;
-	if (p->client->open)
-		lpoller_drop(p);
+	lpoller_drop(p);
 	lua_getiuservalue(L, idx, PUV_CLIENT);
 	lua_getiuservalue(L, -1, CUV_POLLERS);
 	lua_pushnil(L);
@@ -207,8 +205,9 @@ int lpoller_wait(lua_State *L, int closing) {
 		lua_pushvalue(L, closing);
 	else
 		lua_pushnil(L);
-	for (int to = 1; to <= DRIVE_TOP; to++)
+	for (int to = 1; to <= DRIVE_CLOSE; to++)
 		lua_copy(L, from + to - 1, to);
+	lua_settop(L, DRIVE_CLOSE);
 	lua_settop(L, DRIVE_TOP);
 	if (closing)
 		lua_toclose(L, DRIVE_CLOSE);
@@ -299,15 +298,18 @@ static int l_continuation_token(lua_State *L) {
 	return 1;
 }
 
+static void cancel(struct poller *p) {
+	if (!p->client->open || !p->linked || poller_ended(p))
+		return;
+	client_cancel(&p->client->core, &p->job,
+	              "stopped waiting: what the service was asked to do goes "
+	              "on",
+	              sys_now());
+	pollset_due(p->client->ps, 0);
+}
+
 static int l_cancel(lua_State *L) {
-	struct poller *p = poller_at(L, 1);
-	if (p->client->open && p->linked && !poller_ended(p)) {
-		client_cancel(&p->client->core, &p->job,
-		              "stopped waiting: what the service was asked to "
-		              "do goes on",
-		              sys_now());
-		pollset_due(p->client->ps, 0);
-	}
+	cancel(poller_at(L, 1));
 	return 0;
 }
 
@@ -374,11 +376,15 @@ static const luaL_Reg methods[] = { { "done", l_done },
 	                              l_continuation_token },
 	                            { NULL, NULL } };
 
+void poller_let_go(lua_State *L, int idx) {
+	struct poller *p = poller_at(L, idx);
+	cancel(p);
+	collect(L, idx, p);
+}
+
 /* The end of its scope is the end of anybody's interest in it. */
 static int l_close(lua_State *L) {
-	struct poller *p = poller_at(L, 1);
-	l_cancel(L);
-	collect(L, 1, p);
+	poller_let_go(L, 1);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include "azpec.h"
 #include "curlio.h"
+#include "drive.h"
 #include "enums.h"
 #include "lclient.h"
 #include "lcredential.h"
@@ -46,6 +47,7 @@ int luaopen_azpec(lua_State *L) {
 	lerror_open(L);
 	lclient_open(L);
 	lpoller_open(L);
+	drive_open(L);
 	luaL_newlib(L, functions);
 	enums_set(L);
 	lcredential_open(L);

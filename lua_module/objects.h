@@ -57,8 +57,10 @@ struct lclient {
 	struct buf url, id;             /* scratch of options_op */
 	struct poller *limited;         /* waited for with a limit, see below */
 	int64_t limit;                  /* the soonest of those limits */
-	size_t news; /* armed pollers with something to tell */
-	int pid;     /* a fork's child is another client */
+	int64_t due;  /* when the descriptor's timer is set to */
+	size_t armed; /* pollers that some call waits for */
+	size_t news;  /* armed pollers with something to tell */
+	int pid;      /* a fork's child is another client */
 	bool open;
 	bool busy; /* one of the host's functions is running */
 };
@@ -68,15 +70,27 @@ struct poller {
 	struct lclient *client;
 	bool linked;   /* among the client's jobs */
 	bool listed;   /* among the client's pollers */
+	bool owned;    /* by the one call that waits for it */
 	bool armed;    /* some call waits for it */
 	bool told;     /* counted in client->news */
 	int64_t limit; /* when that call gives up waiting; NEVER */
 	struct poller *limit_prev, *limit_next;
 };
 
+/* Calls a function of the host's with n arguments; meanwhile the client
+   cannot be stepped or closed.  False: what it raised is at the top. */
+bool client_call(lua_State *L, struct lclient *c, int n, int results);
+/* Turns the value at the top into a string, whatever it is.  [-1, +1] */
+struct span client_text(lua_State *L, struct lclient *c);
 struct lclient *client_at(lua_State *L, int idx);      /* any, by type */
 struct lclient *client_open_at(lua_State *L, int idx); /* raises if closed */
+/* A closed client keeps its descriptor readable for those who still wait at
+   it; the last of them lets it go. */
+void client_let_go(struct lclient *c);
 struct poller *poller_at(lua_State *L, int idx);
+/* Nobody is interested in the poller at idx any longer: ends its operation
+   here and lets its client forget it.  [-0, +0] */
+void poller_let_go(lua_State *L, int idx);
 
 static inline bool poller_ended(const struct poller *p) {
 	return p->job.op.end != OP_WAIT;

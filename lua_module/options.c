@@ -221,14 +221,6 @@ static const char *path(lua_State *L, int idx, const char *name) {
 	return s.p;
 }
 
-bool options_printable(struct span s) {
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < 0x20 ||
-		    (unsigned char)s.p[i] >= 0x7f)
-			return false;
-	return true;
-}
-
 /* What stands in a header field must not end it. */
 static struct span header(lua_State *L, int idx, const char *name) {
 	struct span s = options_string(L, idx, name);
@@ -236,7 +228,7 @@ static struct span header(lua_State *L, int idx, const char *name) {
 		return s;
 	if (s.n == 0 || s.n > MAX_HEADER)
 		options_bad(L, name, "1 to 1024 characters expected");
-	if (!options_printable(s))
+	if (!http_printable(s))
 		options_bad(L, name, "printable ASCII expected");
 	return s;
 }
@@ -398,7 +390,7 @@ void options_client(lua_State *L, int idx, struct client_options *o) {
 	o->scope = options_string(L, idx, "scope");
 	if (!o->scope.p)
 		o->scope = span_of(c->scope);
-	if (o->scope.n == 0 || !options_printable(o->scope))
+	if (o->scope.n == 0 || !http_printable(o->scope))
 		options_bad(L, "scope", "https://.../.default expected");
 	o->api_version = options_string(L, idx, "api_version");
 	if (!o->api_version.p)

@@ -74,8 +74,6 @@ void options_push_body(lua_State *L, const struct op_spec *spec);
 struct span options_string(lua_State *L, int idx, const char *name);
 struct span options_require(lua_State *L, int idx, const char *name);
 int options_bad(lua_State *L, const char *name, const char *why);
-/* Nothing in it could end a header field. */
-bool options_printable(struct span s);
 /* Refuses keys of the table at idx that are not among the names (NULL-ended);
    those in `functions` must be functions, the others strings. */
 void options_only(lua_State *L, int idx, const char *const *strings,

@@ -85,8 +85,8 @@ static const char *read_asked(lua_State *L, struct op_spec *spec) {
 	spec->action_required = field(L, "action_required");
 	spec->if_match = field(L, "if_match");
 	spec->client_request_id = field(L, "client_request_id");
-	if (!options_printable(spec->if_match) ||
-	    !options_printable(spec->client_request_id))
+	if (!http_printable(spec->if_match) ||
+	    !http_printable(spec->client_request_id))
 		return "a field of it cannot stand in a request";
 	if (arm_check_api_version(spec->api_version))
 		return "its api_version makes no sense";

@@ -196,10 +196,21 @@ static bool authorize(struct client *c, struct job *j, struct request *q,
 		return false;
 	}
 	q->allow_http = span_istarts(buf_span(&q->url), SPAN("http:"));
+	q->no_proxy = q->allow_http; /* it would read the token */
 	buf_adds(&q->head, "Authorization: Bearer ");
 	buf_add(&q->head, buf_span(&c->signin.token));
 	buf_addc(&q->head, '\0');
 	return true;
+}
+
+/* A request that would lack a part of itself is not sent. */
+static bool complete(struct job *j, const struct request *q, struct now now) {
+	if (!request_failed(q))
+		return true;
+	op_stop(&j->op, FAIL_LIMIT,
+	        "the request is larger than it may be, or memory is short",
+	        now);
+	return false;
 }
 
 /* Asks the first in line.  True: it wants to send. */
@@ -211,7 +222,8 @@ static bool ask(struct client *c, struct now now, struct request *request) {
 		want_token(c, j, until, now);
 		return false;
 	case OP_SEND:
-		return authorize(c, j, request, now);
+		return authorize(c, j, request, now) &&
+		       complete(j, request, now);
 	case OP_WAIT:
 		leave(j);
 		set_due(c, j, until);

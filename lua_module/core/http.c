@@ -30,6 +30,14 @@ void request_header(struct request *q, const char *name, struct span value) {
 	buf_addc(&q->head, '\0');
 }
 
+bool http_printable(struct span s) {
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] < 0x20 ||
+		    (unsigned char)s.p[i] >= 0x7f)
+			return false;
+	return true;
+}
+
 bool request_failed(const struct request *q) {
 	return q->url.failed || q->head.failed || q->body.failed;
 }

@@ -63,6 +63,8 @@ void request_init(struct request *q, const struct mem *mem);
 void request_clear(struct request *q); /* what an unsent one left */
 void request_free(struct request *q);
 void request_header(struct request *q, const char *name, struct span value);
+/* Nothing in it could end a header field. */
+bool http_printable(struct span s);
 bool request_failed(const struct request *q); /* out of memory or ceiling */
 const char *http_method_name(enum http_method m);
 const char *net_error_text(enum net_error e); /* short, for people */

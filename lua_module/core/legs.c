@@ -8,6 +8,7 @@ enum {
 	MAX_DOUBTS = 3,      /* looks at a final state that is not as asked */
 	MAX_ROUNDS = 5,      /* of ensure against other writers */
 	MISSING_FOR = 60000, /* ms a polling URL may be 404 */
+	MAX_TAG = 1024,
 };
 
 /* ---- ensure ------------------------------------------------------------- */
@@ -48,7 +49,12 @@ static void ensure_found(struct op *o, const struct reply *r,
 	}
 	o->rejected = span_ieq(f->connection_status, SPAN("Rejected")) ||
 	              span_ieq(f->connection_status, SPAN("Disconnected"));
-	buf_set(&o->etag, tag.n > 0 ? tag : f->etag);
+	tag = tag.n > 0 ? tag : f->etag;
+	if (tag.n > MAX_TAG || !http_printable(tag)) {
+		opfail_protocol(o, r, "the ETag cannot be given back", tag);
+		return;
+	}
+	buf_set(&o->etag, tag);
 	buf_clear(&o->word); /* it was the state before the write */
 	op_turn(o, LEG_WRITE, now.mono);
 }

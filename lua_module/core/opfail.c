@@ -71,6 +71,9 @@ static void describe_body(struct op *o, const struct reply *r,
 	}
 	if (f->message.n > 0) {
 		fail_add(&o->fail, f->message);
+	} else if (f->provisioning_state.n > 0) {
+		buf_adds(m, "the resource's provisioningState is ");
+		fail_add(&o->fail, f->provisioning_state);
 	} else if (f->json || r->body.n == 0) {
 		buf_adds(m, "no message");
 	} else {

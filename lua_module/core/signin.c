@@ -319,6 +319,7 @@ static void build(const struct signin *s, struct request *q) {
 	q->method = HTTP_POST;
 	q->timeout_ms = TRY_TIMEOUT;
 	q->allow_http = span_istarts(buf_span(&s->authority), SPAN("http:"));
+	q->no_proxy = q->allow_http; /* it would read the secret */
 	buf_add(&q->url, buf_span(&s->authority));
 	buf_addc(&q->url, '/');
 	url_encode(&q->url, buf_span(&s->tenant_id));
