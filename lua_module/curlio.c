@@ -962,6 +962,10 @@ const struct request *transfer_request(const struct transfer *t) {
 	return &t->q;
 }
 
+bool transfer_sent(const struct transfer *t) {
+	return t->tries > 0;
+}
+
 const struct reply *transfer_reply(const struct transfer *t) {
 	return &t->reply;
 }

@@ -50,6 +50,8 @@ void curlio_step(struct curlio *io);
 struct transfer *curlio_finished(struct curlio *io);
 void *transfer_owner(const struct transfer *t);
 const struct request *transfer_request(const struct transfer *t);
+/* May any of the request have reached the peer by now? */
+bool transfer_sent(const struct transfer *t);
 const struct reply *transfer_reply(const struct transfer *t);
 void curlio_release(struct curlio *io, struct transfer *t);
 

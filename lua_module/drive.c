@@ -113,12 +113,16 @@ static void keep_etag(lua_State *L, const struct reply *r) {
 }
 
 /* The decoded body is on the top of the stack, the poller beneath it. */
-static void prepare(lua_State *L, const struct reply *r, bool page) {
+static void prepare(lua_State *L, struct lclient *c, const struct reply *r,
+                    bool page) {
 	if (!lua_istable(L, -1) || page)
 		return; /* a page's connections are prepared one by one */
 	luaL_checkstack(L, 8, "reply");
 	json_polish(L, -1);
-	keep_etag(L, r);
+	if (r->status < 300)
+		keep_etag(L, r);
+	else
+		json_redact(L, -1, buf_span(&c->core.signin.token), &c->id);
 }
 
 /* Cannot raise: the machine has moved on already. */
@@ -147,8 +151,8 @@ static void feed(lua_State *L, int idx, struct lclient *c, struct transfer *t) {
 	lua_getiuservalue(L, idx, CUV_CODEC);
 	json_decode(L, top + 2, buf_span(&r->body), &facts);
 	lua_remove(L, top + 2); /* the codec */
-	if (job && r->status < 300)
-		prepare(L, r, facts.page);
+	if (job)
+		prepare(L, c, r, facts.page);
 	event_response(L, idx, top + 1, job ? &job->op : NULL, t);
 	if (job && job->transfer != t) { /* on_event let go of it */
 		lua_settop(L, top);
@@ -238,9 +242,7 @@ static void call_get(lua_State *L, int idx, struct lclient *c) {
 
 static void job_ended(struct lclient *c, struct job *job) {
 	struct poller *p = (struct poller *)job;
-	if (job->transfer)
-		curlio_abort(c->io, job->transfer);
-	job->transfer = NULL;
+	client_abort(c, job);
 	tell(p);
 }
 
@@ -322,6 +324,7 @@ static int l_unwait(lua_State *L) {
 	lua_getiuservalue(L, 1, 1);
 	struct poller *p = poller_at(L, -1);
 	drive_disarm(p);
+	p->limit = NEVER;
 	if (p->owned)
 		poller_let_go(L, lua_gettop(L));
 	return 0;
@@ -358,8 +361,10 @@ static int drive(lua_State *L, int status, lua_KContext ctx) {
 			drive_step(L, lua_gettop(L));
 			lua_settop(L, DRIVE_TOP);
 		}
-		if (poller_ended(p) || sys_now().mono >= p->limit)
+		if (poller_ended(p) || sys_now().mono >= p->limit) {
+			p->limit = NEVER;
 			return end(L, p);
+		}
 		guard(L);
 		drive_arm(p);
 		lua_pushvalue(L, DRIVE_WAIT);

@@ -2,8 +2,8 @@
 #include "json.h"
 
 #include <lauxlib.h>
-#include <math.h>
-#include <string.h>
+
+#include "core/fail.h"
 
 enum { MAX_DEPTH = 64 };
 
@@ -218,4 +218,30 @@ void json_polish(lua_State *L, int idx) {
 		mirror(L, lua_gettop(L), "actionsRequired", "actionRequired");
 	}
 	lua_pop(L, 2);
+}
+
+/* The string at the top, and its key beneath it, in the table at idx. */
+static void redact_string(lua_State *L, int idx, struct span secret,
+                          struct buf *scratch) {
+	struct span s;
+	s.p = lua_tolstring(L, -1, &s.n);
+	buf_clear(scratch);
+	fail_redact(scratch, s, secret, scratch->max);
+	if (scratch->failed || span_eq(s, buf_span(scratch)))
+		return;
+	lua_pushvalue(L, -2);
+	lua_pushlstring(L, scratch->p, scratch->n);
+	lua_rawset(L, idx);
+}
+
+void json_redact(lua_State *L, int idx, struct span secret,
+                 struct buf *scratch) {
+	idx = lua_absindex(L, idx);
+	luaL_checkstack(L, 6, "json");
+	for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
+		if (lua_istable(L, -1))
+			json_redact(L, -1, secret, scratch);
+		else if (lua_type(L, -1) == LUA_TSTRING)
+			redact_string(L, idx, secret, scratch);
+	}
 }

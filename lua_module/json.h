@@ -25,4 +25,9 @@ void json_encode(lua_State *L, int codec);
    came.  [-0, +0] */
 void json_polish(lua_State *L, int idx);
 
+/* Takes what looks like a token, and the secret, out of all strings of the
+   table at idx; scratch is written over.  [-0, +0] */
+void json_redact(lua_State *L, int idx, struct span secret,
+                 struct buf *scratch);
+
 #endif

@@ -17,6 +17,7 @@
 enum {
 	MAX_FLYING = 64,              /* requests on their way at once */
 	MAX_REPLY = 16 * 1024 * 1024, /* ARM's own ceiling is 8 MB */
+	SIGNIN_TRIES = 3,             /* at most: a wrong secret stays wrong */
 	TRY_TIMEOUT = 100000,         /* ms; ARM answers within 60 s */
 };
 
@@ -189,6 +190,9 @@ static void set_signin(lua_State *L, struct lclient *c,
 		signin_free(&c->core.signin);
 		luaL_error(L, "not enough memory");
 	}
+	c->core.signin.retry = o->retry;
+	if (o->retry.max_tries > SIGNIN_TRIES)
+		c->core.signin.retry.max_tries = SIGNIN_TRIES;
 	lua_settop(L, top);
 }
 
@@ -238,6 +242,8 @@ static void end_all(lua_State *L, int idx, struct lclient *c, const char *why) {
 			op_stop(&p->job.op, FAIL_CANCELED, why, now);
 			client_remove(&c->core, &p->job);
 			p->linked = false;
+			if (c->pid == (int)getpid())
+				client_abort(c, &p->job);
 			p->job.transfer = NULL;
 		}
 		lua_pop(L, 1);
@@ -250,6 +256,16 @@ void client_let_go(struct lclient *c) {
 		pollset_give(c->pool, c->ps, c->pid != (int)getpid());
 	if (c->armed == 0)
 		c->ps = NULL;
+}
+
+/* What never reached the service cannot have been carried out. */
+void client_abort(struct lclient *c, struct job *job) {
+	if (!job->transfer)
+		return;
+	if (!transfer_sent(job->transfer))
+		op_unsent(&job->op);
+	curlio_abort(c->io, job->transfer);
+	job->transfer = NULL;
 }
 
 bool client_call(lua_State *L, struct lclient *c, int n, int results) {

@@ -74,9 +74,7 @@ void lpoller_drop(struct poller *p) {
 	drive_disarm(p);
 	if (!p->linked || !c->open)
 		return;
-	if (p->job.transfer)
-		curlio_abort(c->io, p->job.transfer);
-	p->job.transfer = NULL;
+	client_abort(c, &p->job);
 	client_remove(&c->core, &p->job);
 	p->linked = false;
 }

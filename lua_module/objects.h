@@ -77,6 +77,8 @@ struct poller {
 	struct poller *limit_prev, *limit_next;
 };
 
+/* Ends a job's transfer, if one is on its way. */
+void client_abort(struct lclient *c, struct job *job);
 /* Calls a function of the host's with n arguments; meanwhile the client
    cannot be stepped or closed.  False: what it raised is at the top. */
 bool client_call(lua_State *L, struct lclient *c, int n, int results);

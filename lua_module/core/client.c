@@ -95,6 +95,7 @@ static bool make_room(struct client *c, size_t jobs) {
 void client_init(struct client *c, const struct op_config *cfg,
                  size_t max_flying) {
 	c->cfg = *cfg;
+	c->cfg.token = &c->signin.token;
 	c->max_flying = max_flying;
 	rate_init(&c->rate);
 }

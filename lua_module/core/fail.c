@@ -82,19 +82,33 @@ static size_t secret_length(struct span s) {
 	return n >= 16 ? skip + n : 0;
 }
 
-void fail_add(struct fail *f, struct span foreign) {
-	size_t limit = f->message.n + MAX_FOREIGN;
-	foreign = span_trim(foreign);
-	while (foreign.n > 0 && f->message.n < limit) {
-		size_t secret = secret_length(foreign);
-		char c = *foreign.p;
-		if (secret > 0)
-			buf_adds(&f->message, "<redacted>");
+/* The secret itself, were it echoed without its scheme. */
+static size_t known_length(struct span s, struct span secret) {
+	bool is = secret.n >= 8 && s.n >= secret.n &&
+	          span_eq((struct span){ s.p, secret.n }, secret);
+	return is ? secret.n : 0;
+}
+
+struct span fail_redact(struct buf *out, struct span text, struct span secret,
+                        size_t limit) {
+	while (text.n > 0 && out->n < limit && !out->failed) {
+		size_t n = secret_length(text);
+		if (n == 0)
+			n = known_length(text, secret);
+		if (n > 0)
+			buf_adds(out, "<redacted>");
 		else
-			buf_addc(&f->message, (unsigned char)c < ' ' ? ' ' : c);
-		foreign = span_from(foreign, secret > 0 ? secret : 1);
+			buf_addc(out,
+			         (unsigned char)*text.p < ' ' ? ' ' : *text.p);
+		text = span_from(text, n > 0 ? n : 1);
 	}
-	if (foreign.n > 0)
+	return text;
+}
+
+void fail_add(struct fail *f, struct span foreign, struct span secret) {
+	struct span rest = fail_redact(&f->message, span_trim(foreign), secret,
+	                               f->message.n + MAX_FOREIGN);
+	if (rest.n > 0)
 		buf_adds(&f->message, "...");
 }
 

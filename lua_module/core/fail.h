@@ -53,9 +53,13 @@ void fail_init(struct fail *f, const struct mem *mem);
 void fail_free(struct fail *f);
 void fail_set(struct fail *f, enum fail_kind kind, enum phase phase,
               const char *message);
-/* Adds foreign text for people: cut at a ceiling, no control characters, and
-   nothing that looks like a bearer token. */
-void fail_add(struct fail *f, struct span foreign);
+/* Copies text for people up to a length of out: no control characters, and
+   nothing that looks like a bearer token or is the secret given.  Returns the
+   rest. */
+struct span fail_redact(struct buf *out, struct span text, struct span secret,
+                        size_t limit);
+/* Adds foreign text to the message that way, cut at a ceiling. */
+void fail_add(struct fail *f, struct span foreign, struct span secret);
 void fail_copy(struct fail *to, const struct fail *from);
 /* What an HTTP status means. */
 enum fail_kind fail_kind_of(int status);

@@ -63,7 +63,8 @@ const char *net_error_text(enum net_error e) {
 			"the connection ended before the whole answer came",
 		[NET_PROTOCOL] = "the server's answer is not HTTP",
 		[NET_TOO_BIG] = "the answer is larger than allowed",
-		[NET_MEMORY] = "not enough memory",
+		[NET_MEMORY] =
+			"not enough memory, or a header line beyond all limits",
 		[NET_OTHER] = "the transfer failed",
 	};
 	return texts[e];

@@ -70,24 +70,26 @@ static bool ensure_again(struct op *o, const struct reply *r, struct now now) {
 
 /* ---- list --------------------------------------------------------------- */
 
+/* A page with nothing in it is legal, and no end. */
 static void page(struct op *o, const struct facts *f, struct now now) {
 	struct buf next;
 	buf_init(&next, o->cfg->mem, OP_MAX_TEXT);
-	if (f->next_link.n > 0 &&
-	    (!url_resolve(&next, op_request_url(o), f->next_link) ||
-	     !url_on(buf_span(&next), o->cfg->origins, o->cfg->origin_count))) {
-		fail_set(&o->fail, FAIL_UNTRUSTED, PHASE_REQUEST,
-		         "the next page lies on another origin: ");
-		fail_add(&o->fail, opfail_without_query(f->next_link));
-		op_failed(o);
-	} else {
-		buf_move(&o->next, &next);
-		if (f->empty_page && o->next.n > 0)
-			op_turn(o, LEG_READ, now.mono); /* legal, and no end */
-		else
-			op_done(o, KEEP_RESULT);
-	}
+	o->bad_next = false;
+	if (f->next_link.n > 0)
+		o->bad_next =
+			!url_resolve(&next, op_request_url(o), f->next_link) ||
+			!url_on(buf_span(&next), o->cfg->origins,
+		                o->cfg->origin_count);
+	if (o->bad_next)
+		buf_set(&next, f->next_link); /* told after this page */
+	buf_move(&o->next, &next);
 	buf_free(&next);
+	if (f->empty_page && o->bad_next)
+		opfail_next(o);
+	else if (f->empty_page && o->next.n > 0)
+		op_turn(o, LEG_READ, now.mono);
+	else
+		op_done(o, KEEP_RESULT);
 }
 
 /* ---- the legs: what an answer means ------------------------------------- */
@@ -105,7 +107,7 @@ static void doubt(struct op *o, const struct reply *r, const struct facts *f,
 	op_decided(o);
 	fail_set(&o->fail, FAIL_OPERATION, PHASE_RESULT,
 	         "the operation is over, but the connection is ");
-	fail_add(&o->fail, f->connection_status);
+	fail_add(&o->fail, f->connection_status, NO_SPAN);
 	buf_adds(m, " and not ");
 	buf_add(m, o->spec.status);
 	o->fail.http_status = r->status;
@@ -125,16 +127,17 @@ static void fed_read(struct op *o, const struct reply *r, const struct facts *f,
                      struct now now) {
 	if (r->error != NET_OK || r->status >= 300) {
 		opfail_reply(o, r, f, now);
-	} else if (r->status != 200 || !f->json) {
+	} else if (r->status != 200 || !f->json ||
+	           (o->spec.kind == OP_LIST && !f->page)) {
 		opfail_protocol(o, r, "the answer is not a JSON object",
 		                buf_span(&r->body));
 	} else if (o->spec.kind == OP_LIST) {
 		page(o, f, now);
+	} else if (!f->resource) {
+		opfail_protocol(o, r, "the answer is not a resource",
+		                buf_span(&r->body));
 	} else if (o->spec.kind == OP_GET) {
 		op_done(o, KEEP_RESULT);
-	} else if (!f->resource) {
-		opfail_protocol(o, r, "the answer is not a connection",
-		                NO_SPAN);
 	} else {
 		ensure_found(o, r, f, now);
 	}
@@ -145,10 +148,6 @@ static void settle(struct op *o, const struct reply *r, const struct facts *f,
 	opfail_describe(o, fail_kind_of(r->status), r, f, now);
 	op_turn(o, LEG_SETTLE, now.mono);
 }
-
-static const char *const gone_for_good =
-	"a rejected or disconnected connection cannot be approved again: "
-	"delete it and have the private endpoint's owner create a new one";
 
 /* The write was refused, or never got an answer. */
 static void refused(struct op *o, const struct reply *r, const struct facts *f,
@@ -163,8 +162,6 @@ static void refused(struct op *o, const struct reply *r, const struct facts *f,
 		return;
 	}
 	opfail_reply(o, r, f, now);
-	if (o->rejected && (r->status == 400 || r->status == 409))
-		o->fail.hint = gone_for_good;
 }
 
 /* 200 or 201: the resource as it is now, which may still be on its way. */

@@ -103,6 +103,19 @@ static uint32_t draw(struct op *o) { /* xorshift32: jitter, no secret */
 	return o->random;
 }
 
+/* "1.5 s": no more digits than there are. */
+static void add_seconds(struct buf *out, int64_t ms) {
+	int64_t rest = ms % 1000;
+	buf_addint(out, ms / 1000);
+	if (rest > 0)
+		buf_addc(out, '.');
+	for (int64_t unit = 100; rest > 0; unit /= 10) {
+		buf_addint(out, rest / unit);
+		rest %= unit;
+	}
+	buf_adds(out, " s");
+}
+
 /* The deadline: says what is known.  A success that is proven needs no more
    than the reading of the resource, and stays one without it. */
 static void expire(struct op *o, struct now now) {
@@ -116,11 +129,10 @@ static void expire(struct op *o, struct now now) {
 	buf_move(&last, m);
 	fail_set(&o->fail, FAIL_TIMEOUT, o->asking ? PHASE_TOKEN : op_phase(o),
 	         "no end within ");
-	buf_addint(m, o->spec.timeout / 1000);
-	buf_adds(m, " s");
+	add_seconds(m, o->spec.timeout);
 	if (o->word.n > 0) {
 		buf_adds(m, "; the service's last word: ");
-		fail_add(&o->fail, buf_span(&o->word));
+		fail_add(&o->fail, buf_span(&o->word), NO_SPAN);
 	}
 	if (last.n > 0) {
 		buf_adds(m, "; last problem: ");
@@ -206,6 +218,10 @@ static void note(struct op *o, const struct reply *r, const struct facts *f) {
 		buf_set(&o->word, f->provisioning_state);
 	if (f->percent >= 0)
 		o->percent = f->percent;
+}
+
+void op_unsent(struct op *o) {
+	o->lost = false;
 }
 
 void op_feed(struct op *o, const struct reply *r, const struct facts *f,
@@ -351,6 +367,10 @@ bool op_resume(struct op *o, enum poll_source source, struct span url) {
 bool op_next_page(struct op *o) {
 	if (o->end != OP_DONE || o->next.n == 0)
 		return false;
+	if (o->bad_next) {
+		opfail_next(o);
+		return true;
+	}
 	o->end = OP_WAIT;
 	o->deadline = NEVER;
 	op_turn(o, LEG_READ, 0);

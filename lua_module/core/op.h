@@ -24,6 +24,8 @@ enum op_want op_next(struct op *o, struct now now, struct request *out,
 void op_grant(struct op *o, uint32_t generation, struct now now);
 void op_no_token(struct op *o, const struct fail *why, struct now now);
 void op_sent(struct op *o, struct now now);
+/* What ended it in flight was never sent: told after the end. */
+void op_unsent(struct op *o);
 void op_feed(struct op *o, const struct reply *r, const struct facts *f,
              struct now now);
 /* Ends it from outside, as canceled or for another kind of reason. */

@@ -1,7 +1,19 @@
 /* opfail.c -- finds the words for what went wrong with an operation. */
 #include "opfail.h"
 
+/* Text of the service's: should it echo our token, it is taken out. */
+static void add_foreign(struct op *o, struct span text) {
+	fail_add(&o->fail, text, buf_span(o->cfg->token));
+}
+
+/* "Manage Azure private endpoints": a denied connection stays denied. */
+static const char gone_for_good[] =
+	"a rejected or disconnected connection cannot be approved again: "
+	"delete it and have the private endpoint's owner create a new one";
+
 static const char *hint_for(const struct op *o, int status) {
+	if (o->rejected && (status == 400 || status == 409))
+		return gone_for_good;
 	if (status == 403 && o->leg == LEG_POLL)
 		return "the identity may write but not poll: it also needs "
 		       "Microsoft.Batch/batchAccounts/"
@@ -41,7 +53,7 @@ static void describe_net(struct op *o, const struct reply *r) {
 	               r->error != NET_URL && r->error != NET_TOO_BIG;
 	if (r->note.n > 0) {
 		buf_adds(&f->message, ": ");
-		fail_add(f, buf_span(&r->note));
+		add_foreign(o, buf_span(&r->note));
 	}
 	if (r->error == NET_CERT)
 		f->hint = "if the endpoint's certificate comes from a "
@@ -66,22 +78,22 @@ static void describe_body(struct op *o, const struct reply *r,
 	buf_add(&o->fail.code, code);
 	buf_add(&o->fail.target, f->target);
 	if (code.n > 0) {
-		fail_add(&o->fail, code);
+		add_foreign(o, code);
 		buf_adds(m, ": ");
 	}
 	if (f->message.n > 0) {
-		fail_add(&o->fail, f->message);
+		add_foreign(o, f->message);
 	} else if (f->provisioning_state.n > 0) {
 		buf_adds(m, "the resource's provisioningState is ");
-		fail_add(&o->fail, f->provisioning_state);
+		add_foreign(o, f->provisioning_state);
 	} else if (f->json || r->body.n == 0) {
 		buf_adds(m, "no message");
 	} else {
 		struct span type = reply_header(r, "content-type");
 		buf_adds(m, "not JSON but ");
-		fail_add(&o->fail, type.n > 0 ? type : SPAN("something else"));
+		add_foreign(o, type.n > 0 ? type : SPAN("something else"));
 		buf_adds(m, ": ");
-		fail_add(&o->fail, buf_span(&r->body));
+		add_foreign(o, buf_span(&r->body));
 	}
 }
 
@@ -95,7 +107,8 @@ static void describe_answer(struct op *o, const struct reply *r,
 	o->keep = KEEP_ERROR;
 	if (r->status >= 300 && r->status < 400) {
 		buf_adds(&f->message, ", redirect to ");
-		fail_add(f, opfail_without_query(reply_header(r, "location")));
+		add_foreign(o,
+		            opfail_without_query(reply_header(r, "location")));
 	}
 	buf_adds(&f->message, " (HTTP ");
 	buf_addint(&f->message, r->status);
@@ -127,7 +140,7 @@ void opfail_protocol(struct op *o, const struct reply *r, const char *why,
 	o->fail.http_status = r->status;
 	if (detail.n > 0) {
 		buf_adds(&o->fail.message, ": ");
-		fail_add(&o->fail, detail);
+		add_foreign(o, detail);
 	}
 	op_failed(o);
 }
@@ -142,5 +155,14 @@ void opfail_operation(struct op *o, const struct reply *r,
 	                            : "the operation failed: ");
 	describe_body(o, r, f);
 	describe_answer(o, r, now);
+	if (o->rejected)
+		o->fail.hint = gone_for_good;
+	op_failed(o);
+}
+
+void opfail_next(struct op *o) {
+	fail_set(&o->fail, FAIL_UNTRUSTED, PHASE_REQUEST,
+	         "the next page lies on another origin: ");
+	add_foreign(o, opfail_without_query(buf_span(&o->next)));
 	op_failed(o);
 }

@@ -17,6 +17,8 @@ void opfail_protocol(struct op *o, const struct reply *r, const char *why,
 void opfail_operation(struct op *o, const struct reply *r,
                       const struct facts *f, enum poll_verdict v,
                       struct now now);
+/* Ends a list: its next page lies where it may not be asked for. */
+void opfail_next(struct op *o);
 /* A URL without what may be a secret in it. */
 struct span opfail_without_query(struct span url);
 

@@ -6,7 +6,7 @@ bool op_writes(const struct op *o) {
 }
 
 bool op_unknown(const struct op *o) {
-	return op_writes(o) && (o->accepted || o->ambiguous ||
+	return op_writes(o) && (o->accepted || o->ambiguous || o->lost ||
 	                        (o->in_flight && o->leg == LEG_WRITE));
 }
 
@@ -32,7 +32,7 @@ struct span op_request_url(const struct op *o) {
 
 static void op_end(struct op *o, enum op_want how) {
 	if (o->in_flight && o->leg == LEG_WRITE)
-		o->ambiguous = true; /* nobody will hear its answer */
+		o->lost = true; /* nobody will hear its answer */
 	o->in_flight = false;
 	o->end = how;
 }
@@ -44,7 +44,7 @@ void op_failed(struct op *o) {
 }
 
 void op_decided(struct op *o) {
-	o->accepted = o->ambiguous = false;
+	o->accepted = o->ambiguous = o->lost = false;
 }
 
 void op_done(struct op *o, enum op_keep keep) {

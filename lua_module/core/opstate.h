@@ -20,7 +20,8 @@ struct op_config {
 	const struct url *origins; /* the endpoint's first, then the trusted */
 	size_t origin_count;
 	struct retry_policy retry;
-	int64_t try_timeout; /* ms for one request */
+	int64_t try_timeout;     /* ms for one request */
+	const struct buf *token; /* to be kept out of every message */
 };
 
 /* What is asked for.  The spans are copied. */
@@ -68,6 +69,7 @@ struct op {
 	struct buf word;   /* the service's last word on the state */
 	struct buf next;   /* list: where the next page is */
 	struct buf request_id, correlation_id; /* of the last answer */
+	bool bad_next;         /* ... but not on a trusted origin */
 	int percent;           /* percentComplete; -1: never said */
 	int64_t deadline;      /* NEVER until the first op_next */
 	int64_t not_before;    /* of the next request */
@@ -85,6 +87,7 @@ struct op {
 	bool asking;       /* for a token, without an answer yet */
 	bool reauthorized; /* a 401 was already answered with a new token */
 	bool ambiguous;    /* a write may have been carried out unseen */
+	bool lost;         /* it ended while a write was on its way */
 	bool accepted;     /* a write was accepted, its end not yet known */
 	bool proven;       /* a success word was seen */
 	bool changed;      /* a write was accepted */

@@ -17,6 +17,12 @@ static bool net_worthwhile(enum net_error e) {
 	}
 }
 
+static bool told_when(const struct reply *r) {
+	return reply_header(r, "retry-after").n > 0 ||
+	       reply_header(r, "retry-after-ms").n > 0 ||
+	       reply_header(r, "x-ms-retry-after-ms").n > 0;
+}
+
 bool retry_worthwhile(const struct retry_policy *p, const struct reply *r,
                       struct span code) {
 	if (r->error != NET_OK)
@@ -31,7 +37,7 @@ bool retry_worthwhile(const struct retry_policy *p, const struct reply *r,
 		return true;
 	case 409: /* a lock does not go away by asking again */
 		return !span_ieq(code, SPAN("ScopeLocked")) &&
-		       (p->conflict || reply_header(r, "retry-after").n > 0);
+		       (p->conflict || told_when(r));
 	default:
 		return false;
 	}
