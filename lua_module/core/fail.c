@@ -105,11 +105,15 @@ struct span fail_redact(struct buf *out, struct span text, struct span secret,
 	return text;
 }
 
-void fail_add(struct fail *f, struct span foreign, struct span secret) {
+void fail_add_without(struct fail *f, struct span foreign, struct span secret) {
 	struct span rest = fail_redact(&f->message, span_trim(foreign), secret,
 	                               f->message.n + MAX_FOREIGN);
 	if (rest.n > 0)
 		buf_adds(&f->message, "...");
+}
+
+void fail_add(struct fail *f, struct span foreign) {
+	fail_add_without(f, foreign, NO_SPAN);
 }
 
 void fail_copy(struct fail *to, const struct fail *from) {

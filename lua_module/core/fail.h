@@ -59,7 +59,8 @@ void fail_set(struct fail *f, enum fail_kind kind, enum phase phase,
 struct span fail_redact(struct buf *out, struct span text, struct span secret,
                         size_t limit);
 /* Adds foreign text to the message that way, cut at a ceiling. */
-void fail_add(struct fail *f, struct span foreign, struct span secret);
+void fail_add_without(struct fail *f, struct span foreign, struct span secret);
+void fail_add(struct fail *f, struct span foreign);
 void fail_copy(struct fail *to, const struct fail *from);
 /* What an HTTP status means. */
 enum fail_kind fail_kind_of(int status);

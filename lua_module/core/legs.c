@@ -107,7 +107,7 @@ static void doubt(struct op *o, const struct reply *r, const struct facts *f,
 	op_decided(o);
 	fail_set(&o->fail, FAIL_OPERATION, PHASE_RESULT,
 	         "the operation is over, but the connection is ");
-	fail_add(&o->fail, f->connection_status, NO_SPAN);
+	fail_add(&o->fail, f->connection_status);
 	buf_adds(m, " and not ");
 	buf_add(m, o->spec.status);
 	o->fail.http_status = r->status;

@@ -132,7 +132,7 @@ static void expire(struct op *o, struct now now) {
 	add_seconds(m, o->spec.timeout);
 	if (o->word.n > 0) {
 		buf_adds(m, "; the service's last word: ");
-		fail_add(&o->fail, buf_span(&o->word), NO_SPAN);
+		fail_add(&o->fail, buf_span(&o->word));
 	}
 	if (last.n > 0) {
 		buf_adds(m, "; last problem: ");

@@ -3,7 +3,8 @@
 
 /* Text of the service's: should it echo our token, it is taken out. */
 static void add_foreign(struct op *o, struct span text) {
-	fail_add(&o->fail, text, buf_span(o->cfg->token));
+	const struct buf *token = o->cfg->token;
+	fail_add_without(&o->fail, text, token ? buf_span(token) : NO_SPAN);
 }
 
 /* "Manage Azure private endpoints": a denied connection stays denied. */

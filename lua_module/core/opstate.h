@@ -21,7 +21,7 @@ struct op_config {
 	size_t origin_count;
 	struct retry_policy retry;
 	int64_t try_timeout;     /* ms for one request */
-	const struct buf *token; /* to be kept out of every message */
+	const struct buf *token; /* to be kept out of every message; or NULL */
 };
 
 /* What is asked for.  The spans are copied. */

@@ -172,7 +172,7 @@ void signin_give(struct signin *s, struct span token, int64_t expires_on,
 void signin_refuse(struct signin *s, struct span why, struct now now) {
 	fail_set(&s->fail, FAIL_CREDENTIAL, PHASE_TOKEN,
 	         "the token function failed: ");
-	fail_add(&s->fail, why, buf_span(&s->secret));
+	fail_add_without(&s->fail, why, buf_span(&s->secret));
 	give_up(s, now);
 }
 
@@ -233,13 +233,15 @@ static void describe_refusal(struct signin *s, const struct reply *r,
 	         PHASE_TOKEN, told ? "sign-in refused: " : "sign-in failed: ");
 	buf_add(&s->fail.code, code.n > 0 ? code : f->oauth_error);
 	if (told)
-		fail_add(&s->fail, f->oauth_error, buf_span(&s->secret));
+		fail_add_without(&s->fail, f->oauth_error,
+		                 buf_span(&s->secret));
 	if (f->message.n > 0) {
 		buf_adds(m, ": ");
-		fail_add(&s->fail, f->message, buf_span(&s->secret));
+		fail_add_without(&s->fail, f->message, buf_span(&s->secret));
 	} else if (!told) {
 		buf_adds(m, "the authority's answer is not an OAuth error: ");
-		fail_add(&s->fail, buf_span(&r->body), buf_span(&s->secret));
+		fail_add_without(&s->fail, buf_span(&r->body),
+		                 buf_span(&s->secret));
 	}
 	buf_adds(m, " (HTTP ");
 	buf_addint(m, r->status);
@@ -258,7 +260,8 @@ static void describe_net(struct signin *s, const struct reply *r) {
 	buf_adds(&s->fail.message, net_error_text(r->error));
 	if (r->note.n > 0) {
 		buf_adds(&s->fail.message, ": ");
-		fail_add(&s->fail, buf_span(&r->note), buf_span(&s->secret));
+		fail_add_without(&s->fail, buf_span(&r->note),
+		                 buf_span(&s->secret));
 	}
 	s->fail.retryable = r->error != NET_CERT && r->error != NET_CA;
 }
