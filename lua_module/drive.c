@@ -29,68 +29,83 @@ static void set_due(struct lclient *c, int64_t due) {
 }
 
 static void tell(struct poller *p) {
-	if (p->armed && !p->told) {
+	if (p->armed > 0 && !p->told) {
 		p->told = true;
 		p->client->news++;
 	}
 }
 
+static void untell(struct poller *p) {
+	if (p->told)
+		p->client->news--;
+	p->told = false;
+}
+
 static void unlimit(struct poller *p) {
 	struct poller *next = p->limit_next;
-	if (p->limit_prev)
-		p->limit_prev->limit_next = next;
-	else if (p->client->limited == p)
-		p->client->limited = next;
+	if (p->limit == NEVER)
+		return;
+	p->limit = NEVER;
+	*(p->limit_prev ? &p->limit_prev->limit_next : &p->client->limited) =
+		next;
 	if (next)
 		next->limit_prev = p->limit_prev;
 	p->limit_prev = p->limit_next = NULL;
 }
 
-void drive_arm(struct poller *p) {
+static void set_limit(struct poller *p, int64_t limit) {
 	struct lclient *c = p->client;
-	if (p->armed)
-		return;
-	p->armed = true;
-	c->armed++;
-	if (p->limit != NEVER) {
-		p->limit_next = c->limited;
-		if (c->limited)
-			c->limited->limit_prev = p;
-		c->limited = p;
-		if (p->limit < c->limit)
-			c->limit = p->limit;
-		set_due(c, sooner(c->due, c->limit));
-	}
-	if (poller_ended(p))
-		tell(p);
-	set_news(c);
-}
-
-void drive_disarm(struct poller *p) {
-	if (!p->armed)
+	if (limit >= p->limit)
 		return;
 	unlimit(p);
-	p->armed = false;
-	p->client->armed--;
-	if (p->told)
-		p->client->news--;
-	p->told = false;
-	if (p->client->open)
-		set_news(p->client);
+	p->limit = limit;
+	p->limit_next = c->limited;
+	if (c->limited)
+		c->limited->limit_prev = p;
+	c->limited = p;
+	c->limit = sooner(c->limit, limit);
+	set_due(c, sooner(c->due, c->limit));
+}
+
+void drive_arm(struct poller *p, int64_t limit) {
+	p->armed++;
+	p->client->armed++;
+	set_limit(p, limit);
+	if (poller_ended(p))
+		tell(p);
+	set_news(p->client);
+}
+
+/* One descriptor wakes all who wait at it: each of them looks, and arms again
+   with its own limit if it has to go on waiting. */
+void drive_disarm(struct poller *p) {
+	struct lclient *c = p->client;
+	p->armed--;
+	c->armed--;
+	if (p->armed == 0)
+		unlimit(p);
+	if (p->armed == 0 || !poller_ended(p))
+		untell(p);
+	if (c->open)
+		set_news(c);
 	else
-		client_let_go(p->client);
+		client_let_go(c);
 }
 
 /* Those whose limit has passed are told, and the soonest other is noted. */
 static void check_limits(struct lclient *c, struct now now) {
+	struct poller *p, *next;
 	if (now.mono < c->limit)
 		return;
 	c->limit = NEVER;
-	for (struct poller *p = c->limited; p; p = p->limit_next) {
-		if (p->limit <= now.mono)
+	for (p = c->limited; p; p = next) {
+		next = p->limit_next;
+		if (p->limit <= now.mono) {
+			unlimit(p);
 			tell(p);
-		else if (p->limit < c->limit)
-			c->limit = p->limit;
+		} else {
+			c->limit = sooner(c->limit, p->limit);
+		}
 	}
 }
 
@@ -318,15 +333,28 @@ void drive_push_waiter(lua_State *L, int idx) {
 	lua_pushcclosure(L, l_block, 1);
 }
 
-/* A wait that is cut short, by an error or by coroutine.close, takes back what
-   it had asked for; a poller that was this call's alone ends with it. */
+/* What one waiting call has asked for; a wait that is cut short, by an error
+   or by coroutine.close, takes it back. */
+struct wait {
+	struct poller *poller; /* anchored in the user value */
+	int64_t limit;
+	bool armed;
+};
+
+static void unwait(struct wait *w) {
+	if (w->armed)
+		drive_disarm(w->poller);
+	w->armed = false;
+}
+
+/* A poller that was this call's alone ends with it. */
 static int l_unwait(lua_State *L) {
-	lua_getiuservalue(L, 1, 1);
-	struct poller *p = poller_at(L, -1);
-	drive_disarm(p);
-	p->limit = NEVER;
-	if (p->owned)
+	struct wait *w = luaL_checkudata(L, 1, GUARD_TYPE);
+	unwait(w);
+	if (w->poller->owned) {
+		lua_getiuservalue(L, 1, 1);
 		poller_let_go(L, lua_gettop(L));
+	}
 	return 0;
 }
 
@@ -337,42 +365,41 @@ void drive_open(lua_State *L) {
 	lua_pop(L, 1);
 }
 
-static void guard(lua_State *L) {
-	if (!lua_isnil(L, DRIVE_GUARD))
-		return;
-	lua_newuserdatauv(L, 0, 1);
+static void push_wait(lua_State *L, int64_t limit) {
+	struct wait *w = lua_newuserdatauv(L, sizeof *w, 1);
+	*w = (struct wait){ lua_touserdata(L, DRIVE_POLLER), limit, false };
 	luaL_setmetatable(L, GUARD_TYPE);
 	lua_pushvalue(L, DRIVE_POLLER);
 	lua_setiuservalue(L, -2, 1);
-	lua_replace(L, DRIVE_GUARD);
 	lua_toclose(L, DRIVE_GUARD);
 }
 
-/* Also its own continuation: all state is in the poller and on the stack. */
+/* Also its own continuation: all state is in the wait and on the stack. */
 static int drive(lua_State *L, int status, lua_KContext ctx) {
 	drive_end end = (drive_end)ctx;
-	struct poller *p = lua_touserdata(L, DRIVE_POLLER);
+	struct wait *w = lua_touserdata(L, DRIVE_GUARD);
+	struct poller *p = w->poller;
 	(void)status;
 	for (;;) {
 		lua_settop(L, DRIVE_TOP);
-		drive_disarm(p);
+		unwait(w);
 		if (!poller_ended(p)) {
 			lua_getiuservalue(L, DRIVE_POLLER, PUV_CLIENT);
 			drive_step(L, lua_gettop(L));
 			lua_settop(L, DRIVE_TOP);
 		}
-		if (poller_ended(p) || sys_now().mono >= p->limit) {
-			p->limit = NEVER;
+		if (poller_ended(p) || sys_now().mono >= w->limit)
 			return end(L, p);
-		}
-		guard(L);
-		drive_arm(p);
+		drive_arm(p, w->limit);
+		w->armed = true;
 		lua_pushvalue(L, DRIVE_WAIT);
 		lua_pushvalue(L, DRIVE_PASSED);
 		lua_callk(L, 1, 0, ctx, drive);
 	}
 }
 
-int drive_until(lua_State *L, drive_end end) {
+int drive_until(lua_State *L, int64_t limit, drive_end end) {
+	lua_settop(L, DRIVE_CLOSE);
+	push_wait(L, limit);
 	return drive(L, LUA_OK, (lua_KContext)end);
 }

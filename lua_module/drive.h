@@ -18,21 +18,22 @@ enum {
 	DRIVE_WAIT,       /* the waiter */
 	DRIVE_PASSED,     /* what the waiter is given */
 	DRIVE_CLOSE,      /* to be closed at the end, or nil */
-	DRIVE_GUARD,      /* nil at first: drive's own */
+	DRIVE_GUARD,      /* drive's own */
 	DRIVE_TOP = DRIVE_GUARD
 };
 
 /* Called when the operation has ended, or its limit has passed. */
 typedef int (*drive_end)(lua_State *L, struct poller *p);
 
-/* Waits for the poller, then returns what end returns.  The limit is taken
-   from the poller (p->limit). */
-int drive_until(lua_State *L, drive_end end);
+/* Waits for the poller, at most until limit (ms of the monotonic clock), then
+   returns what end returns.  The slots below DRIVE_GUARD are filled. */
+int drive_until(lua_State *L, int64_t limit, drive_end end);
 
 /* Pushes the waiter to use for the poller at idx.  [-0, +1] */
 void drive_push_waiter(lua_State *L, int idx);
 
-void drive_arm(struct poller *p);
+/* A call begins, and ends, to wait for it; each arm has its disarm. */
+void drive_arm(struct poller *p, int64_t limit);
 void drive_disarm(struct poller *p);
 
 #endif

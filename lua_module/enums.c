@@ -49,9 +49,17 @@ static void set_guard(lua_State *L, const char *name, const char *event,
 	lua_setfield(L, -2, event);
 }
 
+static int l_next(lua_State *L) {
+	lua_settop(L, 2);
+	if (lua_next(L, 1))
+		return 2;
+	lua_pushnil(L);
+	return 1;
+}
+
 /* pairs(enum): upvalue 1 = the values */
 static int l_pairs(lua_State *L) {
-	lua_getglobal(L, "next");
+	lua_pushcfunction(L, l_next);
 	lua_pushvalue(L, lua_upvalueindex(1));
 	lua_pushnil(L);
 	return 3;

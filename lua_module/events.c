@@ -50,6 +50,10 @@ static void tell(lua_State *L, int client, int poller) {
 	struct lclient *c = client_at(L, client);
 	if (client_call(L, c, 1, 0))
 		return;
+	if (lua_isnil(L, -1)) { /* error(nil) is an error, too */
+		lua_pop(L, 1);
+		lua_pushliteral(L, "on_event raised nil");
+	}
 	if (poller && lua_isuserdata(L, poller)) {
 		lua_setiuservalue(L, poller, PUV_RAISED);
 		return;

@@ -14,11 +14,23 @@ static void configure(lua_State *L, const char *name, int value) {
 	lua_call(L, 1, 0);
 }
 
+/* Pushes lua-cjson: from package.loaded, or by require.  [-0, +1] */
+static void push_cjson(lua_State *L) {
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+	if (lua_getfield(L, -1, "cjson") == LUA_TNIL) {
+		lua_pop(L, 1);
+		if (lua_getglobal(L, "require") == LUA_TNIL)
+			luaL_error(L, "azpec needs lua-cjson: neither is it "
+			              "loaded nor is there a `require`");
+		lua_pushliteral(L, "cjson");
+		lua_call(L, 1, 1);
+	}
+	lua_remove(L, -2); /* the loaded ones */
+}
+
 void json_push_codec(lua_State *L) {
 	luaL_checkstack(L, 6, "json");
-	lua_getglobal(L, "require");
-	lua_pushliteral(L, "cjson");
-	lua_call(L, 1, 1);
+	push_cjson(L);
 	lua_getfield(L, -1, "new");
 	lua_call(L, 0, 1);
 	lua_remove(L, -2); /* the shared module */
@@ -70,6 +82,11 @@ static int64_t integer_field(lua_State *L, int idx, const char *name) {
 	return v;
 }
 
+static int percent_field(lua_State *L, int idx) {
+	int64_t n = integer_field(L, idx, "percentComplete");
+	return n >= 0 && n <= 100 ? (int)n : -1;
+}
+
 /* {code, message, target}; message may be {lang, value}. */
 static void read_error(lua_State *L, int idx, struct facts *f) {
 	f->error = true;
@@ -117,19 +134,31 @@ static void read_state(lua_State *L, int properties, struct facts *f) {
 	lua_pop(L, 1);
 }
 
+/* An array of objects; lua-cjson makes {} of an empty one. */
+static bool is_list(lua_State *L, int idx) {
+	lua_Unsigned n = lua_rawlen(L, idx), keys = 0;
+	for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
+		keys++;
+		if (!lua_istable(L, -1))
+			keys = n + 1; /* an item that is none */
+	}
+	return keys == n;
+}
+
 static void read_resource(lua_State *L, int idx, struct facts *f) {
 	int status = push_field(L, idx, "status");
 	lua_pop(L, 1);
 	f->status = string_field(L, idx, "status");
 	f->odd_status = status != LUA_TNIL && f->status.n == 0;
-	f->percent = (int)integer_field(L, idx, "percentComplete");
+	f->percent = percent_field(L, idx);
 	f->etag = string_field(L, idx, "etag");
 	f->resource = push_field(L, idx, "properties") == LUA_TTABLE ||
 	              (string_field(L, idx, "id").p && status == LUA_TNIL);
 	f->provisioning_state = string_field(L, -1, "provisioningState");
 	read_state(L, -1, f);
 	lua_pop(L, 1);
-	f->page = push_field(L, idx, "value") == LUA_TTABLE;
+	f->page = push_field(L, idx, "value") == LUA_TTABLE &&
+	          is_list(L, lua_gettop(L));
 	f->empty_page = f->page && lua_rawlen(L, -1) == 0;
 	lua_pop(L, 1);
 	f->next_link = string_field(L, idx, "nextLink");

@@ -165,9 +165,9 @@ static void set_user_values(lua_State *L, struct lclient *c) {
 	lua_setiuservalue(L, -2, CUV_POLLERS);
 	json_push_codec(L);
 	lua_setiuservalue(L, -2, CUV_CODEC);
-	lua_getfield(L, 1, "wait");
+	options_push(L, 1, "wait");
 	lua_setiuservalue(L, -2, CUV_WAIT);
-	lua_getfield(L, 1, "on_event");
+	options_push(L, 1, "on_event");
 	lua_setiuservalue(L, -2, CUV_EVENT);
 	c->pool = push_pool(L);
 	lua_setiuservalue(L, -2, CUV_POOL);
@@ -181,7 +181,7 @@ static void set_signin(lua_State *L, struct lclient *c,
 		                    .scope = o->scope };
 	uint32_t seed;
 	int top = lua_gettop(L);
-	lua_getfield(L, 1, "credential");
+	options_push(L, 1, "credential");
 	lcredential_read(L, lua_gettop(L), &spec);
 	lua_setiuservalue(L, top, CUV_GET);
 	if (!sys_random(&seed, sizeof seed))
@@ -245,6 +245,12 @@ static void end_all(lua_State *L, int idx, struct lclient *c, const char *why) {
 			if (c->pid == (int)getpid())
 				client_abort(c, &p->job);
 			p->job.transfer = NULL;
+		}
+		if (c->pid != (int)getpid()) { /* nobody waits here */
+			p->armed = 0;
+			p->guest = p->told = false;
+			p->limit = NEVER;
+			p->limit_prev = p->limit_next = NULL;
 		}
 		lua_pop(L, 1);
 	}
@@ -331,6 +337,9 @@ static void leave_parent(lua_State *L, int idx, struct lclient *c) {
 	pollset_give(c->pool, c->ps, true);
 	c->ps = NULL;
 	client_lost_signin(&c->core);
+	c->news = c->armed = 0;
+	c->limited = NULL;
+	c->limit = c->due = NEVER;
 	c->open = false;
 	open_io(L, c);
 	c->open = true;
@@ -390,7 +399,7 @@ static void push_poller(lua_State *L, int client, int opts,
 		lua_pushnil(L);
 	lpoller_new(L, client, &spec);
 	lua_remove(L, -2); /* the body */
-	lua_getfield(L, opts, "wait");
+	options_push(L, opts, "wait");
 	lua_setiuservalue(L, -2, PUV_WAIT);
 }
 
@@ -403,9 +412,11 @@ static int start(lua_State *L, const struct call *call) {
 }
 
 static int run(lua_State *L, const struct call *call) {
+	if (client_open_at(L, 1)->busy)
+		luaL_error(L, "a client's own callback must not wait for it");
 	start(L, call);
 	poller_at(L, -1)->owned = true;
-	return lpoller_wait(L, 0);
+	return lpoller_wait(L, 0, NEVER);
 }
 
 static int l_client_update(lua_State *L) {
@@ -446,7 +457,7 @@ int l_update(lua_State *L) {
 	push_client(L);
 	push_poller(L, 2, 1, &update);
 	poller_at(L, -1)->owned = true;
-	return lpoller_wait(L, 2);
+	return lpoller_wait(L, 2, NEVER);
 }
 
 /* ---- resume ------------------------------------------------------------- */
@@ -498,7 +509,7 @@ static int l_resume(lua_State *L) {
 	if (!op_resume(&p->job.op, source, url))
 		return luaL_error(L, "not enough memory");
 	if (lua_istable(L, 3)) {
-		lua_getfield(L, 3, "wait");
+		options_push(L, 3, "wait");
 		lua_setiuservalue(L, -2, PUV_WAIT);
 	}
 	return 1;
@@ -561,8 +572,8 @@ static int l_next(lua_State *L) {
 	}
 	drive_push_waiter(L, 1);
 	lua_pushvalue(L, lua_upvalueindex(LUV_CLIENT));
-	lua_settop(L, DRIVE_TOP);
-	return drive_until(L, paged);
+	lua_settop(L, DRIVE_CLOSE);
+	return drive_until(L, NEVER, paged);
 }
 
 static int iterate(lua_State *L, const struct call *call) {
@@ -673,7 +684,8 @@ void lclient_open(lua_State *L) {
 	luaL_newmetatable(L, POOL_TYPE);
 	lua_pushcfunction(L, l_pool_gc);
 	lua_setfield(L, -2, "__gc");
-	lua_pop(L, 1);
+	push_pool(L); /* before any client: it is finalized after them all */
+	lua_pop(L, 2);
 	luaL_newmetatable(L, CLIENT_TYPE);
 	luaL_setfuncs(L, metamethods, 0);
 	luaL_newlib(L, methods);

@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 
 #include "passport.h"
+#include "sys.h"
 
 static void set_span(lua_State *L, const char *name, struct span s) {
 	if (s.n == 0)
@@ -114,18 +115,23 @@ void lerror_push(lua_State *L, int idx) {
 }
 
 void lerror_push_timeout(lua_State *L, int idx) {
-	const struct op *o = &poller_at(L, idx)->job.op;
+	struct op *o = &poller_at(L, idx)->job.op;
 	idx = lua_absindex(L, idx);
 	begin(L, FAIL_TIMEOUT,
 	      SPAN("still running: the wait's time is up, the "
 	           "operation goes on"));
 	lua_pushboolean(L, 1);
 	lua_setfield(L, -2, "retryable");
+	set_string(L, "phase", phase_name(op_phase(o)));
+	set_span(L, "request_id", buf_span(&o->request_id));
+	set_span(L, "correlation_id", buf_span(&o->correlation_id));
 	set_common(L, idx, o);
 }
 
 void lerror_push_plain(lua_State *L, enum fail_kind kind, const char *message) {
 	begin(L, kind, span_of(message));
+	lua_pushboolean(L, 0);
+	lua_setfield(L, -2, "retryable");
 }
 
 /* "kind: message; hint (request id ...)" */

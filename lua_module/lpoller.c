@@ -69,9 +69,15 @@ struct poller *lpoller_new(lua_State *L, int idx, const struct op_spec *spec) {
 	return p;
 }
 
+static void unguest(struct poller *p) {
+	if (p->guest)
+		drive_disarm(p);
+	p->guest = false;
+}
+
 void lpoller_drop(struct poller *p) {
 	struct lclient *c = p->client;
-	drive_disarm(p);
+	unguest(p);
 	if (!p->linked || !c->open)
 		return;
 	client_abort(c, &p->job);
@@ -195,7 +201,7 @@ static int waited(lua_State *L, struct poller *p) {
 	return 2;
 }
 
-int lpoller_wait(lua_State *L, int closing) {
+int lpoller_wait(lua_State *L, int closing, int64_t limit) {
 	int from = lua_gettop(L); /* where the poller is */
 	drive_push_waiter(L, from);
 	lua_pushvalue(L, from);
@@ -209,19 +215,19 @@ int lpoller_wait(lua_State *L, int closing) {
 	lua_settop(L, DRIVE_TOP);
 	if (closing)
 		lua_toclose(L, DRIVE_CLOSE);
-	return drive_until(L, waited);
+	return drive_until(L, limit, waited);
 }
 
 static int l_wait(lua_State *L) {
-	struct poller *p = poller_at(L, 1);
 	lua_Number s = luaL_optnumber(L, 2, -1);
+	int64_t limit = NEVER;
+	poller_at(L, 1);
 	luaL_argcheck(L, s >= 0 || lua_isnoneornil(L, 2), 2,
 	              "seconds expected");
-	p->limit = lua_isnoneornil(L, 2) || s > 1e9
-	                   ? NEVER
-	                   : sys_now().mono + (int64_t)(s * 1000);
+	if (s >= 0 && s <= 1e9)
+		limit = sys_now().mono + (int64_t)(s * 1000);
 	lua_settop(L, 1);
-	return lpoller_wait(L, 0);
+	return lpoller_wait(L, 0, limit);
 }
 
 /* ---- looking ------------------------------------------------------------ */
@@ -316,7 +322,7 @@ static int l_cancel(lua_State *L) {
 static int l_step(lua_State *L) {
 	struct poller *p = poller_at(L, 1);
 	lua_settop(L, 1);
-	drive_disarm(p);
+	unguest(p);
 	if (p->client->open) {
 		lua_getiuservalue(L, 1, PUV_CLIENT);
 		drive_step(L, 2);
@@ -329,7 +335,10 @@ static int l_pollfd(lua_State *L) {
 	struct poller *p = poller_at(L, 1);
 	if (!p->client->open)
 		return luaL_error(L, "attempt to use a closed client");
-	drive_arm(p);
+	if (p->armed == 0) {
+		drive_arm(p, NEVER);
+		p->guest = true;
+	}
 	lua_pushinteger(L, pollset_fd(p->client->ps));
 	return 1;
 }

@@ -13,8 +13,9 @@ struct poller *lpoller_new(lua_State *L, int idx, const struct op_spec *spec);
 int lpoller_push_outcome(lua_State *L, int idx);
 /* Waits for the poller at the top of the stack as a blocking call does and
    returns its outcome; the slots of drive.h are set up here.  closing: index
-   of a value to be closed at the end, or 0. */
-int lpoller_wait(lua_State *L, int closing);
+   of a value to be closed at the end, or 0; limit: when to give up, ms of
+   the monotonic clock. */
+int lpoller_wait(lua_State *L, int closing, int64_t limit);
 /* Takes the operation out of its client, whatever it is doing. */
 void lpoller_drop(struct poller *p);
 

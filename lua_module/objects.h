@@ -58,7 +58,7 @@ struct lclient {
 	struct poller *limited;         /* waited for with a limit, see below */
 	int64_t limit;                  /* the soonest of those limits */
 	int64_t due;  /* when the descriptor's timer is set to */
-	size_t armed; /* pollers that some call waits for */
+	size_t armed; /* calls that wait for one of the pollers */
 	size_t news;  /* armed pollers with something to tell */
 	int pid;      /* a fork's child is another client */
 	bool open;
@@ -71,9 +71,10 @@ struct poller {
 	bool linked;   /* among the client's jobs */
 	bool listed;   /* among the client's pollers */
 	bool owned;    /* by the one call that waits for it */
-	bool armed;    /* some call waits for it */
+	bool guest;    /* pollfd() armed it, step() will disarm it */
+	size_t armed;  /* calls that wait for it */
 	bool told;     /* counted in client->news */
-	int64_t limit; /* when that call gives up waiting; NEVER */
+	int64_t limit; /* when the first of them gives up waiting; NEVER */
 	struct poller *limit_prev, *limit_next;
 };
 

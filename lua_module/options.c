@@ -2,7 +2,6 @@
 #include "options.h"
 
 #include <lauxlib.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -170,7 +169,7 @@ void options_only(lua_State *L, int idx, const char *const *strings,
 
 /* ---- values ------------------------------------------------------------- */
 
-static int push_field(lua_State *L, int idx, const char *name) {
+int options_push(lua_State *L, int idx, const char *name) {
 	lua_pushstring(L, name);
 	return lua_rawget(L, idx);
 }
@@ -178,7 +177,7 @@ static int push_field(lua_State *L, int idx, const char *name) {
 /* Anchored in the table: the span outlives the pop. */
 struct span options_string(lua_State *L, int idx, const char *name) {
 	struct span s = NO_SPAN;
-	if (push_field(L, idx, name) == LUA_TSTRING)
+	if (options_push(L, idx, name) == LUA_TSTRING)
 		s.p = lua_tolstring(L, -1, &s.n);
 	lua_pop(L, 1);
 	return s;
@@ -193,11 +192,16 @@ struct span options_require(lua_State *L, int idx, const char *name) {
 	return s;
 }
 
+static int64_t rounded_up(lua_Number n) {
+	int64_t whole = (int64_t)n;
+	return (lua_Number)whole < n ? whole + 1 : whole;
+}
+
 static int64_t milliseconds(lua_State *L, int idx, const char *name,
                             int64_t otherwise) {
 	int64_t ms = otherwise;
-	if (push_field(L, idx, name) == LUA_TNUMBER)
-		ms = (int64_t)ceil(lua_tonumber(L, -1) * 1000);
+	if (options_push(L, idx, name) == LUA_TNUMBER)
+		ms = rounded_up(lua_tonumber(L, -1) * 1000);
 	lua_pop(L, 1);
 	return ms;
 }
@@ -321,20 +325,20 @@ static void check_retry(lua_State *L) {
 static struct retry_policy retry(lua_State *L, int idx) {
 	struct retry_policy p = RETRY_DEFAULT;
 	int t;
-	if (push_field(L, idx, "retry") == LUA_TNIL) {
+	if (options_push(L, idx, "retry") == LUA_TNIL) {
 		lua_pop(L, 1);
 		return p;
 	}
 	t = lua_gettop(L);
 	for (lua_pushnil(L); lua_next(L, t); lua_pop(L, 1))
 		check_retry(L);
-	if (push_field(L, t, "max_tries") != LUA_TNIL) {
+	if (options_push(L, t, "max_tries") != LUA_TNIL) {
 		p.max_tries = (int)lua_tointeger(L, -1);
 		if (p.max_tries < 1)
 			options_bad(L, "retry.max_tries",
 			            "positive integer expected");
 	}
-	push_field(L, t, "conflict");
+	options_push(L, t, "conflict");
 	p.conflict = lua_toboolean(L, -1);
 	p.base_delay = milliseconds(L, t, "base_delay", p.base_delay);
 	p.max_delay = milliseconds(L, t, "max_delay", p.max_delay);
@@ -371,6 +375,9 @@ static void check_subscription(lua_State *L, struct span s, bool given) {
 		           why);
 	if (why)
 		options_bad(L, "subscription_id", why);
+}
+
+static void warn_subscription(lua_State *L, struct span s) {
 	if (!arm_is_guid(s))
 		lua_warning(L, "azpec: subscription_id is not a GUID", 0);
 }
@@ -381,9 +388,11 @@ void options_client(lua_State *L, int idx, struct client_options *o) {
 	lua_Integer n = 0;
 	o->subscription_id = string_or_env(L, idx, "subscription_id",
 	                                   "AZURE_SUBSCRIPTION_ID");
-	if (o->subscription_id.p)
-		check_subscription(L, o->subscription_id,
-		                   options_string(L, idx, "subscription_id").p);
+	if (o->subscription_id.p) {
+		bool given = options_string(L, idx, "subscription_id").p;
+		check_subscription(L, o->subscription_id, given);
+		warn_subscription(L, o->subscription_id);
+	}
 	o->endpoint = origin(L, idx, "endpoint", NULL, c->endpoint);
 	o->authority_host = origin(L, idx, "authority_host",
 	                           "AZURE_AUTHORITY_HOST", c->authority_host);
@@ -408,7 +417,7 @@ void options_client(lua_State *L, int idx, struct client_options *o) {
 		o->ca_path = options_env("SSL_CERT_DIR");
 	}
 	o->proxy = proxy(L, idx);
-	if (push_field(L, idx, "max_connections") == LUA_TNUMBER)
+	if (options_push(L, idx, "max_connections") == LUA_TNUMBER)
 		n = lua_tointeger(L, -1);
 	lua_pop(L, 1);
 	o->max_connections = n;
@@ -427,7 +436,7 @@ static size_t count_keys(lua_State *L, int t) {
 size_t options_origins(lua_State *L, int idx, struct url *out, size_t max) {
 	size_t n = 0;
 	int t;
-	if (push_field(L, idx, "trusted_origins") == LUA_TNIL) {
+	if (options_push(L, idx, "trusted_origins") == LUA_TNIL) {
 		lua_pop(L, 1);
 		return 0;
 	}
@@ -495,13 +504,14 @@ static void read_id(lua_State *L, int idx, int takes, struct span text,
 static struct span subscription(lua_State *L, int idx,
                                 const struct op_defaults *d) {
 	struct span s = options_string(L, idx, "subscription_id");
-	if (!s.p)
-		s = d->subscription_id;
-	if (!s.p)
+	if (!s.p && !d->subscription_id.p)
 		options_bad(L, "subscription_id",
 		            "string expected, got nil; neither the client nor "
 		            "AZURE_SUBSCRIPTION_ID names one");
+	if (!s.p || span_eq(s, d->subscription_id))
+		return d->subscription_id; /* checked with the client */
 	check_subscription(L, s, true);
+	warn_subscription(L, s);
 	return s;
 }
 
@@ -548,7 +558,7 @@ static void write_url(lua_State *L, int idx, const struct call *call,
                       const struct op_defaults *d, const struct arm_id *id,
                       struct buf *url) {
 	add_path(url, d, id, call->collection, d->api_version);
-	if (push_field(L, idx, "maxresults") == LUA_TNUMBER) {
+	if (options_push(L, idx, "maxresults") == LUA_TNUMBER) {
 		buf_adds(url, "&maxresults=");
 		buf_addint(url, lua_tointeger(L, -1));
 	}

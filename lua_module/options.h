@@ -70,7 +70,8 @@ void options_resume(lua_State *L, int idx, const struct op_defaults *d,
 /* Pushes the PATCH's body as a table.  [-0, +1] */
 void options_push_body(lua_State *L, const struct op_spec *spec);
 
-/* Field accessors for other tables of options.  */
+/* Field accessors, raw: no metamethod of the caller's runs. */
+int options_push(lua_State *L, int idx, const char *name); /* [-0, +1] */
 struct span options_string(lua_State *L, int idx, const char *name);
 struct span options_require(lua_State *L, int idx, const char *name);
 int options_bad(lua_State *L, const char *name, const char *why);

@@ -44,7 +44,9 @@ const char *arm_check_group(struct span s) {
 		char c = *rest.p;
 		bool plain = is_alnum(c) || c == '_' || c == '-' || c == '.' ||
 		             c == '(' || c == ')';
-		size_t n = plain ? 1 : span_utf8(rest);
+		size_t n = plain                     ? 1
+		           : (unsigned char)c < 0x80 ? 0
+		                                     : span_utf8(rest);
 		if (n == 0)
 			return rule;
 		rest = span_from(rest, n);

@@ -223,7 +223,8 @@ static bool ask(struct client *c, struct now now, struct request *request) {
 		want_token(c, j, until, now);
 		return false;
 	case OP_SEND:
-		return authorize(c, j, request, now) &&
+		return complete(j, request, now) &&
+		       authorize(c, j, request, now) &&
 		       complete(j, request, now);
 	case OP_WAIT:
 		leave(j);

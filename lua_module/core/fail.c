@@ -1,7 +1,11 @@
 /* fail.c -- failures and their names. */
 #include "fail.h"
 
-enum { MAX_TEXT = 4096, MAX_FOREIGN = 1024 };
+enum {
+	MAX_TEXT = 65536,
+	MAX_FOREIGN = 1024, /* of one piece of foreign text */
+	MAX_ALL = 16384,    /* where no more of it is added */
+};
 
 const char *fail_kind_name(enum fail_kind k) {
 	static const char *const names[FAIL_KIND_COUNT] = {
@@ -73,9 +77,14 @@ static bool word_end(char c) {
 /* Where the word at the head of s ends, when it looks like a token: what
    follows "Bearer ", or a JSON Web Token. */
 static size_t secret_length(struct span s) {
-	static const struct span scheme = { "bearer ", 7 };
-	size_t n = 0, skip = span_istarts(s, scheme) ? scheme.n : 0;
-	if (skip == 0 && !span_istarts(s, SPAN("eyJ")))
+	static const struct span scheme = { "bearer", 6 };
+	size_t skip = 0, n = 0;
+	if (span_istarts(s, scheme)) {
+		skip = scheme.n;
+		while (skip < s.n && (s.p[skip] == ' ' || s.p[skip] == '\t'))
+			skip++;
+	}
+	if (skip == scheme.n || (skip == 0 && !span_istarts(s, SPAN("eyJ"))))
 		return 0;
 	while (skip + n < s.n && !word_end(s.p[skip + n]))
 		n++;
@@ -99,15 +108,18 @@ struct span fail_redact(struct buf *out, struct span text, struct span secret,
 			buf_adds(out, "<redacted>");
 		else
 			buf_addc(out,
-			         (unsigned char)*text.p < ' ' ? ' ' : *text.p);
+			         (unsigned char)*text.p < ' ' || *text.p == 0x7f
+			                 ? ' '
+			                 : *text.p);
 		text = span_from(text, n > 0 ? n : 1);
 	}
 	return text;
 }
 
 void fail_add_without(struct fail *f, struct span foreign, struct span secret) {
+	size_t limit = f->message.n + MAX_FOREIGN;
 	struct span rest = fail_redact(&f->message, span_trim(foreign), secret,
-	                               f->message.n + MAX_FOREIGN);
+	                               limit < MAX_ALL ? limit : MAX_ALL);
 	if (rest.n > 0)
 		buf_adds(&f->message, "...");
 }

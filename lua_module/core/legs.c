@@ -6,6 +6,7 @@
 enum {
 	MAX_ODD = 3,         /* senseless answers in a row that are borne */
 	MAX_DOUBTS = 3,      /* looks at a final state that is not as asked */
+	MAX_EMPTY = 100,     /* empty pages in a row */
 	MAX_ROUNDS = 5,      /* of ensure against other writers */
 	MISSING_FOR = 60000, /* ms a polling URL may be 404 */
 	MAX_TAG = 1024,
@@ -55,6 +56,11 @@ static void ensure_found(struct op *o, const struct reply *r,
 		return;
 	}
 	buf_set(&o->etag, tag);
+	if (o->etag.failed) { /* never write without the guard */
+		op_stop(o, FAIL_LIMIT, "memory is short", now);
+		return;
+	}
+	op_decided(o); /* as it is not, no earlier write will make it so */
 	buf_clear(&o->word); /* it was the state before the write */
 	op_turn(o, LEG_WRITE, now.mono);
 }
@@ -71,7 +77,8 @@ static bool ensure_again(struct op *o, const struct reply *r, struct now now) {
 /* ---- list --------------------------------------------------------------- */
 
 /* A page with nothing in it is legal, and no end. */
-static void page(struct op *o, const struct facts *f, struct now now) {
+static void page(struct op *o, const struct reply *r, const struct facts *f,
+                 struct now now) {
 	struct buf next;
 	buf_init(&next, o->cfg->mem, OP_MAX_TEXT);
 	o->bad_next = false;
@@ -84,8 +91,11 @@ static void page(struct op *o, const struct facts *f, struct now now) {
 		buf_set(&next, f->next_link); /* told after this page */
 	buf_move(&o->next, &next);
 	buf_free(&next);
+	o->empty = f->empty_page ? o->empty + 1 : 0;
 	if (f->empty_page && o->bad_next)
 		opfail_next(o);
+	else if (o->empty > MAX_EMPTY)
+		opfail_protocol(o, r, "page after page is empty", NO_SPAN);
 	else if (f->empty_page && o->next.n > 0)
 		op_turn(o, LEG_READ, now.mono);
 	else
@@ -95,10 +105,11 @@ static void page(struct op *o, const struct facts *f, struct now now) {
 /* ---- the legs: what an answer means ------------------------------------- */
 
 /* A final state that is not what was asked for may be an old copy: look again
-   before it is believed. */
+   before it is believed.  No word of success proves it any longer. */
 static void doubt(struct op *o, const struct reply *r, const struct facts *f,
                   struct now now) {
 	struct buf *m = &o->fail.message;
+	o->proven = false;
 	if (++o->doubts < MAX_DOUBTS) {
 		int64_t asked = http_retry_after(r, now.wall);
 		op_turn(o, LEG_FINAL, now.mono + poll_wait(&o->poll, asked));
@@ -132,7 +143,7 @@ static void fed_read(struct op *o, const struct reply *r, const struct facts *f,
 		opfail_protocol(o, r, "the answer is not a JSON object",
 		                buf_span(&r->body));
 	} else if (o->spec.kind == OP_LIST) {
-		page(o, f, now);
+		page(o, r, f, now);
 	} else if (!f->resource) {
 		opfail_protocol(o, r, "the answer is not a resource",
 		                buf_span(&r->body));

@@ -5,7 +5,11 @@
 #include "legs.h"
 #include "opfail.h"
 
-enum { MAX_WORD = 256 };
+enum {
+	MAX_WORD = 256,
+	MIN_PAUSE = 100, /* ms */
+	SLACK = 200,     /* ms: our deadline comes before libcurl's */
+};
 
 /* ---- birth and death ---------------------------------------------------- */
 
@@ -84,18 +88,6 @@ static bool over(const struct op *o) {
 	return o->end == OP_DONE || o->end == OP_FAIL;
 }
 
-/* Books the time since the last happening: first the wait that was due, then
-   the request, or the wait for a token. */
-static void book(struct op *o, struct now now) {
-	enum phase phase = op_phase(o);
-	int64_t all = o->mark < now.mono ? now.mono - o->mark : 0;
-	int64_t wait = o->not_before > o->mark ? o->not_before - o->mark : 0;
-	wait = wait < all ? wait : all;
-	o->spent[phase] += wait;
-	o->spent[o->asking ? PHASE_TOKEN : phase] += all - wait;
-	o->mark = now.mono;
-}
-
 static uint32_t draw(struct op *o) { /* xorshift32: jitter, no secret */
 	o->random ^= o->random << 13;
 	o->random ^= o->random >> 17;
@@ -120,7 +112,7 @@ static void add_seconds(struct buf *out, int64_t ms) {
    than the reading of the resource, and stays one without it. */
 static void expire(struct op *o, struct now now) {
 	struct buf last, *m = &o->fail.message;
-	book(o, now);
+	op_book(o, now);
 	if (o->proven && o->leg == LEG_FINAL) {
 		op_done(o, KEEP_NOTHING);
 		return;
@@ -151,6 +143,11 @@ static bool broken_json(const struct reply *r, const struct facts *f) {
 	                     span_istarts(type, SPAN("text/json")));
 }
 
+/* A poll that fails is not repeated without a breath in between. */
+static int64_t floored(int64_t ms) {
+	return ms > MIN_PAUSE ? ms : MIN_PAUSE;
+}
+
 /* Shall the same request be sent again?  A poll goes on until the deadline:
    that an answer could not be read says nothing of the operation. */
 static bool again(struct op *o, const struct reply *r, const struct facts *f,
@@ -166,8 +163,9 @@ static bool again(struct op *o, const struct reply *r, const struct facts *f,
 	if (legs_is_result(o, r, f))
 		return false;
 	if (o->leg == LEG_POLL)
-		delay = asked > 0 ? poll_wait(&o->poll, asked)
-		                  : retry_backoff(p, o->tries, draw(o));
+		delay = asked > 0
+		                ? poll_wait(&o->poll, asked)
+		                : floored(retry_backoff(p, o->tries, draw(o)));
 	else
 		delay = retry_delay(p, o->tries, asked, draw(o));
 	if (delay < 0 ||
@@ -230,7 +228,7 @@ void op_feed(struct op *o, const struct reply *r, const struct facts *f,
 	o->keep = KEEP_NOTHING;
 	if (!o->in_flight)
 		return; /* it has ended meanwhile */
-	book(o, now);
+	op_book(o, now);
 	o->in_flight = false;
 	o->token = 0;
 	note(o, r, f);
@@ -246,20 +244,10 @@ void op_feed(struct op *o, const struct reply *r, const struct facts *f,
 		legs_judge(o, r, f, now);
 }
 
-void op_stop(struct op *o, enum fail_kind kind, const char *why,
-             struct now now) {
-	if (over(o))
-		return;
-	if (o->deadline != NEVER)
-		book(o, now);
-	fail_set(&o->fail, kind, op_phase(o), why);
-	op_failed(o);
-}
-
 void op_grant(struct op *o, uint32_t generation, struct now now) {
 	if (over(o))
 		return;
-	book(o, now);
+	op_book(o, now);
 	o->token = generation;
 	o->asking = false;
 	o->refused = 0;
@@ -270,7 +258,7 @@ void op_grant(struct op *o, uint32_t generation, struct now now) {
 void op_no_token(struct op *o, const struct fail *why, struct now now) {
 	if (over(o))
 		return;
-	book(o, now);
+	op_book(o, now);
 	if (o->refused && o->leg != LEG_SETTLE) {
 		buf_adds(&o->fail.message, "; ");
 		buf_add(&o->fail.message, buf_span(&why->message));
@@ -312,7 +300,8 @@ static void build(const struct op *o, struct now now, struct request *q) {
 		                o->spec.if_match.p ? o->spec.if_match
 		                                   : buf_span(&o->etag));
 	q->authorize = true;
-	q->timeout_ms = left < o->cfg->try_timeout ? left : o->cfg->try_timeout;
+	q->timeout_ms =
+		left < o->cfg->try_timeout ? left + SLACK : o->cfg->try_timeout;
 }
 
 enum op_want op_next(struct op *o, struct now now, struct request *out,

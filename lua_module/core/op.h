@@ -28,10 +28,6 @@ void op_sent(struct op *o, struct now now);
 void op_unsent(struct op *o);
 void op_feed(struct op *o, const struct reply *r, const struct facts *f,
              struct now now);
-/* Ends it from outside, as canceled or for another kind of reason. */
-void op_stop(struct op *o, enum fail_kind kind, const char *why,
-             struct now now);
-
 /* list: from a DONE page to the one after it; false: that was the last. */
 bool op_next_page(struct op *o);
 /* Goes on with an operation that another process began: from its polling URL,

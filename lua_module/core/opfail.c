@@ -7,6 +7,12 @@ static void add_foreign(struct op *o, struct span text) {
 	fail_add_without(&o->fail, text, token ? buf_span(token) : NO_SPAN);
 }
 
+static void set_foreign(struct op *o, struct buf *out, struct span text) {
+	const struct buf *token = o->cfg->token;
+	buf_clear(out);
+	fail_redact(out, text, token ? buf_span(token) : NO_SPAN, out->max);
+}
+
 /* "Manage Azure private endpoints": a denied connection stays denied. */
 static const char gone_for_good[] =
 	"a rejected or disconnected connection cannot be approved again: "
@@ -76,8 +82,8 @@ static void describe_body(struct op *o, const struct reply *r,
 	struct span code = reply_header(r, "x-ms-error-code");
 	if (f->code.n > 0)
 		code = f->code;
-	buf_add(&o->fail.code, code);
-	buf_add(&o->fail.target, f->target);
+	set_foreign(o, &o->fail.code, code);
+	set_foreign(o, &o->fail.target, f->target);
 	if (code.n > 0) {
 		add_foreign(o, code);
 		buf_adds(m, ": ");

@@ -64,3 +64,25 @@ void op_poll_at(struct op *o, const struct reply *r, struct now now) {
 	int64_t wait = poll_wait(&o->poll, http_retry_after(r, now.wall));
 	op_turn(o, LEG_POLL, now.mono + wait);
 }
+
+/* Books the time since the last happening: first the wait that was due, then
+   the request, or the wait for a token. */
+void op_book(struct op *o, struct now now) {
+	enum phase phase = op_phase(o);
+	int64_t all = o->mark < now.mono ? now.mono - o->mark : 0;
+	int64_t wait = o->not_before > o->mark ? o->not_before - o->mark : 0;
+	wait = wait < all ? wait : all;
+	o->spent[phase] += wait;
+	o->spent[o->asking ? PHASE_TOKEN : phase] += all - wait;
+	o->mark = now.mono;
+}
+
+void op_stop(struct op *o, enum fail_kind kind, const char *why,
+             struct now now) {
+	if (o->end != OP_WAIT)
+		return;
+	if (o->deadline != NEVER)
+		op_book(o, now);
+	fail_set(&o->fail, kind, op_phase(o), why);
+	op_failed(o);
+}

@@ -81,6 +81,7 @@ struct op {
 	int tries;        /* of the present leg's request */
 	int odd;          /* answers in a row that made no sense */
 	int doubts;       /* final states that are not what was asked */
+	int empty;        /* pages in a row with nothing in them */
 	int rounds;       /* ensure: writes that met a 412 */
 	int polls;        /* made so far */
 	bool in_flight;
@@ -112,5 +113,10 @@ void op_poll_at(struct op *o, const struct reply *r, struct now now);
 void op_decided(struct op *o);
 void op_done(struct op *o, enum op_keep keep);
 void op_failed(struct op *o); /* o->fail says why */
+/* Ends it from outside, as canceled or for another kind of reason. */
+void op_stop(struct op *o, enum fail_kind kind, const char *why,
+             struct now now);
+/* Books the time since the last happening to its phase. */
+void op_book(struct op *o, struct now now);
 
 #endif

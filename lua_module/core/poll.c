@@ -102,6 +102,13 @@ static enum poll_verdict judge_resource(const struct facts *f) {
 	return v == POLL_SUCCEEDED ? POLL_FINAL : v;
 }
 
+/* Does it show a state at all?  A monitor's answer without its word, and an
+   output that is not the connection, do not. */
+static bool shows_state(const struct facts *f) {
+	return !f->odd_status &&
+	       (f->provisioning_state.n > 0 || f->connection_status.n > 0);
+}
+
 enum poll_verdict poll_judge(enum poll_source source, const struct reply *r,
                              const struct facts *f) {
 	bool resource = source == POLL_RESOURCE;
@@ -111,7 +118,7 @@ enum poll_verdict poll_judge(enum poll_source source, const struct reply *r,
 		return poll_word(f->status);
 	if (r->status == 202)
 		return POLL_RUNNING;
-	if (f->resource)
+	if (f->resource && (resource || shows_state(f)))
 		return judge_resource(f);
 	if (f->error)
 		return POLL_FAILED;

@@ -227,6 +227,7 @@ static void describe_refusal(struct signin *s, const struct reply *r,
 	struct buf *m = &s->fail.message;
 	struct span code = number_of(f->message);
 	bool told = f->oauth_error.n > 0;
+	struct span type = reply_header(r, "content-type");
 	fail_set(&s->fail,
 	         r->status >= 300 && r->status < 400 ? FAIL_PROTOCOL
 	                                             : FAIL_CREDENTIAL,
@@ -239,9 +240,9 @@ static void describe_refusal(struct signin *s, const struct reply *r,
 		buf_adds(m, ": ");
 		fail_add_without(&s->fail, f->message, buf_span(&s->secret));
 	} else if (!told) {
-		buf_adds(m, "the authority's answer is not an OAuth error: ");
-		fail_add_without(&s->fail, buf_span(&r->body),
-		                 buf_span(&s->secret));
+		/* the body is not shown: it might echo the form */
+		buf_adds(m, "the answer is not an OAuth error but ");
+		fail_add(&s->fail, type.n > 0 ? type : SPAN("nothing known"));
 	}
 	buf_adds(m, " (HTTP ");
 	buf_addint(m, r->status);
