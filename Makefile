@@ -1,6 +1,7 @@
 # azpec: build, tests, checks.  GNU make; there is nothing to configure.
 #
-#   make                  build/azpec.so and build/libazpec.a
+#   make                  build/azpec.so and build/libazpec.a, and with
+#                         OpenSSL's headers at hand build/azpec_signing.so
 #   make demo [PORT=n]    a connection is approved, against the emulator
 #   make test | unit      all tests | those of the C core alone
 #   make check | format   the rules of the house, each by a command | clang-format
@@ -16,6 +17,8 @@ LUA_CFLAGS ?= $(if $(LUA_INCDIR),-I$(LUA_INCDIR),$(shell \
               pkg-config --cflags $$p 2>/dev/null && break; done))
 CURL_CFLAGS ?= $(shell pkg-config --cflags libcurl 2>/dev/null)
 CURL_LIBS  ?= $(shell pkg-config --libs libcurl 2>/dev/null || echo -lcurl)
+CRYPTO_CFLAGS ?= $(shell pkg-config --cflags libcrypto 2>/dev/null)
+CRYPTO_LIBS ?= $(shell pkg-config --libs 'libcrypto >= 3' 2>/dev/null)
 OBJCOPY    ?= objcopy
 INSTALL    ?= install
 PREFIX     ?= /usr/local
@@ -26,7 +29,10 @@ VERSION := $(shell sed -n 's/.*AZPEC_VERSION "\(.*\)".*/\1/p' \
                    lua_module/azpec.h)
 CORE    := $(wildcard lua_module/core/*.c)
 SOURCES := $(wildcard lua_module/*.c) $(CORE)
+SIGNING := $(wildcard lua_module/signing/*.c) lua_module/core/buf.c
 UNITS   := $(wildcard tests/unit/*.c)
+signing := $(if $(strip $(CRYPTO_LIBS)),$(BUILD)/azpec_signing.so)
+TESTED  := $(CORE) $(addprefix lua_module/,child.c pollset.c sys.c)
 
 warnings := -Wall -Wextra -pedantic -Wshadow -Wstrict-prototypes \
             -Wmissing-prototypes -Wwrite-strings -Wcast-qual -Wpointer-arith \
@@ -41,11 +47,17 @@ apt       = @sh tests/tools/deps.sh
 build     = @$(MAKE) --no-print-directory -s
 run       = @BUILD=$(BUILD) LUA=$(LUA) $(LUA) tests/run.lua
 
-all: $(BUILD)/azpec.so $(BUILD)/libazpec.a
+all: $(BUILD)/azpec.so $(BUILD)/libazpec.a $(signing)
+	$(if $(signing),,@echo "azpec: no headers of OpenSSL 3 (libssl-dev):" \
+	  "azpec_signing.so, for certificates, is left out" >&2)
 
 $(BUILD)/azpec.so: $(call objects,$(SOURCES))
 	$(CC) -shared $(CFLAGS) $(sanitize) -Wl,--as-needed $(LDFLAGS) \
 	      -o $@ $^ $(CURL_LIBS)
+
+$(BUILD)/azpec_signing.so: $(call objects,$(SIGNING))
+	$(CC) -shared $(CFLAGS) $(sanitize) -Wl,--as-needed $(LDFLAGS) \
+	      -o $@ $^ $(CRYPTO_LIBS)
 
 # One object whose only global name is luaopen_azpec: no clash in a host.
 $(BUILD)/libazpec.a: $(call objects,$(SOURCES))
@@ -58,13 +70,18 @@ $(BUILD)/lua_module/core/%.o: lua_module/core/%.c # sees neither Lua nor curl
 	@mkdir -p $(@D)
 	$(call compile) -c -o $@ $<
 
+$(BUILD)/lua_module/signing/%.o: lua_module/signing/%.c
+	@mkdir -p $(@D)
+	$(call compile,$(LUA_CFLAGS) $(CRYPTO_CFLAGS)) -c -o $@ $<
+
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call compile,$(LUA_CFLAGS) $(CURL_CFLAGS)) -c -o $@ $<
 
-$(BUILD)/unit/%: tests/unit/%.c $(call objects,$(CORE))
+$(BUILD)/unit/%: tests/unit/%.c $(call objects,$(TESTED))
 	@mkdir -p $(@D)
-	$(call compile,-Itests/unit) $(LDFLAGS) -o $@ $^ -lcmocka
+	$(call compile,-Itests/unit) $(LDFLAGS) -o $@ $(filter-out %.h,$^) \
+	      -lcmocka
 
 units: $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS))
 
@@ -96,7 +113,7 @@ check:
 	$(apt) check
 	@bash tests/check.sh
 format:
-	clang-format -i lua_module/*.[ch] lua_module/core/*.[ch] tests/*/*.[ch]
+	clang-format -i lua_module/*.[ch] lua_module/*/*.[ch] tests/*/*.[ch]
 bench:
 	$(apt) bench
 	$(build) all
@@ -106,7 +123,7 @@ dest = $(DESTDIR)$(PREFIX)
 install: all
 	$(INSTALL) -d $(dest)/lib/lua/5.4 $(dest)/lib/pkgconfig \
 	              $(dest)/include $(dest)/share/lua/5.4
-	$(INSTALL) -m 755 $(BUILD)/azpec.so $(dest)/lib/lua/5.4/
+	$(INSTALL) -m 755 $(BUILD)/azpec.so $(signing) $(dest)/lib/lua/5.4/
 	$(INSTALL) -m 644 $(BUILD)/libazpec.a $(dest)/lib/
 	$(INSTALL) -m 644 lua_module/azpec.h $(dest)/include/
 	$(INSTALL) -m 644 lua_module/azpec.meta.lua $(dest)/share/lua/5.4/
@@ -115,12 +132,13 @@ install: all
 	       'Requires: libcurl' 'Cflags: -I$${prefix}/include' \
 	       'Libs: -L$${prefix}/lib -lazpec' > $(dest)/lib/pkgconfig/azpec.pc
 uninstall:
-	cd $(dest) && rm -f lib/lua/5.4/azpec.so lib/libazpec.a include/azpec.h \
-	   lib/pkgconfig/azpec.pc share/lua/5.4/azpec.meta.lua
+	cd $(dest) && rm -f lib/lua/5.4/azpec.so lib/lua/5.4/azpec_signing.so \
+	   lib/libazpec.a include/azpec.h lib/pkgconfig/azpec.pc \
+	   share/lua/5.4/azpec.meta.lua
 clean:
 	rm -rf build
 
 .PHONY: all units deps demo test unit asan valgrind check format bench \
         install uninstall clean
--include $(patsubst %.o,%.d,$(call objects,$(SOURCES))) \
+-include $(patsubst %.o,%.d,$(call objects,$(SOURCES) $(SIGNING))) \
          $(patsubst tests/unit/%.c,$(BUILD)/unit/%.d,$(UNITS))

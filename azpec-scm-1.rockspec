@@ -22,6 +22,7 @@ build = {
   modules = {
     azpec = {
       sources = {
+        "lua_module/child.c",
         "lua_module/curlio.c",
         "lua_module/drive.c",
         "lua_module/enums.c",
@@ -52,6 +53,17 @@ build = {
       defines = { "_GNU_SOURCE" },
       incdirs = { "lua_module" },
       libraries = { "curl" },
+    },
+    azpec_signing = {
+      sources = {
+        "lua_module/signing/bundle.c",
+        "lua_module/signing/key.c",
+        "lua_module/signing/signing.c",
+        "lua_module/core/buf.c",
+      },
+      defines = { "_GNU_SOURCE" },
+      incdirs = { "lua_module" },
+      libraries = { "crypto" },
     },
   },
   install = {

@@ -7,9 +7,9 @@ export LC_ALL=C
 cd "$(dirname "$0")/.." || exit 2
 shopt -s nullglob
 
-c_files=(lua_module/*.[ch] lua_module/core/*.[ch])
+c_files=(lua_module/*.[ch] lua_module/core/*.[ch] lua_module/signing/*.[ch])
 c_tests=(tests/*/*.[ch])
-units=(lua_module/*.c lua_module/core/*.c)
+units=(lua_module/*.c lua_module/core/*.c lua_module/signing/*.c)
 mapfile -t tree < <(find . -type f -not -path './.git/*' -not -path './build/*' |
                     sed 's|^\./||' | sort)
 mapfile -t lua_files < <(printf '%s\n' "${tree[@]}" | grep -E '\.lua$'
@@ -19,7 +19,7 @@ mkdir -p build/check/tidy
 
 # Files that do not know Lua: nothing in them can throw, and no libcurl callback
 # (all are in curlio.c) sees a lua_State.  All others talk to Lua.
-below='^lua_module/(core/|(curlio|pollset|spawn|sys)\.)'
+below='^lua_module/(core/|signing/(bundle|key)\.|(child|curlio|pollset|sys)\.)'
 # Functions longer than 60 lines: at most one switch for each machine.
 long_functions=''
 # Changeable names at file scope: the once-control of curl_global_init.
@@ -51,7 +51,7 @@ builds_with_gcc() { builds gcc $gcc; }
 builds_with_clang() { builds clang $clang; }
 headers_stand_alone() {
 	local h
-	for h in lua_module/*.h lua_module/core/*.h; do
+	for h in lua_module/*.h lua_module/*/*.h; do
 		gcc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -fsyntax-only \
 			-Ilua_module $(pkg-config --cflags lua5.4) -include "$h" \
 			-x c /dev/null || return 1
@@ -76,7 +76,7 @@ clang_format() {
 clang_tidy() { # a file that passed is looked at again once anything changed
 	local f ok todo=()
 	printf '%s\n' -std=c11 -D_GNU_SOURCE "-I$PWD/lua_module" \
-		$(pkg-config --cflags lua5.4 libcurl) >build/check/tidy/compile_flags.txt
+		$(pkg-config --cflags lua5.4 libcurl libcrypto) >build/check/tidy/compile_flags.txt
 	for f in "${units[@]}"; do
 		ok=build/check/tidy/$(basename "$f")
 		[ -f "$ok" ] && [ -z "$(find "$f" .clang-tidy lua_module -newer "$ok" \
@@ -142,6 +142,10 @@ only_curlio_includes_curl() {
 	code "${c_files[@]}" | grep -v '^lua_module/curlio\.c' |
 		refuse '# *include *[<"](curl/|curl\.h)'
 }
+only_signing_includes_openssl() {
+	code "${c_files[@]}" | grep -v '^lua_module/signing/' |
+		refuse '# *include *[<"]openssl/'
+}
 only_options_reads_the_environment() {
 	calls $(objects -not -name options.o) |
 		refuse ' (getenv|secure_getenv|environ|__environ)$'
@@ -154,7 +158,7 @@ no_lua_below() {
 		code -s "${c_files[@]}" | grep -E "$below" |
 			grep -E ':[0-9]+:.*(\b(lua_|luaL_|LUA_)|lauxlib|<lua)'
 		calls $gcc/lua_module/core/*.o \
-			$(objects | grep -E '/(curlio|pollset|spawn|sys)\.o') |
+			$(objects | grep -E '/(child|curlio|pollset|sys|bundle|key)\.o') |
 			grep -E ' luaL?_'
 	} | refuse .
 }
@@ -189,14 +193,20 @@ exports_luaopen_alone() {
 		diff <($names --defined-only | sed -n 's/^[0-9a-f]* [A-Z] //p') \
 			<(echo luaopen_azpec)
 	done
+	diff <(nm -D --defined-only $gcc/azpec_signing.so |
+		sed -n 's/^[0-9a-f]* [A-Z] //p') <(echo luaopen_azpec_signing)
 }
 needs_libcurl_and_libc_alone() {
 	objdump -p $gcc/azpec.so | grep NEEDED |
 		refuse -v ' (libcurl\.so\.4|libc\.so\.6|ld-linux.*)$'
 }
+signing_needs_libcrypto_and_libc_alone() {
+	objdump -p $gcc/azpec_signing.so | grep NEEDED |
+		refuse -v ' (libcrypto\.so\.3|libc\.so\.6|ld-linux.*)$'
+}
 rockspec_lists_all_sources() {
 	diff <(grep -oE '"lua_module/[a-z_/]+\.c"' azpec-scm-1.rockspec |
-		tr -d '"' | sort) <(printf '%s\n' "${units[@]}" | sort)
+		tr -d '"' | sort -u) <(printf '%s\n' "${units[@]}" | sort)
 }
 version_written_once() {
 	local v
@@ -218,10 +228,12 @@ rules='builds_with_gcc builds_with_clang headers_stand_alone scripts_compile
 clang_format clang_tidy cppcheck_ luacheck_ short_functions nothing_banned
 nothing_left_open no_sleep_to_wait core_includes_only_core
 core_calls_nothing_outside one_caller_of_the_allocator includes_form_no_cycle
-only_curlio_includes_curl only_options_reads_the_environment
+only_curlio_includes_curl only_signing_includes_openssl
+only_options_reads_the_environment
 only_json_speaks_of_cjson no_lua_below who_may_throw_owns_nothing
 metatable_in_the_next_line nothing_changeable_at_file_scope
-exports_luaopen_alone needs_libcurl_and_libc_alone rockspec_lists_all_sources
+exports_luaopen_alone needs_libcurl_and_libc_alone
+signing_needs_libcrypto_and_libc_alone rockspec_lists_all_sources
 version_written_once four_folders speaks_of_itself_alone'
 
 passed=0 failed=0
