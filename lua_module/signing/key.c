@@ -1,0 +1,286 @@
+/* key.c -- certificates and keys by OpenSSL's libcrypto. */
+#include "key.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MAX_WHY = 8192, PSS_SALT = 32 };
+
+void key_init(struct key *k, struct mem mem) {
+	*k = (struct key){ .mem = mem };
+	bundle_init(&k->bundle, &k->mem);
+	buf_init(&k->text, &k->mem, BUNDLE_MAX_BYTES);
+	k->text.secret = true;
+	buf_init(&k->why, &k->mem, MAX_WHY);
+}
+
+void key_close(struct key *k) {
+	bundle_free(&k->bundle);
+	buf_free(&k->text);
+	buf_free(&k->why);
+}
+
+bool key_is_open(const struct key *k) {
+	return k->bundle.key != NULL;
+}
+
+struct span key_certificate(const struct key *k, size_t i) {
+	if (i == 0)
+		return bundle_certificate(&k->bundle, k->leaf);
+	return bundle_certificate(&k->bundle, i <= k->leaf ? i - 1 : i);
+}
+
+/* --- what went wrong ---------------------------------------------------- */
+
+static enum key_result refuse(struct key *k, const struct key_part *part,
+                              const char *why) {
+	buf_clear(&k->why);
+	buf_adds(&k->why, part->field);
+	if (part->path) {
+		buf_adds(&k->why, " '");
+		buf_adds(&k->why, part->path);
+		buf_adds(&k->why, "'");
+	}
+	buf_adds(&k->why, ": ");
+	buf_adds(&k->why, why);
+	return k->why.failed ? KEY_NO_MEMORY : KEY_REFUSED;
+}
+
+static enum key_result refuse_bundle(struct key *k, const struct key_part *part,
+                                     enum bundle_result r, int wanted) {
+	static const char *const reasons[] = {
+		[BUNDLE_DAMAGED] = "a PEM block in it is damaged",
+		[BUNDLE_BAD_CERTIFICATE] = "a certificate in it cannot be read",
+		[BUNDLE_BAD_KEY] = "the private key in it cannot be read",
+		[BUNDLE_TOO_MANY] = "more than 32 certificates in it",
+		[BUNDLE_PASSWORD_NEEDED] = "it is encrypted: password needed",
+		[BUNDLE_PASSWORD_WRONG] = "wrong password",
+		[BUNDLE_UNSUPPORTED] =
+			"damaged, or of an encryption this OpenSSL lacks",
+	};
+	_Static_assert(BUNDLE_MAX_CERTIFICATES == 32, "the text above says so");
+	if (r == BUNDLE_NO_MEMORY)
+		return KEY_NO_MEMORY;
+	if (r == BUNDLE_UNKNOWN)
+		return refuse(k, part,
+		              wanted == BUNDLE_KEY
+		                      ? "no private key in it (it is neither "
+		                        "PEM nor PKCS#12)"
+		                      : "no certificate in it (it is neither "
+		                        "PEM nor PKCS#12)");
+	return refuse(k, part, reasons[r]);
+}
+
+/* --- reading ------------------------------------------------------------ */
+
+/* At most its size when it was opened: our buffer's ceiling.  errno or 0. */
+static int read_all(int fd, struct buf *to, size_t size) {
+	while (to->n < size) {
+		ssize_t got = read(fd, to->p + to->n, size - to->n);
+		if (got < 0 && errno != EINTR)
+			return errno;
+		if (got == 0)
+			break;
+		if (got > 0)
+			to->n += (size_t)got;
+	}
+	return 0;
+}
+
+static enum key_result read_open(struct key *k, const struct key_part *part,
+                                 int fd) {
+	struct stat st;
+	int e;
+	if (fstat(fd, &st))
+		return refuse(k, part, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return refuse(k, part, "not a regular file");
+	if (st.st_size > BUNDLE_MAX_BYTES)
+		return refuse(k, part, "larger than 1 MiB");
+	if (!buf_reserve(&k->text, (size_t)st.st_size))
+		return KEY_NO_MEMORY;
+	e = read_all(fd, &k->text, (size_t)st.st_size);
+	return e ? refuse(k, part, strerror(e)) : KEY_OK;
+}
+
+/* O_NONBLOCK: a named pipe without a writer must not stop the host. */
+static enum key_result read_file(struct key *k, const struct key_part *part) {
+	enum key_result r;
+	int fd = open(part->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return refuse(k, part, strerror(errno));
+	r = read_open(k, part, fd);
+	close(fd);
+	return r;
+}
+
+static enum key_result read_part(struct key *k, const struct key_part *part,
+                                 const char *password, int wanted) {
+	struct span text = part->text;
+	enum bundle_result r;
+	if (part->path) {
+		enum key_result failed = read_file(k, part);
+		if (failed)
+			return failed;
+		text = buf_span(&k->text);
+	}
+	if (text.n == 0)
+		return refuse(k, part, "it is empty");
+	if (text.n > BUNDLE_MAX_BYTES)
+		return refuse(k, part, "larger than 1 MiB");
+	r = bundle_read(&k->bundle, text, password, wanted);
+	buf_free(&k->text);
+	return r ? refuse_bundle(k, part, r, wanted) : KEY_OK;
+}
+
+/* --- does it fit together ----------------------------------------------- */
+
+static enum key_result check_key(struct key *k, const struct key_part *part) {
+	struct buf *why = &k->why;
+	int bits = EVP_PKEY_get_bits(k->bundle.key);
+	if (!EVP_PKEY_is_a(k->bundle.key, "RSA")) {
+		refuse(k, part, "the private key is not RSA but ");
+		buf_adds(why, EVP_PKEY_get0_type_name(k->bundle.key));
+		return why->failed ? KEY_NO_MEMORY : KEY_REFUSED;
+	}
+	if (bits < KEY_MIN_BITS) {
+		refuse(k, part, "the RSA key is too short: ");
+		buf_addint(why, bits);
+		buf_adds(why, " bits, at least 2048 are needed");
+		return why->failed ? KEY_NO_MEMORY : KEY_REFUSED;
+	}
+	return KEY_OK;
+}
+
+static X509 *certificate(const struct bundle *b, size_t i) {
+	struct span s = bundle_certificate(b, i);
+	const unsigned char *p = (const unsigned char *)s.p;
+	return d2i_X509(NULL, &p, (long)s.n);
+}
+
+static int64_t seconds(const ASN1_TIME *t) {
+	struct tm tm;
+	return ASN1_TIME_to_tm(t, &tm) ? (int64_t)timegm(&tm) : 0;
+}
+
+/* The certificate that is the key's: the first as a rule, but a file may hold
+   its chain in any order. */
+static bool find_leaf(struct key *k) {
+	bool found = false;
+	for (size_t i = 0; i < k->bundle.count && !found; i++) {
+		X509 *x = certificate(&k->bundle, i);
+		found = x && X509_check_private_key(x, k->bundle.key) == 1;
+		if (found) {
+			k->leaf = i;
+			k->not_before = seconds(X509_get0_notBefore(x));
+			k->expires_on = seconds(X509_get0_notAfter(x));
+		}
+		X509_free(x);
+	}
+	return found;
+}
+
+static enum key_result load(struct key *k, const struct key_spec *s) {
+	bool apart = s->key.field != NULL;
+	const struct key_part *part = apart ? &s->key : &s->certificate;
+	enum key_result r =
+		read_part(k, &s->certificate, s->password,
+	                  BUNDLE_CERTIFICATES | (apart ? 0 : BUNDLE_KEY));
+	if (!r && k->bundle.count == 0)
+		r = refuse(k, &s->certificate, "no certificate in it");
+	if (!r && apart)
+		r = read_part(k, part, s->password, BUNDLE_KEY);
+	if (!r && !k->bundle.key)
+		r = refuse(
+			k, part,
+			apart ? "no private key in it"
+			      : "no private key in it, and neither 'key' nor "
+				"'key_path' is given");
+	if (!r)
+		r = check_key(k, part);
+	if (!r && !find_leaf(k))
+		r = refuse(k, part,
+		           "the certificate and the private key do not belong "
+		           "together");
+	return r;
+}
+
+enum key_result key_load(struct key *k, const struct key_spec *s) {
+	enum key_result r;
+	ERR_set_mark();
+	r = load(k, s);
+	ERR_pop_to_mark();
+	buf_free(&k->text);
+	if (r)
+		bundle_free(&k->bundle);
+	return r;
+}
+
+/* --- using it ----------------------------------------------------------- */
+
+static int set_padding(EVP_PKEY_CTX *c, enum key_algorithm a) {
+	if (a == KEY_RS256)
+		return EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_PADDING) > 0;
+	return EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_PSS_PADDING) > 0 &&
+	       EVP_PKEY_CTX_set_rsa_mgf1_md_name(c, "SHA256", NULL) > 0 &&
+	       EVP_PKEY_CTX_set_rsa_pss_saltlen(c, PSS_SALT) > 0;
+}
+
+/* Ends what ERR_set_mark began. */
+static const char *outcome(int ok) {
+	const char *why = NULL;
+	if (!ok) {
+		why = ERR_reason_error_string(ERR_peek_last_error());
+		if (!why)
+			why = "OpenSSL gave no reason";
+	}
+	ERR_pop_to_mark();
+	return why;
+}
+
+const char *key_sign(const struct key *k, enum key_algorithm a,
+                     struct span data, char out[KEY_MAX_SIGNATURE], size_t *n) {
+	EVP_MD_CTX *c;
+	EVP_PKEY_CTX *pc = NULL; /* c's own */
+	int ok;
+	ERR_set_mark();
+	c = EVP_MD_CTX_new();
+	*n = KEY_MAX_SIGNATURE;
+	ok = c &&
+	     EVP_DigestSignInit_ex(c, &pc, "SHA256", NULL, NULL, k->bundle.key,
+	                           NULL) > 0 &&
+	     set_padding(pc, a) &&
+	     EVP_DigestSign(c, (unsigned char *)out, n,
+	                    (const unsigned char *)data.p, data.n) > 0;
+	EVP_MD_CTX_free(c);
+	return outcome(ok);
+}
+
+const char *key_thumbprint(const struct key *k, enum key_digest d,
+                           char out[KEY_MAX_DIGEST], size_t *n) {
+	static const char *const names[] = {
+		[KEY_SHA256] = "SHA256", [KEY_SHA1] = "SHA1"
+	};
+	struct span s = key_certificate(k, 0);
+	ERR_set_mark();
+	return outcome(EVP_Q_digest(NULL, names[d], NULL, s.p, s.n,
+	                            (unsigned char *)out, n));
+}
+
+void key_base64(struct span s, char *out) {
+	EVP_EncodeBlock((unsigned char *)out, (const unsigned char *)s.p,
+	                (int)s.n);
+}
+
+const char *key_openssl(void) {
+	return OpenSSL_version(OPENSSL_VERSION);
+}
