@@ -1,0 +1,619 @@
+---@meta azpec
+
+--- The whole Lua API of azpec, for people and for editors (LuaCATS).  tests/lua/meta_spec.lua fails when this file
+--- and the built module differ.
+---
+--- What is the same everywhere:
+---
+--- * Times are numbers of seconds, fractions allowed; they are rounded up to whole milliseconds.
+--- * Strings are bytes; names and texts are UTF-8.
+--- * Misuse raises an error that names the field: a missing or wrongly typed option, an unknown one, a value
+---   against the rules below, a mistyped name of an enumeration, a closed client.  Numbers are not taken for strings,
+---   nor strings for numbers.
+--- * The world failing returns `nil` and an `azpec.Error`, or, from an iterator, raises that table.
+--- * Running out of memory raises Lua's own error.
+--- * The caller's tables are never changed, and no longer read once the call has returned.
+---
+--- Documents that rules below are taken from, by the short names used there:
+---
+--- * [Update], [Get], [Delete], [List]: "Private Endpoint Connection - Update" (Get, Delete, List By Batch Account),
+---   Azure Batch Management REST API, api-version 2022-06-01.
+--- * [Link]: "Private Link Resource - Get" and "- List By Batch Account", same API.
+--- * [Account]: "Batch Account - List" and "- List By Resource Group", same API.
+--- * [Names]: "Naming rules and restrictions for Azure resources", Azure Resource Manager documentation.
+--- * [Async]: "Asynchronous Operations", Azure Resource Manager Resource Provider Contract.
+--- * [Track]: "Track asynchronous Azure operations", Azure Resource Manager documentation.
+--- * [Common]: "Common API details", Azure Resource Manager Resource Provider Contract.
+--- * [Throttling]: "Understand how Azure Resource Manager throttles requests".
+--- * [Private Link]: "Manage Azure private endpoints", Azure Private Link documentation.
+--- * [Core]: "Azure Core", Azure SDK general guidelines.
+--- * [Client credentials]: "Microsoft identity platform and the OAuth 2.0 client credentials flow".
+--- * [Claims]: "Claims challenges, claims requests and client capabilities", Microsoft identity platform.
+--- * RFC 3986 (URIs), RFC 6749 (OAuth 2.0), RFC 6750 (bearer tokens), RFC 8259 (JSON), RFC 9110 (HTTP semantics);
+---   W3C Trace Context.
+---
+--- Environment variables.  An empty one counts as unset; azpec's own are read once, when a client is made.
+---
+--- * `AZURE_SUBSCRIPTION_ID`: the subscription where no option names one.
+--- * `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET`: all three together are the default credential.
+--- * `AZURE_ACCESS_TOKEN`: a ready token, the default credential where one of these three is missing.
+--- * `AZURE_AUTHORITY_HOST`: Microsoft Entra ID's origin where no option names it; https only.
+--- * `SSL_CERT_FILE`, `CURL_CA_BUNDLE`: a file of certificates to trust, the first that is set; `SSL_CERT_DIR`: a
+---   directory of such.  Read where neither `ca_file` nor `ca_path` is given.
+--- * `https_proxy`, `HTTPS_PROXY`, `http_proxy`, `all_proxy`, `ALL_PROXY`, `no_proxy`, `NO_PROXY`: read by libcurl
+---   at each connection, as curl's manual says, where `proxy` is not given.
+---
+---@class azpec
+---@field _VERSION string "azpec " and this module's version
+---@field libcurl string what libcurl says of itself and its parts: curl_version()
+---@field credential azpec.credentials the kinds of credential, a function each
+---@field PrivateLinkServiceConnectionStatus azpec.PrivateLinkServiceConnectionStatus what `status` may be
+--- what a connection's `provisioningState` may be
+---@field PrivateEndpointConnectionProvisioningState azpec.PrivateEndpointConnectionProvisioningState
+local azpec = {}
+
+--- Approves, rejects or otherwise updates one connection, and returns when the operation is over: makes a client,
+--- calls its `update`, closes it.
+---@param options azpec.OneCallOptions
+---@return azpec.Connection? connection
+---@return azpec.Error? err
+function azpec.update(options) end
+
+--- A client: one subscription, one credential, the connections kept open for them.  It does no I/O before its first
+--- call.
+---@param options? azpec.ClientOptions absent: everything from the environment
+---@return azpec.Client client
+function azpec.client(options) end
+
+--- What kind of object of azpec's a value is; like io.type.
+---@param value any
+---@return "azpec.client"|"azpec.poller"|"azpec.credential"|"azpec.error"|nil name nil: none of azpec's
+function azpec.type(value) end
+
+--- ---- enumerations ------------------------------------------------------------------------------------------------
+--- Tables of strings, usable with pairs.  Reading a name that is not there raises an error that names the
+--- enumeration; so does changing one.
+
+--- The state of the link between the private endpoint and the Batch account [Update].  A rejected or disconnected
+--- connection cannot be approved again; it is deleted, and the endpoint's owner makes a new one [Private Link].
+---@enum azpec.PrivateLinkServiceConnectionStatus
+azpec.PrivateLinkServiceConnectionStatus = {
+  Approved = "Approved",         -- the endpoint may be used
+  Disconnected = "Disconnected", -- the endpoint was removed by its owner
+  Pending = "Pending",           -- nobody has decided yet
+  Rejected = "Rejected",         -- the endpoint may not be used
+}
+
+--- How far the service is with a connection [Update].
+---@enum azpec.PrivateEndpointConnectionProvisioningState
+azpec.PrivateEndpointConnectionProvisioningState = {
+  Cancelled = "Cancelled", -- its creation was canceled by the user
+  Creating = "Creating",
+  Deleting = "Deleting",
+  Failed = "Failed",       -- an update failed and may be tried again
+  Succeeded = "Succeeded", -- its status is final
+  Updating = "Updating",   -- its status may yet change
+}
+
+--- ---- options -----------------------------------------------------------------------------------------------------
+
+--- Clouds by the names of Azure's own tools; each stands for an endpoint, an authority host and a scope.
+---@alias azpec.Cloud
+---| "AzureCloud" # https://management.azure.com, https://login.microsoftonline.com; the default
+---| "AzureUSGovernment" # https://management.usgovcloudapi.net, https://login.microsoftonline.us
+---| "AzureChinaCloud" # https://management.chinacloudapi.cn, https://login.chinacloudapi.cn
+
+--- How a call waits: called with what the call waits for whenever there is nothing to do at present, it returns
+--- when its `pollfd()` is readable, or at any other time.  It may yield.  What it raises ends the call, as
+--- coroutine.close does: a call that made the operation itself cancels it, poller:wait leaves it to its client.
+--- `cqueues.poll` fits as it is.
+---@alias azpec.Waiter fun(pollable: azpec.Poller|azpec.Client)
+
+---@class (exact) azpec.ClientOptions
+--- GUID of the subscription: 1 to 64 letters, digits, '-', '_'; one that is no GUID is warned of (Lua's `warn`);
+--- default: AZURE_SUBSCRIPTION_ID
+---@field subscription_id? string
+---@field credential? azpec.Credential who asks; default: azpec.credential.default()
+---@field cloud? azpec.Cloud default: "AzureCloud"; endpoint, authority_host and scope go before it
+--- Azure Resource Manager's origin, "https://host[:port]"; http only to a loopback address; default: the cloud's.
+--- It changes no scope
+---@field endpoint? string
+--- Microsoft Entra ID's origin, as endpoint; default: AZURE_AUTHORITY_HOST, then the cloud's
+---@field authority_host? string
+--- what a token is asked for, printable ASCII [Client credentials]; default: the cloud's endpoint and "/.default"
+---@field scope? string
+--- "YYYY-MM-DD", or with a suffix such as "-preview" [Common]; default: "2022-06-01".  It is sent with every request
+--- except to polling URLs, which go back as they came
+---@field api_version? string
+--- seconds an operation may take in all, sign-in and retries included; default: 300.  0: none is begun
+---@field timeout? number
+--- seconds between two polls where the service names no time (Retry-After, RFC 9110 section 10.2.3); default, and 0:
+--- 2, growing by half to 30
+---@field poll_interval? number
+---@field retry? azpec.RetryOptions
+--- file of PEM certificates to trust; default: SSL_CERT_FILE, CURL_CA_BUNDLE, then libcurl's own
+---@field ca_file? string
+---@field ca_path? string directory of such, with hashed names; default: SSL_CERT_DIR, then libcurl's own
+---@field proxy? string URL of a proxy, as curl takes it; "": none; default: from the environment
+--- at most 15 further origins, as endpoint, to which polling URLs and links to the next page may lead and the token
+--- may go; default: none but the endpoint's
+---@field trusted_origins? string[]
+--- 1 to 24 printable ASCII characters without blanks, put before azpec's name in User-Agent [Core]; default: none
+---@field application_id? string
+--- TCP connections open at once, 1 to 1000000; default: no limit of its own.  At most 64 requests are on their way
+--- at once in any case
+---@field max_connections? integer
+---@field wait? azpec.Waiter how calls wait; default: they block the thread
+--- told of each request, answer, wait and end, in the thread that steps; it must not yield, nor step, wait or close
+--- the client.  What it raises is raised by the next wait or result of the poller concerned; an event of sign-in
+--- concerns none, its error becomes a warning
+---@field on_event? fun(event: azpec.Event)
+
+--- The times of retries.  Tried again are failures below HTTP, 408, 429, 500, 502, 503 and 504 [Core].  The wait is
+--- the service's (Retry-After; retry-after-ms and x-ms-retry-after-ms go before it) or (2^tries - 1) * base_delay *
+--- [0.8, 1.3).  A poll is tried until the operation's deadline, however often; sign-in 3 times at most.
+---@class (exact) azpec.RetryOptions
+---@field max_tries? integer the first try included, 1 to 86400; default: 4
+---@field base_delay? number seconds, 0 to 86400; default: 0.8
+--- seconds, 0 to 86400: the longest wait; a service that asks for a longer one is not asked again; default: 60
+---@field max_delay? number
+---@field conflict? boolean retry 409 too, except ScopeLocked; default: false, then only one with Retry-After
+
+--- What every call takes, beside what it is about.
+---@class (exact) azpec.CallOptions
+---@field timeout? number seconds this operation may take; for a list, each page; default: the client's
+--- seconds between two polls where the service names no time; default, and 0: the client's
+---@field poll_interval? number
+---@field wait? azpec.Waiter how this call waits; default: the client's
+--- x-ms-client-request-id on every request of the operation [Common]: 1 to 1024 printable ASCII characters; default:
+--- a random GUID (version 4)
+---@field client_request_id? string
+--- traceparent on every request of the operation (W3C Trace Context): 1 to 1024 printable ASCII characters; default:
+--- none
+---@field traceparent? string
+
+--- Names one private endpoint connection: by `id`, or by its parts.
+---@class (exact) azpec.ConnectionName
+--- the connection's whole id, "/subscriptions/.../privateEndpointConnections/NAME", its fixed words in any letter
+--- case [Common]; with it none of the names below, and no other subscription_id than its own
+---@field id? string
+---@field subscription_id? string as the client's; default: the client's
+--- 1 to 90 letters, digits, '_', '-', '.', '(' and ')', not ending in '.' [Names]; characters beyond ASCII are left
+--- to the service to judge, and percent-encoded (RFC 3986)
+---@field resource_group_name? string
+---@field account_name? string 3 to 24 ASCII letters and digits [Update]
+--- 1 to 101 ASCII letters, digits, '_' or '-', then at most one '.' with hexadecimal digits and '-' after it
+--- [Update]
+---@field private_endpoint_connection_name? string
+
+--- Names one Batch account: by `id`, or by its parts.
+---@class (exact) azpec.AccountName
+--- the account's whole id, "/subscriptions/.../batchAccounts/NAME", its fixed words in any letter case [Common];
+--- with it none of the names below, and no other subscription_id than its own
+---@field id? string
+---@field subscription_id? string as the client's; default: the client's
+---@field resource_group_name? string as a connection's
+---@field account_name? string 3 to 24 ASCII letters and digits [Account]
+
+--- What is asked of a connection.  The body holds only what is named here; what it leaves out the service leaves as
+--- it is [Update].
+---@class (exact) azpec.UpdateOptions: azpec.ConnectionName, azpec.CallOptions
+---@field status azpec.PrivateLinkServiceConnectionStatus the new state, or the plain string
+---@field description? string the reason, for people; UTF-8 (RFC 8259 section 8.1)
+--- what the consumer still has to do, UTF-8; sent as actionRequired, from api-version 2022-10-01 on as
+--- actionsRequired
+---@field action_required? string
+--- If-Match (RFC 9110 section 13.1.1): an ETag byte for byte, quotes and W/ included, or "*"; 1 to 1024 printable
+--- ASCII characters.  Default: none, unconditional; for ensure: the ETag it has read
+---@field if_match? string
+
+--- The options of a client and of its update in one table.
+---@class (exact) azpec.OneCallOptions: azpec.ClientOptions, azpec.UpdateOptions
+
+---@class (exact) azpec.DeleteOptions: azpec.ConnectionName, azpec.CallOptions
+---@field if_match? string as for update
+
+---@class (exact) azpec.GetOptions: azpec.ConnectionName, azpec.CallOptions
+
+---@class (exact) azpec.ListOptions: azpec.AccountName, azpec.CallOptions
+---@field maxresults? integer how many items a page holds at most, 1 to 1000000 [List]; default: as the service likes
+
+---@class (exact) azpec.GetPrivateLinkResourceOptions: azpec.AccountName, azpec.CallOptions
+---@field private_link_resource_name string the same characters as a connection's name [Link]
+
+---@class (exact) azpec.ListAccountsOptions: azpec.CallOptions
+---@field subscription_id? string as the client's; default: the client's
+---@field resource_group_name? string as a connection's; default: the accounts of the whole subscription
+
+---@class (exact) azpec.ResumeOptions
+---@field id? string the token must belong to this connection, letter case aside
+---@field timeout? number seconds from now on; default: the client's
+---@field poll_interval? number as for update
+---@field wait? azpec.Waiter as for update
+---@field traceparent? string as for update
+
+--- ---- credentials -------------------------------------------------------------------------------------------------
+
+--- A credential: an immutable description.  The token lives in the client that fetched it; one fetch serves all
+--- that wait for it.  `tostring` shows the kind and nothing else.  Strings have 1 to 32768 bytes.
+---@class azpec.Credential
+
+---@class azpec.credentials
+azpec.credential = {}
+
+---@class (exact) azpec.TokenOptions
+---@field token? string a ready bearer token (RFC 6750), sent as it is and never renewed; either this or `get`
+---@field get? azpec.TokenFunction asked for a token whenever one is needed
+
+--- Runs in the thread that steps; must not yield, nor step, wait or close the client.  An error it raises, or `nil`
+--- and a reason, becomes an error of kind "credential".  `scope`: as the client's.  `claims`: the JSON text of a
+--- claims challenge that the service answered with, to be passed on to Microsoft Entra ID [Claims], or nil.
+--- `token`: the bearer token.  `expires_on`: seconds since 1970, UTC, also in digits; without it an hour is
+--- assumed.  A token is asked for anew 5 minutes before its end; one that lives shorter, after half its life.
+---@alias azpec.TokenFunction fun(scope: string, claims: string?): (token: string?, expires_on: (number|string)?)
+
+--- A ready token, or a function that knows how to get one.
+---@param options azpec.TokenOptions
+---@return azpec.Credential
+function azpec.credential.token(options) end
+
+---@class (exact) azpec.ClientSecretOptions
+---@field tenant_id string the directory's GUID or domain: letters, digits, '.' and '-'
+---@field client_id string the application's GUID
+---@field client_secret string the secret's value, not its id
+
+--- An application with a secret (RFC 6749 section 4.4) [Client credentials].
+---@param options azpec.ClientSecretOptions
+---@return azpec.Credential
+function azpec.credential.client_secret(options) end
+
+---@class (exact) azpec.DefaultOptions
+
+--- What the environment offers when the client is made: AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET,
+--- else AZURE_ACCESS_TOKEN.  Where there is neither, the first call fails with kind "credential" and says so.
+---@param options? azpec.DefaultOptions none so far
+---@return azpec.Credential
+function azpec.credential.default(options) end
+
+--- ---- the client --------------------------------------------------------------------------------------------------
+
+--- `local client <close> = azpec.client{...}` closes it at the end of the block; tostring shows the endpoint, or
+--- that it is closed.  A client keeps its pollers until their outcome has been taken: dropping one cancels nothing.
+--- Every method but close raises on a closed client.  After fork(2), in the child, its pollers end as canceled and
+--- send nothing, and it goes on with new sockets.
+---@class azpec.Client
+local Client = {}
+
+--- PATCHes a connection and follows the operation to its end [Update]: 200 and 201 with a resource that is final,
+--- 204, or 202 and polling of Azure-AsyncOperation, of Location, or, where neither can be used, of the connection
+--- itself [Async] [Track].  A write whose answer was lost and that is then refused counts as done when the
+--- connection holds every member that was named.  When the success is proven but the connection cannot be read, the
+--- result is `id`, `name` and empty `properties`.
+---@param options azpec.UpdateOptions
+---@return azpec.Connection? connection
+---@return azpec.Error? err
+function Client:update(options) end
+
+--- Deletes a connection and waits until it is gone [Delete].
+---@param options azpec.DeleteOptions
+---@return true? deleted
+---@return azpec.Error? err
+function Client:delete(options) end
+
+--- Reads a connection and updates it only if a member that is named here differs; guarded by the ETag read, and
+--- read again when somebody else was faster, up to 5 times.
+---@param options azpec.UpdateOptions
+---@return azpec.Ensured? ensured
+---@return azpec.Error? err
+function Client:ensure(options) end
+
+--- Reads a connection [Get].
+---@param options azpec.GetOptions
+---@return azpec.Connection? connection
+---@return azpec.Error? err
+function Client:get(options) end
+
+--- Reads one private link resource of an account: what private endpoints can be made for [Link].
+---@param options azpec.GetPrivateLinkResourceOptions
+---@return azpec.PrivateLinkResource? resource
+---@return azpec.Error? err
+function Client:get_private_link_resource(options) end
+
+--- The connections of an account, for a generic `for`; follows nextLink, with one page in memory [List].  A page
+--- that fails raises its azpec.Error; leaving the loop frees it.
+---@param options azpec.ListOptions
+---@return fun(poller: azpec.Poller): azpec.Connection? next
+---@return azpec.Poller poller
+---@return nil
+---@return azpec.Poller closing
+function Client:list(options) end
+
+--- The Batch accounts of a resource group or of the whole subscription, as `list` [Account].
+---@param options? azpec.ListAccountsOptions
+---@return fun(poller: azpec.Poller): azpec.Account? next
+---@return azpec.Poller poller
+---@return nil
+---@return azpec.Poller closing
+function Client:list_accounts(options) end
+
+--- The private link resources of an account, as `list` [Link].
+---@param options azpec.ListOptions
+---@return fun(poller: azpec.Poller): azpec.PrivateLinkResource? next
+---@return azpec.Poller poller
+---@return nil
+---@return azpec.Poller closing
+function Client:list_private_link_resources(options) end
+
+--- As update, but returns at once and does no I/O: the first step sends.
+---@param options azpec.UpdateOptions
+---@return azpec.Poller poller
+function Client:begin_update(options) end
+
+--- As delete, but returns at once and does no I/O.
+---@param options azpec.DeleteOptions
+---@return azpec.Poller poller
+function Client:begin_delete(options) end
+
+--- As ensure, but returns at once and does no I/O.
+---@param options azpec.UpdateOptions
+---@return azpec.Poller poller
+function Client:begin_ensure(options) end
+
+--- Goes on with an operation that was left, in another process too; does no I/O itself.  A token is refused, as an
+--- error of kind "protocol", when it is not azpec's, or not for this endpoint, this subscription and the connection
+--- of `id`.
+---@param continuation_token string from a poller or an error
+---@param options? azpec.ResumeOptions
+---@return azpec.Poller? poller
+---@return azpec.Error? err
+function Client:resume(continuation_token, options) end
+
+--- What the service last said is left of its limits (the headers x-ms-ratelimit-remaining-*) [Throttling].
+---@return azpec.RateLimits limits a new table
+function Client:rate_limits() end
+
+--- Moves all of the client's work as far as it goes without waiting.
+function Client:step() end
+
+--- The client's one descriptor, for any event loop: readable when `step` has something to do, or when a poller that
+--- somebody waits for has ended.  It stays open as long as the Lua state, and serves another client once this one
+--- is closed.
+---@return integer fd
+function Client:pollfd() end
+
+--- What the descriptor is to be watched for, in cqueues' words.
+---@return "r" events
+function Client:events() end
+
+--- The descriptor has its own timer: no other is needed.
+---@return nil timeout
+function Client:timeout() end
+
+--- Ends all live pollers as canceled, with their continuation tokens, wakes who waits for them, and closes all
+--- connections. Any number of times.  Raises inside one of the client's own callbacks.
+function Client:close() end
+
+--- ---- the poller --------------------------------------------------------------------------------------------------
+
+--- One operation.  tostring shows how far it is.  `local poller <close>` gives it up at the end of the block: an
+--- operation that has not ended is canceled as by `cancel`.
+---@class azpec.Poller
+local Poller = {}
+
+--- Whether the operation has ended, well or not.
+---@return boolean
+function Poller:done() end
+
+--- The service's last word on the operation, such as "Updating" or "InProgress"; nil: none so far.
+---@return string?
+function Poller:status() end
+
+--- What the blocking call would have returned; never waits, and raises before the end.  The same at each call.
+---@return azpec.Connection|azpec.Ensured|true|nil result
+---@return azpec.Error? err
+function Poller:result() end
+
+--- What is known so far, from memory.
+---@return azpec.Progress progress a new table
+function Poller:progress() end
+
+--- Waits for the end, or for some seconds at most; when these have passed first, the error is of kind "timeout" and
+--- `done()` still false.
+---@param seconds? number not negative, 0: one step and no waiting; default: until the end
+---@return azpec.Connection|azpec.Ensured|true|nil result as from the blocking call
+---@return azpec.Error? err
+function Poller:wait(seconds) end
+
+--- Stops waiting: the operation ends as "canceled" here, and goes on at the service if it was begun there.  Any
+--- number of times, and without effect after the end.
+function Poller:cancel() end
+
+--- Moves all of the client's work as far as it goes without waiting.
+---@return boolean done
+function Poller:step() end
+
+--- The client's descriptor; it becomes readable when this poller ends, too, until its `step` is called or its
+--- outcome taken.
+---@return integer fd
+function Poller:pollfd() end
+
+--- What the descriptor is to be watched for, in cqueues' words.
+---@return "r" events
+function Poller:events() end
+
+--- The descriptor has its own timer: no other is needed.
+---@return nil timeout
+function Poller:timeout() end
+
+--- A text with which `client:resume` goes on: versioned JSON without secrets, bound to endpoint, subscription and
+--- connection. nil unless a write may have reached the service and its end is unknown.
+---@return string?
+function Poller:continuation_token() end
+
+--- ---- results -----------------------------------------------------------------------------------------------------
+--- Results keep the wire's shape and names, members unknown here included; JSON null is nil (RFC 8259).
+
+--- A private endpoint connection [Update].
+---@class azpec.Connection
+---@field id string
+---@field name? string
+---@field type? string "Microsoft.Batch/batchAccounts/privateEndpointConnections"
+---@field etag? string the ETag, from the answer's header where it has one; goes back as if_match
+---@field properties azpec.ConnectionProperties
+---@field tags? table<string, string> from api-version 2025-06-01 on
+---@field systemData? table from api-version 2025-06-01 on
+
+---@class azpec.ConnectionProperties
+---@field provisioningState? azpec.PrivateEndpointConnectionProvisioningState|string
+---@field privateEndpoint? azpec.PrivateEndpoint
+---@field groupIds? string[] which part of the account it is for, such as "batchAccount"
+---@field privateLinkServiceConnectionState? azpec.ConnectionState
+
+---@class azpec.PrivateEndpoint
+---@field id? string the private endpoint, perhaps in another subscription
+
+---@class azpec.ConnectionState
+---@field status azpec.PrivateLinkServiceConnectionStatus|string
+---@field description? string
+---@field actionRequired? string with actionsRequired: both are there when the service sent either
+---@field actionsRequired? string
+
+---@class azpec.Ensured
+---@field changed boolean whether it was written
+---@field before azpec.Connection as it was found
+---@field after azpec.Connection as it is now
+
+--- A private link resource [Link].
+---@class azpec.PrivateLinkResource
+---@field id string
+---@field name? string
+---@field type? string
+---@field etag? string
+---@field properties? table groupId, requiredMembers, requiredZoneNames
+
+--- A Batch account [Account].
+---@class azpec.Account
+---@field id string
+---@field name? string
+---@field type? string
+---@field location? string
+---@field properties? table
+
+--- What is left of each limit; absent: never heard of.
+---@class azpec.RateLimits
+---@field ["subscription-reads"]? integer
+---@field ["subscription-writes"]? integer
+---@field ["subscription-deletes"]? integer
+---@field ["subscription-global-reads"]? integer
+---@field ["subscription-global-writes"]? integer
+---@field ["subscription-global-deletes"]? integer
+---@field ["tenant-reads"]? integer
+---@field ["tenant-writes"]? integer
+---@field ["subscription-resource-requests"]? integer
+---@field ["subscription-resource-entities-read"]? integer
+
+---@class azpec.Progress
+---@field phase azpec.Phase never "token"
+---@field status? string as from status()
+---@field request_id? string x-ms-request-id of the last answer
+---@field correlation_id? string x-ms-correlation-request-id of the last answer
+---@field client_request_id string
+---@field polls integer how often it was polled
+---@field retries integer how often the present request has failed
+---@field elapsed number seconds so far
+---@field percent_complete? number 0 to 100, where the service says so
+---@field next_wait? number seconds until the next request is due
+
+--- ---- errors ------------------------------------------------------------------------------------------------------
+
+---@alias azpec.ErrorKind
+---| "credential" # no token could be had, or the service refused it (401)
+---| "forbidden" # 403
+---| "not_found" # 404
+---| "precondition" # 412: the ETag is another one now
+---| "conflict" # 409
+---| "throttled" # 429
+---| "service" # any other error status
+---| "operation" # accepted, and ended Failed or Canceled, or not as asked
+---| "timeout" # the operation's time, or the wait's, was up
+---| "canceled" # the waiting was ended; the service was not told
+---| "transport" # below HTTP: name, connection, TLS, an answer cut off
+---| "protocol" # an answer that makes no sense, a redirect, a refused continuation token
+---| "untrusted" # a certificate, or an address that a reply named, that may not be trusted
+---| "limit" # larger than azpec takes
+
+---@alias azpec.Phase
+---| "token" # signing in
+---| "request" # the first request, with its retries
+---| "poll" # polling, the waits between included
+---| "result" # reading the connection at the end
+
+--- Why a call failed.  tostring gives "kind: message; hint; request id ...", and `..` joins it with strings.  No
+--- field holds a secret except that `continuation_token` holds the polling URL.
+---@class azpec.Error
+---@field kind azpec.ErrorKind
+---@field message string for people
+---@field code? string the service's own code (Microsoft Entra ID's: "AADSTS..."), always a string
+---@field target? string what the service says the error is about
+---@field details? table[] the service's details, as they came
+---@field additional_info? table[] the service's additionalInfo, as it came [Common]
+---@field http_status? integer absent: no answer
+---@field request_id? string x-ms-request-id, or Microsoft Entra ID's trace_id
+---@field correlation_id? string x-ms-correlation-request-id, or Microsoft Entra ID's correlation_id
+---@field client_request_id? string what was sent as x-ms-client-request-id
+---@field id? string the id of what the call was about
+---@field phase? azpec.Phase where it failed
+---@field retryable? boolean the same call may well succeed later
+---@field retry_after? number seconds the service asks to wait
+---@field hint? string what to do about it
+---@field elapsed? azpec.Elapsed
+--- for `client:resume`; there exactly when a write may have reached the service and its end is unknown
+---@field continuation_token? string
+
+--- Seconds spent, by phase.
+---@class azpec.Elapsed
+---@field token number
+---@field request number
+---@field poll number
+---@field result number
+---@field total number
+
+--- ---- events ------------------------------------------------------------------------------------------------------
+
+---@alias azpec.EventName
+---| "token" # a request to Microsoft Entra ID is sent, or answered (then with status or error)
+---| "request" # a request is sent
+---| "response" # it was answered, or failed
+---| "poll" # the operation is running; there will be a wait before the next look
+---| "retry" # there will be a wait before the next try
+---| "end" # the operation has ended
+
+--- What on_event is told: a new table each time, without bodies and secrets.  URLs come without their query.
+---@class azpec.Event
+---@field event azpec.EventName
+---@field id? string the id of what the operation is about; not for token
+---@field client_request_id? string not for token
+---@field phase? azpec.Phase not for end
+---@field method? "GET"|"POST"|"PATCH"|"DELETE" token, request, response
+---@field url? string token, request, response
+---@field api_version? string token, request, response: of the URL's query
+---@field attempt? integer request, poll, retry: 1 for the first try
+---@field status? integer|string token, response: the HTTP status; poll, retry, end: the service's last word
+---@field headers? table<string, string> token, response: by name in lower case; only those known to hold no secret
+---@field request_id? string token, response: x-ms-request-id
+---@field correlation_id? string token, response: x-ms-correlation-request-id
+---@field error? string token, response: what went wrong below HTTP
+---@field detail? string token, response: the same in libcurl's words
+---@field wait? number poll, retry: seconds
+---@field remaining? number poll, retry: seconds until the operation's deadline
+---@field polls? integer poll, retry, end: polls so far
+---@field reason? string retry: why
+---@field percent_complete? integer poll, retry: where the service says so
+--- poll, retry: the service named a polling URL on an origin that is not trusted; the connection itself is polled
+---@field untrusted_poll_url? true
+---@field ok? boolean end
+---@field kind? azpec.ErrorKind end, not ok
+---@field message? string end, not ok
+---@field elapsed? number end: seconds in all
+
+return azpec

@@ -1,0 +1,501 @@
+-- lua_module/azpec.meta.lua against the built module and, where only the source tells, against its text: what one has
+-- and the other has not, in either direction, is a failure.
+local azpec = require "azpec"
+local kit = dofile "tests/lua/kit.lua"
+
+local path = "lua_module/azpec.meta.lua"
+
+local function text_of(name)
+  local file <close> = assert(io.open(name))
+  return file:read "a"
+end
+
+-- ---- the reader: classes, aliases, enumerations, functions ---------------------------------------------------------
+
+-- "name type text" of a ---@field line, the type with its brackets balanced.
+local function split_field(line)
+  local name, rest = line:match "^(%S+)%s+(.+)$"
+  local depth, at = 0, 1
+  while at <= #rest do
+    local c = rest:sub(at, at)
+    if c:find "[%(%[{<]" then depth = depth + 1 end
+    if c:find "[%)%]}>]" then depth = depth - 1 end
+    if c == " " and depth == 0 and rest:sub(at - 1, at - 1) ~= ":" then break end
+    at = at + 1
+  end
+  local bare, optional = name:gsub("%?$", "")
+  return bare:match '^%["(.*)"%]$' or bare,
+    { type = rest:sub(1, at - 1), text = rest:sub(at + 1), optional = optional > 0 }
+end
+
+local function read_meta()
+  local meta = { classes = {}, aliases = {}, enums = {}, functions = {} }
+  local class, alias, enum, comment, options
+  for line in io.lines(path) do
+    local word, rest = line:match "^%-%-%-@(%w+)%s*(.*)$"
+    if word == "class" then
+      local name, parents = rest:gsub("^%(exact%)%s*", ""):match "^([%w_.]+):?%s*(.*)$"
+      class = { fields = {}, parents = {}, text = comment }
+      for parent in parents:gmatch "[%w_.]+" do class.parents[#class.parents + 1] = parent end
+      assert(not meta.classes[name], name .. " twice")
+      meta.classes[name] = class
+    elseif word == "field" then
+      local name, field = split_field(rest)
+      field.text = (comment or "") .. field.text
+      assert(not class.fields[name], name .. " twice")
+      class.fields[name] = field
+    elseif word == "alias" then
+      local name, type = rest:match "^(%S+)%s*(.*)$"
+      alias = { type = type, values = {} }
+      meta.aliases[name] = alias
+    elseif word == "enum" then
+      enum = { values = {} }
+      meta.enums[rest] = enum
+    elseif word == "param" and rest:find "^options%?? " then
+      options = rest:match "^options%??%s+(%S+)"
+    elseif alias and line:find "^%-%-%-|" then
+      alias.values[line:match '"([^"]+)"'] = line:match "# (.+)$" or ""
+    elseif enum and line:find "^%s+%w+ = " then
+      local k, v = line:match '(%w+) = "(%w+)"'
+      enum.values[k] = v
+    end
+    local owner, name, params = line:match "^function ([%w_.]+)[.:]([%w_]+)%((.-)%) end$"
+    if owner then
+      meta.functions[owner] = meta.functions[owner] or {}
+      meta.functions[owner][name] = { params = params, options = options, text = comment }
+      options = nil
+    end
+    local said = line:match "^%-%-%- (.+)$"
+    if said then comment = (comment or "") .. said .. " " elseif not word then comment = nil end
+    if word == "field" or word == "class" then comment = nil end
+    if not word and not line:find "^%-%-%-|" and line:find "^$" then alias, enum = nil, nil end
+  end
+  return meta
+end
+
+local meta = read_meta()
+
+-- The fields of a class, its parents' too.
+local function fields_of(name)
+  local fields = {}
+  local class = assert(meta.classes[name], "no class " .. name)
+  for _, parent in ipairs(class.parents) do
+    for k, v in pairs(fields_of(parent)) do fields[k] = v end
+  end
+  for k, v in pairs(class.fields) do fields[k] = v end
+  return fields
+end
+
+local function keys(t)
+  local names = {}
+  for k in pairs(t) do names[#names + 1] = k end
+  table.sort(names)
+  return names
+end
+
+-- All first captures of a pattern in some files, as a set.
+local function found(pattern, ...)
+  local set = {}
+  for _, name in ipairs { ... } do
+    for x in text_of(name):gmatch(pattern) do set[x] = true end
+  end
+  return set
+end
+
+local function merged(...)
+  local all = {}
+  for _, t in ipairs { ... } do
+    for k, v in pairs(t) do all[k] = v end
+  end
+  return all
+end
+
+-- The text between two lines of a source file.
+local function between(name, from, to)
+  local text = text_of(name)
+  local _, a = text:find(from)
+  local b = text:find(to, assert(a, name .. ": " .. from), true)
+  return text:sub(a + 1, assert(b) - 1)
+end
+
+local function words(text, pattern)
+  local set = {}
+  for x in text:gmatch(pattern) do set[x] = true end
+  return set
+end
+
+-- ---- functions -----------------------------------------------------------------------------------------------------
+
+describe("azpec.meta.lua's functions are the module's:", function ()
+  local client = kit.client()
+  local poller = client:begin_update(kit.named())
+
+  local function functions(t)
+    local names = {}
+    for k, v in pairs(t) do
+      if type(v) == "function" then names[k] = true end
+    end
+    return keys(names)
+  end
+
+  it("azpec's", function () assert.same(functions(azpec), keys(meta.functions.azpec)) end)
+
+  it("azpec.credential's", function ()
+    assert.same(functions(azpec.credential), keys(meta.functions["azpec.credential"]))
+  end)
+
+  it("the client's methods", function ()
+    assert.same(functions(getmetatable(client).__index), keys(meta.functions.Client))
+  end)
+
+  it("the poller's methods", function ()
+    assert.same(functions(getmetatable(poller).__index), keys(meta.functions.Poller))
+  end)
+
+  it("nobody else's", function ()
+    assert.same({ "Client", "Poller", "azpec", "azpec.credential" }, keys(meta.functions))
+  end)
+
+  it("each with a sentence about it", function ()
+    for owner, names in pairs(meta.functions) do
+      for name, f in pairs(names) do
+        assert(f.text and #f.text > 20, owner .. "." .. name .. " has no text")
+      end
+    end
+  end)
+
+  it("and the rest of the module's table is documented, too", function ()
+    local names = {}
+    for k, v in pairs(azpec) do
+      if type(v) ~= "function" then names[#names + 1] = k end
+    end
+    table.sort(names)
+    assert.same(names, keys(meta.classes.azpec.fields))
+  end)
+
+  it("the file is Lua that loads", function ()
+    assert.equal("function", type(loadfile(path)))
+  end)
+end)
+
+-- ---- enumerations --------------------------------------------------------------------------------------------------
+
+describe("azpec.meta.lua's enumerations are the module's:", function ()
+  it("their names", function ()
+    local names = {}
+    for k, v in pairs(azpec) do
+      if type(v) == "table" and k ~= "credential" then names[#names + 1] = "azpec." .. k end
+    end
+    table.sort(names)
+    assert.same(names, keys(meta.enums))
+  end)
+
+  for name, enum in pairs(meta.enums) do
+    it(name, function ()
+      local values = {}
+      for k, v in pairs(azpec[name:match "[^.]+$"]) do values[k] = v end
+      assert.same(values, enum.values)
+    end)
+  end
+
+  it("azpec.Cloud's values are those of options.c, and accepted", function ()
+    local rows = words(between("lua_module/options.c", "clouds%[%] = {", "};"), '{ "(%w+)"')
+    assert.same(keys(rows), keys(meta.aliases["azpec.Cloud"].values))
+    for cloud in pairs(rows) do azpec.client(kit.config { cloud = cloud }):close() end
+  end)
+
+  it("azpec.ErrorKind's values are those of fail.c but for none", function ()
+    local names = words(between("lua_module/core/fail.c", "fail_kind_name", "return"), '"([%w_]+)"')
+    names.none = nil
+    assert.same(keys(names), keys(meta.aliases["azpec.ErrorKind"].values))
+  end)
+
+  it("azpec.Phase's values are those of fail.c", function ()
+    local names = words(between("lua_module/core/fail.c", "phase_name", "return"), '"([%w_]+)"')
+    assert.same(keys(names), keys(meta.aliases["azpec.Phase"].values))
+  end)
+
+  it("azpec.EventName's values are those of events.c", function ()
+    local names = {}
+    for call in text_of "lua_module/events.c":gmatch "begin%(L,([^;]+);" do
+      for name in call:gmatch '"(%w+)"' do names[name] = true end
+    end
+    assert.same(keys(names), keys(meta.aliases["azpec.EventName"].values))
+  end)
+
+  it("each value of these has its meaning beside it", function ()
+    for _, name in ipairs { "azpec.Cloud", "azpec.ErrorKind", "azpec.Phase", "azpec.EventName" } do
+      for value, text in pairs(meta.aliases[name].values) do
+        assert(#text > 2, name .. " " .. value .. " has no text")
+      end
+    end
+  end)
+end)
+
+-- ---- options -------------------------------------------------------------------------------------------------------
+
+-- Every name that any call may know: options.c's own table, and all that is documented.
+local candidates = words(between("lua_module/options.c", "%} fields%[%] = {", "};"), '{ "([%w_]+)"')
+for name, class in pairs(meta.classes) do
+  if name:find "Options$" or name:find "Name$" then
+    for field in pairs(class.fields) do candidates[field] = true end
+  end
+end
+
+-- What the module says a field must be; nil: it does not know the field.
+local wrong = coroutine.create(print)
+local function asked_of(call, field)
+  local text = kit.raised(call, field, wrong)
+  if text:find("unknown field '" .. field .. "'", 1, true) then return nil end
+  return text:match "^bad field '[%w_.]+' %((.-) expected" or error("for " .. field .. ": " .. text)
+end
+
+-- Does the documented type mean what the module asks for?
+local function agrees(expected, type)
+  if meta.aliases[type] and meta.aliases[type].type ~= "" then type = meta.aliases[type].type end
+  local is_string = type == "string" or meta.enums[type] or meta.aliases[type]
+  if expected == "string" then return is_string end
+  if expected == "number of seconds" or expected:find "^number from" then
+    return type == "number" or type == "integer"
+  end
+  if expected == "positive integer" then return type == "integer" end
+  if expected == "boolean" then return type == "boolean" end
+  if expected == "function" then return type:find "^fun%(" end
+  if expected == "table" then return type:find "%[%]$" or meta.classes[type] end
+  return expected == "azpec.credential" and type == "azpec.Credential"
+end
+
+local function compare(class, call, names)
+  local documented = fields_of(class)
+  for field in pairs(names) do
+    local expected, doc = asked_of(call, field), documented[field]
+    assert(not expected or doc, ("%s: '%s' is accepted, not documented"):format(class, field))
+    assert(expected or not doc, ("%s: '%s' is documented, not accepted"):format(class, field))
+    assert(not doc or agrees(expected, doc.type),
+      ("%s: '%s' is %s in the module, %s in the document"):format(class, field, expected, doc and doc.type))
+  end
+  for field, doc in pairs(documented) do
+    assert(names[field], field .. " was not tried")
+    assert(#doc.text > 5 or meta.classes[doc.type], ("%s: '%s' has no text"):format(class, field))
+    if doc.type == "number" then
+      assert(doc.text:find "second" or doc.text:find "^as ", ("%s: '%s' has no unit"):format(class, field))
+    end
+  end
+end
+
+describe("azpec.meta.lua's options are those that the module accepts, with their types:", function ()
+  local client = kit.client()
+  local good = { ["azpec.OneCallOptions"] = kit.config(kit.named()), ["azpec.UpdateOptions"] = kit.named() }
+
+  for _, owner in ipairs { "azpec", "Client" } do
+    for name, f in pairs(meta.functions[owner]) do
+      if f.options and name ~= "resume" then
+        it(owner .. "." .. name .. " takes " .. f.options, function ()
+          compare(f.options, function (field, value)
+            local options = kit.merged(good[f.options] or {}, { [field] = value })
+            if owner == "azpec" then return azpec[name](options) end
+            return client[name](client, options)
+          end, candidates)
+        end)
+      end
+    end
+  end
+
+  it("Client.resume takes azpec.ResumeOptions", function ()
+    compare("azpec.ResumeOptions", function (field, value)
+      return client:resume(kit.passport(), { [field] = value })
+    end, candidates)
+  end)
+
+  it("retry takes azpec.RetryOptions", function ()
+    local names = words(text_of "lua_module/options.c":match '{[^{}]*"max_tries"[^{}]*}', '"([%w_]+)"')
+    compare("azpec.RetryOptions", function (field, value)
+      local text = kit.raised(azpec.client, kit.config { retry = { [field] = value } })
+      error((text:gsub("'retry%.", "'")), 0)
+    end, merged(names, meta.classes["azpec.RetryOptions"].fields))
+  end)
+
+  for kind, f in pairs(meta.functions["azpec.credential"]) do
+    it("azpec.credential." .. kind .. " takes " .. tostring(f.options), function ()
+      local names = words(text_of "lua_module/lcredential.c", '"([%l_]+)"')
+      compare(f.options, function (field, value) azpec.credential[kind] { [field] = value } end,
+        merged(names, fields_of(f.options)))
+    end)
+  end
+
+  it("every function that takes options names their class", function ()
+    for owner, names in pairs(meta.functions) do
+      for name, f in pairs(names) do
+        assert.equal(f.params:find "options" ~= nil, f.options ~= nil, owner .. "." .. name)
+      end
+    end
+  end)
+
+  -- Without a required field a call raises for that very field; least: options that are just enough.
+  for class, case in pairs {
+    ["azpec.UpdateOptions"] = { function (t) client:begin_update(t):cancel() end, { id = kit.id, status = "Pending" } },
+    ["azpec.DeleteOptions"] = { function (t) client:begin_delete(t):cancel() end, { id = kit.id } },
+    ["azpec.GetPrivateLinkResourceOptions"] = { function (t) client:get_private_link_resource(t) end,
+      { id = kit.id:match "^(.*)/[^/]+/[^/]+$", private_link_resource_name = "batchAccount" } },
+    ["azpec.ClientOptions"] = { function (t) azpec.client(t):close() end, {} },
+    ["azpec.RetryOptions"] = { function (t) azpec.client { retry = t }:close() end, {} },
+    ["azpec.ClientSecretOptions"] = { function (t) azpec.credential.client_secret(t) end,
+      { tenant_id = "a", client_id = "b", client_secret = "c" } },
+  } do
+    it("the required fields of " .. class .. " are marked so, and only those", function ()
+      local call, least = table.unpack(case)
+      call(least)
+      for field, doc in pairs(fields_of(class)) do
+        local ok, text = pcall(call, kit.merged(least, { [field] = kit.none }))
+        local needed = not ok and text:find("bad field '" .. field .. "'", 1, true) ~= nil
+        assert(needed == not doc.optional, class .. ": " .. field)
+      end
+    end)
+  end
+
+  it("the defaults said there are those of the source", function ()
+    local fields, retry = meta.classes["azpec.ClientOptions"].fields, meta.classes["azpec.RetryOptions"].fields
+    local options = text_of "lua_module/options.c"
+    assert.truthy(fields.api_version.text:find(options:match 'api_version = SPAN%("([^"]+)"%)', 1, true))
+    assert.truthy(fields.timeout.text:find("default: " .. options:match '"timeout", (%d+)000%)' .. ".", 1, true))
+    local header = text_of "lua_module/core/retry.h"
+    assert.truthy(retry.max_tries.text:find("default: " .. header:match "%.max_tries = (%d+)", 1, true))
+    assert.truthy(retry.base_delay.text:find("default: 0." .. header:match "%.base_delay = (%d)00", 1, true))
+    assert.truthy(retry.max_delay.text:find("default: " .. header:match "%.max_delay = (%d+)000", 1, true))
+    for name, row in pairs(meta.aliases["azpec.Cloud"].values) do
+      local endpoint, authority = options:match('"' .. name .. '",%s*"([^"]+)",%s*"([^"]+)"')
+      assert.truthy(row:find(endpoint .. ", " .. authority, 1, true), name)
+    end
+  end)
+end)
+
+-- ---- results, errors, events ---------------------------------------------------------------------------------------
+
+-- The names that a source file gives to fields.
+local function set_names(text)
+  local names = {}
+  for call in text:gmatch "set_[%l]+(%b())" do
+    local name = call:match '^%(L,%s*"([%w_]+)"'
+    if name then names[name] = true end
+  end
+  for call in text:gmatch "lua_setfield(%b())" do
+    for name in call:gmatch '"([%w_]+)"' do names[name] = true end
+  end
+  return names
+end
+
+describe("azpec.meta.lua's tables hold what the module puts into them:", function ()
+  it("azpec.Error", function ()
+    local text = text_of "lua_module/lerror.c"
+    local names = set_names(text)
+    names.total = nil -- of elapsed
+    for name in text:gmatch '{ "%a+", "([%l_]+)" }' do names[name] = true end -- the service's, renamed
+    assert.same(keys(names), keys(fields_of "azpec.Error"))
+  end)
+
+  it("azpec.Elapsed: a number for each phase, and their sum", function ()
+    assert.same(keys(merged(meta.aliases["azpec.Phase"].values, { total = true })), keys(fields_of "azpec.Elapsed"))
+  end)
+
+  it("azpec.Error at run time", function ()
+    local client <close> = kit.client()
+    local _, err = client:update(kit.named())
+    local documented = fields_of "azpec.Error"
+    for k, v in pairs(err) do
+      local doc = assert(documented[k], k .. " is not documented")
+      local kind = type(v) == "table" and "azpec.Elapsed" or type(v)
+      assert(doc.type == kind or meta.aliases[doc.type], k)
+    end
+    for k, doc in pairs(documented) do assert(doc.optional or err[k] ~= nil, k) end
+  end)
+
+  it("azpec.Progress", function ()
+    local text = between("lua_module/lpoller.c", "static int l_progress", "\n}")
+    assert.same(keys(set_names(text)), keys(fields_of "azpec.Progress"))
+  end)
+
+  it("azpec.Ensured", function ()
+    local text = between("lua_module/lpoller.c", "static void push_ensured", "\n}")
+    assert.same(keys(set_names(text)), keys(fields_of "azpec.Ensured"))
+  end)
+
+  it("azpec.Event", function ()
+    assert.same(keys(set_names(text_of "lua_module/events.c")), keys(fields_of "azpec.Event"))
+  end)
+
+  it("azpec.Event at run time, sign-in included", function ()
+    local documented = fields_of "azpec.Event"
+    local types = { string = true, number = true, integer = true, boolean = true, ["true"] = true }
+    local function look(e)
+      for k, v in pairs(e) do
+        local doc = assert(documented[k], k .. " is not documented")
+        local kind = math.type(v) == "integer" and "integer" or type(v)
+        assert(not types[doc.type] or doc.type == kind or doc.type == "number" and kind == "integer"
+          or doc.type == "true" and v == true, k .. " is " .. kind)
+      end
+    end
+    for _, c in ipairs { azpec.credential.token { token = "t" },
+                         azpec.credential.client_secret { tenant_id = "a", client_id = "b", client_secret = "c" } } do
+      local client <close> = kit.client { credential = c, on_event = look,
+                                          retry = { max_tries = 2, base_delay = 0.01, max_delay = 1 } }
+      assert.equal("transport", select(2, client:update(kit.named { timeout = 5 })).kind)
+    end
+  end)
+
+  it("azpec.RateLimits", function ()
+    local names = words(between("lua_module/core/rate.c", "names%[RATE_COUNT%] = {", "};"), '"([%w-]+)"')
+    assert.same(keys(names), keys(fields_of "azpec.RateLimits"))
+  end)
+end)
+
+-- ---- the environment -----------------------------------------------------------------------------------------------
+
+describe("azpec.meta.lua's environment", function ()
+  local function documented()
+    local names = {}
+    for line in text_of(path):gmatch "%-%-%- %* (`[^\n]+)" do
+      for name in line:gmatch "`([%a_]+)`" do names[name] = true end
+    end
+    return names
+  end
+
+  local proxies = { https_proxy = true, HTTPS_PROXY = true, http_proxy = true, all_proxy = true, ALL_PROXY = true,
+                    no_proxy = true, NO_PROXY = true } -- libcurl's
+
+  it("names the variables that the source reads, and no others but libcurl's for proxies", function ()
+    local read = found('"([A-Z][A-Z0-9]*_[A-Z0-9_]+)"', "lua_module/options.c", "lua_module/lcredential.c")
+    assert.same(keys(merged(read, proxies)), keys(documented()))
+  end)
+
+  it("is read nowhere but in options.c", function ()
+    for line in io.popen "grep -l 'getenv(' lua_module/*.c lua_module/*/*.c":lines() do
+      assert.equal("lua_module/options.c", line)
+    end
+  end)
+end)
+
+it("azpec.meta.lua's classes are all used, and all that are used are there", function ()
+  local text = text_of(path)
+  for name in text:gmatch "azpec%.%u[%w]+" do
+    assert(meta.classes[name] or meta.aliases[name] or meta.enums[name], name .. " is not described")
+  end
+  for name in pairs(meta.classes) do
+    local _, n = text:gsub(name:gsub("%.", "%%.") .. "%f[^%w]", "")
+    assert(n >= 2 or name:find "^azpec%.?%l*$", name .. " is not used")
+  end
+end)
+
+it("azpec.meta.lua says the source of a rule by a name that its list explains, and no other", function ()
+  local text = text_of(path)
+  local explained = words(text, "%-%-%- %* %[([%a ]+)%]")
+  for line in text:gmatch "%-%-%- %* (%[[^:]+):" do
+    for name in line:gmatch "%[([%a ]+)%]" do explained[name] = true end
+  end
+  local cited = {}
+  for line in text:gmatch "[^\n]+" do
+    if not line:find "^%-%-%- %* %[" then
+      for name in line:gmatch "%[(%u[%a ]+)%]" do cited[name] = true end
+    end
+  end
+  assert.same(keys(explained), keys(cited))
+end)
