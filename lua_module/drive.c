@@ -6,6 +6,7 @@
 
 #include "events.h"
 #include "json.h"
+#include "lsignin.h"
 #include "sys.h"
 
 #define GUARD_TYPE "azpec.guard"
@@ -215,46 +216,6 @@ static void send(lua_State *L, int idx, struct lclient *c, struct job *job,
 	lua_settop(L, top);
 }
 
-/* What the host's function says of the token's end: s since 1970 as a number
-   or in digits; -1: nothing; 0: nonsense. */
-static int64_t expiry(lua_State *L, int idx) {
-	lua_Number n = lua_tonumber(L, idx);
-	if (lua_isnil(L, idx))
-		return -1;
-	return lua_isnumber(L, idx) && n > 0 && n < 1e12 ? (int64_t)n : 0;
-}
-
-/* The function returned: a token and its end, or nil and why. */
-static void got(lua_State *L, struct lclient *c, int idx) {
-	struct span s = span_of("it returned no token");
-	if (lua_type(L, idx) == LUA_TSTRING) {
-		s.p = lua_tolstring(L, idx, &s.n);
-		client_give(&c->core, s, expiry(L, idx + 1), sys_now());
-		return;
-	}
-	if (!lua_isnil(L, idx + 1))
-		s = client_text(L, c);
-	client_refuse(&c->core, s, sys_now());
-}
-
-/* Asks the host's function for a token; runs to its end here. */
-static void call_get(lua_State *L, int idx, struct lclient *c) {
-	const struct signin *s = &c->core.signin;
-	int top = lua_gettop(L);
-	lua_getiuservalue(L, idx, CUV_GET);
-	lua_pushlstring(L, s->scope.p, s->scope.n);
-	if (s->claims.n > 0)
-		lua_pushlstring(L, s->claims.p, s->claims.n);
-	else
-		lua_pushnil(L);
-	if (!client_call(L, c, 2, 2)) {
-		client_refuse(&c->core, client_text(L, c), sys_now());
-	} else {
-		got(L, c, top + 1);
-	}
-	lua_settop(L, top);
-}
-
 static void job_ended(struct lclient *c, struct job *job) {
 	struct poller *p = (struct poller *)job;
 	client_abort(c, job);
@@ -274,8 +235,9 @@ static int64_t turns(lua_State *L, int idx, struct lclient *c) {
 			if (++begun == MAX_BEGUN)
 				return now.mono;
 			break;
-		case CLIENT_CALL:
-			call_get(L, idx, c);
+		case CLIENT_NEED:
+			client_sent(&c->core, NULL, now);
+			lsignin_meet(L, idx);
 			break;
 		case CLIENT_ENDED:
 			job_ended(c, job);
@@ -299,11 +261,14 @@ void drive_step(lua_State *L, int idx) {
 	curlio_step(c->io);
 	while ((t = curlio_finished(c->io)))
 		feed(L, idx, c, t);
+	lsignin_step(L, idx);
 	until = turns(L, idx, c);
 	if (curlio_finished(c->io))
 		until = 0;
 	check_limits(c, sys_now());
 	until = sooner(until, sooner(curlio_due(c->io), c->limit));
+	if (c->child)
+		until = sooner(until, child_due(c->child));
 	set_due(c, until);
 	set_news(c);
 }

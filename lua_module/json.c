@@ -2,7 +2,9 @@
 #include "json.h"
 
 #include <lauxlib.h>
+#include <time.h>
 
+#include "core/date.h"
 #include "core/fail.h"
 
 enum { MAX_DEPTH = 64 };
@@ -164,13 +166,53 @@ static void read_resource(lua_State *L, int idx, struct facts *f) {
 	f->next_link = string_field(L, idx, "nextLink");
 }
 
+/* The Azure CLI's expiresOn has no zone: it is this machine's. */
+static int64_t local_expiry(struct span text) {
+	int64_t utc = date_token(text);
+	bool zone = text.n > 0 &&
+	            (text.p[text.n - 1] == 'Z' || text.p[text.n - 1] == 'z');
+	time_t t = (time_t)(utc / 1000);
+	struct tm parts;
+	if (utc < 0)
+		return -1;
+	if (zone || !gmtime_r(&t, &parts))
+		return utc / 1000;
+	parts.tm_isdst = -1;
+	return (int64_t)mktime(&parts);
+}
+
+/* What programs print: {accessToken, expires_on, expiresOn}, or {token,
+   expiresOn}. */
+static void read_program_token(lua_State *L, int idx, struct facts *f) {
+	f->access_token = string_field(L, idx, "accessToken");
+	if (!f->access_token.p)
+		f->access_token = string_field(L, idx, "token");
+	if (f->expires_on < 0)
+		f->expires_on = local_expiry(string_field(L, idx, "expiresOn"));
+}
+
+static void read_device(lua_State *L, int idx, struct facts *f) {
+	f->device_code = string_field(L, idx, "device_code");
+	f->user_code = string_field(L, idx, "user_code");
+	f->verification_uri = string_field(L, idx, "verification_uri");
+	f->prompt = string_field(L, idx, "message");
+	f->interval = integer_field(L, idx, "interval");
+}
+
 static void read_token(lua_State *L, int idx, struct facts *f) {
 	f->access_token = string_field(L, idx, "access_token");
+	f->refresh_token = string_field(L, idx, "refresh_token");
+	f->timestamp = string_field(L, idx, "timestamp");
 	f->expires_in = integer_field(L, idx, "expires_in");
 	f->expires_on = integer_field(L, idx, "expires_on");
 	f->refresh_in = integer_field(L, idx, "refresh_in");
 	f->trace_id = string_field(L, idx, "trace_id");
 	f->correlation_id = string_field(L, idx, "correlation_id");
+	f->expires_text = string_field(L, idx, "expires_on");
+	if (!f->access_token.p)
+		read_program_token(L, idx, f);
+	if (!f->access_token.p)
+		read_device(L, idx, f);
 }
 
 static struct span without_bom(struct span s) {

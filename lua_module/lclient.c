@@ -173,26 +173,28 @@ static void set_user_values(lua_State *L, struct lclient *c) {
 	lua_setiuservalue(L, -2, CUV_POOL);
 }
 
-/* The credential, read once: later changes of the environment change
+/* The credentials, read once: later changes of the environment change
    nothing.  options at index 1, client at the top. */
 static void set_signin(lua_State *L, struct lclient *c,
                        const struct client_options *o) {
-	struct signin_spec spec = { .authority = o->authority_host,
-		                    .scope = o->scope };
-	uint32_t seed;
+	struct signin_spec specs[MAX_LINKS];
+	struct signin *s = &c->core.signin;
 	int top = lua_gettop(L);
+	uint32_t seed;
+	size_t count;
 	options_push(L, 1, "credential");
-	lcredential_read(L, lua_gettop(L), &spec);
-	lua_setiuservalue(L, top, CUV_GET);
+	count = lcredential_push(L, top + 1, specs);
 	if (!sys_random(&seed, sizeof seed))
 		luaL_error(L, "the system has no random bytes to give");
-	if (!signin_init(&c->core.signin, &c->mem, &spec, seed)) {
-		signin_free(&c->core.signin);
+	if (!signin_init(s, &c->mem, specs, count, o->authority_host, o->scope,
+	                 seed)) {
+		signin_free(s);
 		luaL_error(L, "not enough memory");
 	}
-	c->core.signin.retry = o->retry;
-	if (o->retry.max_tries > SIGNIN_TRIES)
-		c->core.signin.retry.max_tries = SIGNIN_TRIES;
+	lua_setiuservalue(L, top, CUV_LINKS);
+	s->retry = o->retry;
+	if (s->retry.max_tries > SIGNIN_TRIES)
+		s->retry.max_tries = SIGNIN_TRIES;
 	lua_settop(L, top);
 }
 
@@ -311,6 +313,8 @@ static int l_close(lua_State *L) {
 		        "the client was closed: what the service was "
 		        "asked to do goes on");
 		c->open = false;
+		child_end(c->child, forked);
+		c->child = NULL;
 		curlio_close(c->io, forked);
 		pollset_due(c->ps, NEVER);
 		if (c->armed > 0 && !forked)
@@ -333,6 +337,8 @@ static void leave_parent(lua_State *L, int idx, struct lclient *c) {
 	end_all(L, idx, c,
 	        "this process was forked off: the operation is its "
 	        "parent's");
+	child_end(c->child, true);
+	c->child = NULL;
 	curlio_close(c->io, true);
 	pollset_give(c->pool, c->ps, true);
 	c->ps = NULL;

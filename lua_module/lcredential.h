@@ -9,11 +9,14 @@
 
 #define CREDENTIAL_TYPE "azpec.credential"
 
+enum { MAX_LINKS = 16 }; /* of a chain */
+
 /* Pushes the table azpec.credential.  [-0, +1] */
 void lcredential_open(lua_State *L);
-/* The credential at idx, or what the environment offers where it is nil.  The
-   spans are anchored: in its table, which is pushed.  Its token function, or
-   nil, is pushed above.  [-0, +2] */
-void lcredential_read(lua_State *L, int idx, struct signin_spec *spec);
+/* The credential at idx, or the default chain where it is nil: fills specs and
+   returns how many.  Pushes the list of their fields, which anchors all
+   strings of specs.  [-0, +1] */
+size_t lcredential_push(lua_State *L, int idx,
+                        struct signin_spec specs[MAX_LINKS]);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <lua.h>
 
+#include "child.h"
 #include "core/client.h"
 #include "curlio.h"
 #include "options.h"
@@ -24,7 +25,7 @@ enum {
 	CUV_CODEC,       /* our instance of lua-cjson */
 	CUV_WAIT,        /* the waiter, nil: block */
 	CUV_EVENT,       /* on_event, or nil */
-	CUV_GET,         /* the token function, or nil */
+	CUV_LINKS,       /* the fields of each link's credential */
 	CUV_ANCHOR,      /* strings that C points to */
 	CUV_POOL,        /* the Lua state's pool of descriptors */
 	CUV_COUNT = CUV_POOL
@@ -50,6 +51,7 @@ struct lclient {
 	struct pollset_pool *pool;
 	struct pollset *ps;
 	struct curlio *io;
+	struct child *child; /* that the sign-in waits for, or NULL */
 	struct url origins[MAX_ORIGINS];
 	struct op_defaults defaults;
 	struct curlio_config io_config; /* strings anchored in CUV_ANCHOR */

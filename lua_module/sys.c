@@ -1,8 +1,12 @@
 #include "sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 static int64_t clock_ms(clockid_t id) {
 	struct timespec t;
@@ -27,4 +31,43 @@ bool sys_random(void *p, size_t n) {
 		}
 	}
 	return true;
+}
+
+/* A signal may come in between; a file does not block. */
+static ssize_t read_some(int fd, char *p, size_t n) {
+	ssize_t got;
+	do
+		got = read(fd, p, n);
+	while (got < 0 && errno == EINTR);
+	return got;
+}
+
+static const char *read_all(int fd, size_t max, struct buf *out) {
+	char block[1024];
+	ssize_t got;
+	while ((got = read_some(fd, block, sizeof block)) > 0) {
+		if (out->n + (size_t)got > max)
+			return "larger than it may be";
+		buf_add(out, (struct span){ block, (size_t)got });
+	}
+	mem_wipe(block, sizeof block);
+	return got < 0 ? "it cannot be read" : NULL;
+}
+
+const char *sys_read(const char *path, size_t max, bool strict,
+                     struct buf *out) {
+	int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+	struct stat st;
+	const char *why = NULL;
+	int fd = open(path, strict ? flags | O_NOFOLLOW : flags);
+	if (fd < 0)
+		return errno == ENOENT   ? "no such file"
+		       : errno == EACCES ? "permission denied"
+		                         : "it cannot be opened";
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+		why = "not a regular file";
+	if (!why)
+		why = read_all(fd, max, out);
+	close(fd);
+	return why;
 }

@@ -1,5 +1,5 @@
 /*
- * sys.h -- what only the operating system knows: the time, and randomness.
+ * sys.h -- what only the operating system knows: the time, randomness, files.
  * The core is handed both as arguments.
  */
 #ifndef AZPEC_SYS_H
@@ -10,5 +10,10 @@
 struct now sys_now(void);
 /* Fills p with random bytes.  False: the system has none to give. */
 bool sys_random(void *p, size_t n);
+
+/* Reads a small file into out.  strict: a regular file, and no symbolic link.
+   NULL: fine; otherwise why not, in the system's words. */
+const char *sys_read(const char *path, size_t max, bool strict,
+                     struct buf *out);
 
 #endif

@@ -58,18 +58,38 @@ struct span span_from(struct span s, size_t at) {
 
 size_t span_utf8(struct span s) {
 	unsigned char c = s.n > 0 ? (unsigned char)*s.p : 0xff;
+	unsigned char d = s.n > 1 ? (unsigned char)s.p[1] : 0;
 	size_t n = c < 0x80   ? 1
 	           : c < 0xc2 ? 0
 	           : c < 0xe0 ? 2
 	           : c < 0xf0 ? 3
 	           : c < 0xf5 ? 4
 	                      : 0;
-	if (n > s.n)
-		return 0;
+	if (n > s.n || (c == 0xe0 && d < 0xa0) || (c == 0xed && d > 0x9f) ||
+	    (c == 0xf0 && d < 0x90) || (c == 0xf4 && d > 0x8f))
+		return 0; /* overlong, a surrogate, or beyond U+10FFFF */
 	for (size_t i = 1; i < n; i++)
 		if (((unsigned char)s.p[i] & 0xc0) != 0x80)
 			return 0;
 	return n;
+}
+
+static bool is_one_of(char c, const char *any) {
+	while (*any && *any != c)
+		any++;
+	return *any != '\0';
+}
+
+/* Cuts the next word off; the characters of `parting` part words. */
+struct span span_word(struct span *s, const char *parting) {
+	struct span w;
+	while (s->n > 0 && is_one_of(*s->p, parting))
+		*s = span_from(*s, 1);
+	w = (struct span){ s->p, 0 };
+	while (w.n < s->n && !is_one_of(s->p[w.n], parting))
+		w.n++;
+	*s = span_from(*s, w.n);
+	return w;
 }
 
 bool span_uint(struct span s, int64_t *out) {

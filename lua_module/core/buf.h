@@ -40,6 +40,8 @@ struct span span_trim(struct span s); /* blanks, tabs, line ends cut off */
 struct span span_from(struct span s, size_t at); /* the rest after at bytes */
 /* The length of the UTF-8 character at the head of s; 0: malformed. */
 size_t span_utf8(struct span s);
+/* Cuts the next word off; the characters of `parting` part words. */
+struct span span_word(struct span *s, const char *parting);
 bool span_uint(struct span s, int64_t *out); /* digits only, no overflow */
 
 struct buf {

@@ -128,6 +128,7 @@ void client_resume(struct client *c, struct job *j) {
 
 void client_lost_signin(struct client *c) {
 	c->signin.in_flight = false;
+	c->signin.need = NEED_NOTHING;
 	c->signin_transfer = NULL;
 }
 
@@ -264,8 +265,8 @@ enum client_want client_next(struct client *c, struct now now, struct job **job,
 		signin = signin_next(&c->signin, now, request, until);
 		if (signin == SIGNIN_SEND)
 			return CLIENT_SEND;
-		if (signin == SIGNIN_CALL)
-			return CLIENT_CALL;
+		if (signin == SIGNIN_NEED)
+			return CLIENT_NEED;
 	} while (tell_tokenless(c, now));
 	if (c->heap_n > 0 && c->heap[0]->due < *until)
 		*until = c->heap[0]->due;
@@ -294,13 +295,6 @@ void client_feed(struct client *c, struct job *job, const struct reply *r,
 	}
 }
 
-void client_give(struct client *c, struct span token, int64_t expires_on,
-                 struct now now) {
-	signin_give(&c->signin, token, expires_on, now);
-	tell_tokenless(c, now);
-}
-
-void client_refuse(struct client *c, struct span why, struct now now) {
-	signin_refuse(&c->signin, why, now);
+void client_signed(struct client *c, struct now now) {
 	tell_tokenless(c, now);
 }

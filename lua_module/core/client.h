@@ -42,7 +42,7 @@ struct client {
 
 enum client_want {
 	CLIENT_SEND,  /* start *request for *job (NULL: the sign-in) */
-	CLIENT_CALL,  /* call the host's token function */
+	CLIENT_NEED,  /* see to what signin.need says, after client_sent */
 	CLIENT_ENDED, /* *job is over: drop its transfer if it has one */
 	CLIENT_WAIT,  /* nothing to do until *until or the next feed */
 };
@@ -67,10 +67,8 @@ enum client_want client_next(struct client *c, struct now now, struct job **job,
                              struct request *request, int64_t *until);
 /* The request that client_next gave is on its way. */
 void client_sent(struct client *c, struct job *job, struct now now);
-/* The host's token function answered, or failed. */
-void client_give(struct client *c, struct span token, int64_t expires_on,
-                 struct now now);
-void client_refuse(struct client *c, struct span why, struct now now);
+/* The sign-in was told something that it needed: who waits for it hears. */
+void client_signed(struct client *c, struct now now);
 /* What came back; job NULL: for the sign-in. */
 void client_feed(struct client *c, struct job *job, const struct reply *r,
                  const struct facts *f, struct now now);

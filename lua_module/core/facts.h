@@ -35,12 +35,18 @@ struct facts {
 	struct span access_token, refresh_token;
 	int64_t expires_in, expires_on, refresh_in; /* s; -1: not there */
 	struct span oauth_error, trace_id, correlation_id, timestamp;
+	struct span expires_text; /* expires_on or expiresOn, when a text */
+
+	/* the device authorization endpoint */
+	struct span device_code, user_code, verification_uri, prompt;
+	int64_t interval; /* s; -1: not there */
 };
 
 #define NO_FACTS                                                               \
 	((struct facts){ .percent = -1,                                        \
 	                 .expires_in = -1,                                     \
 	                 .expires_on = -1,                                     \
-	                 .refresh_in = -1 })
+	                 .refresh_in = -1,                                     \
+	                 .interval = -1 })
 
 #endif

@@ -82,8 +82,6 @@ bool reply_header_next(const struct reply *r, const char *name, size_t *at,
    (absent, zero, past, garbage).  retry-after-ms and x-ms-retry-after-ms win
    over Retry-After (seconds or an HTTP date, RFC 9110 5.6.7). */
 int64_t http_retry_after(const struct reply *r, int64_t wall);
-/* An HTTP date in any of its three forms as ms since 1970; -1: not one. */
-int64_t http_date(struct span text);
 /* WWW-Authenticate: the decoded claims of a Bearer challenge. */
 bool http_claims(const struct reply *r, struct buf *claims);
 

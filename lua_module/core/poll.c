@@ -54,7 +54,7 @@ static void take(struct poll *p, enum poll_source source, struct buf *url) {
 void poll_follow(struct poll *p, const struct reply *r, struct span base,
                  const struct url *origins, size_t count) {
 	struct buf async, location;
-	bool has_async, has_location;
+	bool has_async, has_location, bad_async;
 	buf_init(&async, p->url.mem, MAX_URL);
 	buf_init(&location, p->url.mem, MAX_URL);
 	p->untrusted = false;
@@ -62,6 +62,7 @@ void poll_follow(struct poll *p, const struct reply *r, struct span base,
 		pick(p, r, "azure-asyncoperation", base, origins, count,
 	             &async) ||
 		pick(p, r, "operation-location", base, origins, count, &async);
+	bad_async = p->untrusted;
 	has_location = pick(p, r, "location", base, origins, count, &location);
 	if (has_async && has_location &&
 	    span_eq(buf_span(&async), buf_span(&location)))
@@ -70,7 +71,7 @@ void poll_follow(struct poll *p, const struct reply *r, struct span base,
 		take(p, POLL_ASYNC, &async);
 	else if (has_location && p->source != POLL_ASYNC)
 		take(p, POLL_LOCATION, &location);
-	else if (p->untrusted)
+	else if (p->untrusted && (bad_async || p->source != POLL_ASYNC))
 		poll_resource(p);
 	buf_free(&async);
 	buf_free(&location);

@@ -1,114 +1,132 @@
-/* signin.c -- what each kind of credential sends, and when a token is old. */
+/* signin.c -- the token's life, and the chain of those who may provide one. */
 #include "signin.h"
 
+#include "flow.h"
+
 enum {
-	MAX_TEXT = 64 * 1024,
+	MAX_TEXT = 256 * 1024,
 	EARLY = 300000,      /* ms before its end that a token is renewed */
+	LONG = 7200000,      /* ms: a token that lives longer ... */
 	PAUSE = 30000,       /* ms between tries to renew a living token */
-	TRY_TIMEOUT = 30000, /* ms for one token request */
-	ASSUMED = 3600,      /* s a token lives that does not say */
+	ABSENT_FOR = 300000, /* ms that "not here" is believed */
 };
 
 /* What a token's whole life may be: ten years; longer is nonsense. */
 static const int64_t longest = (int64_t)10 * 365 * 24 * 3600;
 
+/* ---- birth and death ---------------------------------------------------- */
+
+static bool link_init(struct link *l, const struct mem *mem,
+                      const struct signin_spec *spec) {
+	size_t n = 0;
+	*l = (struct link){ .spec = *spec, .took = -1 };
+	buf_init(&l->text, mem, MAX_TEXT);
+	buf_init(&l->refresh_token, mem, MAX_TEXT);
+	buf_init(&l->why, mem, MAX_TEXT);
+	l->text.secret = l->refresh_token.secret = true;
+	for (int i = 0; i < SV_COUNT; i++)
+		n += spec->value[i].n + 1;
+	if (!buf_reserve(&l->text, n))
+		return false;
+	for (int i = 0; i < SV_COUNT; i++) {
+		struct span *s = &l->spec.value[i];
+		struct span copy = { l->text.p + l->text.n, s->n };
+		if (!s->p)
+			continue;
+		buf_add(&l->text, *s);
+		*s = copy;
+	}
+	return true;
+}
+
+static void init_buffers(struct signin *s, const struct mem *mem) {
+	struct buf *all[] = { &s->authority, &s->scope, &s->token,
+		              &s->claims,    &s->work,  &s->assertion,
+		              &s->device };
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		buf_init(all[i], mem, MAX_TEXT);
+		all[i]->secret = true;
+	}
+	fail_init(&s->fail, mem);
+}
+
 bool signin_init(struct signin *s, const struct mem *mem,
-                 const struct signin_spec *spec, uint32_t seed) {
+                 const struct signin_spec *specs, size_t count,
+                 struct span authority, struct span scope, uint32_t seed) {
 	*s = (struct signin){ .mem = mem,
-		              .kind = spec->kind,
 		              .retry = RETRY_DEFAULT,
 		              .random = seed | 1 };
-	struct {
-		struct buf *to;
-		struct span from;
-	} all[] = {
-		{ &s->authority, spec->authority },
-		{ &s->tenant_id, spec->tenant_id },
-		{ &s->client_id, spec->client_id },
-		{ &s->secret, spec->secret },
-		{ &s->scope, spec->scope },
-		{ &s->token, NO_SPAN },
-		{ &s->claims, NO_SPAN },
-	};
-	bool ok = true;
 	s->retry.max_tries = 3;
-	fail_init(&s->fail, mem);
-	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-		buf_init(all[i].to, mem, MAX_TEXT);
-		all[i].to->secret =
-			all[i].to == &s->secret || all[i].to == &s->token;
-		if (all[i].from.p)
-			buf_add(all[i].to, all[i].from);
-		ok = ok && !all[i].to->failed;
-	}
-	return ok;
+	init_buffers(s, mem);
+	buf_add(&s->authority, authority);
+	buf_add(&s->scope, scope);
+	s->links = mem_resize(mem, NULL, 0, count * sizeof *s->links);
+	if (!s->links || s->authority.failed || s->scope.failed)
+		return false;
+	for (s->count = 0; s->count < count; s->count++)
+		if (!link_init(&s->links[s->count], mem, &specs[s->count])) {
+			s->count++;
+			return false;
+		}
+	return true;
 }
 
 void signin_free(struct signin *s) {
-	buf_free(&s->authority);
-	buf_free(&s->tenant_id);
-	buf_free(&s->client_id);
-	buf_free(&s->secret);
-	buf_free(&s->scope);
-	buf_free(&s->token);
-	buf_free(&s->claims);
+	struct buf *all[] = { &s->authority, &s->scope, &s->token,
+		              &s->claims,    &s->work,  &s->assertion,
+		              &s->device };
+	for (size_t i = 0; i < s->count; i++) {
+		buf_free(&s->links[i].text);
+		buf_free(&s->links[i].refresh_token);
+		buf_free(&s->links[i].why);
+	}
+	if (s->links)
+		mem_resize(s->mem, s->links, s->count * sizeof *s->links, 0);
+	s->links = NULL;
+	s->count = 0;
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		buf_free(all[i]);
 	fail_free(&s->fail);
 }
 
 /* ---- the token's life --------------------------------------------------- */
 
-/* Ends the fetch.  A token that still lives is none the worse for it. */
-static void give_up(struct signin *s, struct now now) {
-	s->wanted = s->in_flight = false;
-	if (s->live)
-		s->refresh_at = now.mono + PAUSE;
+const struct link *signin_link(const struct signin *s) {
+	return &s->links[s->at];
 }
 
-/* What can stand in a header field without ending it. */
-static bool printable(struct span s) {
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] <= ' ' || s.p[i] > '~')
-			return false;
-	return s.n > 0;
+static const struct flow *flow_of(const struct signin *s) {
+	return s->links[s->at].spec.flow;
 }
 
-static void take(struct signin *s, struct span token, int64_t lives,
-                 int64_t refresh_in, struct now now) {
-	if (!printable(token)) {
-		fail_set(&s->fail, FAIL_CREDENTIAL, PHASE_TOKEN,
-		         "the token is empty or holds characters that cannot "
-		         "stand in a header field");
-		give_up(s, now);
-		return;
-	}
-	buf_set(&s->token, token);
-	if (s->token.failed) {
-		fail_set(&s->fail, FAIL_LIMIT, PHASE_TOKEN,
-		         "the token is larger than allowed");
-		s->live = false;
-		give_up(s, now);
-		return;
-	}
-	s->generation++;
-	s->live = true;
-	s->wanted = false;
-	s->fail.kind = FAIL_NONE;
-	s->expires = s->sent_at + lives * 1000;
-	s->refresh_at = refresh_in > 0 && refresh_in < lives
-	                        ? s->sent_at + refresh_in * 1000
-	                        : s->expires - EARLY;
-	if (s->refresh_at <= now.mono) /* short-lived: use half of it */
-		s->refresh_at = now.mono + (s->expires - now.mono) / 2;
-	buf_clear(&s->claims);
+void signin_step(struct signin *s, int step, int64_t not_before) {
+	s->step = step;
+	s->tries = 0;
+	s->not_before = not_before;
+}
+
+static void try_link(struct signin *s, size_t at, struct now now) {
+	s->at = at;
+	s->began = now.mono;
+	buf_clear(&s->assertion);
+	buf_clear(&s->device);
+	signin_step(s, 0, now.mono);
 }
 
 static void begin(struct signin *s, struct now now) {
 	if (s->wanted)
 		return;
 	s->wanted = true;
-	s->tries = 0;
-	s->not_before = now.mono;
+	s->in_flight = false;
 	s->fail.kind = FAIL_NONE;
+	try_link(s, s->chosen ? s->chosen - 1 : 0, now);
+}
+
+/* Ends the fetch.  A token that still lives is none the worse for it. */
+static void give_up(struct signin *s, struct now now) {
+	s->wanted = s->in_flight = false;
+	if (s->live)
+		s->refresh_at = now.mono + PAUSE;
 }
 
 uint32_t signin_token(struct signin *s, uint32_t refused, struct span claims,
@@ -129,240 +147,254 @@ const struct fail *signin_failure(const struct signin *s) {
 	return s->wanted || s->fail.kind == FAIL_NONE ? NULL : &s->fail;
 }
 
-/* ---- ready tokens ------------------------------------------------------- */
+/* What can stand in a header field without ending it. */
+static bool printable(struct span s) {
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] <= ' ' || s.p[i] > '~')
+			return false;
+	return s.n > 0;
+}
 
-static void give_ready(struct signin *s, struct now now) {
-	s->sent_at = now.mono;
-	if (s->generation == 0) {
-		take(s, buf_span(&s->secret), longest, -1, now);
+/* Five minutes early, at half its life when that is short or very long, or
+   when the authority says so. */
+static int64_t refresh_after(int64_t life, int64_t refresh_in) {
+	if (refresh_in > 0 && refresh_in * 1000 < life)
+		return refresh_in * 1000;
+	return life > LONG || life < 2 * EARLY ? life / 2 : life - EARLY;
+}
+
+void signin_take(struct signin *s, struct span token, int64_t lives,
+                 int64_t refresh_in, struct now now) {
+	struct link *l = &s->links[s->at];
+	const char *why = !printable(token)
+	                          ? "the token is empty or holds characters "
+	                            "that cannot stand in a header field"
+	                  : lives <= 0 || lives > longest
+	                          ? "the token's time of expiry makes no sense"
+	                          : NULL;
+	if (!why) {
+		buf_set(&s->token, token);
+		if (s->token.failed)
+			why = "the token is larger than allowed";
+	}
+	if (why) {
+		s->live = s->live && !s->token.failed;
+		fail_set(&s->fail, FAIL_CREDENTIAL, PHASE_TOKEN, why);
+		signin_fail(s, now);
 		return;
 	}
-	fail_set(&s->fail, FAIL_CREDENTIAL, PHASE_TOKEN,
-	         "the token that was given cannot be renewed");
-	s->fail.hint = "give a function (azpec.credential.token{get = ...}) or "
-		       "another credential";
-	give_up(s, now);
+	s->generation++;
+	s->live = true;
+	s->wanted = s->in_flight = false;
+	s->chosen = s->at + 1;
+	s->fail.kind = FAIL_NONE;
+	l->took = now.mono - s->began;
+	buf_clear(&l->why);
+	s->expires = s->sent_at + lives * 1000;
+	s->refresh_at = s->sent_at + refresh_after(lives * 1000, refresh_in);
+	buf_clear(&s->claims);
+	buf_clear(&s->assertion);
+	buf_clear(&s->device);
 }
 
-static void no_credential(struct signin *s, struct now now) {
-	fail_set(&s->fail, FAIL_CREDENTIAL, PHASE_TOKEN,
-	         "no credential: none was given, and the environment has "
-	         "neither AZURE_TENANT_ID, AZURE_CLIENT_ID and "
-	         "AZURE_CLIENT_SECRET nor AZURE_ACCESS_TOKEN");
-	s->fail.hint = "set these variables, or give one of azpec.credential's "
-		       "values as `credential`";
-	give_up(s, now);
+/* ---- the chain ---------------------------------------------------------- */
+
+void signin_describe(struct signin *s, const char *message,
+                     struct span detail) {
+	fail_set(&s->fail, FAIL_CREDENTIAL, PHASE_TOKEN, message);
+	if (detail.n > 0)
+		signin_add(s, detail);
 }
 
-void signin_give(struct signin *s, struct span token, int64_t expires_on,
-                 struct now now) {
-	int64_t lives = expires_on < 0 ? ASSUMED : expires_on - now.wall / 1000;
-	s->in_flight = false;
-	s->sent_at = now.mono;
-	if (lives <= 0 || lives > longest) {
-		fail_set(&s->fail, FAIL_CREDENTIAL, PHASE_TOKEN,
-		         "the token function's expires_on is not in the "
-		         "future, or absurdly far in it");
-		give_up(s, now);
-		return;
-	}
-	take(s, token, lives, -1, now);
+void signin_add(struct signin *s, struct span text) {
+	fail_add_without(&s->fail, text, s->links[s->at].spec.value[SV_SECRET]);
 }
 
-void signin_refuse(struct signin *s, struct span why, struct now now) {
-	fail_set(&s->fail, FAIL_CREDENTIAL, PHASE_TOKEN,
-	         "the token function failed: ");
-	fail_add_without(&s->fail, why, buf_span(&s->secret));
-	give_up(s, now);
-}
-
-/* ---- client_secret ------------------------------------------------------ */
-
-/* Entra's error numbers that a person can act on.  The texts may change, the
-   numbers have not ("Microsoft Entra authentication and authorization error
-   codes"). */
-static const char *hint_for(struct span description) {
-	static const struct {
-		const char *number, *hint;
-	} hints[] = {
-		{ "AADSTS7000215", "the client secret is wrong: give the "
-		                   "secret's value, not its id" },
-		{ "AADSTS7000222", "the client secret has expired: make a new "
-		                   "one for the application" },
-		{ "AADSTS700016", "no such application in this tenant: check "
-		                  "client_id and tenant_id" },
-		{ "AADSTS7000112", "the application is disabled" },
-		{ "AADSTS90002", "no such tenant: check tenant_id and the "
-		                 "cloud" },
-		{ "AADSTS900023", "tenant_id is neither a GUID nor a domain" },
-		{ "AADSTS90038", "the tenant belongs to another cloud: check "
-		                 "cloud or authority_host" },
-		{ "AADSTS500011", "the scope's resource is unknown in this "
-		                  "tenant: check cloud or scope" },
-		{ "AADSTS70011", "the scope is not valid: it ends in "
-		                 "/.default" },
-	};
-	for (size_t i = 0; i < sizeof hints / sizeof *hints; i++) {
-		struct span number = span_of(hints[i].number);
-		/* the number is followed by a colon */
-		if (span_istarts(description, number) &&
-		    description.n > number.n && description.p[number.n] == ':')
-			return hints[i].hint;
-	}
-	return NULL;
-}
-
-/* The number at the head of the description is the code people look up. */
-static struct span number_of(struct span description) {
-	size_t n = 0;
-	if (!span_istarts(description, SPAN("AADSTS")))
-		return NO_SPAN;
-	while (n < description.n && description.p[n] != ':')
-		n++;
-	return (struct span){ description.p, n < 32 ? n : 32 };
-}
-
-static void describe_refusal(struct signin *s, const struct reply *r,
-                             const struct facts *f, struct now now) {
+/* "azure_cli: not installed (12 ms); ..." */
+static void add_links(struct signin *s) {
 	struct buf *m = &s->fail.message;
-	struct span code = number_of(f->message);
-	bool told = f->oauth_error.n > 0;
-	struct span type = reply_header(r, "content-type");
-	fail_set(&s->fail,
-	         r->status >= 300 && r->status < 400 ? FAIL_PROTOCOL
-	                                             : FAIL_CREDENTIAL,
-	         PHASE_TOKEN, told ? "sign-in refused: " : "sign-in failed: ");
-	buf_add(&s->fail.code, code.n > 0 ? code : f->oauth_error);
-	if (told)
-		fail_add_without(&s->fail, f->oauth_error,
-		                 buf_span(&s->secret));
-	if (f->message.n > 0) {
+	for (size_t i = 0; i < s->count; i++) {
+		struct link *l = &s->links[i];
+		if (l->took < 0)
+			continue;
+		buf_adds(m, i == 0 ? "" : "; ");
+		buf_adds(m, l->spec.flow->name);
 		buf_adds(m, ": ");
-		fail_add_without(&s->fail, f->message, buf_span(&s->secret));
-	} else if (!told) {
-		/* the body is not shown: it might echo the form */
-		buf_adds(m, "the answer is not an OAuth error but ");
-		fail_add(&s->fail, type.n > 0 ? type : SPAN("nothing known"));
+		buf_add(m, buf_span(&l->why));
+		buf_adds(m, " (");
+		buf_addint(m, l->took);
+		buf_adds(m, " ms)");
 	}
-	buf_adds(m, " (HTTP ");
-	buf_addint(m, r->status);
-	buf_adds(m, ")");
-	s->fail.http_status = r->status;
-	s->fail.retry_after = http_retry_after(r, now.wall);
-	s->fail.retryable = r->status == 429 || r->status >= 500;
-	s->fail.hint = hint_for(f->message);
-	buf_set(&s->fail.request_id, f->trace_id);
-	buf_set(&s->fail.correlation_id, f->correlation_id);
 }
+
+static void close_link(struct signin *s, struct now now) {
+	struct link *l = &s->links[s->at];
+	l->took = now.mono - s->began;
+	buf_set(&l->why, buf_span(&s->fail.message));
+}
+
+static void next_link(struct signin *s, struct now now) {
+	s->in_flight = false;
+	s->chosen = 0;
+	if (s->at + 1 < s->count) {
+		s->fail.kind = FAIL_NONE;
+		try_link(s, s->at + 1, now);
+		return;
+	}
+	if (s->count > 1) {
+		const char *hint = s->fail.hint;
+		fail_set(&s->fail, FAIL_CREDENTIAL, PHASE_TOKEN,
+		         "no credential of the chain gave a token: ");
+		add_links(s);
+		s->fail.hint = hint;
+	}
+	give_up(s, now);
+}
+
+void signin_fail(struct signin *s, struct now now) {
+	close_link(s, now);
+	if (s->links[s->at].spec.developer) {
+		next_link(s, now);
+		return;
+	}
+	s->chosen = 0;
+	give_up(s, now);
+}
+
+void signin_absent(struct signin *s, const char *why, struct span detail,
+                   struct now now) {
+	signin_describe(s, why, detail);
+	close_link(s, now);
+	next_link(s, now);
+}
+
+/* ---- what happened ------------------------------------------------------ */
 
 static void describe_net(struct signin *s, const struct reply *r) {
-	fail_set(&s->fail, fail_kind_of_net(r->error), PHASE_TOKEN,
-	         "sign-in failed: ");
+	signin_describe(s, "sign-in failed: ", NO_SPAN);
+	s->fail.kind = fail_kind_of_net(r->error);
 	buf_adds(&s->fail.message, net_error_text(r->error));
 	if (r->note.n > 0) {
 		buf_adds(&s->fail.message, ": ");
-		fail_add_without(&s->fail, buf_span(&r->note),
-		                 buf_span(&s->secret));
+		signin_add(s, buf_span(&r->note));
 	}
 	s->fail.retryable = r->error != NET_CERT && r->error != NET_CA;
 }
 
-static void accept(struct signin *s, const struct reply *r,
-                   const struct facts *f, struct now now) {
-	int64_t lives = f->expires_in;
-	if (lives < 0 && f->expires_on >= 0)
-		lives = f->expires_on - now.wall / 1000;
-	if (f->access_token.n > 0 && lives > 0 && lives <= longest) {
-		take(s, f->access_token, lives, f->refresh_in, now);
-		return;
-	}
-	fail_set(&s->fail, FAIL_PROTOCOL, PHASE_TOKEN,
-	         f->access_token.n == 0
-	                 ? "the authority's answer holds no access_token"
-	                 : "the token's expires_in makes no sense");
-	s->fail.http_status = r->status;
-	give_up(s, now);
-}
-
 static bool again(struct signin *s, const struct reply *r, struct now now) {
+	const struct flow *flow = flow_of(s);
 	int64_t asked = r->error == NET_OK ? http_retry_after(r, now.wall) : -1;
-	int64_t delay;
+	int64_t delay = -1;
 	s->tries++;
-	if (!retry_worthwhile(&s->retry, r, NO_SPAN))
-		return false;
 	s->random = s->random * 1664525u + 1013904223u;
-	delay = retry_delay(&s->retry, s->tries, asked, s->random >> 8);
+	if (flow->again)
+		delay = flow->again(s, r, asked);
+	else if (retry_worthwhile(&s->retry, r, NO_SPAN))
+		delay = retry_delay(&s->retry, s->tries, asked, s->random >> 8);
 	if (delay < 0)
 		return false;
 	s->not_before = now.mono + delay;
 	return true;
 }
 
+/* A source that nobody answers for is not here, when it was only probed. */
+static void nobody(struct signin *s, const struct reply *r, struct now now) {
+	struct link *l = &s->links[s->at];
+	describe_net(s, r);
+	if (!l->spec.probed) {
+		signin_fail(s, now);
+		return;
+	}
+	l->absent_until = now.mono + ABSENT_FOR;
+	close_link(s, now);
+	next_link(s, now);
+}
+
 void signin_feed(struct signin *s, const struct reply *r, const struct facts *f,
                  struct now now) {
-	if (!s->in_flight)
+	if (!s->in_flight || s->need != NEED_NOTHING)
 		return;
 	s->in_flight = false;
 	if (again(s, r, now))
 		return;
-	if (r->error != NET_OK) {
-		describe_net(s, r);
-		give_up(s, now);
-	} else if (r->status == 200 || r->status == 201) {
-		accept(s, r, f, now);
-	} else {
-		describe_refusal(s, r, f, now);
-		give_up(s, now);
-	}
+	if (r->error != NET_OK)
+		nobody(s, r, now);
+	else
+		flow_of(s)->fed(s, r, f, now);
 }
 
-/* The challenge's claims stand alone: this client declares no capability of
-   its own (a token of an hour needs no revocation protocol). */
-static void build(const struct signin *s, struct request *q) {
-	request_clear(q);
-	q->method = HTTP_POST;
-	q->timeout_ms = TRY_TIMEOUT;
-	q->allow_http = span_istarts(buf_span(&s->authority), SPAN("http:"));
-	q->no_proxy = q->allow_http; /* it would read the secret */
-	buf_add(&q->url, buf_span(&s->authority));
-	buf_addc(&q->url, '/');
-	url_encode(&q->url, buf_span(&s->tenant_id));
-	buf_adds(&q->url, "/oauth2/v2.0/token");
-	request_header(q, "Accept", SPAN("application/json"));
-	request_header(q, "Content-Type",
-	               SPAN("application/x-www-form-urlencoded"));
-	form_add(&q->body, "grant_type", SPAN("client_credentials"));
-	form_add(&q->body, "client_id", buf_span(&s->client_id));
-	form_add(&q->body, "client_secret", buf_span(&s->secret));
-	form_add(&q->body, "scope", buf_span(&s->scope));
-	if (s->claims.n > 0)
-		form_add(&q->body, "claims", buf_span(&s->claims));
+void signin_meet(struct signin *s, struct span bytes, const struct facts *f,
+                 struct now now) {
+	if (!s->in_flight || s->need == NEED_NOTHING)
+		return;
+	s->in_flight = false;
+	s->need = NEED_NOTHING;
+	flow_of(s)->met(s, bytes, f, now);
+}
+
+void signin_fail_need(struct signin *s, struct span why, bool absent,
+                      struct now now) {
+	if (!s->in_flight || s->need == NEED_NOTHING)
+		return;
+	s->in_flight = false;
+	s->need = NEED_NOTHING;
+	if (absent) {
+		signin_absent(s, "", why, now);
+		return;
+	}
+	signin_describe(s, "", why);
+	signin_fail(s, now);
+}
+
+void signin_give(struct signin *s, struct span token, int64_t expires_on,
+                 struct now now) {
+	int64_t hour = 3600; /* where the host does not say */
+	s->need = NEED_NOTHING;
+	signin_take(s, token,
+	            expires_on < 0 ? hour : expires_on - now.wall / 1000, -1,
+	            now);
+}
+
+/* ---- what it wants ------------------------------------------------------ */
+
+/* One that was lately not here, or cannot do what is asked for, is passed
+   over. */
+static bool skipped(struct signin *s, struct now now) {
+	const struct link *l = &s->links[s->at];
+	if (s->step > 0)
+		return false;
+	if (s->claims.n > 0 && !l->spec.flow->claims && s->generation > 0) {
+		signin_describe(s,
+		                "the service wants a token with other claims "
+		                "(conditional access), which this credential "
+		                "cannot ask for: sign in anew, or use another",
+		                NO_SPAN);
+		signin_fail(s, now);
+		return true;
+	}
+	if (now.mono >= l->absent_until)
+		return false;
+	signin_absent(s, "not here when it was last looked for", NO_SPAN, now);
+	return true;
 }
 
 enum signin_want signin_next(struct signin *s, struct now now,
                              struct request *out, int64_t *until) {
 	*until = NEVER;
-	if (!s->wanted)
-		return SIGNIN_IDLE;
-	if (s->in_flight)
-		return SIGNIN_WAIT;
-	if (now.mono < s->not_before) {
-		*until = s->not_before;
-		return SIGNIN_WAIT;
-	}
-	switch (s->kind) {
-	case SIGNIN_NONE:
-		no_credential(s, now);
-		return SIGNIN_IDLE;
-	case SIGNIN_TOKEN:
-		give_ready(s, now);
-		return SIGNIN_IDLE;
-	case SIGNIN_FUNCTION:
-		return SIGNIN_CALL;
-	case SIGNIN_CLIENT_SECRET:
-		if (out)
-			build(s, out);
-		return SIGNIN_SEND;
+	while (s->wanted) {
+		enum signin_want want;
+		if (s->in_flight)
+			return SIGNIN_WAIT;
+		if (now.mono < s->not_before) {
+			*until = s->not_before;
+			return SIGNIN_WAIT;
+		}
+		if (skipped(s, now))
+			continue;
+		s->need = NEED_NOTHING;
+		want = flow_of(s)->ask(s, out, now);
+		if (want != SIGNIN_IDLE)
+			return want;
 	}
 	return SIGNIN_IDLE;
 }

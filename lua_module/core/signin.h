@@ -1,10 +1,8 @@
 /*
- * signin.h -- from a credential to a token: a machine of its own, shared by
- * all operations of a client.  Asked like an operation what it wants, told
- * what happened; it fetches once for any number of waiters.
- *
- * Rules: "Microsoft identity platform and the OAuth 2.0 client credentials
- * flow"; lifetimes as in the Azure SDK guidelines.
+ * signin.h -- from credentials to a token: a machine of its own, shared by all
+ * operations of a client.  Asked like an operation what it wants, told what
+ * happened; it fetches once for any number of waiters.  A chain's links are
+ * tried in order; the one that succeeds is remembered.
  */
 #ifndef AZPEC_SIGNIN_H
 #define AZPEC_SIGNIN_H
@@ -13,50 +11,94 @@
 #include "fail.h"
 #include "retry.h"
 
-enum signin_kind {
-	SIGNIN_NONE,     /* no credential was found */
-	SIGNIN_TOKEN,    /* a ready token */
-	SIGNIN_FUNCTION, /* the host is asked for one */
-	SIGNIN_CLIENT_SECRET,
+struct flow; /* a way to a token, a row of flow.h */
+
+/* What a credential is made of; which kind uses which, flow.h says. */
+enum signin_value {
+	SV_TENANT,       /* tenant id or domain */
+	SV_CLIENT,       /* the application's client id */
+	SV_SECRET,       /* its secret; the ready token; a source's header */
+	SV_PATH,         /* of the federated token */
+	SV_ENDPOINT,     /* of a managed identity's source */
+	SV_ID_NAME,      /* client_id, object_id or resource_id ... */
+	SV_ID,           /* ... and its value: a user-assigned identity */
+	SV_SUBSCRIPTION, /* azure_cli's */
+	SV_ALGORITHM,    /* PS256 or RS256 */
+	SV_COUNT
+};
+
+struct signin_spec {
+	const struct flow *flow;
+	struct span value[SV_COUNT]; /* copied */
+	int64_t timeout;             /* ms, of a program; 0: the default */
+	bool send_x5c;
+	bool developer; /* a tool: its failures let a chain go on */
+	bool probed;    /* first asked whether it is there at all */
+};
+
+/* What became of a chain's link. */
+struct link {
+	struct signin_spec spec; /* its spans lie in text */
+	struct buf text;
+	struct buf refresh_token; /* a signed-in user's, in memory only */
+	struct buf why;           /* it gave no token; empty: it did */
+	int64_t took;             /* ms; -1: never tried */
+	int64_t absent_until;     /* monotonic: not to be asked before */
 };
 
 enum signin_want {
 	SIGNIN_IDLE, /* nothing to do */
 	SIGNIN_SEND, /* the request that was written */
-	SIGNIN_CALL, /* the host's function, with scope and claims */
-	SIGNIN_WAIT, /* ask again at *until, or after the next feed */
+	SIGNIN_NEED, /* what s->need says; answered by signin_meet */
+	SIGNIN_WAIT, /* ask again at *until, or after the next answer */
 };
 
-/* The spans are copied. */
-struct signin_spec {
-	enum signin_kind kind;
-	struct span authority; /* "https://login.microsoftonline.com" */
-	struct span tenant_id, client_id;
-	struct span secret; /* the client's secret, or the ready token */
-	struct span scope;
+/* Who provides what a flow cannot: the driver, or the host's functions. */
+enum signin_need {
+	NEED_NOTHING,
+	NEED_TOKEN,       /* the host's `get`, with scope and claims */
+	NEED_ASSERTION,   /* the host's `assertion` */
+	NEED_CERTIFICATE, /* "thumbprint NUL x5c": base64url SHA-256, and
+	                     the chain as a JSON array */
+	NEED_SIGNATURE,   /* of s->work, by the link's algorithm */
+	NEED_FILE,        /* the content of the file named s->work */
+	NEED_KEY_FILE,    /* the same, 4096 bytes at most, no symbolic link */
+	NEED_PROGRAM,     /* what it prints; s->work: arguments, NUL-closed */
+	NEED_PROMPT,      /* a person is to be told; see facts */
 };
 
 struct signin {
 	const struct mem *mem;
-	enum signin_kind kind;
-	struct buf authority, tenant_id, client_id, secret, scope;
+	struct link *links;
+	size_t count;
+	size_t at;     /* the link that is tried */
+	size_t chosen; /* 1-based: the one that has succeeded; 0: none */
+	struct buf authority, scope;
 	struct buf token;
 	uint32_t generation; /* of the token; 0: none yet */
 	bool live;           /* the token may be used until it expires */
 	int64_t expires, refresh_at; /* monotonic ms */
 	bool wanted;                 /* a fetch is under way */
-	bool in_flight;
-	int tries;
-	int64_t not_before, sent_at;
+	bool in_flight;              /* a request is, or a need is being met */
+	int64_t not_before, sent_at, began;
 	struct buf claims; /* what the new token must satisfy */
-	uint32_t refused;  /* the generation those claims are about */
 	struct retry_policy retry;
 	uint32_t random;
 	struct fail fail; /* of the last fetch; kind FAIL_NONE: it was fine */
+
+	/* the present link's flow */
+	int step, tries;
+	enum signin_need need;
+	struct buf work;      /* what a need is about */
+	struct buf assertion; /* what proves the client; or a header's value */
+	struct buf device;    /* device_code's */
+	int64_t interval, device_ends;
 };
 
+/* specs: the chain, in order.  False: no memory. */
 bool signin_init(struct signin *s, const struct mem *mem,
-                 const struct signin_spec *spec, uint32_t seed);
+                 const struct signin_spec *specs, size_t count,
+                 struct span authority, struct span scope, uint32_t seed);
 void signin_free(struct signin *s);
 
 /* A token that may be used now: its generation, or 0.  Begins a fetch where
@@ -68,12 +110,46 @@ const struct fail *signin_failure(const struct signin *s);
 
 enum signin_want signin_next(struct signin *s, struct now now,
                              struct request *out, int64_t *until);
+/* The request, or the need, is being seen to. */
 void signin_sent(struct signin *s, struct now now);
 void signin_feed(struct signin *s, const struct reply *r, const struct facts *f,
                  struct now now);
-/* The host's function answered; expires_on: s since 1970, -1: unknown. */
+/* The bytes that were needed; facts: read from them where they are JSON. */
+void signin_meet(struct signin *s, struct span bytes, const struct facts *f,
+                 struct now now);
+/* They are not to be had.  absent: this credential is not set up here, so
+   that a chain may go on; otherwise it is, and failed. */
+void signin_fail_need(struct signin *s, struct span why, bool absent,
+                      struct now now);
+/* How a program that was needed ended.  facts: of signin_json(out). */
+struct program_result {
+	bool not_found, timed_out;
+	int status; /* its exit status; -1: killed */
+	struct span out, err;
+};
+void signin_program(struct signin *s, const struct program_result *p,
+                    const struct facts *f, struct now now);
+/* The JSON object in what a program printed, warnings around it cut off. */
+struct span signin_json(struct span out);
+/* The host's token; expires_on: s since 1970, -1: unknown. */
 void signin_give(struct signin *s, struct span token, int64_t expires_on,
                  struct now now);
-void signin_refuse(struct signin *s, struct span why, struct now now);
+
+/* ---- for the flows ------------------------------------------------------ */
+
+const struct link *signin_link(const struct signin *s);
+/* A token: lives and refresh_in in s; refresh_in -1: by the usual rule. */
+void signin_take(struct signin *s, struct span token, int64_t lives,
+                 int64_t refresh_in, struct now now);
+/* s->fail says what failed: the whole sign-in has. */
+void signin_fail(struct signin *s, struct now now);
+/* This credential is not set up here; the chain's next one is tried. */
+void signin_absent(struct signin *s, const char *why, struct span detail,
+                   struct now now);
+/* Begins the failure's text.  */
+void signin_describe(struct signin *s, const char *message, struct span detail);
+/* Adds foreign text to it, without the credential's secret. */
+void signin_add(struct signin *s, struct span text);
+void signin_step(struct signin *s, int step, int64_t not_before);
 
 #endif

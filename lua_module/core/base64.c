@@ -1,0 +1,48 @@
+/* base64.c -- RFC 4648. */
+#include "base64.h"
+
+static int base64_value(char c) {
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				     "abcdefghijklmnopqrstuvwxyz0123456789";
+	if (c == '+' || c == '-')
+		return 62;
+	if (c == '/' || c == '_')
+		return 63;
+	for (int i = 0; digits[i]; i++)
+		if (digits[i] == c)
+			return i;
+	return -1;
+}
+
+bool base64_decode(struct buf *out, struct span s) {
+	uint32_t bits = 0;
+	int have = 0;
+	while (s.n > 0 && s.p[s.n - 1] == '=')
+		s.n--;
+	for (size_t i = 0; i < s.n; i++) {
+		int v = base64_value(s.p[i]);
+		if (v < 0)
+			return false;
+		bits = bits << 6 | (uint32_t)v;
+		have += 6;
+		if (have >= 8) {
+			have -= 8;
+			buf_addc(out, (char)(unsigned char)(bits >> have));
+		}
+	}
+	return s.n > 0 && s.n % 4 != 1 && !out->failed;
+}
+
+void base64url(struct buf *out, struct span s) {
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				     "abcdefghijklmnopqrstuvwxyz0123456789-_";
+	uint32_t bits = 0;
+	int have = 0;
+	for (size_t i = 0; i < s.n; i++) {
+		bits = bits << 8 | (unsigned char)s.p[i];
+		for (have += 8; have >= 6; have -= 6)
+			buf_addc(out, digits[bits >> (have - 6) & 63]);
+	}
+	if (have > 0)
+		buf_addc(out, digits[bits << (6 - have) & 63]);
+}

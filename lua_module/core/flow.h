@@ -1,0 +1,48 @@
+/*
+ * flow.h -- the ways to a token, each a row: what it asks for step by step,
+ * and what it makes of the answers.  All state is the sign-in's.
+ */
+#ifndef AZPEC_FLOW_H
+#define AZPEC_FLOW_H
+
+#include "signin.h"
+
+struct flow {
+	const char *name; /* as in azpec.credential */
+	/* Writes the step's request (SIGNIN_SEND) or sets s->need and s->work
+	   (SIGNIN_NEED); or ends it by signin_fail, signin_absent or
+	   signin_take (SIGNIN_IDLE).  Asked twice, it answers the same. */
+	enum signin_want (*ask)(struct signin *s, struct request *q,
+	                        struct now now);
+	/* The answer to its request; NULL: it makes none. */
+	void (*fed)(struct signin *s, const struct reply *r,
+	            const struct facts *f, struct now now);
+	/* What it needed; NULL: it needs nothing. */
+	void (*met)(struct signin *s, struct span bytes, const struct facts *f,
+	            struct now now);
+	/* ms to wait before the same request is sent again, or -1; NULL: the
+	   policy's rule. */
+	int64_t (*again)(const struct signin *s, const struct reply *r,
+	                 int64_t asked);
+	bool claims; /* a claims challenge can be answered */
+};
+
+/* oauth.c: the token endpoint of Microsoft Entra ID */
+extern const struct flow flow_client_secret, flow_client_certificate,
+	flow_client_assertion, flow_workload_identity, flow_device_code;
+/* managed.c: a managed identity's sources */
+extern const struct flow flow_imds, flow_app_service, flow_arc,
+	flow_service_fabric, flow_cloud_shell, flow_azure_ml;
+/* tools.c: what other programs and the host have */
+extern const struct flow flow_token, flow_function, flow_azure_cli,
+	flow_azure_developer_cli, flow_none;
+
+/* Accepts a token endpoint's 200; false: there is no token in it. */
+void flow_accept(struct signin *s, const struct facts *f, struct now now);
+/* Fails by an OAuth error, or by what came instead. */
+void flow_refused(struct signin *s, const struct reply *r,
+                  const struct facts *f, struct now now);
+/* The scope without "/.default": what older endpoints call a resource. */
+struct span flow_resource(const struct signin *s);
+
+#endif

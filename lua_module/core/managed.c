@@ -1,0 +1,320 @@
+/* managed.c -- a managed identity: each place that hands its tokens out is a
+   row of what is to be sent there.
+
+   Rules: "How to use managed identities for Azure resources on an Azure VM to
+   acquire an access token", "How to use managed identities for App Service and
+   Azure Functions", "Authenticate against Azure resources with Azure
+   Arc-enabled servers". */
+#include "flow.h"
+
+enum {
+	PROBE_TIMEOUT = 1000, /* ms: is anybody there? */
+	TRY_TIMEOUT = 60000,  /* ms */
+	IMDS_TRIES = 7,       /* with the pauses below: over 70 s */
+};
+
+static const struct source {
+	const char *api_version;
+	const char *secret_header; /* carries SV_SECRET */
+	/* what the query calls a user-assigned identity's client_id,
+	   object_id and resource_id; NULL: not to be had here */
+	const char *client_id, *object_id, *resource_id;
+	bool metadata; /* wants the header Metadata: true */
+	bool post;     /* resource goes into a form */
+} imds = { "2018-02-01", NULL, "client_id", "object_id",
+	   "msi_res_id", true, false },
+  app_service = { "2019-08-01",   "X-IDENTITY-HEADER", "client_id",
+	          "principal_id", "mi_res_id",         false,
+	          false },
+  arc = { "2020-06-01", NULL, NULL, NULL, NULL, true, false },
+  cloud_shell = { NULL, NULL, NULL, NULL, NULL, true, true },
+  azure_ml = { "2017-09-01", "secret", "clientid", NULL, NULL, false, false };
+
+static struct span value(const struct signin *s, enum signin_value v) {
+	return signin_link(s)->spec.value[v];
+}
+
+struct span flow_resource(const struct signin *s) {
+	static const struct span tail = { "/.default", 9 };
+	struct span scope = buf_span(&s->scope);
+	if (scope.n > tail.n &&
+	    span_eq(span_from(scope, scope.n - tail.n), tail))
+		scope.n -= tail.n;
+	return scope;
+}
+
+/* What this source calls the identity that was asked for. */
+static const char *id_parameter(const struct signin *s,
+                                const struct source *from) {
+	struct span name = value(s, SV_ID_NAME);
+	if (span_eq(name, SPAN("client_id")))
+		return from->client_id;
+	return span_eq(name, SPAN("object_id")) ? from->object_id
+	                                        : from->resource_id;
+}
+
+static void add_query(struct buf *url, const char *name, struct span text) {
+	bool has = false;
+	for (size_t i = 0; i < url->n; i++)
+		has = has || url->p[i] == '?';
+	buf_addc(url, has ? '&' : '?');
+	buf_adds(url, name);
+	buf_addc(url, '=');
+	url_encode(url, text);
+}
+
+/* Never through a proxy, and by its design over plain http. */
+static void begin_request(const struct signin *s, struct request *q) {
+	request_clear(q);
+	q->method = HTTP_GET;
+	q->timeout_ms = TRY_TIMEOUT;
+	q->authorize = false;
+	q->no_proxy = true;
+	q->allow_http = true;
+	buf_set(&q->url, value(s, SV_ENDPOINT));
+}
+
+static enum signin_want ask(struct signin *s, struct request *q,
+                            const struct source *from, struct now now) {
+	struct span id = value(s, SV_ID);
+	if (id.n > 0 && !id_parameter(s, from)) {
+		signin_describe(s,
+		                "this source has no user-assigned identity by ",
+		                value(s, SV_ID_NAME));
+		signin_fail(s, now);
+		return SIGNIN_IDLE;
+	}
+	begin_request(s, q);
+	if (from->api_version)
+		add_query(&q->url, "api-version", span_of(from->api_version));
+	if (from->post) {
+		q->method = HTTP_POST;
+		request_header(q, "Content-Type",
+		               SPAN("application/x-www-form-urlencoded"));
+		form_add(&q->body, "resource", flow_resource(s));
+	} else {
+		add_query(&q->url, "resource", flow_resource(s));
+	}
+	if (id.n > 0)
+		add_query(&q->url, id_parameter(s, from), id);
+	if (from->metadata)
+		request_header(q, "Metadata", SPAN("true"));
+	if (from->secret_header)
+		request_header(q, from->secret_header, value(s, SV_SECRET));
+	return SIGNIN_SEND;
+}
+
+static void fed(struct signin *s, const struct reply *r, const struct facts *f,
+                struct now now) {
+	if (r->status == 200)
+		flow_accept(s, f, now);
+	else
+		flow_refused(s, r, f, now);
+}
+
+/* ---- virtual machines --------------------------------------------------- */
+
+enum { IMDS_PROBE, IMDS_ASK };
+
+/* Without its header the service refuses at once: enough to know it. */
+static enum signin_want ask_imds(struct signin *s, struct request *q,
+                                 struct now now) {
+	if (s->step == IMDS_ASK || !signin_link(s)->spec.probed)
+		return ask(s, q, &imds, now);
+	begin_request(s, q);
+	q->timeout_ms = PROBE_TIMEOUT;
+	return SIGNIN_SEND;
+}
+
+static bool probing(const struct signin *s) {
+	return s->step == IMDS_PROBE && signin_link(s)->spec.probed;
+}
+
+static bool contains(struct span s, struct span word) {
+	for (; s.n >= word.n; s = span_from(s, 1))
+		if (span_istarts(s, word))
+			return true;
+	return false;
+}
+
+/* What answers here is not the metadata service, or has no identity. */
+static const char *not_here(const struct signin *s, const struct reply *r,
+                            const struct facts *f) {
+	if (r->status == 400 && value(s, SV_ID).n == 0)
+		return "this machine has no system-assigned identity: ";
+	if (r->status == 403 &&
+	    contains(buf_span(&r->body), SPAN("unreachable")))
+		return "a proxy answers for the metadata service: ";
+	if (signin_link(s)->spec.probed && !f->json)
+		return "what answers is not the metadata service: ";
+	return NULL;
+}
+
+static void fed_imds(struct signin *s, const struct reply *r,
+                     const struct facts *f, struct now now) {
+	const char *why;
+	if (probing(s)) {
+		signin_step(s, IMDS_ASK, now.mono);
+		return;
+	}
+	why = r->status == 200 ? NULL : not_here(s, r, f);
+	if (why)
+		signin_absent(s, why,
+		              f->message.n > 0 ? f->message
+		                               : buf_span(&r->body),
+		              now);
+	else
+		fed(s, r, f, now);
+}
+
+/* 404, 410, 429 and 5xx pass, 410 after up to 70 s. */
+static int64_t again_imds(const struct signin *s, const struct reply *r,
+                          int64_t asked) {
+	static const int64_t pauses[] = {
+		2000, 4000, 8000, 16000, 25000, 25000
+	};
+	bool passes = r->error != NET_OK || r->status == 404 ||
+	              r->status == 410 || r->status == 429 || r->status >= 500;
+	if (probing(s) || !passes || s->tries >= IMDS_TRIES)
+		return -1;
+	if (r->error != NET_OK && signin_link(s)->spec.probed)
+		return -1;
+	return asked > 0 && asked < 60000 ? asked : pauses[s->tries - 1];
+}
+
+const struct flow flow_imds = { "managed_identity (virtual machine)",
+	                        ask_imds,
+	                        fed_imds,
+	                        NULL,
+	                        again_imds,
+	                        false };
+
+/* ---- those that need one request ---------------------------------------- */
+
+static enum signin_want ask_app_service(struct signin *s, struct request *q,
+                                        struct now now) {
+	return ask(s, q, &app_service, now);
+}
+
+static enum signin_want ask_cloud_shell(struct signin *s, struct request *q,
+                                        struct now now) {
+	return ask(s, q, &cloud_shell, now);
+}
+
+static enum signin_want ask_azure_ml(struct signin *s, struct request *q,
+                                     struct now now) {
+	return ask(s, q, &azure_ml, now);
+}
+
+const struct flow flow_app_service = { "managed_identity (App Service)",
+	                               ask_app_service,
+	                               fed,
+	                               NULL,
+	                               NULL,
+	                               false };
+const struct flow flow_cloud_shell = { "managed_identity (Cloud Shell)",
+	                               ask_cloud_shell,
+	                               fed,
+	                               NULL,
+	                               NULL,
+	                               false };
+const struct flow flow_azure_ml = {
+	"managed_identity (Azure ML)", ask_azure_ml, fed, NULL, NULL, false
+};
+
+/* ---- Azure Arc ---------------------------------------------------------- */
+
+enum { ARC_CHALLENGE, ARC_ASK };
+
+/* Only a file that the agent alone can write there proves the caller. */
+static const char *check_key_path(struct span path) {
+	static const struct span dir = { "/var/opt/azcmagent/tokens/", 26 };
+	static const struct span tail = { ".key", 4 };
+	struct span name;
+	if (path.n <= dir.n + tail.n || !span_istarts(path, dir))
+		return "the challenge names a file outside the agent's "
+		       "directory";
+	name = span_from(path, dir.n);
+	for (size_t i = 0; i < name.n; i++)
+		if (name.p[i] == '/' || name.p[i] < ' ')
+			return "the challenge's file name is not plain";
+	return span_eq(span_from(name, name.n - tail.n), tail)
+	               ? NULL
+	               : "the challenge's file is no .key";
+}
+
+static enum signin_want ask_arc(struct signin *s, struct request *q,
+                                struct now now) {
+	enum signin_want want;
+	if (s->step == ARC_CHALLENGE && s->work.n > 0) {
+		s->need = NEED_KEY_FILE;
+		return SIGNIN_NEED;
+	}
+	want = ask(s, q, &arc, now);
+	if (want == SIGNIN_SEND && s->step == ARC_ASK) {
+		buf_adds(&q->head, "Authorization: Basic ");
+		buf_add(&q->head, buf_span(&s->assertion));
+		buf_addc(&q->head, '\0');
+	}
+	return want;
+}
+
+static void fed_arc(struct signin *s, const struct reply *r,
+                    const struct facts *f, struct now now) {
+	static const struct span scheme = { "Basic realm=", 12 };
+	struct span realm = reply_header(r, "www-authenticate");
+	const char *why;
+	if (s->step == ARC_ASK) {
+		fed(s, r, f, now);
+		return;
+	}
+	if (r->status != 401 || !span_istarts(realm, scheme)) {
+		flow_refused(s, r, f, now);
+		return;
+	}
+	realm = span_from(realm, scheme.n);
+	if (realm.n >= 2 && *realm.p == '"' && realm.p[realm.n - 1] == '"')
+		realm = (struct span){ realm.p + 1, realm.n - 2 };
+	why = check_key_path(realm);
+	if (why) {
+		signin_describe(s, why, NO_SPAN);
+		s->fail.kind = FAIL_UNTRUSTED;
+		signin_fail(s, now);
+		return;
+	}
+	buf_set(&s->work, realm);
+}
+
+static void met_arc(struct signin *s, struct span bytes, const struct facts *f,
+                    struct now now) {
+	(void)f;
+	buf_clear(&s->work);
+	buf_set(&s->assertion, span_trim(bytes));
+	signin_step(s, ARC_ASK, now.mono);
+}
+
+const struct flow flow_arc = {
+	"managed_identity (Azure Arc)", ask_arc, fed_arc, met_arc, NULL, false
+};
+
+/* ---- Service Fabric ----------------------------------------------------- */
+
+/* Its endpoint is known by its certificate's thumbprint alone, which takes
+   more than a list of authorities to check. */
+static enum signin_want ask_service_fabric(struct signin *s, struct request *q,
+                                           struct now now) {
+	(void)q;
+	signin_describe(s,
+	                "a managed identity of Service Fabric is not "
+	                "supported by this version",
+	                NO_SPAN);
+	signin_fail(s, now);
+	return SIGNIN_IDLE;
+}
+
+const struct flow flow_service_fabric = { "managed_identity (Service Fabric)",
+	                                  ask_service_fabric,
+	                                  NULL,
+	                                  NULL,
+	                                  NULL,
+	                                  false };

@@ -1,0 +1,470 @@
+/* oauth.c -- the token endpoint of Microsoft Entra ID: what proves a client,
+   and what the endpoint says of it.
+
+   Rules: "Microsoft identity platform and the OAuth 2.0 client credentials
+   flow", "... device authorization grant flow", "Microsoft identity platform
+   application authentication certificate credentials"; RFC 6749, 7523, 8628. */
+#include "base64.h"
+#include "date.h"
+#include "flow.h"
+
+enum {
+	TRY_TIMEOUT = 30000,     /* ms for one request */
+	ASSERTION_LIFE = 600,    /* s */
+	SLOW_DOWN = 5000,        /* ms, RFC 8628 3.5 */
+	DEFAULT_INTERVAL = 5000, /* ms, RFC 8628 3.2 */
+};
+
+/* ---- what the endpoint answers ------------------------------------------ */
+
+/* Entra's error numbers that a person can act on.  The texts may change, the
+   numbers have not ("Microsoft Entra authentication and authorization error
+   codes"). */
+static const char *hint_for(struct span description) {
+	static const struct {
+		const char *number, *hint;
+	} hints[] = {
+		{ "AADSTS7000215", "the client secret is wrong: give the "
+		                   "secret's value, not its id" },
+		{ "AADSTS7000222", "the client secret has expired: make a new "
+		                   "one for the application" },
+		{ "AADSTS700016", "no such application in this tenant: check "
+		                  "client_id and tenant_id" },
+		{ "AADSTS7000112", "the application is disabled" },
+		{ "AADSTS90002", "no such tenant: check tenant_id and the "
+		                 "cloud" },
+		{ "AADSTS900023", "tenant_id is neither a GUID nor a domain" },
+		{ "AADSTS90038", "the tenant belongs to another cloud: check "
+		                 "cloud or authority_host" },
+		{ "AADSTS500011", "the scope's resource is unknown in this "
+		                  "tenant: check cloud or scope" },
+		{ "AADSTS65001", "consent is missing: an administrator has to "
+		                 "consent to the application's use of "
+		                 "Azure's management API" },
+		{ "AADSTS50012", "the assertion's signature was not accepted: "
+		                 "is this certificate registered with the "
+		                 "application?" },
+		{ "AADSTS700027", "the assertion's signature was not accepted: "
+		                  "is this certificate registered with the "
+		                  "application?" },
+		{ "AADSTS700024", "the assertion is outside its time: check "
+		                  "this machine's clock" },
+		{ "AADSTS700021", "no federated credential of the application "
+		                  "matches the token's issuer and subject" },
+		{ "AADSTS7000218", "neither a secret nor an assertion came "
+		                   "along" },
+		{ "AADSTS70011", "the scope is not valid: it ends in "
+		                 "/.default" },
+	};
+	for (size_t i = 0; i < sizeof hints / sizeof *hints; i++) {
+		struct span number = span_of(hints[i].number);
+		/* the number is followed by a colon */
+		if (span_istarts(description, number) &&
+		    description.n > number.n && description.p[number.n] == ':')
+			return hints[i].hint;
+	}
+	return NULL;
+}
+
+/* The number at the head of the description is the code people look up. */
+static struct span number_of(struct span description) {
+	size_t n = 0;
+	if (!span_istarts(description, SPAN("AADSTS")))
+		return NO_SPAN;
+	while (n < description.n && description.p[n] != ':')
+		n++;
+	return (struct span){ description.p, n < 32 ? n : 32 };
+}
+
+/* A clock that is off by more than an assertion lives is refused, too. */
+static const char *hint_of_clock(const struct reply *r, struct now now) {
+	int64_t theirs = date_http(reply_header(r, "date"));
+	int64_t off = theirs < 0 ? 0 : theirs - now.wall;
+	return off > 300000 || off < -300000
+	               ? "this machine's clock is minutes off the "
+	                 "authority's: set it right"
+	               : NULL;
+}
+
+void flow_refused(struct signin *s, const struct reply *r,
+                  const struct facts *f, struct now now) {
+	struct buf *m = &s->fail.message;
+	struct span code = number_of(f->message);
+	bool told = f->oauth_error.n > 0;
+	const char *hint = hint_for(f->message);
+	signin_describe(s, told ? "sign-in refused: " : "sign-in failed: ",
+	                f->oauth_error);
+	if (r->status >= 300 && r->status < 400)
+		s->fail.kind = FAIL_PROTOCOL;
+	buf_add(&s->fail.code, code.n > 0 ? code : f->oauth_error);
+	if (f->message.n > 0) {
+		buf_adds(m, told ? ": " : "");
+		signin_add(s, f->message);
+	} else if (!told) {
+		buf_adds(m, "the answer is not an OAuth error: ");
+		signin_add(s, buf_span(&r->body));
+	}
+	if (f->timestamp.n > 0) {
+		buf_adds(m, " at ");
+		signin_add(s, f->timestamp);
+	}
+	buf_adds(m, " (HTTP ");
+	buf_addint(m, r->status);
+	buf_adds(m, ")");
+	s->fail.http_status = r->status;
+	s->fail.retry_after = http_retry_after(r, now.wall);
+	s->fail.retryable = r->status == 429 || r->status >= 500;
+	s->fail.hint = hint ? hint : hint_of_clock(r, now);
+	buf_set(&s->fail.request_id, f->trace_id);
+	buf_set(&s->fail.correlation_id, f->correlation_id);
+	signin_fail(s, now);
+}
+
+void flow_accept(struct signin *s, const struct facts *f, struct now now) {
+	int64_t lives = f->expires_in, on = f->expires_on;
+	if (on < 0 && f->expires_text.n > 0)
+		on = date_token(f->expires_text) / 1000;
+	if (lives < 0 && on > 0)
+		lives = on - now.wall / 1000;
+	if (f->access_token.n == 0 || lives < 0) {
+		signin_describe(s,
+		                f->access_token.n == 0
+		                        ? "the answer holds no access_token"
+		                        : "the token does not say when it "
+		                          "expires",
+		                NO_SPAN);
+		s->fail.kind = FAIL_PROTOCOL;
+		signin_fail(s, now);
+		return;
+	}
+	signin_take(s, f->access_token, lives, f->refresh_in, now);
+}
+
+static void fed_token(struct signin *s, const struct reply *r,
+                      const struct facts *f, struct now now) {
+	if (r->status == 200 || r->status == 201)
+		flow_accept(s, f, now);
+	else
+		flow_refused(s, r, f, now);
+}
+
+/* ---- what is sent ------------------------------------------------------- */
+
+static struct span value(const struct signin *s, enum signin_value v) {
+	return signin_link(s)->spec.value[v];
+}
+
+static void add_url(const struct signin *s, struct buf *url,
+                    const char *endpoint) {
+	buf_add(url, buf_span(&s->authority));
+	buf_addc(url, '/');
+	url_encode(url, value(s, SV_TENANT));
+	buf_adds(url, "/oauth2/v2.0/");
+	buf_adds(url, endpoint);
+}
+
+static void begin_form(const struct signin *s, struct request *q,
+                       const char *endpoint) {
+	request_clear(q);
+	q->method = HTTP_POST;
+	q->timeout_ms = TRY_TIMEOUT;
+	q->authorize = false;
+	q->allow_http = span_istarts(buf_span(&s->authority), SPAN("http:"));
+	q->no_proxy = q->allow_http; /* it would read the secret */
+	add_url(s, &q->url, endpoint);
+	request_header(q, "Accept", SPAN("application/json"));
+	request_header(q, "Content-Type",
+	               SPAN("application/x-www-form-urlencoded"));
+	form_add(&q->body, "client_id", value(s, SV_CLIENT));
+}
+
+/* The challenge's claims stand alone: this client declares no capability of
+   its own (a token of an hour needs no revocation protocol). */
+static void add_claims(const struct signin *s, struct request *q) {
+	if (s->claims.n > 0)
+		form_add(&q->body, "claims", buf_span(&s->claims));
+}
+
+static void client_credentials(const struct signin *s, struct request *q) {
+	begin_form(s, q, "token");
+	form_add(&q->body, "grant_type", SPAN("client_credentials"));
+	form_add(&q->body, "scope", buf_span(&s->scope));
+	add_claims(s, q);
+}
+
+/* ---- client_secret ------------------------------------------------------ */
+
+static enum signin_want ask_secret(struct signin *s, struct request *q,
+                                   struct now now) {
+	(void)now;
+	client_credentials(s, q);
+	form_add(&q->body, "client_secret", value(s, SV_SECRET));
+	return SIGNIN_SEND;
+}
+
+const struct flow flow_client_secret = {
+	"client_secret", ask_secret, fed_token, NULL, NULL, true
+};
+
+/* ---- an assertion, whoever made it -------------------------------------- */
+
+static enum signin_want send_assertion(struct signin *s, struct request *q) {
+	client_credentials(s, q);
+	form_add(&q->body, "client_assertion_type",
+	         SPAN("urn:ietf:params:oauth:client-assertion-type:"
+	              "jwt-bearer"));
+	form_add(&q->body, "client_assertion", buf_span(&s->assertion));
+	return SIGNIN_SEND;
+}
+
+static enum signin_want ask_assertion(struct signin *s, struct request *q,
+                                      struct now now) {
+	(void)now;
+	if (s->step > 0)
+		return send_assertion(s, q);
+	s->need = NEED_ASSERTION;
+	return SIGNIN_NEED;
+}
+
+/* From the host's function, or from a file whose last line end is none of it;
+   read anew for each token, since it is rotated. */
+static void met_assertion(struct signin *s, struct span bytes,
+                          const struct facts *f, struct now now) {
+	struct span assertion = span_trim(bytes);
+	(void)f;
+	if (assertion.n == 0) {
+		signin_describe(s, "the assertion is empty", NO_SPAN);
+		signin_fail(s, now);
+		return;
+	}
+	buf_set(&s->assertion, assertion);
+	signin_step(s, 1, now.mono);
+}
+
+const struct flow flow_client_assertion = {
+	"client_assertion", ask_assertion, fed_token, met_assertion, NULL, true
+};
+
+static enum signin_want ask_federated(struct signin *s, struct request *q,
+                                      struct now now) {
+	if (s->step > 0)
+		return send_assertion(s, q);
+	if (value(s, SV_TENANT).n == 0 || value(s, SV_CLIENT).n == 0 ||
+	    value(s, SV_PATH).n == 0) {
+		signin_absent(s,
+		              "not set up: AZURE_TENANT_ID, AZURE_CLIENT_ID or "
+		              "AZURE_FEDERATED_TOKEN_FILE is missing",
+		              NO_SPAN, now);
+		return SIGNIN_IDLE;
+	}
+	buf_set(&s->work, value(s, SV_PATH));
+	s->need = NEED_FILE;
+	return SIGNIN_NEED;
+}
+
+const struct flow flow_workload_identity = {
+	"workload_identity", ask_federated, fed_token, met_assertion, NULL, true
+};
+
+/* ---- client_certificate ------------------------------------------------- */
+
+enum { CERT_LOAD, CERT_SIGN, CERT_SEND };
+
+static void add_json(struct buf *out, const char *name, struct span text) {
+	buf_adds(out, name);
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] == '"' || text.p[i] == '\\')
+			buf_addc(out, '\\');
+		buf_addc(out, text.p[i]);
+	}
+	buf_addc(out, '"');
+}
+
+/* A version 4 GUID from the flow's own randomness: jti must differ, no more. */
+static void add_jti(struct signin *s, struct buf *out) {
+	static const char hex[] = "0123456789abcdef";
+	for (int i = 0; i < 32; i++) {
+		s->random = s->random * 1664525u + 1013904223u;
+		if (i == 8 || i == 12 || i == 16 || i == 20)
+			buf_addc(out, '-');
+		buf_addc(out, i == 12 ? '4' : hex[s->random >> 28]);
+	}
+}
+
+static void add_encoded(struct buf *out, struct buf *json) {
+	base64url(out, buf_span(json));
+	buf_clear(json);
+}
+
+/* The header and the claims of the assertion, as they are signed.  bytes: the
+   thumbprint, a NUL, and the chain as a JSON array. */
+static void met_certificate(struct signin *s, struct span bytes,
+                            struct now now) {
+	struct span x5t = { bytes.p, 0 }, x5c;
+	bool rs256 = span_eq(value(s, SV_ALGORITHM), SPAN("RS256"));
+	int64_t from = now.wall / 1000;
+	struct buf json;
+	while (x5t.n < bytes.n && x5t.p[x5t.n] != '\0')
+		x5t.n++;
+	x5c = span_from(bytes, x5t.n < bytes.n ? x5t.n + 1 : x5t.n);
+	buf_init(&json, s->mem, s->work.max);
+	add_json(&json, "{\"alg\":\"", rs256 ? SPAN("RS256") : SPAN("PS256"));
+	add_json(&json, ",\"typ\":\"JWT\",\"x5t#S256\":\"", x5t);
+	if (signin_link(s)->spec.send_x5c) {
+		buf_adds(&json, ",\"x5c\":");
+		buf_add(&json, x5c);
+	}
+	buf_addc(&json, '}');
+	buf_clear(&s->work);
+	add_encoded(&s->work, &json);
+	buf_addc(&s->work, '.');
+	buf_adds(&json, "{\"aud\":\"");
+	add_url(s, &json, "token");
+	add_json(&json, "\",\"iss\":\"", value(s, SV_CLIENT));
+	add_json(&json, ",\"sub\":\"", value(s, SV_CLIENT));
+	buf_adds(&json, ",\"jti\":\"");
+	add_jti(s, &json);
+	buf_adds(&json, "\",\"nbf\":");
+	buf_addint(&json, from);
+	buf_adds(&json, ",\"iat\":");
+	buf_addint(&json, from);
+	buf_adds(&json, ",\"exp\":");
+	buf_addint(&json, from + ASSERTION_LIFE);
+	buf_addc(&json, '}');
+	add_encoded(&s->work, &json);
+	buf_free(&json);
+	signin_step(s, CERT_SIGN, now.mono);
+}
+
+static void met_certificate_or_signature(struct signin *s, struct span bytes,
+                                         const struct facts *f,
+                                         struct now now) {
+	(void)f;
+	if (s->step == CERT_LOAD) {
+		met_certificate(s, bytes, now);
+		return;
+	}
+	buf_set(&s->assertion, buf_span(&s->work));
+	buf_addc(&s->assertion, '.');
+	base64url(&s->assertion, bytes);
+	buf_clear(&s->work);
+	signin_step(s, CERT_SEND, now.mono);
+}
+
+static enum signin_want ask_certificate(struct signin *s, struct request *q,
+                                        struct now now) {
+	(void)now;
+	if (s->step == CERT_SEND)
+		return send_assertion(s, q);
+	s->need = s->step == CERT_LOAD ? NEED_CERTIFICATE : NEED_SIGNATURE;
+	return SIGNIN_NEED;
+}
+
+const struct flow flow_client_certificate = { "client_certificate",
+	                                      ask_certificate,
+	                                      fed_token,
+	                                      met_certificate_or_signature,
+	                                      NULL,
+	                                      true };
+
+/* ---- device_code -------------------------------------------------------- */
+
+enum { DEVICE_START, DEVICE_PROMPT, DEVICE_POLL };
+
+static void add_user_scope(const struct signin *s, struct request *q) {
+	struct buf scope;
+	buf_init(&scope, s->mem, s->work.max);
+	buf_add(&scope, buf_span(&s->scope));
+	buf_adds(&scope, " offline_access"); /* or there is no refresh token */
+	form_add(&q->body, "scope", buf_span(&scope));
+	q->body.failed |= scope.failed;
+	buf_free(&scope);
+}
+
+static enum signin_want ask_device(struct signin *s, struct request *q,
+                                   struct now now) {
+	const struct buf *refresh = &signin_link(s)->refresh_token;
+	(void)now;
+	if (s->step == DEVICE_PROMPT) {
+		s->need = NEED_PROMPT;
+		return SIGNIN_NEED;
+	}
+	if (s->step == DEVICE_START && refresh->n == 0) {
+		begin_form(s, q, "devicecode");
+		add_user_scope(s, q);
+		add_claims(s, q);
+		return SIGNIN_SEND;
+	}
+	begin_form(s, q, "token");
+	if (s->step == DEVICE_START) {
+		form_add(&q->body, "grant_type", SPAN("refresh_token"));
+		form_add(&q->body, "refresh_token", buf_span(refresh));
+		add_user_scope(s, q);
+		add_claims(s, q);
+	} else {
+		form_add(&q->body, "grant_type",
+		         SPAN("urn:ietf:params:oauth:grant-type:device_code"));
+		form_add(&q->body, "device_code", buf_span(&s->device));
+	}
+	return SIGNIN_SEND;
+}
+
+static void device_started(struct signin *s, const struct reply *r,
+                           const struct facts *f, struct now now) {
+	int64_t lives = f->expires_in > 0 ? f->expires_in : 900;
+	if (r->status != 200 || f->device_code.n == 0) {
+		flow_refused(s, r, f, now);
+		return;
+	}
+	buf_set(&s->device, f->device_code);
+	s->interval = f->interval > 0 ? f->interval * 1000 : DEFAULT_INTERVAL;
+	s->device_ends = now.mono + lives * 1000;
+	/* what the person is told: the prompt's facts, kept as one text */
+	buf_clear(&s->work);
+	struct span all[] = { f->user_code, f->verification_uri, f->prompt };
+	for (int i = 0; i < 3; i++) {
+		buf_add(&s->work, all[i]);
+		buf_addc(&s->work, '\0');
+	}
+	signin_step(s, DEVICE_PROMPT, now.mono);
+}
+
+static void device_polled(struct signin *s, const struct reply *r,
+                          const struct facts *f, struct now now) {
+	struct buf *refresh = &s->links[s->at].refresh_token;
+	if (r->status == 200 || r->status == 201) {
+		if (f->refresh_token.n > 0)
+			buf_set(refresh, f->refresh_token);
+		flow_accept(s, f, now);
+	} else if (s->step == DEVICE_START &&
+	           span_eq(f->oauth_error, SPAN("invalid_grant"))) {
+		buf_clear(refresh); /* sign in again */
+		signin_step(s, DEVICE_START, now.mono);
+	} else if (s->step == DEVICE_POLL && now.mono < s->device_ends &&
+	           (span_eq(f->oauth_error, SPAN("authorization_pending")) ||
+	            span_eq(f->oauth_error, SPAN("slow_down")))) {
+		if (span_eq(f->oauth_error, SPAN("slow_down")))
+			s->interval += SLOW_DOWN;
+		signin_step(s, DEVICE_POLL, now.mono + s->interval);
+	} else {
+		flow_refused(s, r, f, now);
+	}
+}
+
+static void fed_device(struct signin *s, const struct reply *r,
+                       const struct facts *f, struct now now) {
+	if (s->step == DEVICE_START && signin_link(s)->refresh_token.n == 0)
+		device_started(s, r, f, now);
+	else
+		device_polled(s, r, f, now);
+}
+
+static void met_prompt(struct signin *s, struct span bytes,
+                       const struct facts *f, struct now now) {
+	(void)bytes;
+	(void)f;
+	signin_step(s, DEVICE_POLL, now.mono + s->interval);
+}
+
+const struct flow flow_device_code = { "device_code", ask_device, fed_device,
+	                               met_prompt,    NULL,       true };

@@ -1,0 +1,215 @@
+/* tools.c -- tokens that others have: the host, the Azure CLI, the Azure
+   Developer CLI, or nobody. */
+#include "base64.h"
+#include "flow.h"
+
+/* ---- ready tokens ------------------------------------------------------- */
+
+static enum signin_want ask_token(struct signin *s, struct request *q,
+                                  struct now now) {
+	int64_t years = (int64_t)10 * 365 * 24 * 3600; /* it does not say */
+	(void)q;
+	s->sent_at = now.mono;
+	if (s->generation == 0) {
+		signin_take(s, signin_link(s)->spec.value[SV_SECRET], years, -1,
+		            now);
+		return SIGNIN_IDLE;
+	}
+	signin_describe(s, "the token that was given cannot be renewed",
+	                NO_SPAN);
+	s->fail.hint = "give a function (azpec.credential.token{get = ...}) or "
+		       "another credential";
+	signin_fail(s, now);
+	return SIGNIN_IDLE;
+}
+
+const struct flow flow_token = { "token", ask_token, NULL, NULL, NULL, false };
+
+static enum signin_want ask_function(struct signin *s, struct request *q,
+                                     struct now now) {
+	(void)q;
+	(void)now;
+	s->need = NEED_TOKEN;
+	return SIGNIN_NEED;
+}
+
+const struct flow flow_function = { "token", ask_function, NULL,
+	                            NULL,    NULL,         true };
+
+static enum signin_want ask_none(struct signin *s, struct request *q,
+                                 struct now now) {
+	(void)q;
+	signin_absent(s,
+	              "not set up: the environment has neither "
+	              "AZURE_TENANT_ID, AZURE_CLIENT_ID and "
+	              "AZURE_CLIENT_SECRET (or a certificate) nor "
+	              "AZURE_ACCESS_TOKEN",
+	              NO_SPAN, now);
+	s->fail.hint = "set these variables, or give one of azpec.credential's "
+		       "values as `credential`";
+	return SIGNIN_IDLE;
+}
+
+const struct flow flow_none = {
+	"environment", ask_none, NULL, NULL, NULL, false
+};
+
+/* ---- programs ----------------------------------------------------------- */
+
+static void add(struct buf *argv, const char *word) {
+	buf_adds(argv, word);
+	buf_addc(argv, '\0');
+}
+
+static void add_span(struct buf *argv, struct span s) {
+	buf_add(argv, s);
+	buf_addc(argv, '\0');
+}
+
+/* No shell is involved; what could be read as an option or end an argument is
+   refused all the same. */
+static bool plain(struct span s, const char *more) {
+	if (s.n > 0 && *s.p == '-')
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+		const char *m = more;
+		bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		          (c >= '0' && c <= '9');
+		while (!ok && *m)
+			ok = *m++ == c;
+		if (!ok)
+			return false;
+	}
+	return true;
+}
+
+static bool arguments_plain(struct signin *s, struct now now) {
+	const struct span *v = signin_link(s)->spec.value;
+	if (plain(buf_span(&s->scope), ".-_/:") && plain(v[SV_TENANT], ".-") &&
+	    plain(v[SV_SUBSCRIPTION], "-_. "))
+		return true;
+	signin_describe(s,
+	                "scope, tenant_id or subscription holds a character "
+	                "that is not passed on to a program",
+	                NO_SPAN);
+	signin_fail(s, now);
+	return false;
+}
+
+static enum signin_want ask_azure_cli(struct signin *s, struct request *q,
+                                      struct now now) {
+	const struct span *v = signin_link(s)->spec.value;
+	(void)q;
+	if (!arguments_plain(s, now))
+		return SIGNIN_IDLE;
+	buf_clear(&s->work);
+	add(&s->work, "az");
+	add(&s->work, "account");
+	add(&s->work, "get-access-token");
+	add(&s->work, "-o");
+	add(&s->work, "json");
+	add(&s->work, "--resource");
+	add_span(&s->work, flow_resource(s));
+	if (v[SV_TENANT].n > 0) {
+		add(&s->work, "--tenant");
+		add_span(&s->work, v[SV_TENANT]);
+	}
+	if (v[SV_SUBSCRIPTION].n > 0) {
+		add(&s->work, "--subscription");
+		add_span(&s->work, v[SV_SUBSCRIPTION]);
+	}
+	s->need = NEED_PROGRAM;
+	return SIGNIN_NEED;
+}
+
+static void add_claims(struct signin *s) {
+	struct buf encoded;
+	if (s->claims.n == 0)
+		return;
+	buf_init(&encoded, s->mem, s->work.max);
+	base64url(&encoded, buf_span(&s->claims));
+	add(&s->work, "--claims");
+	add_span(&s->work, buf_span(&encoded));
+	s->work.failed |= encoded.failed;
+	buf_free(&encoded);
+}
+
+static enum signin_want ask_developer_cli(struct signin *s, struct request *q,
+                                          struct now now) {
+	const struct span *v = signin_link(s)->spec.value;
+	(void)q;
+	if (!arguments_plain(s, now))
+		return SIGNIN_IDLE;
+	buf_clear(&s->work);
+	add(&s->work, "azd");
+	add(&s->work, "auth");
+	add(&s->work, "token");
+	add(&s->work, "-o");
+	add(&s->work, "json");
+	add(&s->work, "--no-prompt");
+	add(&s->work, "--scope");
+	add_span(&s->work, buf_span(&s->scope));
+	if (v[SV_TENANT].n > 0) {
+		add(&s->work, "--tenant-id");
+		add_span(&s->work, v[SV_TENANT]);
+	}
+	add_claims(s);
+	s->need = NEED_PROGRAM;
+	return SIGNIN_NEED;
+}
+
+static void met_program(struct signin *s, struct span bytes,
+                        const struct facts *f, struct now now) {
+	(void)bytes;
+	if (f->json) {
+		flow_accept(s, f, now);
+		return;
+	}
+	signin_describe(s, "what it printed is not the JSON it was asked for",
+	                NO_SPAN);
+	signin_fail(s, now);
+}
+
+const struct flow flow_azure_cli = { "azure_cli", ask_azure_cli, NULL,
+	                             met_program, NULL,          false };
+const struct flow flow_azure_developer_cli = {
+	"azure_developer_cli", ask_developer_cli, NULL, met_program, NULL, true
+};
+
+static bool mentions(struct span s, struct span word) {
+	for (; s.n >= word.n; s = span_from(s, 1))
+		if (span_istarts(s, word))
+			return true;
+	return false;
+}
+
+void signin_program(struct signin *s, const struct program_result *p,
+                    const struct facts *f, struct now now) {
+	struct span program = span_of(s->work.p);
+	if (p->not_found) {
+		signin_fail_need(s, SPAN("not installed (not on the PATH)"),
+		                 true, now);
+	} else if (p->timed_out) {
+		signin_fail_need(s,
+		                 SPAN("no answer within its timeout; it was "
+		                      "ended (raise `timeout`)"),
+		                 false, now);
+	} else if (p->status != 0) {
+		bool login = mentions(p->err, SPAN("az login")) ||
+		             mentions(p->err, SPAN("azd auth login")) ||
+		             mentions(p->err, SPAN("AADSTS"));
+		signin_fail_need(s, p->err.n > 0 ? p->err : program, login,
+		                 now);
+	} else {
+		signin_meet(s, p->out, f, now);
+	}
+}
+
+struct span signin_json(struct span out) {
+	while (out.n > 0 && *out.p != '{')
+		out = span_from(out, 1);
+	while (out.n > 0 && out.p[out.n - 1] != '}')
+		out.n--;
+	return out;
+}
