@@ -243,9 +243,11 @@ static void meet_file(lua_State *L, struct lclient *c, bool key_file) {
 
 /* ---- programs ----------------------------------------------------------- */
 
-static void meet_program(lua_State *L, struct lclient *c) {
+static void meet_program(lua_State *L, int idx, struct lclient *c) {
 	const struct signin *s = &c->core.signin;
-	static const char *const add[] = { "AZURE_CORE_NO_COLOR=true", NULL };
+	static const char *const add[] = { "AZURE_CORE_NO_COLOR=true",
+		                           "AZURE_CORE_ONLY_SHOW_ERRORS=true",
+		                           NULL };
 	const char *argv[MAX_ARGUMENTS + 1];
 	int64_t timeout = signin_link(s)->spec.timeout;
 	struct child_spec spec = {
@@ -263,6 +265,7 @@ static void meet_program(lua_State *L, struct lclient *c) {
 	c->child = child_start(&c->mem, c->ps, &spec, sys_now(), NULL);
 	if (!c->child)
 		luaL_error(L, "not enough memory or descriptors");
+	lsignin_step(L, idx); /* one that is not there is known at once */
 }
 
 static void judge(lua_State *L, int idx, struct lclient *c,
@@ -280,6 +283,7 @@ static void judge(lua_State *L, int idx, struct lclient *c,
 	/* where the host reaps all children itself nobody knows the status */
 	if (r->end == CHILD_EXITED && r->status < 0)
 		p.status = signin_json(p.out).n > 0 ? 0 : -1;
+	p.not_found = p.not_found || p.status == 127;
 	lua_getiuservalue(L, idx, CUV_CODEC);
 	json_decode(L, top + 1, signin_json(p.out), &facts);
 	signin_program(&c->core.signin, &p, &facts, sys_now());
@@ -329,7 +333,7 @@ void lsignin_meet(lua_State *L, int idx) {
 		meet_file(L, c, s->need == NEED_KEY_FILE);
 		break;
 	case NEED_PROGRAM:
-		meet_program(L, c);
+		meet_program(L, idx, c);
 		break;
 	case NEED_PROMPT:
 		meet_prompt(L, c, top + 1);

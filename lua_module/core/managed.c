@@ -159,10 +159,7 @@ static void fed_imds(struct signin *s, const struct reply *r,
 	}
 	why = r->status == 200 ? NULL : not_here(s, r, f);
 	if (why)
-		signin_absent(s, why,
-		              f->message.n > 0 ? f->message
-		                               : buf_span(&r->body),
-		              now);
+		signin_absent(s, why, f->message, now);
 	else
 		fed(s, r, f, now);
 }

@@ -91,18 +91,21 @@ void flow_refused(struct signin *s, const struct reply *r,
 	struct buf *m = &s->fail.message;
 	struct span code = number_of(f->message);
 	bool told = f->oauth_error.n > 0;
+	struct span type = reply_header(r, "content-type");
 	const char *hint = hint_for(f->message);
 	signin_describe(s, told ? "sign-in refused: " : "sign-in failed: ",
 	                f->oauth_error);
 	if (r->status >= 300 && r->status < 400)
 		s->fail.kind = FAIL_PROTOCOL;
-	buf_add(&s->fail.code, code.n > 0 ? code : f->oauth_error);
+	fail_redact(&s->fail.code, code.n > 0 ? code : f->oauth_error,
+	            signin_link(s)->spec.value[SV_SECRET], 256);
 	if (f->message.n > 0) {
 		buf_adds(m, told ? ": " : "");
 		signin_add(s, f->message);
 	} else if (!told) {
-		buf_adds(m, "the answer is not an OAuth error: ");
-		signin_add(s, buf_span(&r->body));
+		/* the body is not shown: it might echo the form */
+		buf_adds(m, "the answer is not an OAuth error but ");
+		signin_add(s, type.n > 0 ? type : SPAN("nothing known"));
 	}
 	if (f->timestamp.n > 0) {
 		buf_adds(m, " at ");

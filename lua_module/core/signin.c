@@ -118,6 +118,7 @@ static void begin(struct signin *s, struct now now) {
 		return;
 	s->wanted = true;
 	s->in_flight = false;
+	s->with_claims = s->claims.n > 0;
 	s->fail.kind = FAIL_NONE;
 	try_link(s, s->chosen ? s->chosen - 1 : 0, now);
 }
@@ -192,9 +193,14 @@ void signin_take(struct signin *s, struct span token, int64_t lives,
 	buf_clear(&l->why);
 	s->expires = s->sent_at + lives * 1000;
 	s->refresh_at = s->sent_at + refresh_after(lives * 1000, refresh_in);
-	buf_clear(&s->claims);
 	buf_clear(&s->assertion);
 	buf_clear(&s->device);
+	if (s->with_claims) {
+		buf_clear(&s->claims);
+	} else if (s->claims.n > 0) { /* they came while it was fetched */
+		s->live = false;
+		begin(s, now);
+	}
 }
 
 /* ---- the chain ---------------------------------------------------------- */
@@ -278,10 +284,17 @@ static void describe_net(struct signin *s, const struct reply *r) {
 		buf_adds(&s->fail.message, ": ");
 		signin_add(s, buf_span(&r->note));
 	}
-	s->fail.retryable = r->error != NET_CERT && r->error != NET_CA;
+	s->fail.retryable = retry_worthwhile(&s->retry, r, NO_SPAN);
 }
 
-static bool again(struct signin *s, const struct reply *r, struct now now) {
+/* Only these two of OAuth's errors may pass by themselves. */
+static bool passing(const struct facts *f) {
+	return span_eq(f->oauth_error, SPAN("temporarily_unavailable")) ||
+	       span_eq(f->oauth_error, SPAN("server_error"));
+}
+
+static bool again(struct signin *s, const struct reply *r,
+                  const struct facts *f, struct now now) {
 	const struct flow *flow = flow_of(s);
 	int64_t asked = r->error == NET_OK ? http_retry_after(r, now.wall) : -1;
 	int64_t delay = -1;
@@ -289,7 +302,7 @@ static bool again(struct signin *s, const struct reply *r, struct now now) {
 	s->random = s->random * 1664525u + 1013904223u;
 	if (flow->again)
 		delay = flow->again(s, r, asked);
-	else if (retry_worthwhile(&s->retry, r, NO_SPAN))
+	else if (passing(f) || retry_worthwhile(&s->retry, r, NO_SPAN))
 		delay = retry_delay(&s->retry, s->tries, asked, s->random >> 8);
 	if (delay < 0)
 		return false;
@@ -315,7 +328,7 @@ void signin_feed(struct signin *s, const struct reply *r, const struct facts *f,
 	if (!s->in_flight || s->need != NEED_NOTHING)
 		return;
 	s->in_flight = false;
-	if (again(s, r, now))
+	if (again(s, r, f, now))
 		return;
 	if (r->error != NET_OK)
 		nobody(s, r, now);

@@ -79,6 +79,7 @@ struct signin {
 	bool live;           /* the token may be used until it expires */
 	int64_t expires, refresh_at; /* monotonic ms */
 	bool wanted;                 /* a fetch is under way */
+	bool with_claims;            /* it asks for the claims below */
 	bool in_flight;              /* a request is, or a need is being met */
 	int64_t not_before, sent_at, began;
 	struct buf claims; /* what the new token must satisfy */
