@@ -1,0 +1,418 @@
+package.path = "./tests/?.lua;" .. package.path
+
+local azpec = require "azpec"
+local cjson = require "cjson"
+local t = require "loopback.support"
+
+local emulator
+
+local function get(rules, more)
+  local server = t.server(rules)
+  local client, events = server:client(more)
+  local value, err = client:get(t.call(t.id))
+  return value, err, server, events
+end
+
+local json = { t.json_type, "x-ms-request-id: 1111-aaaa", "x-ms-correlation-request-id: 2222-bbbb" }
+
+local function refusal(body, headers, status)
+  return { { status = status or 400, headers = headers or json, body = body } }
+end
+
+describe("the shapes of errors", function ()
+  after_each(t.tidy)
+  teardown(t.close)
+
+  it("CloudError, with target and nested details", function ()
+    local value, err = get(refusal [[{"error":{"code":"BadThing","message":"It is bad.","target":"properties.x",
+      "details":[{"code":"Inner","message":"deep","target":"y","details":[{"code":"Innermost","message":"deeper"}]}],
+      "additionalInfo":[{"type":"PolicyViolation","info":{"policy":"p"}}]}}]])
+    t.fails("service", "BadThing: It is bad. (HTTP 400)", value, err)
+    assert.equal("BadThing", err.code)
+    assert.equal("properties.x", err.target)
+    assert.equal(400, err.http_status)
+    assert.equal("1111-aaaa", err.request_id)
+    assert.equal("2222-bbbb", err.correlation_id)
+    assert.equal("request", err.phase)
+    assert.is_false(err.retryable)
+    assert.equal("Innermost", err.details[1].details[1].code)
+    assert.equal("p", err.additional_info[1].info.policy)
+    assert.equal(t.id, err.id)
+    assert.equal("service: BadThing: It is bad. (HTTP 400); request id 1111-aaaa", tostring(err))
+    assert.equal("failed: " .. tostring(err) .. "!", "failed: " .. err .. "!")
+  end)
+
+  for name, case in t.each {
+    ["message as an object"] = { [[{"error":{"code":"C","message":{"lang":"en-us","value":"Words."}}}]],
+      "C: Words. (HTTP 400)", "C" },
+    ["odata.error"] = { [[{"odata.error":{"code":"C","message":{"lang":"en","value":"Words."}}}]],
+      "C: Words. (HTTP 400)", "C" },
+    ["code and message at the top"] = { [[{"code":"C","message":"Words."}]], "C: Words. (HTTP 400)", "C" },
+    ["Batch's data plane"] = { [[{"odata.metadata":"x","code":"C","message":{"lang":"en","value":"Words."},
+      "values":[{"key":"k","value":"v"}]}]], "C: Words. (HTTP 400)", "C" },
+    ["error as a string"] = { [[{"error":"invalid_thing","error_description":"Words."}]], "^.*Words%. %(HTTP 400%)$" },
+    ["details null"] = { [[{"error":{"code":"C","message":"Words.","details":null,"target":null}}]],
+      "C: Words. (HTTP 400)", "C" },
+    ["message null"] = { [[{"error":{"code":"C","message":null}}]], "C: no message (HTTP 400)", "C" },
+    ["error null"] = { [[{"error":null}]], "no message (HTTP 400)" },
+    ["code as a number"] = { [[{"error":{"code":17,"message":"Words."}}]], "^.*Words%. %(HTTP 400%)$" },
+    ["a JSON text that is no object"] = { [["just words"]], "^.*just words.*%(HTTP 400%)$" },
+    ["a byte order mark before it"] = { "\xef\xbb\xbf" .. [[{"error":{"code":"C","message":"Words."}}]],
+      "C: Words. (HTTP 400)", "C" },
+    ["control characters in the message"] = { [[{"error":{"code":"C","message":"a\u001b[31m\r\nb"}}]],
+      "C: a [31m  b (HTTP 400)", "C" },
+  } do
+    it(name, function ()
+      local value, err = get(refusal(case[1]))
+      t.fails("service", case[2], value, err)
+      assert.equal(case[3] or err.code, err.code)
+      assert(err.code == nil or type(err.code) == "string")
+      assert.equal(400, err.http_status)
+      assert.equal("1111-aaaa", err.request_id)
+    end)
+  end
+
+  for name, case in t.each {
+    HTML = { "<!DOCTYPE html>\n<html><body><h1>Bad Gateway</h1></body></html>", "Content-Type: text/html",
+      "not JSON but text/html: <!DOCTYPE html> <html><body><h1>Bad Gateway</h1></body></html> (HTTP 400)" },
+    XML = { [[<?xml version="1.0"?><Error><Code>C</Code></Error>]], "Content-Type: application/xml",
+      [[not JSON but application/xml: <?xml version="1.0"?><Error><Code>C</Code></Error> (HTTP 400)]] },
+    ["plain text"] = { "upstream connect error", "Content-Type: text/plain",
+      "not JSON but text/plain: upstream connect error (HTTP 400)" },
+    ["text without a type"] = { "huh", "X-Type: none", "not JSON but something else: huh (HTTP 400)" },
+    ["broken JSON"] = { [[{"error":{"code":]], t.json_type,
+      [[not JSON but application/json; charset=utf-8: {"error":{"code": (HTTP 400)]] },
+    nothing = { "", t.json_type, "no message (HTTP 400)" },
+  } do
+    it(name, function ()
+      local value, err = get(refusal(case[1], { case[2] }))
+      t.fails("service", case[3], value, err)
+      assert.is_nil(err.code)
+    end)
+  end
+
+  it("x-ms-error-code alone is the code", function ()
+    local value, err = get(refusal("", { "x-ms-error-code: HeaderCode" }))
+    assert.equal("HeaderCode", t.fails("service", "HeaderCode: no message (HTTP 400)", value, err).code)
+  end)
+
+  it("a megabyte of text is cut to a line's length", function ()
+    local value, err = get { { status = 400, headers = { "Content-Type: text/plain" }, body = ("lorem "):rep(180000) } }
+    t.fails("service", "^not JSON but text/plain: lorem .*%.%.%. %(HTTP 400%)$", value, err)
+    assert(#err.message < 2000, #err.message)
+  end)
+
+  it("details in the other shapes are handed on as well", function ()
+    for _, body in ipairs { [[{"odata.error":{"code":"C","message":"m","details":[{"code":"D"}]}}]],
+      [[{"code":"C","message":"m","details":[{"code":"D"}]}]] } do
+      local value, err = get(refusal(body))
+      t.fails("service", "C: m (HTTP 400)", value, err)
+      assert.same({ { code = "D" } }, err.details)
+    end
+  end)
+
+  it("JSON null is nil in details too", function ()
+    local value, err = get(refusal [[{"error":{"code":"C","message":"m","details":[{"code":"D","target":null}]}}]])
+    t.fails("service", "C: m (HTTP 400)", value, err)
+    assert.equal("D", err.details[1].code)
+    assert.is_nil(err.details[1].target)
+  end)
+
+  it("a bearer token that the service echoes is not printed", function ()
+    local value, err = get(refusal('{"error":{"code":"C","message":"bad token: Bearer ' .. t.canary .. '"}}'))
+    t.fails("service", "C: bad token: <redacted> (HTTP 400)", value, err)
+  end)
+
+  it("a bare token that the service echoes is not printed", function ()
+    local value, err = get(refusal('{"error":{"code":"C","message":"token \'' .. t.canary .. '\' is malformed"}}'))
+    t.fails("service", "^C: token .* is malformed %(HTTP 400%)$", value, err)
+  end)
+end)
+
+describe("the statuses", function ()
+  after_each(t.tidy)
+  teardown(t.close)
+
+  local read = "the identity needs Microsoft.Batch/batchAccounts/privateEndpointConnections/read on the Batch account"
+  local write = "the identity needs Microsoft.Batch/batchAccounts/privateEndpointConnections/write on the Batch account"
+  local where = "check subscription, resource group, account and the connection's whole name (it usually ends in a "
+    .. "GUID)"
+
+  for status, case in t.each {
+    [400] = { "service", 1 }, [403] = { "forbidden", 1, read }, [404] = { "not_found", 1, where },
+    [405] = { "service", 1 }, [408] = { "service", 4, nil, true }, [409] = { "conflict", 1 },
+    [412] = { "precondition", 1 }, [415] = { "service", 1 }, [429] = { "throttled", 4, nil, true },
+    [500] = { "service", 4, nil, true }, [501] = { "service", 1 }, [502] = { "service", 4, nil, true },
+    [503] = { "service", 4, nil, true }, [504] = { "service", 4, nil, true },
+  } do
+    it(status .. " is " .. case[1] .. (case[2] > 1 and " after four tries" or ", asked once"), function ()
+      local value, err, server = get(refusal([[{"error":{"code":"C","message":"m"}}]], nil, status))
+      t.fails(case[1], ("C: m (HTTP %d)"):format(status), value, err)
+      assert.equal(status, err.http_status)
+      assert.equal(case[2], #server:requests())
+      assert.equal(case[4] or false, err.retryable)
+      if case[3] then assert.equal(case[3], err.hint) end
+      assert.is_nil(err.continuation_token)
+    end)
+  end
+
+  it("403 to a PATCH says which right to write is missing", function ()
+    local server = t.server(refusal([[{"error":{"code":"AuthorizationFailed","message":"no"}}]], nil, 403))
+    local err = t.fails("forbidden", "AuthorizationFailed: no (HTTP 403)",
+      server:client():update(t.call(t.id, { status = "Approved" })))
+    assert.equal(write, err.hint)
+    assert.is_nil(err.continuation_token)
+  end)
+
+  it("403 to a poll says which right to poll is missing, and stays resumable", function ()
+    local server = t.server {
+      { method = "PATCH", status = 202, headers = { "Location: {origin}/op" } },
+      { status = 403, headers = json, body = [[{"error":{"code":"AuthorizationFailed","message":"no"}}]] },
+    }
+    local err = t.fails("forbidden", "AuthorizationFailed: no (HTTP 403)",
+      server:client():update(t.call(t.id, { status = "Approved" })))
+    assert.equal("poll", err.phase)
+    assert.truthy(err.hint:find("privateEndpointConnectionResults/read", 1, true))
+    assert.is_string(err.continuation_token)
+  end)
+
+  for _, header in ipairs { "Retry-After: 1", "retry-after-ms: 20" } do
+    it("409 with " .. header:match "^[^:]*" .. " is asked again", function ()
+      local value, _, server = get {
+        { times = 1, status = 409, headers = { t.json_type, header },
+          body = [[{"error":{"code":"Busy","message":"m"}}]] },
+        { headers = json, body = t.connection_json() },
+      }
+      assert.equal(2, #server:requests())
+      assert.equal("Approved", value.properties.privateLinkServiceConnectionState.status)
+    end)
+  end
+
+  it("409 for a lock is not asked again", function ()
+    local value, err, server = get(refusal([[{"error":{"code":"ScopeLocked","message":"m"}}]],
+      { t.json_type, "Retry-After: 1" }, 409))
+    t.fails("conflict", "ScopeLocked: m (HTTP 409)", value, err)
+    assert.equal(1, #server:requests())
+  end)
+
+  it("429 waits as long as Retry-After says", function ()
+    local took, value, _, server = t.timed(5, get, {
+      { times = 1, status = 429, headers = { "Retry-After: 1" } }, { headers = json, body = t.connection_json() } })
+    assert.equal(t.id, value.id)
+    assert(took >= 1, took)
+    assert.equal(2, #server:requests())
+  end)
+
+  it("429 with a Retry-After beyond retry.max_delay is handed back at once, with the wish", function ()
+    local _, value, err, server = t.timed(3, get, { { status = 429, headers = { t.json_type, "Retry-After: 3600" },
+      body = [[{"error":{"code":"SubscriptionRequestsThrottled","message":"later"}}]] } })
+    t.fails("throttled", "SubscriptionRequestsThrottled: later (HTTP 429)", value, err)
+    assert.equal(3600.0, err.retry_after)
+    assert.is_true(err.retryable)
+    assert.equal(1, #server:requests())
+  end)
+
+  it("retry.max_tries = 1 asks once", function ()
+    local value, err, server = get(refusal("", nil, 503), { retry = { max_tries = 1 } })
+    t.fails("service", "no message (HTTP 503)", value, err)
+    assert.equal(1, #server:requests())
+  end)
+
+  it("a 5xx then a success is a success, the same request each time", function ()
+    local value, _, server = get {
+      { times = 1, status = 503, headers = json }, { times = 1, status = 500, headers = json },
+      { headers = json, body = t.connection_json() },
+    }
+    assert.equal(t.id, value.id)
+    local requests = server:requests()
+    assert.equal(3, #requests)
+    assert.equal(requests[1].bytes, requests[2].bytes)
+    assert.equal(requests[1].bytes, requests[3].bytes)
+  end)
+
+  it("a 5xx to every PATCH leaves the end unknown, and says so by a token", function ()
+    local server = t.server { { method = "PATCH", status = 503, headers = json },
+      { headers = json, body = t.connection_json "Pending" } }
+    local err = t.fails("service", "no message (HTTP 503)",
+      server:client():update(t.call(t.id, { status = "Approved" })))
+    assert.is_string(err.continuation_token)
+  end)
+end)
+
+describe("tokens and writes that go astray", function ()
+  setup(function () emulator = t.emulator() end)
+  before_each(function () emulator:reset() end)
+  after_each(t.tidy)
+  teardown(t.close)
+
+  local function statuses()
+    local list = {}
+    for n, entry in ipairs(emulator:log()) do list[n] = entry.kind .. " " .. math.tointeger(entry.status) end
+    return table.concat(list, ", ")
+  end
+
+  local function approve(client) return client:update(t.call(emulator.sample, { status = "Approved" })) end
+
+  it("a token that has expired is renewed once, before the PATCH and between polls", function ()
+    emulator:faults {
+      { match = { kind = "update", nth = 1 }, action = { expire_token = true } },
+      { match = { kind = "poll", nth = 2 }, action = { expire_token = true } },
+    }
+    assert(approve(emulator:client()))
+    assert.equal("token 200, update 401, token 200, update 202, poll 202, poll 401, token 200, poll 202, poll 200",
+      statuses())
+  end)
+
+  it("a token that is refused for ever ends the call after one renewal", function ()
+    emulator:faults { { match = { kind = "update" }, action = { status = 401,
+      error = { code = "InvalidAuthenticationToken", message = "No." } } } }
+    local err = t.fails("credential", "InvalidAuthenticationToken: No. (HTTP 401)", approve(emulator:client()))
+    assert.equal(401, err.http_status)
+    assert.equal("the token was not accepted: is it for this tenant, this cloud and the management endpoint?", err.hint)
+    assert.is_nil(err.continuation_token)
+    assert.equal("token 200, update 401, token 200, update 401", statuses())
+  end)
+
+  it("a ready token that has expired cannot be renewed, and the error says so", function ()
+    local server = t.server(refusal([[{"error":{"code":"ExpiredToken","message":"Too old."}}]], nil, 401))
+    local err = t.fails("credential", "ExpiredToken: Too old. (HTTP 401); the token that was given cannot "
+      .. "be renewed", server:client():get(t.call(t.id)))
+    assert.equal("give a function (azpec.credential.token{get = ...}) or another credential", err.hint)
+    assert.equal(1, #server:requests())
+  end)
+
+  it("a claims challenge is answered once, with a token asked for with these claims", function ()
+    emulator:faults { { match = { kind = "poll", nth = 2 }, action = { claims = true } } }
+    assert(approve(emulator:client()))
+    assert.equal("token 200, update 202, poll 202, poll 401, token 200, poll 202, poll 200", statuses())
+    local tokens = emulator:log "token"
+    assert.is_nil(tokens[1].token.claims)
+    assert.is_true(tokens[2].token.claims)
+  end)
+
+  it("a claims challenge that comes again and again ends the call", function ()
+    emulator:faults { { match = { kind = "get" }, action = { claims = true } } }
+    local err = t.fails("credential", "^InvalidAuthenticationToken: .* %(HTTP 401%)$",
+      emulator:client():get(t.call(emulator.sample)))
+    assert.equal(401, err.http_status)
+    assert.equal("token 200, get 401, token 200, get 401", statuses())
+  end)
+
+  it("a token function is given the scope, and the claims of a challenge", function ()
+    local claims = '{"access_token":{"nbf":{"essential":true,"value":"1"}}}'
+    local encoded = "eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxIn19fQ=="
+    local server = t.server {
+      { times = 1, status = 401, headers = { 'WWW-Authenticate: Bearer realm="", error="insufficient_claims", claims="'
+        .. encoded .. '"' } },
+      { headers = json, body = t.connection_json() },
+    }
+    local asked = {}
+    local credential = azpec.credential.token { get = function (scope, wanted)
+      asked[#asked + 1] = { scope, wanted }
+      return t.canary .. #asked, os.time() + 3600
+    end }
+    assert(server:client { credential = credential }:get(t.call(t.id)))
+    assert.same({ { "https://management.azure.com/.default" }, { "https://management.azure.com/.default", claims } },
+      asked)
+    assert.equal("Bearer " .. t.canary .. "2", server:requests()[2].headers.authorization)
+  end)
+
+  it("a token function that fails is told of as the credential's failure", function ()
+    local server = t.server { { headers = json, body = t.connection_json() } }
+    for _, get_token in ipairs { function () error("vault is sealed", 0) end,
+      function () return nil, "vault is sealed" end } do
+      local err = t.fails("credential", "the token function failed: vault is sealed",
+        server:client { credential = azpec.credential.token { get = get_token } }:get(t.call(t.id)))
+      assert.equal("token", err.phase)
+    end
+    assert.equal(0, #server:requests())
+  end)
+
+  it("a wrong secret is named by Entra's own number and a hint, and is not printed", function ()
+    local secret = "wrong+" .. t.secret
+    local err = t.fails("credential", "^sign%-in refused: invalid_client: AADSTS7000215: Invalid client secret "
+      .. "provided%..* %(HTTP 401%)$",
+      approve(emulator:client { credential = emulator:credential { client_secret = secret } }))
+    assert.equal("AADSTS7000215", err.code)
+    assert.equal("the client secret is wrong: give the secret's value, not its id", err.hint)
+    assert.equal("token", err.phase)
+    assert.is_string(err.request_id)
+    assert.equal("token 401", statuses())
+  end)
+
+  it("an unknown tenant and an unknown application are told apart", function ()
+    local nobody = "00000000-0000-0000-0000-000000000001"
+    assert.equal("AADSTS90002", t.fails("credential", "^sign%-in refused: invalid_request: AADSTS90002: ",
+      approve(emulator:client { credential = emulator:credential { tenant_id = nobody } })).code)
+    assert.equal("AADSTS700016", t.fails("credential", "^sign%-in refused: unauthorized_client: AADSTS700016: ",
+      approve(emulator:client { credential = emulator:credential { client_id = nobody } })).code)
+  end)
+
+  it("a token endpoint that answers with a page is named as such", function ()
+    emulator:faults { { match = { kind = "token" }, action = { html = true, status = 403 } } }
+    local err = t.fails("credential", "sign-in failed: the answer is not an OAuth error but text/html; charset=utf-8 "
+      .. "(HTTP 403)", approve(emulator:client()))
+    assert.equal(403, err.http_status)
+  end)
+
+  it("retry governs the token's request too", function ()
+    emulator:faults { { match = { kind = "token" }, action = { status = 503 } } }
+    local _, value, err = t.timed(2, approve, (emulator:client()))
+    t.fails("credential", "^sign%-in failed: .* %(HTTP 503%)$", value, err)
+    assert.is_true(err.retryable)
+  end)
+
+  it("a PATCH whose answer was lost is sent again, and the end is known", function ()
+    emulator:set { concurrent_update = "allow" }
+    emulator:faults { { match = { kind = "update", nth = 1 }, action = { lose = true } } }
+    local connection = assert(approve(emulator:client()))
+    assert.equal("Approved", connection.properties.privateLinkServiceConnectionState.status)
+    assert.equal(2, #emulator:log "update")
+  end)
+
+  it("a guarded PATCH whose answer was lost, then 412, is settled by reading", function ()
+    emulator:set { update_answer = "200" }
+    emulator:faults { { match = { kind = "update", nth = 1 }, action = { lose = true } } }
+    local connection = assert(emulator:client():update(t.call(emulator.sample, {
+      status = "Approved", if_match = 'W/"0x8D4EDFEBFADF4AB"' })))
+    assert.equal("Approved", connection.properties.privateLinkServiceConnectionState.status)
+    assert.equal("token 200, update 200, update 412, get 200", statuses())
+  end)
+
+  it("a guarded PATCH whose answer was lost, then 412, is not called a success when somebody else wrote", function ()
+    emulator:faults { { match = { kind = "update", nth = 1 }, action = { close = true } },
+      { match = { kind = "update", nth = 2 }, action = { status = 412 } } }
+    local err = t.fails("precondition", "^PreconditionFailed: .* %(HTTP 412%)$", emulator:client():update(
+      t.call(emulator.sample, { status = "Approved", if_match = 'W/"0x8D4EDFEBFADF4AB"' })))
+    assert.is_nil(err.continuation_token)
+    assert.equal("Pending", emulator:connection(emulator.sample).status)
+  end)
+
+  it("polls that are throttled or fail are no failure of the operation", function ()
+    emulator:faults {
+      { match = { kind = "poll", nth = 1 }, action = { status = 429, headers = { ["retry-after-ms"] = "20" } } },
+      { match = { kind = "poll", nth = 2 }, action = { status = 503 } },
+      { match = { kind = "poll", nth = 3 }, action = { close = true } },
+      { match = { kind = "poll", nth = 4 }, action = { html = true } },
+      { match = { kind = "poll", nth = 5 }, action = { cut = 5, status = 200, body = '{"status":"InProgress"}' } },
+    }
+    assert(approve(emulator:client()))
+    assert.equal(1, #emulator:log "update")
+  end)
+
+  it("another operation in progress is a conflict, not retried unasked", function ()
+    emulator:set { operation_polls = 1000 }
+    local client = emulator:client()
+    local poller = client:begin_update(t.call(emulator.sample, { status = "Approved" }))
+    t.fails("timeout", "^still running", poller:wait(0.2 * t.patience))
+    local err = t.fails("conflict", "^AnotherOperationInProgress: .* %(HTTP 409%)$", approve(emulator:client()))
+    assert.is_nil(err.continuation_token)
+    assert.equal(2, #emulator:log "update")
+  end)
+
+  it("the body of an error can be shown as JSON again", function ()
+    local value, err = get(refusal [[{"error":{"code":"C","message":"m","details":[{"code":"D"}]}}]])
+    t.fails("service", "C: m (HTTP 400)", value, err)
+    assert.same({ { code = "D" } }, cjson.decode(cjson.encode(err.details)))
+  end)
+end)

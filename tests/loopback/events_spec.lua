@@ -1,0 +1,250 @@
+package.path = "./tests/?.lua;" .. package.path
+
+local azpec = require "azpec"
+local t = require "loopback.support"
+
+local emulator
+
+local function approve(client, more)
+  return client:update(t.call(emulator.sample, t.merged({ status = "Approved" }, more or {})))
+end
+
+local function names(events)
+  local list = {}
+  for n, event in ipairs(events) do list[n] = event.event end
+  return table.concat(list, " ")
+end
+
+local function of(events, name)
+  local found = {}
+  for _, event in ipairs(events) do
+    if event.event == name then found[#found + 1] = event end
+  end
+  return found
+end
+
+describe("what on_event is told", function ()
+  setup(function () emulator = t.emulator() end)
+  before_each(function () emulator:reset() end)
+  after_each(t.tidy)
+  teardown(t.close)
+
+  it("is every step of an operation, in order", function ()
+    local client, events = emulator:client()
+    assert(approve(client))
+    assert.equal("token token request response poll request response poll request response poll request response end",
+      names(events))
+  end)
+
+  it("is enough to draw progress: the waits, the service's word, what is left", function ()
+    emulator:set { poll_answer = "monitor", running_word = "Working" }
+    local client, events = emulator:client { poll_interval = 0.03 }
+    assert(approve(client))
+    local polls = of(events, "poll")
+    assert(#polls >= 3)
+    for n, event in ipairs(polls) do
+      assert.equal(0.03, event.wait)
+      assert.equal(n - 1, event.polls)
+      assert(event.remaining > 0 and event.remaining <= 20 * t.patience)
+      assert.equal(emulator.sample, event.id)
+    end
+    assert.equal("Working", polls[2].status)
+    assert.is_number(polls[2].percent_complete)
+    local last = events[#events]
+    assert.equal("end", last.event)
+    assert.is_true(last.ok)
+    assert.equal("Succeeded", last.status)
+    assert(last.elapsed > 0)
+  end)
+
+  it("is enough for a support request: method, URL without query, status, ids", function ()
+    local client, events = emulator:client()
+    assert(approve(client, { client_request_id = "support-case-17" }))
+    local request, response = of(events, "request")[1], of(events, "response")[1]
+    assert.equal("PATCH", request.method)
+    assert.equal(emulator.endpoint .. emulator.sample, request.url)
+    assert.equal("2022-06-01", request.api_version)
+    assert.equal("support-case-17", request.client_request_id)
+    assert.equal(1, request.attempt)
+    assert.equal(202, response.status)
+    assert.equal("PATCH", response.method)
+    assert.is_string(response.request_id)
+    assert.is_string(response.correlation_id)
+    assert.equal(response.request_id, response.headers["x-ms-request-id"])
+    for _, event in ipairs(events) do assert.is_nil((event.url or ""):find("?", 1, true)) end
+  end)
+
+  it("is a retry, why, and how long it is waited", function ()
+    emulator:faults { { match = { kind = "update", nth = 1 }, action = { status = 503,
+      error = { code = "ServerBusy", message = "Come later." } } } }
+    local client, events = emulator:client()
+    assert(approve(client))
+    local retries = of(events, "retry")
+    assert.equal(1, #retries)
+    assert.equal("ServerBusy: Come later. (HTTP 503)", retries[1].reason)
+    assert.equal(2, retries[1].attempt)
+    assert(retries[1].wait > 0)
+    local requests = of(events, "request")
+    assert.equal("PATCH 2", requests[2].method .. " " .. math.tointeger(requests[2].attempt))
+  end)
+
+  it("is a try that never got an answer", function ()
+    local server = t.server { { times = 1, raw = "", after = "close" },
+      { headers = { t.json_type }, body = t.connection_json() } }
+    local client, events = server:client()
+    assert(client:get(t.call(t.id)))
+    local response = of(events, "response")[1]
+    assert.is_nil(response.status)
+    assert.equal("the connection ended before the whole answer came", response.error)
+  end)
+
+  it("is the failure at the end, in the error's words", function ()
+    local client, events = emulator:client()
+    local _, err = approve(client, { if_match = '"wrong"' })
+    local last = events[#events]
+    assert.is_false(last.ok)
+    assert.equal("precondition", last.kind)
+    assert.equal(err.message, last.message)
+  end)
+
+  it("holds header fields of a short list only, and never what might be a secret", function ()
+    local server = t.server { { headers = { t.json_type, "ETag: \"x\"", "x-ms-request-id: r", "Set-Cookie: session=" ..
+      t.canary, "X-Echo: " .. t.canary, "Authorization: Bearer " .. t.canary, "Location: {origin}/?sig=" .. t.canary,
+      "WWW-Authenticate: Bearer " .. t.canary, "X-MS-RateLimit-Remaining-Subscription-Reads: 99", "Retry-After: 0" },
+      body = t.connection_json() } }
+    local client, events = server:client()
+    assert(client:get(t.call(t.id)))
+    local headers = of(events, "response")[1].headers
+    local list = {}
+    for name in t.each(headers) do list[#list + 1] = name end
+    assert.same({ "content-length", "content-type", "etag", "retry-after",
+      "x-ms-ratelimit-remaining-subscription-reads", "x-ms-request-id" }, list)
+    assert.equal("99", headers["x-ms-ratelimit-remaining-subscription-reads"])
+  end)
+
+  it("tells of the sign-in without what was sent or came", function ()
+    local client, events = emulator:client()
+    assert(approve(client))
+    local tokens = of(events, "token")
+    assert.equal(2, #tokens)
+    assert.equal("POST", tokens[1].method)
+    assert.equal(200, tokens[2].status)
+    assert.is_nil(t.text_of(tokens):find("client_secret", 1, true))
+    t.has_no_secret(tokens, "the token's events")
+  end)
+
+  it("is nothing when it is not set; what it is set on hears of its own client alone", function ()
+    local _, events = emulator:client()
+    assert(approve(emulator:client { on_event = false }))
+    assert.equal("", names(events))
+  end)
+
+  it("may fail: the call concerned raises that, another one does not", function ()
+    local bad
+    local client = emulator:client { on_event = function (event)
+      if event.id == emulator.sample and event.event == "response" then error("listener is broken", 0) end
+    end }
+    bad = client:begin_update(t.call(emulator.sample, { status = "Approved" }))
+    local good = client:begin_update(t.call(emulator.many[1], { status = "Approved" }))
+    assert.equal(emulator.many[1], assert(good:wait()).id)
+    assert.has_error(function ()
+      repeat until bad:wait()
+    end, "listener is broken")
+    assert.equal(1, #emulator:log("update") - 1)
+  end)
+
+  it("may not step, close or use the client that calls", function ()
+    local client, said
+    client = emulator:client { on_event = function ()
+      said = said or {}
+      for _, call in ipairs { "step", "close" } do said[call] = select(2, pcall(client[call], client)) end
+    end }
+    assert(approve(client))
+    assert.truthy(said.step:find("a client's own callback must not step it", 1, true))
+    assert.truthy(said.close:find("a client's own callback must not close it", 1, true))
+  end)
+end)
+
+describe("what every request carries", function ()
+  setup(function () emulator = t.emulator() end)
+  before_each(function () emulator:reset() end)
+  after_each(t.tidy)
+  teardown(t.close)
+
+  local function ids(...)
+    local seen, list = {}, {}
+    for _, entry in ipairs(emulator:log(...)) do
+      local id = entry.headers["x-ms-client-request-id"] or "none"
+      if not seen[id] then seen[id], list[#list + 1] = true, id end
+    end
+    return list
+  end
+
+  it("one x-ms-client-request-id through retries, polls and the final GET, of the form of a GUID", function ()
+    emulator:set { update_answer = "202", poll_answer = "monitor" }
+    emulator:faults { { match = { kind = "update", nth = 1 }, action = { status = 503 } },
+      { match = { kind = "poll", nth = 2 }, action = { status = 500 } } }
+    assert(approve(emulator:client()))
+    assert(#emulator:log "update" == 2 and #emulator:log "poll" >= 3 and #emulator:log "get" == 1)
+    local list = ids("update", "poll", "get")
+    assert.equal(1, #list)
+    assert.truthy(list[1]:find "^%x+%-%x%x%x%x%-4%x%x%x%-[89ab]%x%x%x%-%x+$")
+  end)
+
+  it("another x-ms-client-request-id for another operation, or the caller's own", function ()
+    local client = emulator:client()
+    for _ = 1, 3 do assert(client:get(t.call(emulator.sample))) end
+    assert.equal(3, #ids "get")
+    emulator:control("DELETE", "log")
+    assert(approve(client, { client_request_id = "my own id" }))
+    assert.same({ "my own id" }, ids("update", "poll", "get"))
+  end)
+
+  it("the caller's traceparent, and none when there is none", function ()
+    local parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    local client = emulator:client()
+    assert(approve(client, { traceparent = parent }))
+    for _, entry in ipairs(emulator:log("update", "poll", "get")) do
+      assert.equal(parent, entry.headers.traceparent)
+    end
+    emulator:control("DELETE", "log")
+    assert(client:get(t.call(emulator.sample)))
+    assert.is_nil(emulator:log "get"[1].headers.traceparent)
+  end)
+
+  it("a User-Agent of Azure's form, the application's name before it", function ()
+    assert(approve(emulator:client()))
+    local form = "^azpec/%d+%.%d+%.%d+%S* %(Lua 5%.4; libcurl/[%d.]+%S*; Linux%)$"
+    local version = "azpec/" .. azpec._VERSION:match "[%d.]+"
+    for _, entry in ipairs(emulator:log()) do
+      assert.truthy(entry.headers["user-agent"]:find(form))
+      assert.truthy(entry.headers["user-agent"]:find(version, 1, true))
+    end
+    emulator:control("DELETE", "log")
+    assert(emulator:client { application_id = "approver/1.2" }:get(t.call(emulator.sample)))
+    assert.truthy(emulator:log "get"[1].headers["user-agent"]:find("^approver/1%.2 " .. form:sub(2)))
+  end)
+
+  it("Accept: application/json, and a PATCH of any length without Expect", function ()
+    local server = t.server { { headers = { t.json_type }, body = t.connection_json() } }
+    local client = server:client()
+    assert(client:update(t.call(t.id, { status = "Approved", description = ("long "):rep(2000) })))
+    assert(client:get(t.call(t.id)))
+    assert(client:delete(t.call(t.id)))
+    local requests = server:requests()
+    assert(#requests[1].body > 10000)
+    for _, request in ipairs(requests) do
+      assert.equal("application/json", request.headers.accept)
+      assert.is_nil(request.headers.expect)
+      assert.is_nil(request.headers["accept-encoding"])
+    end
+    assert.is_nil(requests[2].headers["content-type"])
+    assert.equal("DELETE", requests[3].method)
+    assert.equal("", requests[3].body)
+  end)
+
+  it("the api-version that was asked for", function ()
+    assert(approve(emulator:client { api_version = "2024-07-01" }))
+    for _, entry in ipairs(emulator:log("update", "poll", "get")) do assert.equal("2024-07-01", entry.api_version) end
+  end)
+end)

@@ -1,0 +1,229 @@
+package.path = "./tests/?.lua;" .. package.path
+
+local t = require "loopback.support"
+
+local emulator
+
+local function status_of(connection)
+  return connection.properties.privateLinkServiceConnectionState.status
+end
+
+-- Starts what cannot choose a port itself on one that was free a moment ago; another try when it is taken meanwhile.
+local function on_free_port(start)
+  local why
+  for _ = 1, 5 do
+    local port = t.free_port()
+    local process
+    process, why = start(port)
+    if process then return process, port end
+  end
+  error("could not be started: " .. tostring(why))
+end
+
+-- A proxy and its port; without the program the test is skipped.
+local function tinyproxy(connect_port)
+  local program = t.program "tinyproxy"
+  if not program then pending "tinyproxy is not installed" end
+  return on_free_port(function (port)
+    local file = t.write(t.new_path "tinyproxy" .. ".conf", ([[
+Port %d
+Listen 127.0.0.1
+Timeout 60
+MaxClients 100
+LogLevel Info
+Allow 127.0.0.1
+ConnectPort %d
+]]):format(port, connect_port))
+    return t.daemon(program .. " -d -c " .. file, "Accepting connections")
+  end)
+end
+
+local function port_of(url) return tonumber(url:match ":(%d+)$") end
+
+local function approve(client, id)
+  return client:update(t.call(id or emulator.sample, { status = "Approved" }))
+end
+
+local child_code = [[
+  local client <close> = azpec.client { endpoint = given.endpoint, authority_host = given.endpoint,
+    ca_file = given.ca_file, poll_interval = 0.02, timeout = 20, proxy = given.proxy,
+    retry = { max_tries = 1 }, subscription_id = given.subscription_id,
+    credential = given.token and azpec.credential.token { token = given.token }
+      or azpec.credential.client_secret { tenant_id = given.tenant_id, client_id = given.client_id,
+        client_secret = given.secret } }
+  local connection, err = client:update { id = given.id, status = "Approved" }
+  if not connection then return print(err.kind .. ": " .. err.message) end
+  print(connection.properties.privateLinkServiceConnectionState.status)]]
+
+local function given(more)
+  return t.merged({ endpoint = emulator.tls_endpoint, ca_file = emulator.ca_file, tenant_id = emulator.tenant_id,
+    client_id = emulator.client_id, secret = t.secret, subscription_id = emulator.subscription_id,
+    id = emulator.sample }, more or {})
+end
+
+describe("a proxy", function ()
+  setup(function () emulator = t.emulator() end)
+  before_each(function () emulator:reset() end)
+  after_each(t.tidy)
+  teardown(t.close)
+
+  it("named by the option carries HTTPS, and sees neither token nor secret", function ()
+    local proxy, port = tinyproxy(port_of(emulator.tls_endpoint))
+    local client = emulator:client { tls = true, proxy = "http://127.0.0.1:" .. port }
+    assert.equal("Approved", status_of(assert(approve(client))))
+    assert.equal(1, emulator:connection_count())
+    assert.truthy(proxy:read_until "CONNECT 127":find("127.0.0.1:" .. port_of(emulator.tls_endpoint), 1, true))
+  end)
+
+  for _, name in ipairs { "https_proxy", "HTTPS_PROXY", "all_proxy" } do
+    it("named by " .. name .. " carries HTTPS", function ()
+      local proxy, port = tinyproxy(port_of(emulator.tls_endpoint))
+      assert.equal("Approved", t.child(child_code, given(), { [name] = "http://127.0.0.1:" .. port }))
+      assert.truthy(proxy:read_until "CONNECT 127":find("127.0.0.1:" .. port_of(emulator.tls_endpoint), 1, true))
+    end)
+  end
+
+  it("in the environment is ignored with proxy = \"\", and where no_proxy says so", function ()
+    local nowhere = "http://127.0.0.1:" .. t.free_port()
+    assert.equal("Approved", t.child(child_code, given { proxy = "" }, { https_proxy = nowhere, all_proxy = nowhere }))
+    assert.equal("Approved", t.child(child_code, given(), { https_proxy = nowhere, no_proxy = "127.0.0.1" }))
+  end)
+
+  it("sees its own CONNECT only: no token, no request id", function ()
+    local proxy = t.server { { method = "CONNECT", status = 403 } }
+    local client = emulator:client { tls = true, proxy = proxy.endpoint }
+    approve(client)
+    local request = proxy:wait(1)[1]
+    assert.truthy(request.line:find("^CONNECT 127%.0%.0%.1:%d+ HTTP/1%.1$"))
+    assert.is_nil(request.headers.authorization)
+    assert.is_nil(request.headers["x-ms-client-request-id"])
+    assert.equal("", emulator:kinds())
+  end)
+
+  for _, status in ipairs { 407, 403, 502 } do
+    for _, way in ipairs { "option", "environment" } do
+      it("that refuses with " .. status .. " (" .. way .. ") is named as the proxy's trouble", function ()
+        local proxy = t.server { { method = "CONNECT", status = status, headers = { "Proxy-Authenticate: Basic" } } }
+        local said = way == "option" and t.child(child_code, given { proxy = proxy.endpoint, token = t.canary })
+          or t.child(child_code, given { token = t.canary }, { https_proxy = proxy.endpoint })
+        assert.truthy(said:find "^transport: the proxy could not be used: ", said)
+        assert.truthy(said:find(status, 1, true), said)
+        assert.equal("", emulator:kinds())
+      end)
+    end
+  end
+
+  for _, way in ipairs { "option", "environment" } do
+    it("that nobody listens at (" .. way .. ") is named as the proxy's trouble", function ()
+      local nowhere = "http://127.0.0.1:" .. t.free_port()
+      local said = way == "option" and t.child(child_code, given { proxy = nowhere, token = t.canary })
+        or t.child(child_code, given { token = t.canary }, { https_proxy = nowhere })
+      assert.truthy(said:find "^transport: the proxy could not be used: ", said)
+    end)
+  end
+
+  it("whose name does not resolve is named as the proxy's trouble", function ()
+    local said = t.child(child_code, given { proxy = "http://azpec.invalid:8080", token = t.canary })
+    assert.equal("transport: the proxy could not be used: Could not resolve proxy: azpec.invalid", said)
+  end)
+
+  it("that refuses leaves nothing to resume: no PATCH can have passed", function ()
+    local proxy = t.server { { method = "CONNECT", status = 407 } }
+    local server = t.server {}
+    local client = server:client { endpoint = server.endpoint:gsub("^http:", "https:"), proxy = proxy.endpoint }
+    local value, err = client:update(t.call(t.id, { status = "Approved" }))
+    t.fails("transport", "^the proxy could not be used: ", value, err)
+    assert.is_nil(err.continuation_token)
+  end)
+
+  it("with a password in its URL never has that printed", function ()
+    local proxy = t.server { { method = "CONNECT", status = 407 } }
+    local client, events = emulator:client { tls = true, proxy = proxy.endpoint:gsub("//", "//user:hush-hush@") }
+    local _, err = approve(client)
+    assert.equal("transport", err.kind)
+    assert.is_nil((t.text_of(err) .. tostring(err) .. tostring(client)):find("hush", 1, true))
+    assert.is_nil(t.text_of(events):find("hush", 1, true))
+  end)
+
+  it("in the environment is given no token for a loopback endpoint over plain HTTP", function ()
+    local proxy = t.server { { headers = { t.json_type }, body = t.connection_json() } }
+    t.child(child_code, given { endpoint = emulator.endpoint, token = t.canary }, { http_proxy = proxy.endpoint,
+      all_proxy = proxy.endpoint })
+    for _, request in ipairs(proxy:requests()) do assert.is_nil(request.headers.authorization, request.bytes) end
+    assert.equal("update", emulator:kinds())
+  end)
+end)
+
+describe("an HTTP/2 front", function ()
+  local certificate, log
+
+  local function nginx(at)
+    local folder = t.new_path "nginx"
+    assert(os.execute("mkdir -p " .. folder .. "/tmp"))
+    certificate, log = folder .. "/cert.pem", folder .. "/access.log"
+    assert(os.execute(("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+      .. "-subj /CN=front -addext subjectAltName=IP:127.0.0.1 -keyout %s/key.pem -out %s 2>/dev/null"):format(
+      folder, certificate)))
+    local file = t.write(folder .. "/nginx.conf", ([[
+daemon off;
+master_process off;
+worker_processes 1;
+pid FOLDER/pid;
+error_log stderr notice;
+events { worker_connections 512; }
+http {
+  log_format line '$connection $server_protocol $request_method $status';
+  access_log FOLDER/access.log line;
+  client_body_temp_path FOLDER/tmp;
+  proxy_temp_path FOLDER/tmp;
+  fastcgi_temp_path FOLDER/tmp;
+  uwsgi_temp_path FOLDER/tmp;
+  scgi_temp_path FOLDER/tmp;
+  server {
+    listen 127.0.0.1:PORT ssl http2;
+    ssl_certificate FOLDER/cert.pem;
+    ssl_certificate_key FOLDER/key.pem;
+    location / {
+      proxy_pass BEHIND;
+      proxy_ssl_verify off;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header Host $http_host;
+    }
+  }
+}
+]]):gsub("FOLDER", folder):gsub("PORT", at):gsub("BEHIND", emulator.tls_endpoint))
+    return t.daemon(t.program "nginx" .. " -p " .. folder .. " -c " .. file .. " -e stderr", "using the \"epoll\"")
+  end
+
+  setup(function ()
+    emulator = t.emulator()
+  end)
+  after_each(t.tidy)
+  teardown(t.close)
+
+  it("is spoken to in HTTP/2, over few connections for 64 operations", function ()
+    if not t.program "nginx" then pending "nginx is not installed" end
+    local front, port = on_free_port(nginx)
+    local endpoint = "https://127.0.0.1:" .. port
+    local client = emulator:client { endpoint = endpoint, authority_host = endpoint, ca_file = certificate }
+    local pollers = {}
+    for n = 1, 64 do
+      pollers[n] = client:begin_update(t.call(emulator.many[n], { status = "Approved" }))
+    end
+    for n = 1, 64 do assert.equal(emulator.many[n], assert(pollers[n]:wait()).id) end
+    client:close()
+    assert.equal(64, #emulator:log "update")
+    assert.equal(64 * 3, #emulator:log "poll")
+    front:stop()
+    local connections, count, lines = {}, 0, 0
+    for line in io.lines(log) do
+      local connection, protocol = line:match "^(%d+) (%S+)"
+      assert.equal("HTTP/2.0", protocol)
+      if not connections[connection] then connections[connection], count = true, count + 1 end
+      lines = lines + 1
+    end
+    assert.equal(1 + 64 * 4, lines)
+    assert(count <= 4, count .. " connections")
+  end)
+end)

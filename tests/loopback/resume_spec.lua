@@ -1,0 +1,307 @@
+package.path = "./tests/?.lua;" .. package.path
+
+local azpec = require "azpec"
+local cjson = require "cjson"
+local t = require "loopback.support"
+
+local emulator
+
+local function status_of(connection)
+  return connection.properties.privateLinkServiceConnectionState.status
+end
+
+-- Ends at its deadline with the operation under way; the error.
+local function expired(call, more)
+  emulator:set { operation_polls = 1000 }
+  local client = emulator:client { timeout = 0.3 * t.patience }
+  local value, err = client[call or "update"](client, t.call(emulator.sample,
+    t.merged(call ~= "delete" and { status = "Approved", description = "by me" } or {}, more or {})))
+  return t.fails("timeout", "^no end within ", value, err)
+end
+
+local function let_it_end() emulator:set { operation_polls = 0 } end
+
+local client_code = [[
+  local client <close> = azpec.client { endpoint = given.endpoint, authority_host = given.endpoint,
+    poll_interval = 0.02, timeout = 20, subscription_id = given.subscription_id,
+    credential = azpec.credential.client_secret { tenant_id = given.tenant_id, client_id = given.client_id,
+      client_secret = given.secret } }
+]]
+
+local resume_code = client_code .. [[
+  local poller, refused = client:resume(given.token)
+  if not poller then return print(refused.kind, refused.message) end
+  local result, err = poller:wait()
+  print(result and cjson.encode(result) or tostring(err))]]
+
+local function given(more)
+  return t.merged({ endpoint = emulator.endpoint, tenant_id = emulator.tenant_id, client_id = emulator.client_id,
+    secret = t.secret, subscription_id = emulator.subscription_id, id = emulator.sample }, more or {})
+end
+
+local function resumed_elsewhere(token)
+  return cjson.decode(t.child("local cjson = require 'cjson'\n" .. resume_code, given { token = token }))
+end
+
+describe("a deadline", function ()
+  setup(function () emulator = t.emulator() end)
+  before_each(function () emulator:reset() end)
+  after_each(t.tidy)
+  teardown(t.close)
+
+  it("that passes while polling says what is known and gives a token", function ()
+    emulator:set { poll_answer = "monitor" }
+    local err = expired()
+    assert.truthy(err.message:find("; the service's last word: InProgress", 1, true), err.message)
+    assert.equal("poll", err.phase)
+    assert.is_true(err.retryable)
+    assert.is_nil(err.http_status)
+    assert.equal(emulator.sample, err.id)
+    assert.is_string(err.request_id)
+    assert.is_string(err.correlation_id)
+    assert.equal(emulator:log "update"[1].headers["x-ms-client-request-id"], err.client_request_id)
+    assert(err.elapsed.poll > 0 and err.elapsed.total >= 0.25 * t.patience, t.text_of(err.elapsed))
+    assert.is_string(err.continuation_token)
+  end)
+
+  it("names the last problem when there was one", function ()
+    emulator:faults { { match = { kind = "poll" }, action = { status = 503,
+      error = { code = "ServerBusy", message = "Come later." } } } }
+    local err = expired()
+    assert.truthy(err.message:find("ServerBusy: Come later.", 1, true), err.message)
+    assert.is_string(err.continuation_token)
+  end)
+
+  it("covers sign-in, request and polls together", function ()
+    emulator:faults { { match = { kind = { "token", "update", "poll" } }, action = { delay = 0.12 * t.patience } } }
+    local took, value, err = t.timed(1.5, function ()
+      return emulator:client { timeout = 0.3 * t.patience }:update(t.call(emulator.sample, { status = "Approved" }))
+    end)
+    t.fails("timeout", "^no end within ", value, err)
+    assert(took >= 0.29 * t.patience and took < 0.8 * t.patience, took)
+    assert(err.elapsed.token > 0.1 and err.elapsed.request > 0.1, t.text_of(err.elapsed))
+  end)
+
+  it("given for one call holds for that call", function ()
+    emulator:set { operation_polls = 1000 }
+    local client = emulator:client()
+    local wish = t.call(emulator.sample, { status = "Approved", timeout = 0.2 * t.patience })
+    local _, value, err = t.timed(1.5, client.update, client, wish)
+    t.fails("timeout", "^no end within ", value, err)
+  end)
+
+  it("of no time at all ends before anything is sent", function ()
+    local value, err = emulator:client():update(t.call(emulator.sample, { status = "Approved", timeout = 0 }))
+    t.fails("timeout", "^no end within 0 s", value, err)
+    assert.is_nil(err.continuation_token)
+    assert.equal(0, #emulator:log "update")
+  end)
+end)
+
+describe("a continuation token", function ()
+  setup(function () emulator = t.emulator() end)
+  before_each(function () emulator:reset() end)
+  after_each(t.tidy)
+  teardown(t.close)
+
+  it("is versioned JSON that tells what was asked, and no secret", function ()
+    local token = expired("update", { if_match = "*" }).continuation_token
+    t.has_no_secret(token, "a continuation token")
+    local fields = cjson.decode(token)
+    assert.equal(1, fields.azpec)
+    assert.equal("update", fields.operation)
+    assert.equal(emulator.endpoint, fields.endpoint)
+    assert.equal(emulator.sample, fields.id)
+    assert.equal("Approved", fields.status)
+    assert.equal("by me", fields.description)
+    assert.equal("*", fields.if_match)
+    assert.equal("2022-06-01", fields.api_version)
+    assert.equal(emulator:log "update"[1].headers["x-ms-client-request-id"], fields.client_request_id)
+  end)
+
+  it("goes on in another process and gets the result, without a second PATCH", function ()
+    local token = expired().continuation_token
+    let_it_end()
+    local connection = resumed_elsewhere(token)
+    assert.equal("Approved", status_of(connection))
+    assert.equal("by me", connection.properties.privateLinkServiceConnectionState.description)
+    assert.equal(1, #emulator:log "update")
+    local ids = {}
+    for _, entry in ipairs(emulator:log("update", "poll", "get")) do
+      ids[entry.headers["x-ms-client-request-id"]] = true
+    end
+    assert.equal(1, #(function () local n = {} for id in pairs(ids) do n[#n + 1] = id end return n end)())
+  end)
+
+  it("outlives kill -9 in the middle of polling", function ()
+    emulator:set { operation_polls = 1000 }
+    local file = t.path "token.json"
+    local pipe <close> = io.popen(t.command(client_code .. [[
+      local poller = client:begin_update { id = given.id, status = "Approved" }
+      repeat poller:wait(0.01) until poller:progress().polls >= 2
+      local file <close> = io.open(given.file, "w")
+      file:write(poller:continuation_token())
+      file:flush()
+      local stat <close> = io.open "/proc/self/stat"
+      io.stdout:write(stat:read "n", "\n")
+      io.stdout:flush()
+      poller:wait()
+      print "came to an end"]], given { file = file }) .. " 2>/dev/null")
+    local pid = pipe:read "n"
+    assert(os.execute(("kill -KILL %d"):format(pid)))
+    assert.equal("", (pipe:read "a":gsub("%s", "")))
+    let_it_end()
+    assert.equal("Approved", status_of(resumed_elsewhere(t.read(file))))
+    assert.equal(1, #emulator:log "update")
+  end)
+
+  it("of an operation that ended while nobody looked gets the result", function ()
+    local token = expired().continuation_token
+    let_it_end()
+    assert(emulator:client():get(t.call(emulator.sample)))
+    assert.equal("Approved", status_of(assert(assert(emulator:client():resume(token)):wait())))
+  end)
+
+  it("of an operation that failed meanwhile gets the failure", function ()
+    local token = expired().continuation_token
+    emulator:set { operation_polls = 0, operation_end = "failed" }
+    local value, err = assert(emulator:client():resume(token)):wait()
+    t.fails("operation", "^the operation failed: PrivateEndpointConnectionUpdateFailed: ", value, err)
+    assert.is_nil(err.continuation_token)
+  end)
+
+  it("of a lost answer goes on from the resource", function ()
+    emulator:faults { { match = { kind = "update" }, action = { perform = true, stall = true } } }
+    local value, err = emulator:client { timeout = 0.3 * t.patience }:update(
+      t.call(emulator.sample, { status = "Approved" }))
+    t.fails("timeout", "^no end within ", value, err)
+    assert.equal("Approved", status_of(assert(assert(emulator:client():resume(err.continuation_token)):wait())))
+    assert.equal(1, #emulator:log "update")
+  end)
+
+  it("of a PATCH that never arrived does not claim that it was carried out", function ()
+    emulator:faults { { match = { kind = "update" }, action = { stall = true } } }
+    local value, err = emulator:client { timeout = 0.3 * t.patience }:update(
+      t.call(emulator.sample, { status = "Approved" }))
+    t.fails("timeout", "^no end within ", value, err)
+    emulator:faults {}
+    local connection, why = assert(emulator:client():resume(err.continuation_token)):wait()
+    local asked_again = #emulator:log "update" > 1
+    assert(why or asked_again, "a success without a write: " .. (connection and status_of(connection) or ""))
+    if not why then return end
+    t.fails("operation", "^the operation is over, but the connection is Pending and not Approved", nil, why)
+  end)
+
+  it("of a deletion goes on until the connection is gone", function ()
+    local token = expired "delete".continuation_token
+    assert.equal("delete", cjson.decode(token).operation)
+    let_it_end()
+    assert.is_true(resumed_elsewhere(token))
+    assert.is_nil(emulator:connection(emulator.sample))
+  end)
+
+  it("of an ensure says that it changed something", function ()
+    local token = expired "ensure".continuation_token
+    let_it_end()
+    local result = resumed_elsewhere(token)
+    assert.is_true(result.changed)
+    assert.equal("Approved", status_of(result.after))
+    assert.equal(1, #emulator:log "update")
+  end)
+
+  it("can be resumed with its id named, in any letter case, and options of the call", function ()
+    local token = expired().continuation_token
+    let_it_end()
+    local poller = assert(emulator:client():resume(token, { id = emulator.sample:upper(), timeout = 20 * t.patience,
+      poll_interval = 0.01 }))
+    assert.equal("Approved", status_of(assert(poller:wait())))
+  end)
+
+  it("keeps the polling URL byte for byte", function ()
+    emulator:set { operation_url_extra = "&t=%24a$b%2Fc~+'()" }
+    local token = expired().continuation_token
+    let_it_end()
+    assert.equal("Approved", status_of(resumed_elsewhere(token)))
+  end)
+
+  it("is there exactly while the end is unknown", function ()
+    local poller = emulator:client():begin_update(t.call(emulator.sample, { status = "Approved" }))
+    assert.is_nil(poller:continuation_token())
+    assert(poller:wait())
+    assert.is_nil(poller:continuation_token())
+  end)
+
+  local function refused(why, token, client, options)
+    local value, err = client:resume(token, options)
+    return t.fails("protocol", "the continuation token is refused: " .. why, value, err)
+  end
+
+  it("is refused by a client of another endpoint, subscription, or for another id", function ()
+    local token = expired().continuation_token
+    local before = emulator:kinds()
+    refused("it belongs to another endpoint", token, emulator:client { tls = true })
+    refused("it belongs to another endpoint", token, emulator:client { endpoint = "https://management.azure.com" })
+    refused("it belongs to another subscription", token, emulator:client {
+      subscription_id = "00000000-1111-2222-3333-444444444444" })
+    refused("it belongs to another connection", token, emulator:client(), { id = emulator.many[1] })
+    assert.equal(before, emulator:kinds())
+  end)
+
+  it("is refused when it is of another version, unknown, or changed by somebody", function ()
+    local token = expired().continuation_token
+    local client = emulator:client()
+    local function changed(fields)
+      return cjson.encode(t.merged(cjson.decode(token), fields))
+    end
+    refused("it is of another version", changed { azpec = 2 }, client)
+    refused("its operation is unknown", changed { operation = "launch" }, client)
+    refused("its polling URL is on another origin", changed { poll_url = "https://evil.example/op" }, client)
+    refused("its polling URL is on another origin", changed { poll_url = emulator.tls_endpoint .. "/op" }, client)
+    refused("a field of it cannot stand in a request", changed { if_match = "x\r\nEvil: 1" }, client)
+    refused("its status makes no sense", changed { status = "Maybe" }, client)
+    refused("its api_version makes no sense", changed { api_version = "2022&x=1" }, client)
+    refused("its id is not a private endpoint connection's", changed { id = "/subscriptions/x" }, client)
+  end)
+
+  it("is refused when it is garbage", function ()
+    local client = emulator:client()
+    for _, token in ipairs { "", "garbage", "{", "null", "17", '"text"', "\0\255\1", ("["):rep(1000) } do
+      refused("it is not JSON", token, client)
+    end
+    for _, token in ipairs { "{}", "[]", '{"azpec":"1.5"}', '{"azpec":null}', '{"azpec":{}}' } do
+      refused("it is of another version", token, client)
+    end
+    t.fails("protocol", "^the continuation token is refused: ", client:resume '{"azpec":1}')
+    assert.has_error(function () client:resume(nil) end)
+    assert.has_error(function () client:resume({}) end)
+  end)
+
+  it("is worth as much when it comes from cancel or close", function ()
+    for _, way in ipairs { "cancel", "close" } do
+      emulator:reset()
+      emulator:set { operation_polls = 1000 }
+      local client = emulator:client()
+      local poller = client:begin_update(t.call(emulator.sample, { status = "Approved" }))
+      repeat poller:wait(0.01) until poller:progress().polls > 0
+      if way == "cancel" then poller:cancel() else client:close() end
+      local value, err = poller:wait()
+      t.fails("canceled", "^", value, err)
+      let_it_end()
+      assert.equal("Approved", status_of(assert(assert(emulator:client():resume(err.continuation_token)):wait())))
+      assert.equal(1, #emulator:log "update")
+    end
+  end)
+
+  it("does not depend on who made the client", function ()
+    local token = expired().continuation_token
+    let_it_end()
+    local form = "grant_type=client_credentials&scope=https%3A%2F%2Fmanagement.azure.com%2F.default&client_id="
+      .. emulator.client_id .. "&client_secret="
+      .. t.secret:gsub("[^%w]", function (c) return ("%%%02X"):format(c:byte()) end)
+    local _, answer = t.http(emulator.endpoint, "POST", "/" .. emulator.tenant_id .. "/oauth2/v2.0/token", form,
+      "Content-Type: application/x-www-form-urlencoded\r\n")
+    local bearer = azpec.credential.token { token = cjson.decode(answer).access_token }
+    local client = emulator:client { credential = bearer }
+    assert.equal("Approved", status_of(assert(assert(client:resume(token)):wait())))
+  end)
+end)

@@ -1,0 +1,159 @@
+-- server.lua RULES FOLDER -- answers HTTP as no emulator should: byte for byte what a list of rules says.
+--
+-- RULES is a file with a JSON list; the first rule that fits a request is used: { method =, path = (plain text in the
+-- target), times = (that many requests) }. Its answer is `raw` (whole), or made of `status`, `headers` (a list of
+-- lines), `body`; `pad` = N makes a JSON body of about N bytes; `length` overrides Content-Length (false: none),
+-- `chunked` sends chunks, `cut` = N stops after N bytes of the body. {origin} is this server's own. `after`: "keep"
+-- (default), "close" or "stall"; `delay`: seconds before the answer. A rule { greeting = } is sent before any request.
+--
+-- Each request is written to FOLDER/<number>, byte for byte, before it is answered; FOLDER/connections has one line
+-- a connection. GET /_seen/N is answered when N requests have come. Ends when stdin closes or on SIGTERM.
+
+local cjson = require "cjson"
+local condition = require "cqueues.condition"
+local cqueues = require "cqueues"
+local signal = require "cqueues.signal"
+local socket = require "cqueues.socket"
+
+local idle = 60
+
+local function read_file(path)
+  local file <close> = assert(io.open(path, "rb"))
+  return file:read "a"
+end
+
+local rules, folder = cjson.decode(read_file(arg[1])), arg[2]
+local loop, news, count, ended = cqueues.new(), condition.new(), 0, false
+local listener = socket.listen { host = "127.0.0.1", port = 0 }
+listener:listen(5)
+local _, _, port = listener:localname()
+local origin = "http://127.0.0.1:" .. port
+
+local function write_file(name, bytes, mode)
+  local file <close> = assert(io.open(folder .. "/" .. name, mode or "wb"))
+  file:write(bytes)
+end
+
+local function pick(method, target)
+  for _, rule in ipairs(rules) do
+    local fits = not rule.greeting and (not rule.method or rule.method == method)
+      and (not rule.path or target:find(rule.path, 1, true)) and rule.times ~= 0
+    if fits then
+      rule.times = rule.times and rule.times - 1
+      return rule
+    end
+  end
+  return { status = 500, headers = { "Content-Type: text/plain" }, body = "no rule fits " .. method .. " " .. target }
+end
+
+local function fill(text)
+  return (text:gsub("{origin}", origin))
+end
+
+local function chunks(body)
+  local half = #body // 2
+  local parts = {}
+  for _, part in ipairs { body:sub(1, half), body:sub(half + 1) } do
+    if part ~= "" then parts[#parts + 1] = ("%x\r\n%s\r\n"):format(#part, part) end
+  end
+  return table.concat(parts) .. "0\r\n\r\n"
+end
+
+local function bytes_of(rule)
+  if rule.raw then return fill(rule.raw) end
+  local body = fill(rule.body or "")
+  if rule.pad then body = '{"pad":"' .. ("x"):rep(rule.pad) .. '"}' end
+  local lines = { ("HTTP/1.1 %d Made"):format(rule.status or 200) }
+  for _, line in ipairs(rule.headers or {}) do lines[#lines + 1] = fill(line) end
+  if rule.chunked then
+    lines[#lines + 1] = "Transfer-Encoding: chunked"
+    body = chunks(body)
+  elseif rule.length ~= false and rule.status ~= 204 then
+    lines[#lines + 1] = "Content-Length: " .. math.tointeger(rule.length or #body)
+  end
+  if rule.cut then body = body:sub(1, math.tointeger(rule.cut)) end
+  return table.concat(lines, "\r\n") .. "\r\n\r\n" .. body
+end
+
+local function read_request(sock, buffer)
+  local last
+  repeat
+    last = select(2, buffer:find("\r\n\r\n", 1, true))
+    local more = not last and sock:xread(-65536, idle)
+    if not last and not more then return nil end
+    buffer = buffer .. (more or "")
+  until last
+  local whole = last + (tonumber(buffer:lower():match "\r\ncontent%-length: *(%d+)") or 0)
+  while #buffer < whole do
+    local more = sock:xread(-65536, idle)
+    if not more then return nil end
+    buffer = buffer .. more
+  end
+  return buffer:sub(1, whole), buffer:sub(whole + 1)
+end
+
+-- True: the connection may be used again.
+local function answer(sock, method, target)
+  local wanted = tonumber(target:match "^/_seen/(%d+)$")
+  if wanted then
+    local deadline = cqueues.monotime() + idle
+    while count < wanted and cqueues.monotime() < deadline do news:wait(deadline - cqueues.monotime()) end
+    sock:xwrite("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "bn", idle)
+    return false
+  end
+  local rule = pick(method, target)
+  if rule.delay then cqueues.sleep(rule.delay) end
+  sock:xwrite(bytes_of(rule), "bn", idle)
+  if rule.after == "stall" then sock:xread(-1, idle) end
+  return (rule.after or "keep") == "keep"
+end
+
+local function serve(sock)
+  sock:onerror(function (_, _, why) return why end)
+  sock:setmode("bn", "bn")
+  for _, rule in ipairs(rules) do
+    if rule.greeting then sock:xwrite(rule.greeting, "bn", idle) end
+  end
+  local rest, known = "", false
+  repeat
+    local request, more = read_request(sock, rest)
+    if not request then break end
+    rest = more
+    local method, target = request:match "^(%S+) (%S+)"
+    if not target:find "^/_seen/" then
+      if not known then write_file("connections", "connection\n", "ab") end
+      known, count = true, count + 1
+      write_file(count, request)
+      news:signal()
+    end
+  until not answer(sock, method, target)
+  sock:close()
+end
+
+local function own_pid()
+  local file <close> = assert(io.open "/proc/self/stat")
+  return file:read "n"
+end
+
+signal.ignore(signal.SIGPIPE)
+signal.block(signal.SIGTERM)
+local on_signal = signal.listen(signal.SIGTERM)
+loop:wrap(function ()
+  on_signal:wait()
+  ended = true
+end)
+loop:wrap(function ()
+  repeat cqueues.poll { pollfd = 0, events = "r" } until not io.stdin:read(1)
+  ended = true
+end)
+loop:wrap(function ()
+  for sock in listener:clients() do loop:wrap(function () pcall(serve, sock) end) end
+end)
+io.stdin:setvbuf "no"
+io.stdout:write(cjson.encode { pid = own_pid(), port = port, endpoint = origin }, "\n")
+io.stdout:flush()
+while not ended do
+  local fine, why = loop:step(60)
+  if not fine then io.stderr:write(tostring(why), "\n") end
+end
+os.exit(0)

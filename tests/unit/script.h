@@ -1,0 +1,835 @@
+/*
+ * script.h -- conversations written down as tables, and who plays them: the
+ * other side of an operation, one line a step.
+ *
+ *     { "patch_202_location_only",
+ *       UPDATE,
+ *       { PATCH,
+ *         ANSWER(202, LOCATION(OPERATION) RETRY_AFTER("15"), NULL),
+ *         WAIT(15000),
+ *         GET(OPERATION),
+ *         ANSWER(200, NULL, RESOURCE("Succeeded", "Approved")),
+ *         DONE(KEEP_RESULT) } }
+ *
+ * Tokens are granted as they are asked for.  Every request, every wait to the
+ * millisecond and the end must be as written; a request that is not written
+ * down is one too many.  run_scripts then plays each scenario again with each
+ * retryable failure put in before each answer: see `faults`.
+ */
+#ifndef AZPEC_TEST_SCRIPT_H
+#define AZPEC_TEST_SCRIPT_H
+
+#include "jsonfacts.h"
+
+#include "core/op.h"
+
+/* ---- addresses, header fields, bodies ----------------------------------- */
+
+#define HOST "https://management.azure.com"
+#define ACCOUNT                                                                \
+	"/subscriptions/subid/resourceGroups/rg/providers/Microsoft.Batch/"    \
+	"batchAccounts/sampleacct"
+#define ID ACCOUNT "/privateEndpointConnections/pe.24d6"
+#define VERSION "?api-version=2022-06-01"
+#define CONNECTION HOST ID VERSION
+#define CONNECTIONS HOST ACCOUNT "/privateEndpointConnections" VERSION
+#define RESULTS ACCOUNT "/privateEndpointConnectionResults/"
+#define OPERATION HOST RESULTS "Updating$pe.24d6$1" VERSION
+#define SECOND HOST RESULTS "Updating$pe.24d6$2" VERSION
+#define DELETION HOST RESULTS "Deleting$pe.24d6$3" VERSION
+
+#define LOCATION(url) "Location: " url "\n"
+#define ASYNC(url) "Azure-AsyncOperation: " url "\n"
+#define RETRY_AFTER(text) "Retry-After: " text "\n"
+#define ETAG(text) "ETag: " text "\n"
+#define JSON_TYPE "Content-Type: application/json; charset=utf-8\n"
+#define CLAIMS_FIELD                                                           \
+	"WWW-Authenticate: Bearer authorization_uri=\"https://login\", "       \
+	"error=\"insufficient_claims\", claims=\"eyJhIjoxfQ==\"\n"
+#define CLAIMS "{\"a\":1}"
+
+#define RESOURCE_WITH(properties)                                              \
+	"{\"id\":\"" ID "\",\"name\":\"pe.24d6\",\"properties\":{" properties  \
+	"}}"
+#define STATE(status)                                                          \
+	"\"privateLinkServiceConnectionState\":{\"status\":\"" status          \
+	"\",\"actionsRequired\":\"None\"}"
+#define RESOURCE(provisioning, status)                                         \
+	RESOURCE_WITH("\"provisioningState\":\"" provisioning                  \
+	              "\"," STATE(status))
+#define MONITOR(word) "{\"status\":\"" word "\"}"
+#define ERROR(code, message)                                                   \
+	"{\"error\":{\"code\":\"" code "\",\"message\":\"" message "\"}}"
+
+/* ---- what is asked for -------------------------------------------------- */
+
+struct asked {
+	enum op_kind kind;
+	const char *url; /* NULL: the connection */
+	const char *status, *description, *action_required, *if_match;
+	int64_t timeout, poll_interval, max_delay; /* ms; 0: the default */
+	int max_tries;
+	bool conflict;           /* a 409 is to be retried */
+	const char *resume_url;  /* where another process looked */
+	enum poll_source resume; /* and by what */
+	bool resumed;
+};
+
+#define UPDATE                                                                 \
+	{ .kind = OP_UPDATE, .status = "Approved" }
+#define UPDATE_WITH(...)                                                       \
+	{ .kind = OP_UPDATE, .status = "Approved", __VA_ARGS__ }
+#define DELETE                                                                 \
+	{ .kind = OP_DELETE }
+#define DELETE_WITH(...)                                                       \
+	{ .kind = OP_DELETE, __VA_ARGS__ }
+#define ENSURE                                                                 \
+	{ .kind = OP_ENSURE, .status = "Approved" }
+#define ENSURE_WITH(...)                                                       \
+	{ .kind = OP_ENSURE, .status = "Approved", __VA_ARGS__ }
+#define READ                                                                   \
+	{ .kind = OP_GET }
+#define LIST                                                                   \
+	{ .kind = OP_LIST, .url = CONNECTIONS }
+#define RESUMED(by, at)                                                        \
+	{                                                                      \
+		.kind = OP_UPDATE, .status = "Approved", .resumed = true,      \
+		.resume = by, .resume_url = at                                 \
+	}
+
+/* ---- steps -------------------------------------------------------------- */
+
+enum act {
+	THE_END,
+	ACT_SENDS,    /* it wants this request sent */
+	ACT_ANSWERS,  /* that is answered */
+	ACT_BREAKS,   /* that ends below HTTP */
+	ACT_WAITS,    /* it wants to wait: from least to most ms */
+	ACT_PASS,     /* time passes, whatever it wants */
+	ACT_DEADLINE, /* time passes up to its deadline */
+	ACT_TOKEN,    /* it wants another token than the refused one */
+	ACT_AWAITS,   /* it wants a token, and has to wait for it */
+	ACT_NO_TOKEN, /* it wants a token and gets none */
+	ACT_STOP,     /* its caller cancels it */
+	ACT_TURN,     /* list: the next page, please */
+	ACT_LAST,     /* list: there is no next page */
+	ACT_DONE,
+	ACT_FAILS,
+	ACT_SAYS,      /* after the end: the message, or the hint, has this */
+	ACT_CHANGED,   /* after the end: did it change anything? */
+	ACT_UNTRUSTED, /* a polling URL was not followed, and is reported */
+	ACT_SHOWS,     /* the service's last word, and its progress */
+	ACT_IDS,       /* after the end: the service's ids of the answer */
+	ACT_SPENT,     /* after the end: the time that a phase took */
+	ACT_RETRYABLE, /* after the end: would the same call do later? */
+	ACT_COUNTED,   /* counts tries or time itself: no fault is put in */
+};
+
+struct step {
+	enum act act;
+	enum http_method method;
+	const char *text; /* URL; header of an answer; claims; part of a text */
+	const char *body; /* of an answer; If-Match of a write */
+	int status;
+	int64_t least, most;
+	enum net_error error;
+	bool sent;
+	enum op_keep keep;
+	enum fail_kind kind;
+	enum phase phase;
+	bool unknown;
+};
+
+#define SENDS(m, url)                                                          \
+	{ .act = ACT_SENDS, .method = m, .text = url }
+#define GET(url) SENDS(HTTP_GET, url)
+#define PATCH SENDS(HTTP_PATCH, CONNECTION)
+#define PATCH_IF(tag)                                                          \
+	{                                                                      \
+		.act = ACT_SENDS, .method = HTTP_PATCH, .text = CONNECTION,    \
+		.body = tag                                                    \
+	}
+#define DELETES SENDS(HTTP_DELETE, CONNECTION)
+#define DELETES_IF(tag)                                                        \
+	{                                                                      \
+		.act = ACT_SENDS, .method = HTTP_DELETE, .text = CONNECTION,   \
+		.body = tag                                                    \
+	}
+#define ANSWER(code, fields, json)                                             \
+	{ .act = ACT_ANSWERS, .status = code, .text = fields, .body = json }
+#define BREAK(how, was_sent)                                                   \
+	{ .act = ACT_BREAKS, .error = how, .sent = was_sent }
+#define LOST BREAK(NET_RECV, true)
+#define UNREACHED BREAK(NET_CONNECT, false)
+#define WAIT(ms)                                                               \
+	{ .act = ACT_WAITS, .least = ms, .most = ms }
+/* (2^n - 1) * 0.8 s, with 0.8 to 1.3 of it as jitter. */
+#define BACKOFF(n)                                                             \
+	{                                                                      \
+		.act = ACT_WAITS, .least = ((1 << (n)) - 1) * 640,             \
+		.most = ((1 << (n)) - 1) * 1040                                \
+	}
+#define PASS(ms)                                                               \
+	{ .act = ACT_PASS, .least = ms }
+#define DEADLINE                                                               \
+	{ .act = ACT_DEADLINE }
+#define NEW_TOKEN                                                              \
+	{ .act = ACT_TOKEN }
+#define NEW_TOKEN_WITH(claims)                                                 \
+	{ .act = ACT_TOKEN, .text = claims }
+#define TOKEN_AWAITED                                                          \
+	{ .act = ACT_AWAITS }
+#define NO_TOKEN                                                               \
+	{ .act = ACT_NO_TOKEN }
+#define CANCELS                                                                \
+	{ .act = ACT_STOP }
+#define NEXT_PAGE                                                              \
+	{ .act = ACT_TURN }
+#define NO_MORE_PAGES                                                          \
+	{ .act = ACT_LAST }
+#define DONE(what)                                                             \
+	{ .act = ACT_DONE, .keep = what }
+#define FAILS(as, where, code, name)                                           \
+	{                                                                      \
+		.act = ACT_FAILS, .kind = as, .phase = where, .status = code,  \
+		.text = name                                                   \
+	}
+/* ... and what became of a write is not known: it can be resumed. */
+#define FAILS_UNKNOWN(as, where, code, name)                                   \
+	{                                                                      \
+		.act = ACT_FAILS, .kind = as, .phase = where, .status = code,  \
+		.text = name, .unknown = true                                  \
+	}
+#define SAYS(part)                                                             \
+	{ .act = ACT_SAYS, .text = part }
+#define CHANGED                                                                \
+	{ .act = ACT_CHANGED, .sent = true }
+#define UNCHANGED                                                              \
+	{ .act = ACT_CHANGED }
+#define UNTRUSTED                                                              \
+	{ .act = ACT_UNTRUSTED }
+#define SHOWS_PROGRESS(word, percent)                                          \
+	{ .act = ACT_SHOWS, .text = word, .status = percent }
+#define IDS(request, correlation)                                              \
+	{ .act = ACT_IDS, .text = request, .body = correlation }
+#define SPENT(where, ms)                                                       \
+	{ .act = ACT_SPENT, .phase = where, .least = ms }
+#define RETRYABLE_IN(ms)                                                       \
+	{ .act = ACT_RETRYABLE, .sent = true, .least = ms }
+#define NOT_RETRYABLE                                                          \
+	{ .act = ACT_RETRYABLE, .least = -1 }
+#define COUNTED                                                                \
+	{ .act = ACT_COUNTED }
+
+/* ---- turns that many conversations have ---------------------------------- */
+
+#define PENDING RESOURCE("Succeeded", "Pending")
+#define APPROVED RESOURCE("Succeeded", "Approved")
+#define UPDATING RESOURCE("Updating", "Pending")
+/* Accepted, and the first look. */
+#define BY_LOCATION                                                            \
+	PATCH, ANSWER(202, LOCATION(OPERATION) RETRY_AFTER("15"), NULL),       \
+		WAIT(15000), GET(OPERATION)
+#define BY_MONITOR                                                             \
+	PATCH, ANSWER(202, ASYNC(OPERATION) RETRY_AFTER("15"), NULL),          \
+		WAIT(15000), GET(OPERATION)
+#define BY_BOTH                                                                \
+	PATCH,                                                                 \
+		ANSWER(202,                                                    \
+	               ASYNC(OPERATION) LOCATION(OPERATION) RETRY_AFTER("15"), \
+	               NULL),                                                  \
+		WAIT(15000), GET(OPERATION)
+#define BY_RESOURCE                                                            \
+	PATCH, ANSWER(202, RETRY_AFTER("15"), NULL), WAIT(15000),              \
+		GET(CONNECTION)
+/* The monitor says so; the resource shows it. */
+#define CONFIRMED                                                              \
+	ANSWER(200, NULL, MONITOR("Succeeded")), GET(CONNECTION),              \
+		ANSWER(200, NULL, APPROVED), DONE(KEEP_RESULT)
+
+/* ---- the table ---------------------------------------------------------- */
+
+struct scenario {
+	const char *name;
+	struct asked asked;
+	struct step steps[48]; /* up to one that is all zero */
+};
+
+/* ---- the player --------------------------------------------------------- */
+
+/* A retryable failure to be put in, and what a settling look then shows. */
+struct fault {
+	const char *name;
+	int status;
+	const char *head, *body;
+	enum net_error error;
+	bool sent;      /* the request may have been carried out all the same */
+	bool gets_only; /* a broken 200: only what is read can be read again */
+	const char *settles_as; /* the connection's status after an unclear
+	                           write; NULL: Pending */
+};
+
+struct player {
+	const struct scenario *scenario;
+	const struct step *step;
+	struct op_config cfg;
+	struct url origin;
+	struct op op;
+	struct request request;
+	int64_t t;
+	uint32_t generation;
+	const struct fault *fault; /* NULL: as written */
+	int fault_at;              /* before the answer to this request */
+	enum http_method last;     /* of the last request */
+	int sends;                 /* requests so far, as written */
+	bool unclear;              /* the fault may have hidden a success */
+	bool detour;               /* a settling look came of it */
+};
+
+/* One line about where it went wrong. */
+#define OFF(p, ...)                                                            \
+	do {                                                                   \
+		char what_[1024];                                              \
+		snprintf(what_, sizeof what_, __VA_ARGS__);                    \
+		FAIL("%s, step %d%s%s: %s", (p)->scenario->name,               \
+		     (int)((p)->step - (p)->scenario->steps) + 1,              \
+		     (p)->fault ? ", with " : "",                              \
+		     (p)->fault ? (p)->fault->name : "", what_);               \
+	} while (0)
+
+static inline const char *want_name(enum op_want w) {
+	static const char *const names[] = { "TOKEN", "SEND", "WAIT", "DONE",
+		                             "FAIL" };
+	return names[w];
+}
+
+static inline struct op_spec spec_of(const struct asked *a) {
+	struct op_spec s = {
+		.kind = a->kind,
+		.url = test_text(a->url ? a->url : CONNECTION),
+		.id = SPAN(ID),
+		.api_version = SPAN("2022-06-01"),
+		.body = a->status ? SPAN("{\"properties\":{}}") : NO_SPAN,
+		.status = test_text(a->status),
+		.description = test_text(a->description),
+		.action_required = test_text(a->action_required),
+		.if_match = test_text(a->if_match),
+		.traceparent = SPAN("00-0af7-b7ad-01"),
+		.client_request_id = SPAN("11111111-2222-3333-4444-5555"),
+		.timeout = a->timeout ? a->timeout : 300000,
+		.poll_interval = a->poll_interval,
+		.seed = 42,
+	};
+	return s;
+}
+
+static inline void player_init(struct player *p, const struct scenario *s) {
+	const struct asked *a = &s->asked;
+	struct op_spec spec = spec_of(a);
+	*p = (struct player){ .scenario = s, .step = s->steps, .t = 5000 };
+	assert_true(url_parse(SPAN(HOST "/"), &p->origin));
+	p->cfg = (struct op_config){ .mem = test_mem(),
+		                     .origins = &p->origin,
+		                     .origin_count = 1,
+		                     .retry = RETRY_DEFAULT,
+		                     .try_timeout = 100000 };
+	p->cfg.retry.conflict = a->conflict;
+	if (a->max_tries)
+		p->cfg.retry.max_tries = a->max_tries;
+	if (a->max_delay)
+		p->cfg.retry.max_delay = a->max_delay;
+	assert_true(op_init(&p->op, &p->cfg, &spec));
+	request_init(&p->request, test_mem());
+	if (a->resumed)
+		assert_true(
+			op_resume(&p->op, a->resume, test_text(a->resume_url)));
+}
+
+static inline void player_free(struct player *p) {
+	request_free(&p->request);
+	op_free(&p->op);
+}
+
+static inline void rebuild(struct player *p) {
+	request_free(&p->request);
+	request_init(&p->request, test_mem());
+}
+
+/* Asks twice: the answers must not differ. */
+static inline enum op_want ask(struct player *p, int64_t *until) {
+	int64_t again;
+	enum op_want want;
+	rebuild(p);
+	want = op_next(&p->op, now_at(p->t), &p->request, until);
+	rebuild(p);
+	if (op_next(&p->op, now_at(p->t), &p->request, &again) != want ||
+	    again != *until)
+		OFF(p, "asked twice, it answers %s and something else",
+		    want_name(want));
+	return want;
+}
+
+static inline void grant(struct player *p) {
+	op_grant(&p->op, ++p->generation, now_at(p->t));
+}
+
+/* What it wants once it has its token.  Another one than the one that was
+   refused has to be written down. */
+static inline enum op_want wants(struct player *p, int64_t *until) {
+	enum op_want want = ask(p, until);
+	if (want != OP_TOKEN)
+		return want;
+	if (p->op.refused)
+		OFF(p, "it wants a new token");
+	grant(p);
+	return ask(p, until);
+}
+
+static inline void expect(struct player *p, enum op_want want, int64_t *until) {
+	enum op_want is = wants(p, until);
+	if (is == want)
+		return;
+	if (is == OP_SEND)
+		OFF(p, "SEND %s %.*s and not %s",
+		    http_method_name(p->request.method), (int)p->request.url.n,
+		    p->request.url.p, want_name(want));
+	OFF(p, "%s (until +%lld; %.*s) and not %s", want_name(is),
+	    (long long)(*until - p->t), (int)p->op.fail.message.n,
+	    p->op.fail.message.n ? p->op.fail.message.p : "", want_name(want));
+}
+
+static inline void check_field(struct player *p, const char *name,
+                               const char *value) {
+	struct span is = request_field(&p->request, name);
+	if (!span_eq(is, test_text(value)) || !is.p != !value)
+		OFF(p, "%s is %s\"%.*s\"", name, is.p ? "" : "absent ",
+		    (int)is.n, is.p ? is.p : "");
+}
+
+static inline void check_request(struct player *p, const struct step *s) {
+	const struct request *q = &p->request;
+	bool write = s->method != HTTP_GET;
+	int64_t left = p->op.deadline - p->t, most = p->cfg.try_timeout;
+	if (q->method != s->method ||
+	    !span_eq(buf_span(&q->url), test_text(s->text)))
+		OFF(p, "%s %.*s and not %s %s", http_method_name(q->method),
+		    (int)q->url.n, q->url.p, http_method_name(s->method),
+		    s->text);
+	check_field(p, "If-Match", write ? s->body : NULL);
+	check_field(p, "x-ms-client-request-id",
+	            "11111111-2222-3333-4444-5555");
+	check_field(p, "traceparent", "00-0af7-b7ad-01");
+	check_field(p, "Accept", "application/json");
+	check_field(p, "Content-Type",
+	            s->method == HTTP_PATCH ? "application/json" : NULL);
+	if ((q->body.n > 0) != (s->method == HTTP_PATCH))
+		OFF(p, "a body of %zu bytes", q->body.n);
+	if (!q->authorize || q->timeout_ms != (left < most ? left : most))
+		OFF(p, "no token, or %lld ms for it", (long long)q->timeout_ms);
+}
+
+static inline void send(struct player *p, const struct step *s) {
+	int64_t until;
+	expect(p, OP_SEND, &until);
+	check_request(p, s);
+	op_sent(&p->op, now_at(p->t));
+	p->last = s->method;
+	if (ask(p, &until) != OP_WAIT || until != p->op.deadline)
+		OFF(p, "in flight, it does not wait for its deadline");
+}
+
+static inline void feed(struct player *p, const struct reply *r) {
+	struct facts f = facts_of(buf_span(&r->body));
+	op_feed(&p->op, r, &f, now_at(p->t));
+}
+
+static inline void feed_step(struct player *p, const struct step *s) {
+	feed(p, s->act == ACT_BREAKS ? no_reply(s->error, s->sent)
+	                             : reply_of(s->status, s->text, s->body));
+}
+
+static inline void wait_as_told(struct player *p, const struct step *s) {
+	int64_t until, early;
+	/* A try more is a longer back-off; an unreadable poll a longer pause. */
+	bool loose = p->fault && (s->least < s->most || p->fault->gets_only);
+	expect(p, OP_WAIT, &until);
+	if (!loose && (until - p->t < s->least || until - p->t > s->most))
+		OFF(p, "it waits %lld ms and not %lld", (long long)until - p->t,
+		    (long long)s->least);
+	p->t = until - 1;
+	expect(p, OP_WAIT, &early);
+	if (early != until)
+		OFF(p, "asked early, it waits longer");
+	p->t = until;
+}
+
+static inline void new_token(struct player *p, const struct step *s) {
+	int64_t until;
+	if (ask(p, &until) != OP_TOKEN || p->op.refused != p->generation)
+		OFF(p, "it wants no new token");
+	if (!span_eq(buf_span(&p->op.claims), test_text(s->text)))
+		OFF(p, "the claims are \"%.*s\"", (int)p->op.claims.n,
+		    p->op.claims.n ? p->op.claims.p : "");
+	grant(p);
+}
+
+static inline void await_token(struct player *p) {
+	int64_t until;
+	if (ask(p, &until) != OP_TOKEN)
+		OFF(p, "it wants no token");
+	if (until != p->op.deadline)
+		OFF(p, "it does not wait for its token until its deadline");
+}
+
+static inline void no_token(struct player *p) {
+	struct fail why;
+	await_token(p);
+	fail_init(&why, test_mem());
+	fail_set(&why, FAIL_CREDENTIAL, PHASE_TOKEN, "no such secret");
+	op_no_token(&p->op, &why, now_at(p->t));
+	fail_free(&why);
+}
+
+/* ---- ends --------------------------------------------------------------- */
+
+static inline void check_failure(struct player *p, const struct step *s) {
+	const struct fail *f = &p->op.fail;
+	if (f->kind != s->kind || f->phase != s->phase)
+		OFF(p, "%s in %s and not %s in %s: %.*s",
+		    fail_kind_name(f->kind), phase_name(f->phase),
+		    fail_kind_name(s->kind), phase_name(s->phase),
+		    (int)f->message.n, f->message.n ? f->message.p : "");
+	if (f->http_status != s->status)
+		OFF(p, "HTTP status %d and not %d", f->http_status, s->status);
+	if (s->text && !span_eq(buf_span(&f->code), test_text(s->text)))
+		OFF(p, "the code is \"%.*s\"", (int)f->code.n,
+		    f->code.n ? f->code.p : "");
+	if (f->message.n == 0)
+		OFF(p, "no message");
+}
+
+/* May what became of a write be unknown at this end?  As written; a fault
+   that may hide a success leaves it so, unless a look at the resource settled
+   what a 400, 409 or 412 then said. */
+static inline bool may_be_unknown(const struct player *p,
+                                  const struct step *s) {
+	bool settled =
+		p->last == HTTP_GET &&
+		(s->status == 400 || s->status == 409 || s->status == 412);
+	if (s->act == ACT_DONE || s->kind == FAIL_OPERATION)
+		return false;
+	return s->unknown || (p->unclear && !settled);
+}
+
+/* Nothing that happens later changes an end. */
+static inline void stays_ended(struct player *p, enum op_want want) {
+	struct op *o = &p->op;
+	enum fail_kind kind = o->fail.kind;
+	bool unknown = op_unknown(o);
+	int64_t until, t = p->t;
+	feed(p, reply_of(200, NULL, RESOURCE("Succeeded", "Approved")));
+	op_grant(o, 99, now_at(t));
+	op_stop(o, FAIL_CANCELED, "too late", now_at(t));
+	p->t += 1000000;
+	if (ask(p, &until) != want || o->fail.kind != kind ||
+	    op_unknown(o) != unknown)
+		OFF(p, "the end did not last");
+	p->t = t;
+}
+
+/* With a fault that may hide a success, what was found may be our own work. */
+static inline bool may_be_ours(const struct player *p) {
+	return p->detour || (p->unclear && p->op.changed);
+}
+
+static inline void end(struct player *p, const struct step *s) {
+	enum op_want want = s->act == ACT_DONE ? OP_DONE : OP_FAIL;
+	bool unknown = may_be_unknown(p, s);
+	int64_t until;
+	expect(p, want, &until);
+	if (s->act == ACT_FAILS)
+		check_failure(p, s);
+	else if (p->op.keep != s->keep && !may_be_ours(p))
+		OFF(p, "it keeps %d and not %d", p->op.keep, s->keep);
+	if (op_unknown(&p->op) != unknown)
+		OFF(p, "what became of the write is %s known",
+		    unknown ? "said to be" : "not");
+	if (s[1].act != ACT_TURN && s[1].act != ACT_LAST)
+		stays_ended(p, want);
+}
+
+static inline void says(struct player *p, const char *part) {
+	const struct fail *f = &p->op.fail;
+	if (!test_has(buf_span(&f->message), part) &&
+	    !test_has(test_text(f->hint), part))
+		OFF(p, "neither \"%.*s\" nor \"%s\" has \"%s\"",
+		    (int)f->message.n, f->message.n ? f->message.p : "",
+		    f->hint ? f->hint : "", part);
+}
+
+/* What an end, or the way to it, lets be seen; with a fault put in it differs
+   honestly. */
+static inline void looks(struct player *p, const struct step *s) {
+	const struct op *o = &p->op;
+	const struct fail *f = &o->fail;
+	bool ok = true;
+	if (p->fault)
+		return;
+	if (s->act == ACT_SHOWS)
+		ok = span_eq(buf_span(&o->word), test_text(s->text)) &&
+		     o->percent == s->status;
+	else if (s->act == ACT_IDS)
+		ok = span_eq(buf_span(&f->request_id), test_text(s->text)) &&
+		     span_eq(buf_span(&f->correlation_id), test_text(s->body));
+	else if (s->act == ACT_SPENT)
+		ok = o->spent[s->phase] == s->least;
+	else if (s->act == ACT_RETRYABLE)
+		ok = f->retryable == s->sent && f->retry_after == s->least;
+	if (!ok)
+		OFF(p,
+		    "word \"%.*s\", %d %%, ids %.*s %.*s, %lld ms, again %d "
+		    "in %lld ms",
+		    (int)o->word.n, o->word.p, o->percent, (int)f->request_id.n,
+		    f->request_id.p, (int)f->correlation_id.n,
+		    f->correlation_id.p, (long long)o->spent[s->phase],
+		    f->retryable, (long long)f->retry_after);
+}
+
+/* ---- a fault put in ----------------------------------------------------- */
+
+/* The request is in flight; it fails in a way that is worth another try.  The
+   same request must follow, byte for byte. */
+static inline void put_in(struct player *p, const struct step *s) {
+	const struct fault *f = p->fault;
+	int64_t until;
+	feed(p, f->error != NET_OK ? no_reply(f->error, f->sent)
+	                           : reply_of(f->status, f->head, f->body));
+	p->unclear = f->sent && s->method != HTTP_GET;
+	expect(p, OP_WAIT, &until);
+	if (until >= p->op.deadline || until <= p->t)
+		OFF(p, "no pause before the next try");
+	p->t = until;
+	send(p, s);
+}
+
+/* The last answer refused a write whose first try may have been carried out:
+   now the resource is looked at, and decides. */
+static inline bool settles(struct player *p) {
+	const char *as = p->fault && p->fault->settles_as ? p->fault->settles_as
+	                                                  : "Pending";
+	const struct step look = GET(CONNECTION);
+	char body[1024];
+	int64_t until;
+	if (!p->unclear || ask(p, &until) != OP_TOKEN || p->op.refused)
+		return false;
+	send(p, &look);
+	snprintf(body, sizeof body, RESOURCE("Succeeded", "%s"), as);
+	feed(p, reply_of(200, NULL, body));
+	p->detour = true;
+	return strcmp(as, "Approved") == 0 &&
+	       p->scenario->asked.kind != OP_DELETE;
+}
+
+/* ---- playing ------------------------------------------------------------ */
+
+static inline void play_end(struct player *p, const struct step *s) {
+	static const struct step done = DONE(KEEP_RESULT);
+	bool right = s->act == ACT_FAILS && settles(p);
+	end(p, right ? &done : s);
+}
+
+static inline void play_step(struct player *p, const struct step *s) {
+	switch (s->act) {
+	case THE_END:
+	case ACT_COUNTED:
+		break;
+	case ACT_SENDS:
+		if (p->last == HTTP_GET) /* looked at in between */
+			p->unclear = p->unclear && s->method == HTTP_GET;
+		send(p, s);
+		if (p->sends++ == p->fault_at && p->fault)
+			put_in(p, s);
+		break;
+	case ACT_ANSWERS:
+	case ACT_BREAKS:
+		feed_step(p, s);
+		break;
+	case ACT_WAITS:
+		wait_as_told(p, s);
+		break;
+	case ACT_PASS:
+		p->t += s->least;
+		break;
+	case ACT_DEADLINE:
+		p->t = p->op.deadline;
+		break;
+	case ACT_TOKEN:
+		new_token(p, s);
+		break;
+	case ACT_AWAITS:
+		await_token(p);
+		break;
+	case ACT_NO_TOKEN:
+		no_token(p);
+		break;
+	case ACT_STOP:
+		op_stop(&p->op, FAIL_CANCELED, "canceled", now_at(p->t));
+		break;
+	case ACT_TURN:
+		if (!op_next_page(&p->op))
+			OFF(p, "there is no next page");
+		break;
+	case ACT_LAST:
+		if (op_next_page(&p->op))
+			OFF(p, "there is another page");
+		break;
+	case ACT_DONE:
+	case ACT_FAILS:
+		play_end(p, s);
+		break;
+	case ACT_SAYS:
+		if (!p->detour)
+			says(p, s->text);
+		break;
+	case ACT_CHANGED:
+		if (p->op.changed != s->sent && !may_be_ours(p))
+			OFF(p, "changed is %d", p->op.changed);
+		break;
+	case ACT_SHOWS:
+	case ACT_IDS:
+	case ACT_SPENT:
+	case ACT_RETRYABLE:
+		looks(p, s);
+		break;
+	case ACT_UNTRUSTED:
+		if (!p->op.untrusted)
+			OFF(p, "nothing is said of an untrusted URL");
+		break;
+	}
+}
+
+static inline void play(const struct scenario *s, const struct fault *fault,
+                        int at) {
+	struct player p;
+	player_init(&p, s);
+	p.fault = fault;
+	p.fault_at = at;
+	for (; p.step->act != THE_END; p.step++)
+		play_step(&p, p.step);
+	player_free(&p);
+	test_no_leaks();
+}
+
+static inline void test_as_written(void **state) {
+	play(*state, NULL, -1);
+}
+
+/* ---- a fault at every step ---------------------------------------------- */
+
+static const struct fault faults[] = {
+	{ .name = "503", .status = 503, .sent = true },
+	{ .name = "503 and a wish",
+	  .status = 503,
+	  .head = RETRY_AFTER("3"),
+	  .body = ERROR("ServerTimeout", "later"),
+	  .sent = true },
+	{ .name = "504 although carried out",
+	  .status = 504,
+	  .sent = true,
+	  .settles_as = "Approved" },
+	{ .name = "500", .status = 500, .sent = true },
+	{ .name = "502", .status = 502, .body = "<html>", .sent = true },
+	{ .name = "429 and a wish",
+	  .status = 429,
+	  .head = RETRY_AFTER("7"),
+	  .body = ERROR("SubscriptionRequestsThrottled", "7 seconds") },
+	{ .name = "429", .status = 429 },
+	{ .name = "408", .status = 408 },
+	{ .name = "no name server", .error = NET_RESOLVE },
+	{ .name = "connection refused", .error = NET_CONNECT },
+	{ .name = "handshake broken off", .error = NET_TLS },
+	{ .name = "reset before it was sent", .error = NET_SEND },
+	{ .name = "reset while it was sent", .error = NET_SEND, .sent = true },
+	{ .name = "answer lost", .error = NET_RECV, .sent = true },
+	{ .name = "answer lost although carried out",
+	  .error = NET_RECV,
+	  .sent = true,
+	  .settles_as = "Approved" },
+	{ .name = "time-out", .error = NET_TIMEOUT, .sent = true },
+	{ .name = "body cut off",
+	  .status = 200,
+	  .head = JSON_TYPE,
+	  .body = "{\"properties\":{\"provis",
+	  .gets_only = true },
+};
+
+static inline bool is_retryable(const struct step *s) {
+	return s->act == ACT_BREAKS || s->status == 408 || s->status == 429 ||
+	       s->status == 500 || s->status == 502 || s->status == 503 ||
+	       s->status == 504;
+}
+
+/* Where a fault may stand: not beside one that the scenario has itself, and
+   not where nobody answers. */
+static inline bool may_put_in(const struct step *s, const struct fault *f) {
+	if (s[1].act != ACT_ANSWERS || is_retryable(&s[1]))
+		return false;
+	return !f->gets_only || s->method == HTTP_GET;
+}
+
+/* The end, what is kept, every other request and every other wait stay as
+   they are written, and no write is sent beyond the repeated one. */
+static inline void test_with_faults(void **state) {
+	const struct scenario *s = *state;
+	int at = 0;
+	for (const struct step *step = s->steps; step->act; step++) {
+		if (step->act != ACT_SENDS)
+			continue;
+		for (size_t i = 0; i < COUNT(faults); i++)
+			if (may_put_in(step, &faults[i]))
+				play(s, &faults[i], at);
+		at++;
+	}
+}
+
+/* ---- all of them -------------------------------------------------------- */
+
+static inline bool is_counted(const struct scenario *s) {
+	const struct step *step = s->steps;
+	while (step->act && step->act != ACT_COUNTED)
+		step++;
+	return step->act == ACT_COUNTED;
+}
+
+/* Each scenario as written, then each with faults, as tests of their own. */
+static inline int run_scripts(const char *group, const struct scenario *all,
+                              size_t n) {
+	struct CMUnitTest *tests = calloc(n * 2, sizeof *tests);
+	char(*names)[96] = calloc(n, sizeof *names);
+	size_t count = 0;
+	int failed;
+	if (!tests || !names)
+		return 1;
+	for (size_t i = 0; i < n; i++) {
+		union { /* cmocka hands it on as it is; nobody changes it */
+			const struct scenario *given;
+			void *state;
+		} one = { &all[i] };
+		tests[count++] =
+			(struct CMUnitTest){ all[i].name, test_as_written,
+			                     test_begin, test_end, one.state };
+		if (is_counted(&all[i]))
+			continue;
+		snprintf(names[i], sizeof *names, "%s, a fault at every step",
+		         all[i].name);
+		tests[count++] =
+			(struct CMUnitTest){ names[i], test_with_faults,
+			                     test_begin, test_end, one.state };
+	}
+	failed = _cmocka_run_group_tests(group, tests, count, NULL, NULL);
+	free(names);
+	free(tests);
+	return failed;
+}
+
+#endif
