@@ -239,11 +239,15 @@ static bool ask(struct client *c, struct now now, struct request *request) {
 	return false;
 }
 
-/* May the first in line be asked?  A full house still hears of deadlines. */
+/* May the first in line be asked?  Who has not begun needs a free place, or
+   its time would run without it; a full house still hears of deadlines. */
 static bool may_ask(const struct client *c, struct now now) {
 	const struct job *j = c->ready.first;
-	return j && (c->flying.n < c->max_flying ||
-	             j->op.deadline <= now.mono || j->op.end != OP_WAIT);
+	size_t taken = c->flying.n;
+	if (j && j->op.deadline == NEVER)
+		taken += c->tokenless.n;
+	return j && (taken < c->max_flying || j->op.deadline <= now.mono ||
+	             j->op.end != OP_WAIT);
 }
 
 enum client_want client_next(struct client *c, struct now now, struct job **job,

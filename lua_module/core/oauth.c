@@ -123,18 +123,21 @@ void flow_refused(struct signin *s, const struct reply *r,
 	signin_fail(s, now);
 }
 
+/* What a token's whole life may be: ten years; longer is nonsense. */
+static const int64_t longest = (int64_t)10 * 365 * 24 * 3600;
+
 void flow_accept(struct signin *s, const struct facts *f, struct now now) {
 	int64_t lives = f->expires_in, on = f->expires_on;
 	if (on < 0 && f->expires_text.n > 0)
 		on = date_token(f->expires_text) / 1000;
 	if (lives < 0 && on > 0)
 		lives = on - now.wall / 1000;
-	if (f->access_token.n == 0 || lives < 0) {
+	if (f->access_token.n == 0 || lives <= 0 || lives > longest) {
 		signin_describe(s,
 		                f->access_token.n == 0
 		                        ? "the answer holds no access_token"
-		                        : "the token does not say when it "
-		                          "expires",
+		                        : "the token's time of expiry makes no "
+		                          "sense",
 		                NO_SPAN);
 		s->fail.kind = FAIL_PROTOCOL;
 		signin_fail(s, now);

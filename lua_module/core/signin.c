@@ -5,8 +5,8 @@
 
 enum {
 	MAX_TEXT = 256 * 1024,
+	MAX_TOKEN = 64 * 1024,
 	EARLY = 300000,      /* ms before its end that a token is renewed */
-	LONG = 7200000,      /* ms: a token that lives longer ... */
 	PAUSE = 30000,       /* ms between tries to renew a living token */
 	ABSENT_FOR = 300000, /* ms that "not here" is believed */
 };
@@ -47,6 +47,7 @@ static void init_buffers(struct signin *s, const struct mem *mem) {
 		buf_init(all[i], mem, MAX_TEXT);
 		all[i]->secret = true;
 	}
+	s->token.max = MAX_TOKEN;
 	fail_init(&s->fail, mem);
 }
 
@@ -156,12 +157,12 @@ static bool printable(struct span s) {
 	return s.n > 0;
 }
 
-/* Five minutes early, at half its life when that is short or very long, or
-   when the authority says so. */
+/* Five minutes early, at half its life when that is short, or when the
+   authority says so. */
 static int64_t refresh_after(int64_t life, int64_t refresh_in) {
 	if (refresh_in > 0 && refresh_in * 1000 < life)
 		return refresh_in * 1000;
-	return life > LONG || life < 2 * EARLY ? life / 2 : life - EARLY;
+	return life > EARLY ? life - EARLY : life / 2;
 }
 
 void signin_take(struct signin *s, struct span token, int64_t lives,
@@ -179,8 +180,10 @@ void signin_take(struct signin *s, struct span token, int64_t lives,
 			why = "the token is larger than allowed";
 	}
 	if (why) {
-		s->live = s->live && !s->token.failed;
-		fail_set(&s->fail, FAIL_CREDENTIAL, PHASE_TOKEN, why);
+		bool large = s->token.failed;
+		s->live = s->live && !large;
+		fail_set(&s->fail, large ? FAIL_LIMIT : FAIL_CREDENTIAL,
+		         PHASE_TOKEN, why);
 		signin_fail(s, now);
 		return;
 	}
