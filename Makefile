@@ -4,6 +4,7 @@
 #                         OpenSSL's headers at hand build/azpec_signing.so
 #   make demo [PORT=n]    a connection is approved, against the emulator
 #   make test | unit      all tests | those of the C core alone
+#   make explore          all that can happen to an operation, 4 deep
 #   make check | format   the rules of the house, each by a command | clang-format
 #   make asan | valgrind  all tests again, under these
 #   make bench            beside raw libcurl
@@ -101,6 +102,10 @@ unit:
 	$(apt) test
 	$(build) units
 	$(run) unit
+explore:
+	$(apt) test
+	$(build) $(BUILD)/unit/explore
+	@$(BUILD)/unit/explore 4
 asan:
 	$(apt) test
 	$(build) BUILD=build/asan SAN=address,undefined CFLAGS="-O1 -g" all units
@@ -138,7 +143,7 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all units deps demo test unit asan valgrind check format bench \
+.PHONY: all units deps demo test unit explore asan valgrind check format bench \
         install uninstall clean
 -include $(patsubst %.o,%.d,$(call objects,$(SOURCES) $(SIGNING))) \
          $(patsubst tests/unit/%.c,$(BUILD)/unit/%.d,$(UNITS))

@@ -792,6 +792,24 @@ static long info(const struct transfer *t, CURLINFO what) {
 	return value;
 }
 
+/* libcurl does not say that it took a proxy from the environment, but whom it
+   could not reach: "Failed to connect to HOST port N ...". */
+static bool went_elsewhere(const struct transfer *t) {
+	static const struct span opening = { "Failed to connect to ", 21 };
+	struct span text = span_of(t->text), name;
+	struct url u;
+	int64_t port;
+	if (!span_istarts(text, opening) || !url_parse(buf_span(&t->q.url), &u))
+		return false;
+	text = span_from(text, opening.n);
+	name = span_word(&text, " ");
+	span_word(&text, " "); /* "port" */
+	if (u.host.n > 2 && *u.host.p == '[') /* IPv6 is shown without */
+		u.host = (struct span){ u.host.p + 1, u.host.n - 2 };
+	return span_uint(span_word(&text, " "), &port) &&
+	       (!span_ieq(name, u.host) || port != u.port);
+}
+
 /* What the code alone does not say. */
 static enum net_error refine(const struct curlio *io, const struct transfer *t,
                              enum net_error e) {
@@ -800,7 +818,8 @@ static enum net_error refine(const struct curlio *io, const struct transfer *t,
 		return t->why;
 	if (e == NET_RECV && answer != 0 && answer / 100 != 2)
 		return NET_PROXY; /* it refused the CONNECT */
-	if (e == NET_CONNECT && io->proxied && !t->q.no_proxy)
+	if (e == NET_CONNECT && !t->q.no_proxy &&
+	    (io->proxied || went_elsewhere(t)))
 		return NET_PROXY;
 	if (e == NET_URL && t->tries > 0)
 		return NET_PROTOCOL; /* "unsupported": HTTP/0.9 came */

@@ -251,18 +251,17 @@ static int64_t turns(lua_State *L, int idx, struct lclient *c) {
 	}
 }
 
-void drive_step(lua_State *L, int idx) {
-	struct lclient *c = client_open_at(L, idx);
+/* stack: 1 = the client */
+static int l_step(lua_State *L) {
+	struct lclient *c = client_at(L, 1);
 	struct transfer *t;
 	int64_t until;
-	if (c->busy)
-		luaL_error(L, "a client's own callback must not step it");
 	luaL_checkstack(L, 16, "step");
 	curlio_step(c->io);
 	while ((t = curlio_finished(c->io)))
-		feed(L, idx, c, t);
-	lsignin_step(L, idx);
-	until = turns(L, idx, c);
+		feed(L, 1, c, t);
+	lsignin_step(L, 1);
+	until = turns(L, 1, c);
 	if (curlio_finished(c->io))
 		until = 0;
 	check_limits(c, sys_now());
@@ -271,6 +270,20 @@ void drive_step(lua_State *L, int idx) {
 		until = sooner(until, child_due(c->child));
 	set_due(c, until);
 	set_news(c);
+	return 0;
+}
+
+/* As one of the client's own callbacks: a finalizer of the host's that runs
+   meanwhile can neither step nor close it. */
+void drive_step(lua_State *L, int idx) {
+	struct lclient *c = client_open_at(L, idx);
+	if (c->busy)
+		luaL_error(L, "a client's own callback must not step it");
+	idx = lua_absindex(L, idx);
+	lua_pushcfunction(L, l_step);
+	lua_pushvalue(L, idx);
+	if (!client_call(L, c, 1, 0))
+		lua_error(L);
 }
 
 /* ---- the loop ----------------------------------------------------------- */

@@ -244,9 +244,7 @@ static void end_all(lua_State *L, int idx, struct lclient *c, const char *why) {
 			op_stop(&p->job.op, FAIL_CANCELED, why, now);
 			client_remove(&c->core, &p->job);
 			p->linked = false;
-			if (c->pid == (int)getpid())
-				client_abort(c, &p->job);
-			p->job.transfer = NULL;
+			client_abort(c, &p->job);
 		}
 		if (c->pid != (int)getpid()) { /* nobody waits here */
 			p->armed = 0;
@@ -270,6 +268,10 @@ void client_let_go(struct lclient *c) {
 void client_abort(struct lclient *c, struct job *job) {
 	if (!job->transfer)
 		return;
+	if (c->pid != (int)getpid()) { /* the parent's, and left to it */
+		job->transfer = NULL;
+		return;
+	}
 	if (!transfer_sent(job->transfer))
 		op_unsent(&job->op);
 	curlio_abort(c->io, job->transfer);
@@ -277,10 +279,11 @@ void client_abort(struct lclient *c, struct job *job) {
 }
 
 bool client_call(lua_State *L, struct lclient *c, int n, int results) {
+	bool was = c->busy;
 	int failed;
 	c->busy = true;
 	failed = lua_pcall(L, n, results, 0);
-	c->busy = false;
+	c->busy = was;
 	return !failed;
 }
 

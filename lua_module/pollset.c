@@ -168,7 +168,14 @@ static int put(struct pollset *ps, int fd, int events) {
 	return r;
 }
 
+/* After a fork all of it is shared with the parent, and none of it ours. */
+static bool is_parents(const struct pollset *ps) {
+	return ps->pid != getpid();
+}
+
 int pollset_watch(struct pollset *ps, int fd, int events) {
+	if (is_parents(ps))
+		return 0;
 	if (fd < 0) {
 		errno = EBADF;
 		return -1;
@@ -191,7 +198,7 @@ int pollset_watch(struct pollset *ps, int fd, int events) {
 
 int pollset_due(struct pollset *ps, int64_t due) {
 	struct itimerspec t = { .it_value = { 0, 0 } }; /* zero: no timer */
-	if (due == ps->due)
+	if (due == ps->due || is_parents(ps))
 		return 0;
 	if (due != NO_DUE) {
 		if (due < 1)
@@ -207,7 +214,7 @@ int pollset_due(struct pollset *ps, int64_t due) {
 
 void pollset_news(struct pollset *ps, bool news) {
 	uint64_t one = 1;
-	if (news == ps->news)
+	if (news == ps->news || is_parents(ps))
 		return;
 	if (news)
 		ps->news = write(ps->event, &one, sizeof(one)) > 0;

@@ -173,17 +173,4 @@ describe("a poller", function ()
     assert.is_true(client:begin_delete(t.call(emulator.sample)):wait())
     assert.is_nil(emulator:connection(emulator.sample))
   end)
-
-  it("end one by one in client:completions, and exactly those asked for", function ()
-    local client, pollers, seen = emulator:client(), {}, {}
-    for n = 1, 5 do pollers[n] = begin(client, emulator.many[n]) end
-    local other = begin(client)
-    for poller, connection, err in client:completions(pollers) do
-      assert(connection, err)
-      seen[poller] = connection.id
-    end
-    for n = 1, 5 do assert.equal(emulator.many[n], seen[pollers[n]]) end
-    assert.is_nil(seen[other])
-    assert(other:wait())
-  end)
 end)
