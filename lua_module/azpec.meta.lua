@@ -28,16 +28,37 @@
 --- * [Private Link]: "Manage Azure private endpoints", Azure Private Link documentation.
 --- * [Core]: "Azure Core", Azure SDK general guidelines.
 --- * [Client credentials]: "Microsoft identity platform and the OAuth 2.0 client credentials flow".
+--- * [Certificates]: "Microsoft identity platform application authentication certificate credentials".
+--- * [Device code]: "Microsoft identity platform and the OAuth 2.0 device authorization grant flow".
+--- * [Federation]: "Workload identity federation", Microsoft Entra Workload ID.
+--- * [Virtual machines]: "How to use managed identities for Azure resources on an Azure VM to acquire an access token".
+--- * [App Service]: "Use managed identities for App Service and Azure Functions".
+--- * [Arc]: "Authenticate against Azure resources with Azure Arc-enabled servers".
+--- * [Azure CLI]: "az account", Azure CLI reference.
+--- * [Developer CLI]: "Azure Developer CLI reference".
+--- * [Chains]: "Credential chains in the Azure Identity client library".
 --- * [Claims]: "Claims challenges, claims requests and client capabilities", Microsoft identity platform.
---- * RFC 3986 (URIs), RFC 6749 (OAuth 2.0), RFC 6750 (bearer tokens), RFC 8259 (JSON), RFC 9110 (HTTP semantics);
----   W3C Trace Context.
+--- * [Error codes]: "Microsoft Entra authentication and authorization error codes".
+--- * RFC 3986 (URIs), RFC 6749 (OAuth 2.0), RFC 6750 (bearer tokens), RFC 7518 (signatures), RFC 7523 (assertions),
+---   RFC 8259 (JSON), RFC 8628 (device code), RFC 9110 (HTTP semantics); W3C Trace Context.
 ---
 --- Environment variables.  An empty one counts as unset; azpec's own are read once, when a client is made.
 ---
 --- * `AZURE_SUBSCRIPTION_ID`: the subscription where no option names one.
---- * `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET`: all three together are the default credential.
---- * `AZURE_ACCESS_TOKEN`: a ready token, the default credential where one of these three is missing.
 --- * `AZURE_AUTHORITY_HOST`: Microsoft Entra ID's origin where no option names it; https only.
+--- * `AZURE_TOKEN_CREDENTIALS`: which links the default chain has; see azpec.credential.default.
+--- * `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`: the application of the default chain's "environment" and of
+---   azpec.credential.workload_identity.
+--- * `AZURE_CLIENT_SECRET`: "environment" signs in with this secret ...
+--- * `AZURE_CLIENT_CERTIFICATE_PATH`, `AZURE_CLIENT_CERTIFICATE_PASSWORD`: ... else with this certificate and its key;
+---   the password is needed only where the file is encrypted.
+--- * `AZURE_CLIENT_SEND_CERTIFICATE_CHAIN`: "1" or "true" sends the chain along, as `send_x5c`.
+--- * `AZURE_ACCESS_TOKEN`: ... else "environment" is this ready token.
+--- * `AZURE_FEDERATED_TOKEN_FILE`: the token's file of azpec.credential.workload_identity.
+--- * `IDENTITY_ENDPOINT`, `IDENTITY_HEADER`, `IDENTITY_SERVER_THUMBPRINT`, `IMDS_ENDPOINT`: the places that hand out a
+---   managed identity's tokens set these themselves; see azpec.credential.managed_identity.
+--- * `MSI_ENDPOINT`, `MSI_SECRET`: older ones of the same kind.
+--- * `AZURE_POD_IDENTITY_AUTHORITY_HOST`: another origin of the metadata service than http://169.254.169.254.
 --- * `SSL_CERT_FILE`, `CURL_CA_BUNDLE`: a file of certificates to trust, the first that is set; `SSL_CERT_DIR`: a
 ---   directory of such.  Read where neither `ca_file` nor `ca_path` is given.
 --- * `https_proxy`, `HTTPS_PROXY`, `http_proxy`, `all_proxy`, `ALL_PROXY`, `no_proxy`, `NO_PROXY`: read by libcurl
@@ -134,7 +155,9 @@ azpec.PrivateEndpointConnectionProvisioningState = {
 --- file of PEM certificates to trust; default: SSL_CERT_FILE, CURL_CA_BUNDLE, then libcurl's own
 ---@field ca_file? string
 ---@field ca_path? string directory of such, with hashed names; default: SSL_CERT_DIR, then libcurl's own
----@field proxy? string URL of a proxy, as curl takes it; "": none; default: from the environment
+--- URL of a proxy, as curl takes it; "": none; default: from the environment.  A managed identity's tokens never
+--- come by way of it
+---@field proxy? string
 --- at most 15 further origins, as endpoint, to which polling URLs and links to the next page may lead and the token
 --- may go; default: none but the endpoint's
 ---@field trusted_origins? string[]
@@ -151,7 +174,8 @@ azpec.PrivateEndpointConnectionProvisioningState = {
 
 --- The times of retries.  Tried again are failures below HTTP, 408, 429, 500, 502, 503 and 504 [Core].  The wait is
 --- the service's (Retry-After; retry-after-ms and x-ms-retry-after-ms go before it) or (2^tries - 1) * base_delay *
---- [0.8, 1.3).  A poll is tried until the operation's deadline, however often; sign-in 3 times at most.
+--- [0.8, 1.3).  A poll is tried until the operation's deadline, however often; sign-in 3 times at most, and the
+--- metadata service of a virtual machine 7 times, by its own rule.
 ---@class (exact) azpec.RetryOptions
 ---@field max_tries? integer the first try included, 1 to 86400; default: 4
 ---@field base_delay? number seconds, 0 to 86400; default: 0.8
@@ -234,8 +258,23 @@ azpec.PrivateEndpointConnectionProvisioningState = {
 
 --- ---- credentials -------------------------------------------------------------------------------------------------
 
---- A credential: an immutable description.  The token lives in the client that fetched it; one fetch serves all
---- that wait for it.  `tostring` shows the kind and nothing else.  Strings have 1 to 32768 bytes.
+--- A credential: an immutable description of who asks; it may be shared by clients.  `tostring` shows the kind and
+--- nothing else.  Strings have 1 to 32768 bytes.
+---
+--- The token lives in the client that fetched it; one fetch serves all that wait for it.  It is renewed 5 minutes
+--- before its end, after half its life where that is less than 10 minutes or more than 2 hours, or when Microsoft
+--- Entra ID says (refresh_in).  A renewal that fails is tried again 30 seconds later, and spoils no token that lives.
+---
+--- When the service answers with a claims challenge [Claims], a token with these claims is asked for once.  `token`
+--- as a string, `managed_identity` and `azure_cli` cannot do that: the error is of kind "credential" and says so.
+---
+--- What fails is an azpec.Error with the phase "token": of kind "credential" where no token is to be had, "transport"
+--- where nobody answers, "protocol" where the answer makes no sense.  A hint says what to do where that is known.
+--- `code`, `request_id` and `correlation_id` are Microsoft Entra ID's own.
+---
+--- The host's functions (`get`, `assertion`, `sign`, `prompt`) run in the thread that steps; they must not yield, nor
+--- step, wait or close the client.  What they raise becomes an error of kind "credential"; so does `nil` and a reason
+--- from those that return something.
 ---@class azpec.Credential
 
 ---@class azpec.credentials
@@ -245,11 +284,9 @@ azpec.credential = {}
 ---@field token? string a ready bearer token (RFC 6750), sent as it is and never renewed; either this or `get`
 ---@field get? azpec.TokenFunction asked for a token whenever one is needed
 
---- Runs in the thread that steps; must not yield, nor step, wait or close the client.  An error it raises, or `nil`
---- and a reason, becomes an error of kind "credential".  `scope`: as the client's.  `claims`: the JSON text of a
---- claims challenge that the service answered with, to be passed on to Microsoft Entra ID [Claims], or nil.
---- `token`: the bearer token.  `expires_on`: seconds since 1970, UTC, also in digits; without it an hour is
---- assumed.  A token is asked for anew 5 minutes before its end; one that lives shorter, after half its life.
+--- `scope`: as the client's.  `claims`: the JSON text of a claims challenge that the service answered with, to be
+--- passed on to Microsoft Entra ID [Claims], or nil.  `token`: the bearer token.  `expires_on`: seconds since 1970,
+--- UTC, also in digits; without it an hour is assumed.
 ---@alias azpec.TokenFunction fun(scope: string, claims: string?): (token: string?, expires_on: (number|string)?)
 
 --- A ready token, or a function that knows how to get one.
@@ -267,11 +304,164 @@ function azpec.credential.token(options) end
 ---@return azpec.Credential
 function azpec.credential.client_secret(options) end
 
----@class (exact) azpec.DefaultOptions
+--- How an assertion is signed (RFC 7518).
+---@alias azpec.SigningAlgorithm
+---| "PS256" # RSASSA-PSS with SHA-256, MGF1 with SHA-256 and a salt of 32 bytes; the default
+---| "RS256" # RSASSA-PKCS1-v1_5 with SHA-256
 
---- What the environment offers when the client is made: AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET,
---- else AZURE_ACCESS_TOKEN.  Where there is neither, the first call fails with kind "credential" and says so.
----@param options? azpec.DefaultOptions none so far
+---@class (exact) azpec.ClientCertificateOptions
+---@field tenant_id string as for client_secret
+---@field client_id string the application's GUID
+--- file with the certificate, issuers after it or before it: PEM, DER or PKCS#12, known by its content; it may hold
+--- the key, too.  Either this or `certificate`
+---@field certificate_path? string
+---@field certificate? string the content of such a file
+--- file with the private key, RSA of 2048 bits or more: PEM, DER or PKCS#12; default: the key beside the
+--- certificate.  Either this or `key`
+---@field key_path? string
+---@field key? string the content of such a file
+---@field password? string what the key or the PKCS#12 file is encrypted with; default: none
+--- send the certificate's chain along (x5c), as an application registered by subject name and issuer needs it;
+--- default: false
+---@field send_x5c? boolean
+---@field algorithm? azpec.SigningAlgorithm default: "PS256"
+---@field sign? azpec.SignFunction signs in place of a key of one's own, which may stay in an HSM; no key is needed then
+
+--- `algorithm`: which of the two.  `data`: the bytes to be signed, whole, not their digest.  `signature`: the
+--- signature's bytes, not encoded in any way.
+---@alias azpec.SignFunction fun(algorithm: azpec.SigningAlgorithm, data: string): (signature: string?, why: any)
+
+--- An application with a certificate: each token is asked for with an assertion that is signed anew and lives 10
+--- minutes, its header naming the certificate by SHA-256 (x5t#S256) [Certificates] (RFC 7523).  Needs the module
+--- azpec_signing, which is loaded, like the files, when the first token is asked for; a client reads the files once.
+---@param options azpec.ClientCertificateOptions
+---@return azpec.Credential
+function azpec.credential.client_certificate(options) end
+
+---@class (exact) azpec.ClientAssertionOptions
+---@field tenant_id string as for client_secret
+---@field client_id string the application's GUID
+---@field assertion azpec.AssertionFunction asked for an assertion for each token
+
+--- `jwt`: a JSON Web Token that Microsoft Entra ID accepts for this application: signed by a certificate of its, or
+--- by an issuer that it federates with [Federation].
+---@alias azpec.AssertionFunction fun(): (jwt: string?, why: any)
+
+--- An application with an assertion that somebody else makes (RFC 7523) [Client credentials].
+---@param options azpec.ClientAssertionOptions
+---@return azpec.Credential
+function azpec.credential.client_assertion(options) end
+
+---@class (exact) azpec.WorkloadIdentityOptions
+---@field tenant_id? string as for client_secret; default: AZURE_TENANT_ID
+---@field client_id? string the application's GUID; default: AZURE_CLIENT_ID
+--- file with the token that Kubernetes, or another issuer, has written, 256 KiB at most; read anew for each token,
+--- since it is rotated; default: AZURE_FEDERATED_TOKEN_FILE
+---@field token_file_path? string
+
+--- A workload whose platform vouches for it, such as a pod of Azure Kubernetes Service [Federation].  Where a part or
+--- the file is missing a chain goes on.
+---@param options? azpec.WorkloadIdentityOptions absent: everything from the environment
+---@return azpec.Credential
+function azpec.credential.workload_identity(options) end
+
+--- At most one of the three names a user-assigned identity; default: the system-assigned one.
+---@class (exact) azpec.ManagedIdentityOptions
+---@field client_id? string the identity's client id
+---@field object_id? string its object (principal) id; not for Azure ML
+---@field resource_id? string its Azure resource id; not for Azure ML
+
+--- The identity that Azure has given to the machine or service that this runs on.  Which place is asked, the
+--- environment says when the client is made; the first of:
+---
+--- 1. IDENTITY_ENDPOINT, IDENTITY_HEADER and IDENTITY_SERVER_THUMBPRINT: Service Fabric, not supported, which the
+---    error says;
+--- 2. IDENTITY_ENDPOINT and IDENTITY_HEADER: App Service, Functions, Container Apps [App Service];
+--- 3. MSI_ENDPOINT and MSI_SECRET: Azure ML;
+--- 4. MSI_ENDPOINT: Cloud Shell;
+--- 5. IDENTITY_ENDPOINT and IMDS_ENDPOINT, or the agent's program /opt/azcmagent/bin/himds: Azure Arc [Arc];
+--- 6. else a virtual machine's metadata service [Virtual machines], tried again for over 70 seconds while it is under
+---    update.  Inside a chain it is first probed for a second; "not here" is believed for 5 minutes.
+---
+--- Service Fabric, Cloud Shell and Azure Arc have no user-assigned identities: to name one is an error of kind
+--- "credential".  No proxy is used, and plain http as these places have it.
+---@param options? azpec.ManagedIdentityOptions
+---@return azpec.Credential
+function azpec.credential.managed_identity(options) end
+
+---@class (exact) azpec.AzureCliOptions
+---@field tenant_id? string as for client_secret; default: the one that az has signed in to
+--- a subscription's name or GUID, for the account that az has for it: letters, digits, '-', '_', '.' and blanks;
+--- default: az's own
+---@field subscription? string
+---@field timeout? number seconds that az may take, up to 3600; default: 10.  Then it is ended
+
+--- Whoever has signed in with `az login`: runs `az account get-access-token`, found on the PATH, without a shell and
+--- without blocking [Azure CLI].
+---@param options? azpec.AzureCliOptions
+---@return azpec.Credential
+function azpec.credential.azure_cli(options) end
+
+---@class (exact) azpec.AzureDeveloperCliOptions
+---@field tenant_id? string as for client_secret; default: the one that azd has signed in to
+---@field timeout? number seconds that azd may take, up to 3600; default: 10.  Then it is ended
+
+--- Whoever has signed in with `azd auth login`: runs `azd auth token`, as azure_cli runs az [Developer CLI].
+---@param options? azpec.AzureDeveloperCliOptions
+---@return azpec.Credential
+function azpec.credential.azure_developer_cli(options) end
+
+---@class (exact) azpec.DeviceCodeOptions
+---@field tenant_id? string as for client_secret, or "common"; default: "organizations"
+---@field client_id? string the application's GUID; default: 04b07795-8ddb-461a-bbee-02f9e1bf7b46, Azure CLI's own
+---@field prompt azpec.PromptFunction tells a person what to do
+
+--- What it returns is not looked at.
+---@alias azpec.PromptFunction fun(info: azpec.DeviceCode)
+
+--- A new table each time.
+---@class azpec.DeviceCode
+---@field user_code string what the person enters ...
+---@field verification_uri string ... on this page
+---@field message string both in a sentence, as Microsoft Entra ID words it
+
+--- A person, who signs in with a browser on any device [Device code] (RFC 8628).  The call goes on when that is done,
+--- or fails with the operation's deadline: give it a `timeout` that people can keep.  Later tokens come without a
+--- person, by a refresh token that is kept in the client's memory and nowhere else.
+---@param options azpec.DeviceCodeOptions
+---@return azpec.Credential
+function azpec.credential.device_code(options) end
+
+--- Several credentials, 1 to 16 and none of them a chain, tried in this order.  One that is not set up here (nothing
+--- configured, no such program, no metadata service, nobody logged in) passes on to the next; one that is set up and
+--- fails ends it.  The one that gave a token is asked first from then on.  When none gives one, the error's message
+--- has each of them, why it gave none, and how long it took.
+---@param credentials azpec.Credential[]
+---@return azpec.Credential
+function azpec.credential.chain(credentials) end
+
+--- The links of the default chain, in their order, and their names in AZURE_TOKEN_CREDENTIALS.
+---@alias azpec.DefaultLink
+---| "environment" # EnvironmentCredential
+---| "workload_identity" # WorkloadIdentityCredential
+---| "managed_identity" # ManagedIdentityCredential
+---| "azure_cli" # AzureCLICredential
+---| "azure_developer_cli" # AzureDeveloperCLICredential
+
+---@class (exact) azpec.DefaultOptions
+---@field exclude? azpec.DefaultLink[] links to leave out; default: none
+
+--- What the place where this runs offers when the client is made: a chain, in the documented order [Chains].
+---
+--- * environment: AZURE_TENANT_ID and AZURE_CLIENT_ID with AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH, the
+---   secret first; else AZURE_ACCESS_TOKEN.
+--- * workload_identity, managed_identity, azure_cli, azure_developer_cli: as these without options; a failure of the
+---   last two never keeps the chain from going on.
+---
+--- AZURE_TOKEN_CREDENTIALS narrows it: "prod" takes the first three, "dev" the last two, a name of azpec.DefaultLink
+--- that one alone; letter case does not matter.  Anything else makes azpec.client raise; so does a chain with no link
+--- left.
+---@param options? azpec.DefaultOptions
 ---@return azpec.Credential
 function azpec.credential.default(options) end
 
@@ -513,7 +703,7 @@ function Poller:continuation_token() end
 ---@field ["subscription-resource-entities-read"]? integer
 
 ---@class azpec.Progress
----@field phase azpec.Phase never "token"
+---@field phase azpec.Phase
 ---@field status? string as from status()
 ---@field request_id? string x-ms-request-id of the last answer
 ---@field correlation_id? string x-ms-correlation-request-id of the last answer
@@ -523,6 +713,7 @@ function Poller:continuation_token() end
 ---@field elapsed number seconds so far
 ---@field percent_complete? number 0 to 100, where the service says so
 ---@field next_wait? number seconds until the next request is due
+---@field untrusted_poll_url? true as in an event
 
 --- ---- errors ------------------------------------------------------------------------------------------------------
 
@@ -553,7 +744,8 @@ function Poller:continuation_token() end
 ---@class azpec.Error
 ---@field kind azpec.ErrorKind
 ---@field message string for people
----@field code? string the service's own code (Microsoft Entra ID's: "AADSTS..."), always a string
+--- the service's own code, always a string (Microsoft Entra ID's: "AADSTS..." [Error codes], or the word of OAuth)
+---@field code? string
 ---@field target? string what the service says the error is about
 ---@field details? table[] the service's details, as they came
 ---@field additional_info? table[] the service's additionalInfo, as it came [Common]
@@ -567,6 +759,7 @@ function Poller:continuation_token() end
 ---@field retry_after? number seconds the service asks to wait
 ---@field hint? string what to do about it
 ---@field elapsed? azpec.Elapsed
+---@field untrusted_poll_url? true as in an event
 --- for `client:resume`; there exactly when a write may have reached the service and its end is unknown
 ---@field continuation_token? string
 
@@ -581,7 +774,7 @@ function Poller:continuation_token() end
 --- ---- events ------------------------------------------------------------------------------------------------------
 
 ---@alias azpec.EventName
----| "token" # a request to Microsoft Entra ID is sent, or answered (then with status or error)
+---| "token" # a request for a token is sent, or answered (then with status or error)
 ---| "request" # a request is sent
 ---| "response" # it was answered, or failed
 ---| "poll" # the operation is running; there will be a wait before the next look
@@ -614,6 +807,6 @@ function Poller:continuation_token() end
 ---@field ok? boolean end
 ---@field kind? azpec.ErrorKind end, not ok
 ---@field message? string end, not ok
----@field elapsed? number end: seconds in all
+---@field elapsed? number seconds since the operation's first request could go; not for token
 
 return azpec

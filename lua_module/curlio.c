@@ -803,7 +803,7 @@ static bool went_elsewhere(const struct transfer *t) {
 		return false;
 	text = span_from(text, opening.n);
 	name = span_word(&text, " ");
-	span_word(&text, " "); /* "port" */
+	span_word(&text, " ");                /* "port" */
 	if (u.host.n > 2 && *u.host.p == '[') /* IPv6 is shown without */
 		u.host = (struct span){ u.host.p + 1, u.host.n - 2 };
 	return span_uint(span_word(&text, " "), &port) &&

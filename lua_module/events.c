@@ -3,6 +3,8 @@
 
 #include <lauxlib.h>
 
+#include "sys.h"
+
 /* ---- pieces ------------------------------------------------------------- */
 
 static void set_span(lua_State *L, const char *name, struct span s) {
@@ -42,6 +44,9 @@ static void begin(lua_State *L, const char *event, const struct op *o) {
 		return;
 	set_span(L, "id", o->spec.id);
 	set_span(L, "client_request_id", o->spec.client_request_id);
+	if (o->deadline != NEVER) /* since its first request could go */
+		set_seconds(L, "elapsed",
+		            sys_now().mono - (o->deadline - o->spec.timeout));
 }
 
 /* Calls the listener below the event's table.  What it raises waits for the
@@ -149,15 +154,7 @@ static void set_headers(lua_State *L, const struct reply *r) {
 }
 
 static const char *phase(const struct op *o) {
-	switch (o->leg) {
-	case LEG_READ:
-	case LEG_WRITE:
-		return phase_name(PHASE_REQUEST);
-	case LEG_POLL:
-		return phase_name(PHASE_POLL);
-	default:
-		return phase_name(PHASE_RESULT);
-	}
+	return phase_name(op_phase(o));
 }
 
 /* ---- events ------------------------------------------------------------- */
@@ -232,12 +229,9 @@ void event_after(lua_State *L, int client, int poller, const struct op *o,
 
 void event_end(lua_State *L, int client, struct job *job) {
 	const struct op *o = &job->op;
-	int64_t all = 0;
 	if (!push_listener(L, client))
 		return;
 	begin(L, "end", o);
-	for (int i = 0; i < PHASE_COUNT; i++)
-		all += o->spent[i];
 	lua_pushboolean(L, o->end == OP_DONE);
 	lua_setfield(L, -2, "ok");
 	if (o->end == OP_FAIL) {
@@ -246,7 +240,6 @@ void event_end(lua_State *L, int client, struct job *job) {
 	}
 	set_span(L, "status", buf_span(&o->word));
 	set_integer(L, "polls", o->polls);
-	set_seconds(L, "elapsed", all);
 	push_poller(L, client, job);
 	lua_insert(L, -3);
 	tell(L, client, lua_absindex(L, -3));

@@ -234,7 +234,8 @@ int l_client(lua_State *L) {
 /* ---- closing ------------------------------------------------------------ */
 
 /* Ends all live operations as canceled and cuts their ties. */
-static void end_all(lua_State *L, int idx, struct lclient *c, const char *why) {
+static void end_all(lua_State *L, int idx, struct lclient *c, bool forget,
+                    const char *why) {
 	struct now now = sys_now();
 	lua_getiuservalue(L, idx, CUV_POLLERS);
 	lua_pushnil(L);
@@ -252,7 +253,13 @@ static void end_all(lua_State *L, int idx, struct lclient *c, const char *why) {
 			p->limit = NEVER;
 			p->limit_prev = p->limit_next = NULL;
 		}
+		p->listed = p->listed && !forget;
 		lua_pop(L, 1);
+		if (forget) { /* nobody can ask the client for it any more */
+			lua_pushvalue(L, -1);
+			lua_pushnil(L);
+			lua_rawset(L, -4);
+		}
 	}
 	lua_pop(L, 1);
 }
@@ -312,7 +319,7 @@ static int l_close(lua_State *L) {
 		return luaL_error(L, "a client's own callback must not close "
 		                     "it");
 	if (c->open) {
-		end_all(L, 1, c,
+		end_all(L, 1, c, true,
 		        "the client was closed: what the service was "
 		        "asked to do goes on");
 		c->open = false;
@@ -337,7 +344,7 @@ static int l_close(lua_State *L) {
 /* In a fork's child the parent's operations, sockets and epoll are not ours:
    they end here without a word to anybody, and new ones are opened. */
 static void leave_parent(lua_State *L, int idx, struct lclient *c) {
-	end_all(L, idx, c,
+	end_all(L, idx, c, false,
 	        "this process was forked off: the operation is its "
 	        "parent's");
 	child_end(c->child, true);
@@ -422,7 +429,7 @@ static int start(lua_State *L, const struct call *call) {
 
 static int run(lua_State *L, const struct call *call) {
 	if (client_open_at(L, 1)->busy)
-		luaL_error(L, "a client's own callback must not wait for it");
+		luaL_error(L, "a client's own callback must not step it");
 	start(L, call);
 	poller_at(L, -1)->owned = true;
 	return lpoller_wait(L, 0, NEVER);

@@ -93,7 +93,7 @@ static bool fits(lua_State *L, enum field_type type) {
 	case FIELD_STRING:
 		return lua_type(L, -1) == LUA_TSTRING;
 	case FIELD_FUNCTION:
-		return lua_isfunction(L, -1);
+		return options_callable(L, -1);
 	case FIELD_SECONDS:
 		return lua_type(L, -1) == LUA_TNUMBER &&
 		       lua_tonumber(L, -1) > 0 && lua_tonumber(L, -1) <= 3600;
@@ -259,6 +259,24 @@ static int l_chain(lua_State *L) {
 
 static bool is_link(struct span name);
 
+/* The names at the top are links of the default chain. */
+static void check_exclude(lua_State *L) {
+	if (!lua_istable(L, -1))
+		luaL_error(L, "bad field 'exclude' (table expected, got %s)",
+		           luaL_typename(L, -1));
+	for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, -1); i++) {
+		struct span name = NO_SPAN;
+		if (lua_rawgeti(L, -1, i) == LUA_TSTRING)
+			name.p = lua_tolstring(L, -1, &name.n);
+		if (!is_link(name))
+			luaL_error(L,
+			           "bad field 'exclude' ('%s' is no link of "
+			           "the default chain)",
+			           luaL_tolstring(L, -1, NULL));
+		lua_pop(L, 1);
+	}
+}
+
 static int l_default(lua_State *L) {
 	optional_table(L);
 	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
@@ -266,18 +284,7 @@ static int l_default(lua_State *L) {
 		    !span_eq(span_of(lua_tostring(L, -2)), SPAN("exclude")))
 			luaL_error(L, "unknown field '%s'",
 			           luaL_tolstring(L, -2, NULL));
-		luaL_checktype(L, -1, LUA_TTABLE);
-		for (lua_Integer i = 1; i <= luaL_len(L, -1); i++) {
-			struct span name = NO_SPAN;
-			if (lua_geti(L, -1, i) == LUA_TSTRING)
-				name.p = lua_tolstring(L, -1, &name.n);
-			if (!is_link(name))
-				luaL_error(L,
-				           "bad field 'exclude' ('%s' is "
-				           "no link of the default chain)",
-				           luaL_tolstring(L, -1, NULL));
-			lua_pop(L, 1);
-		}
+		check_exclude(L);
 	}
 	push_credential(L, NULL, true);
 	return 1;

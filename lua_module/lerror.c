@@ -80,6 +80,10 @@ static void set_common(lua_State *L, int idx, const struct op *o) {
 	set_span(L, "id", o->spec.id);
 	set_span(L, "client_request_id", o->spec.client_request_id);
 	set_elapsed(L, o);
+	if (o->untrusted) {
+		lua_pushboolean(L, 1);
+		lua_setfield(L, -2, "untrusted_poll_url");
+	}
 	if (op_unknown(o)) {
 		passport_push(L, idx);
 		lua_setfield(L, -2, "continuation_token");
@@ -117,6 +121,7 @@ void lerror_push(lua_State *L, int idx) {
 void lerror_push_timeout(lua_State *L, int idx) {
 	struct op *o = &poller_at(L, idx)->job.op;
 	idx = lua_absindex(L, idx);
+	op_book(o, sys_now());
 	begin(L, FAIL_TIMEOUT,
 	      SPAN("still running: the wait's time is up, the "
 	           "operation goes on"));

@@ -265,18 +265,15 @@ static void set_text(lua_State *L, const char *name, struct span s) {
 }
 
 static int l_progress(lua_State *L) {
-	static const char *const phases[] = { [LEG_READ] = "request",
-		                              [LEG_WRITE] = "request",
-		                              [LEG_POLL] = "poll",
-		                              [LEG_FINAL] = "result",
-		                              [LEG_SETTLE] = "result" };
-	const struct op *o = &poller_at(L, 1)->job.op;
+	struct op *o = &poller_at(L, 1)->job.op;
 	struct now now = sys_now();
 	int64_t spent = 0;
+	if (!poller_ended(poller_at(L, 1)))
+		op_book(o, now);
 	for (int i = 0; i < PHASE_COUNT; i++)
 		spent += o->spent[i];
 	lua_createtable(L, 0, 10);
-	set_text(L, "phase", span_of(phases[o->leg]));
+	set_text(L, "phase", span_of(phase_name(op_phase(o))));
 	set_text(L, "status", buf_span(&o->word));
 	set_text(L, "request_id", buf_span(&o->request_id));
 	set_text(L, "correlation_id", buf_span(&o->correlation_id));
@@ -288,6 +285,10 @@ static int l_progress(lua_State *L) {
 	set_number(L, "elapsed", (lua_Number)spent / 1000);
 	if (o->percent >= 0)
 		set_number(L, "percent_complete", o->percent);
+	if (o->untrusted) {
+		lua_pushboolean(L, 1);
+		lua_setfield(L, -2, "untrusted_poll_url");
+	}
 	if (!poller_ended(poller_at(L, 1)) && o->not_before > now.mono)
 		set_number(L, "next_wait",
 		           (lua_Number)(o->not_before - now.mono) / 1000);

@@ -72,7 +72,7 @@ int options_bad(lua_State *L, const char *name, const char *why) {
 	return luaL_error(L, "bad field '%s' (%s)", name, why);
 }
 
-static bool is_callable(lua_State *L, int idx) {
+bool options_callable(lua_State *L, int idx) {
 	if (lua_isfunction(L, idx))
 		return true;
 	if (luaL_getmetafield(L, idx, "__call") == LUA_TNIL)
@@ -96,7 +96,7 @@ static bool fits(lua_State *L, enum opt_type type) {
 	case OPT_TABLE:
 		return lua_istable(L, -1);
 	case OPT_FUNCTION:
-		return is_callable(L, -1);
+		return options_callable(L, -1);
 	case OPT_CREDENTIAL:
 		return luaL_testudata(L, -1, "azpec.credential") != NULL;
 	}
@@ -148,23 +148,6 @@ static bool one_of(struct span key, const char *const *names) {
 		if (span_eq(key, span_of(*names)))
 			return true;
 	return false;
-}
-
-void options_only(lua_State *L, int idx, const char *const *strings,
-                  const char *const *functions) {
-	luaL_checktype(L, idx, LUA_TTABLE);
-	lua_pushnil(L);
-	while (lua_next(L, idx)) {
-		struct span key = key_name(L);
-		bool function = one_of(key, functions);
-		if (!function && !one_of(key, strings))
-			luaL_error(L, "unknown field '%s'", key.p);
-		if (!fits(L, function ? OPT_FUNCTION : OPT_STRING))
-			luaL_error(L, "bad field '%s' (%s expected, got %s)",
-			           key.p, function ? "function" : "string",
-			           luaL_typename(L, -1));
-		lua_pop(L, 1);
-	}
 }
 
 /* ---- values ------------------------------------------------------------- */

@@ -74,11 +74,9 @@ void options_push_body(lua_State *L, const struct op_spec *spec);
 int options_push(lua_State *L, int idx, const char *name); /* [-0, +1] */
 struct span options_string(lua_State *L, int idx, const char *name);
 struct span options_require(lua_State *L, int idx, const char *name);
+/* A function, or an object that can be called like one. */
+bool options_callable(lua_State *L, int idx);
 int options_bad(lua_State *L, const char *name, const char *why);
-/* Refuses keys of the table at idx that are not among the names (NULL-ended);
-   those in `functions` must be functions, the others strings. */
-void options_only(lua_State *L, int idx, const char *const *strings,
-                  const char *const *functions);
 /* A variable of the environment; empty counts as unset: NULL. */
 const char *options_env(const char *name);
 

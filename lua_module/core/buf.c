@@ -53,7 +53,7 @@ struct span span_trim(struct span s) {
 }
 
 struct span span_from(struct span s, size_t at) {
-	return (struct span){ s.p + at, s.n - at };
+	return at > 0 ? (struct span){ s.p + at, s.n - at } : s;
 }
 
 size_t span_utf8(struct span s) {

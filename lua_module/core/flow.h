@@ -37,8 +37,10 @@ extern const struct flow flow_imds, flow_app_service, flow_arc,
 extern const struct flow flow_token, flow_function, flow_azure_cli,
 	flow_azure_developer_cli, flow_none;
 
-/* Accepts a token endpoint's 200; false: there is no token in it. */
-void flow_accept(struct signin *s, const struct facts *f, struct now now);
+/* Takes the token out of an answer, or fails: there is none.  status: its HTTP
+   status; 0: a program printed it. */
+void flow_accept(struct signin *s, const struct facts *f, int status,
+                 struct now now);
 /* Fails by an OAuth error, or by what came instead. */
 void flow_refused(struct signin *s, const struct reply *r,
                   const struct facts *f, struct now now);

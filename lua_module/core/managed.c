@@ -110,7 +110,7 @@ static void accept(struct signin *s, const struct facts *f, struct now now) {
 	struct facts own = *f;
 	if (own.refresh_in < 0 && own.expires_in > LONG)
 		own.refresh_in = own.expires_in / 2;
-	flow_accept(s, &own, now);
+	flow_accept(s, &own, 200, now);
 }
 
 static void fed(struct signin *s, const struct reply *r, const struct facts *f,

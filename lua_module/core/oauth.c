@@ -49,8 +49,21 @@ static const char *hint_for(struct span description) {
 		                  "application?" },
 		{ "AADSTS700024", "the assertion is outside its time: check "
 		                  "this machine's clock" },
-		{ "AADSTS700021", "no federated credential of the application "
-		                  "matches the token's issuer and subject" },
+		{ "AADSTS70021",
+		  "no federated credential of the application matches "
+		  "the token's issuer, subject and audience" },
+		{ "AADSTS700211",
+		  "no federated credential of the application matches "
+		  "the token's issuer, subject and audience" },
+		{ "AADSTS700212",
+		  "no federated credential of the application matches "
+		  "the token's issuer, subject and audience" },
+		{ "AADSTS700213",
+		  "no federated credential of the application matches "
+		  "the token's issuer, subject and audience" },
+		{ "AADSTS70025",
+		  "no federated credential of the application matches "
+		  "the token's issuer, subject and audience" },
 		{ "AADSTS7000218", "neither a secret nor an assertion came "
 		                   "along" },
 		{ "AADSTS70011", "the scope is not valid: it ends in "
@@ -126,30 +139,31 @@ void flow_refused(struct signin *s, const struct reply *r,
 /* What a token's whole life may be: ten years; longer is nonsense. */
 static const int64_t longest = (int64_t)10 * 365 * 24 * 3600;
 
-void flow_accept(struct signin *s, const struct facts *f, struct now now) {
+void flow_accept(struct signin *s, const struct facts *f, int status,
+                 struct now now) {
 	int64_t lives = f->expires_in, on = f->expires_on;
 	if (on < 0 && f->expires_text.n > 0)
 		on = date_token(f->expires_text) / 1000;
 	if (lives < 0 && on > 0)
 		lives = on - now.wall / 1000;
-	if (f->access_token.n == 0 || lives <= 0 || lives > longest) {
-		signin_describe(s,
-		                f->access_token.n == 0
-		                        ? "the answer holds no access_token"
-		                        : "the token's time of expiry makes no "
-		                          "sense",
-		                NO_SPAN);
-		s->fail.kind = FAIL_PROTOCOL;
-		signin_fail(s, now);
+	if (f->access_token.n > 0 && lives > 0 && lives <= longest) {
+		signin_take(s, f->access_token, lives, f->refresh_in, now);
 		return;
 	}
-	signin_take(s, f->access_token, lives, f->refresh_in, now);
+	signin_describe(s,
+	                f->access_token.n == 0
+	                        ? "the answer holds no access_token"
+	                        : "the token's time of expiry makes no sense",
+	                NO_SPAN);
+	s->fail.kind = FAIL_PROTOCOL;
+	s->fail.http_status = status;
+	signin_fail(s, now);
 }
 
 static void fed_token(struct signin *s, const struct reply *r,
                       const struct facts *f, struct now now) {
 	if (r->status == 200 || r->status == 201)
-		flow_accept(s, f, now);
+		flow_accept(s, f, r->status, now);
 	else
 		flow_refused(s, r, f, now);
 }
@@ -441,7 +455,7 @@ static void device_polled(struct signin *s, const struct reply *r,
 	if (r->status == 200 || r->status == 201) {
 		if (f->refresh_token.n > 0)
 			buf_set(refresh, f->refresh_token);
-		flow_accept(s, f, now);
+		flow_accept(s, f, r->status, now);
 	} else if (s->step == DEVICE_START &&
 	           span_eq(f->oauth_error, SPAN("invalid_grant"))) {
 		buf_clear(refresh); /* sign in again */

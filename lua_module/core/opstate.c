@@ -72,6 +72,8 @@ void op_book(struct op *o, struct now now) {
 	int64_t all = o->mark < now.mono ? now.mono - o->mark : 0;
 	int64_t wait = o->not_before > o->mark ? o->not_before - o->mark : 0;
 	wait = wait < all ? wait : all;
+	if (o->deadline == NEVER)
+		return; /* it has not begun */
 	o->spent[phase] += wait;
 	o->spent[o->asking ? PHASE_TOKEN : phase] += all - wait;
 	o->mark = now.mono;

@@ -62,14 +62,13 @@ bool signin_init(struct signin *s, const struct mem *mem,
 	buf_add(&s->authority, authority);
 	buf_add(&s->scope, scope);
 	s->links = mem_resize(mem, NULL, 0, count * sizeof *s->links);
-	if (!s->links || s->authority.failed || s->scope.failed)
+	if (!s->links)
 		return false;
+	bool ok = !s->authority.failed && !s->scope.failed;
 	for (s->count = 0; s->count < count; s->count++)
-		if (!link_init(&s->links[s->count], mem, &specs[s->count])) {
-			s->count++;
-			return false;
-		}
-	return true;
+		ok = link_init(&s->links[s->count], mem, &specs[s->count]) &&
+		     ok;
+	return ok;
 }
 
 void signin_free(struct signin *s) {

@@ -163,7 +163,7 @@ static void met_program(struct signin *s, struct span bytes,
                         const struct facts *f, struct now now) {
 	(void)bytes;
 	if (f->json) {
-		flow_accept(s, f, now);
+		flow_accept(s, f, 0, now);
 		return;
 	}
 	signin_describe(s, "what it printed is not the JSON it was asked for",

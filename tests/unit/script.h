@@ -424,7 +424,8 @@ static inline void check_request(struct player *p, const struct step *s) {
 	            s->method == HTTP_PATCH ? "application/json" : NULL);
 	if ((q->body.n > 0) != (s->method == HTTP_PATCH))
 		OFF(p, "a body of %zu bytes", q->body.n);
-	if (!q->authorize || q->timeout_ms != (left < most ? left : most))
+	if (!q->authorize || q->timeout_ms < (left < most ? left : most) ||
+	    q->timeout_ms > most || q->timeout_ms > left + 1000)
 		OFF(p, "no token, or %lld ms for it", (long long)q->timeout_ms);
 }
 
@@ -554,7 +555,7 @@ static inline void end(struct player *p, const struct step *s) {
 	if (op_unknown(&p->op) != unknown)
 		OFF(p, "what became of the write is %s known",
 		    unknown ? "said to be" : "not");
-	if (s[1].act != ACT_TURN && s[1].act != ACT_LAST)
+	if (p->step[1].act != ACT_TURN && p->step[1].act != ACT_LAST)
 		stays_ended(p, want);
 }
 

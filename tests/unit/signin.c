@@ -97,11 +97,13 @@ static void test_the_request_of_a_client_secret(void **state) {
 	assert_span(request_field(&t.q, "Content-Type"),
 	            "application/x-www-form-urlencoded");
 	assert_null(request_field(&t.q, "Authorization").p);
+	assert_span(request_field(&t.q, "Accept"), "application/json");
 	assert_span(buf_span(&t.q.body),
 	            "client_id=app&grant_type=client_credentials"
 	            "&scope=https%3A%2F%2Fmanagement.azure.com%2F.default"
 	            "&client_secret=hunter2");
 	assert_false(t.q.allow_http);
+	assert_false(t.q.no_proxy);
 	assert_true(t.q.timeout_ms > 0 && t.q.timeout_ms <= 30 * SECOND);
 	stop(&t);
 }
@@ -150,6 +152,7 @@ static void test_plain_http_only_where_the_authority_is(void **state) {
 	token(&t, 0);
 	SENDS(&t, 0);
 	assert_true(t.q.allow_http);
+	assert_true(t.q.no_proxy); /* it would read the secret */
 	assert_span(buf_span(&t.q.url),
 	            "http://127.0.0.1:8080/12345678-1234-1234-1234-123456789abc"
 	            "/oauth2/v2.0/token");
@@ -205,6 +208,7 @@ static void build_request(void) {
 	struct who spec = usual;
 	request_init(&t.q, test_mem());
 	if (who_init(&t.s, &spec)) {
+		assert_int_equal(test_memory.failures, 0);
 		token(&t, 0);
 		if (next(&t, 0) == SIGNIN_SEND && !request_failed(&t.q)) {
 			assert_has(buf_span(&t.q.url), AUTHORITY "/123");
@@ -221,6 +225,40 @@ static void build_request(void) {
 static void test_without_memory_no_request_is_cut_short(void **state) {
 	(void)state;
 	test_each_failure(build_request);
+}
+
+/* A chain is given back as it was taken, however far it had come. */
+static void build_chain(void) {
+	struct signin_spec specs[3];
+	struct signin s;
+	bool ok;
+	for (size_t i = 0; i < COUNT(specs); i++)
+		specs[i] = (struct signin_spec){
+			.flow = &flow_client_secret,
+			.value = { [SV_TENANT] = SPAN("tenant"),
+			           [SV_SECRET] = SPAN("hunter2") },
+		};
+	ok = signin_init(&s, test_mem(), specs, COUNT(specs), SPAN(AUTHORITY),
+	                 SPAN(SCOPE), 1);
+	assert_int_equal(ok, test_memory.failures == 0);
+	signin_free(&s);
+}
+
+static void test_a_chain_without_memory_is_given_back(void **state) {
+	(void)state;
+	test_each_failure(build_chain);
+}
+
+static void test_an_authority_beyond_the_ceiling_is_given_back(void **state) {
+	static char big[300 * 1024];
+	struct signin_spec spec = { .flow = &flow_token };
+	struct signin s;
+	(void)state;
+	memset(big, 'x', sizeof big);
+	assert_false(signin_init(&s, test_mem(), &spec, 1,
+	                         (struct span){ big, sizeof big }, SPAN(SCOPE),
+	                         1));
+	signin_free(&s);
 }
 
 static void test_secrets_and_tokens_are_wiped(void **state) {
@@ -360,6 +398,36 @@ static void test_expires_on_counts_by_the_wall_clock(void **state) {
 	feed(&t, reply_of(200, NULL, "{}"), f, 0);
 	assert_int_not_equal(token(&t, HOUR - 2000), 0);
 	assert_int_equal(token(&t, HOUR + 1000), 0);
+	stop(&t);
+}
+
+static void test_expires_in_goes_before_expires_on(void **state) {
+	struct facts f = facts_token("tok", 7200);
+	struct trial t;
+	(void)state;
+	start(&t, &usual);
+	token(&t, 0);
+	SENDS(&t, 0);
+	f.expires_on = TEST_WALL / 1000 - 5; /* our clock is wrong */
+	feed(&t, reply_of(200, NULL, "{}"), f, 0);
+	assert_int_not_equal(token(&t, 2 * HOUR - 1), 0);
+	assert_int_equal(token(&t, 2 * HOUR), 0);
+	stop(&t);
+}
+
+static void test_a_short_life_is_halved_from_where_it_began(void **state) {
+	struct trial t;
+	uint32_t generation;
+	(void)state;
+	start(&t, &usual);
+	token(&t, HOUR);
+	SENDS(&t, HOUR);
+	feed_token(&t, "tok", 60, HOUR);
+	generation = token(&t, HOUR + 29 * SECOND);
+	assert_int_not_equal(generation, 0);
+	RESTS(&t, HOUR + 29 * SECOND);
+	assert_int_equal(token(&t, HOUR + 30 * SECOND), generation);
+	SENDS(&t, HOUR + 30 * SECOND);
 	stop(&t);
 }
 
@@ -529,6 +597,7 @@ static void test_answers_without_a_token(void **state) {
 		    why->phase != PHASE_TOKEN)
 			FAIL("row %zu", i);
 		assert_has(buf_span(&why->message), "access_token");
+		assert_int_equal(why->http_status, 200);
 		stop(&t);
 	}
 }
@@ -833,6 +902,49 @@ static void test_the_last_try_s_outcome_is_told(void **state) {
 	}
 }
 
+static void test_whether_a_later_call_may_succeed(void **state) {
+	static const struct {
+		int status;
+		bool retryable;
+	} rows[] = { { 429, true },  { 500, true },  { 503, true },
+		     { 400, false }, { 401, false }, { 403, false } };
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct trial t;
+		start(&t, &usual);
+		token(&t, 0);
+		for (int64_t ms = 0; !signin_failure(&t.s); ms += SECOND)
+			if (next(&t, ms) == SIGNIN_SEND) {
+				signin_sent(&t.s, now_at(ms));
+				feed(&t, reply_of(rows[i].status, NULL, NULL),
+				     no_facts(), ms);
+			}
+		if (signin_failure(&t.s)->retryable != rows[i].retryable)
+			FAIL("%d", rows[i].status);
+		stop(&t);
+	}
+}
+
+static void test_each_fetch_has_all_its_tries(void **state) {
+	struct trial t;
+	int64_t ms = 0;
+	(void)state;
+	start(&t, &usual);
+	for (int fetch = 0; fetch < 3; fetch++) {
+		int tries = 0;
+		token(&t, ms);
+		for (; !signin_failure(&t.s); ms += SECOND)
+			if (next(&t, ms) == SIGNIN_SEND) {
+				signin_sent(&t.s, now_at(ms));
+				feed(&t, reply_of(503, NULL, NULL), no_facts(),
+				     ms);
+				tries++;
+			}
+		assert_int_equal(tries, 3);
+	}
+	stop(&t);
+}
+
 static void test_after_a_failure_the_next_asker_tries_anew(void **state) {
 	struct trial t;
 	(void)state;
@@ -923,6 +1035,9 @@ static void test_a_function_is_called_when_a_token_is_needed(void **state) {
 	who_give(&t.s, SPAN("next"), TEST_WALL / 1000 + 2 * 3600,
 	         now_at(56 * MINUTE));
 	assert_int_not_equal(token(&t, 56 * MINUTE), first);
+	/* its life is counted by the clock and not from the first one's */
+	assert_int_not_equal(token(&t, 2 * HOUR - SECOND), 0);
+	assert_int_equal(token(&t, 2 * HOUR), 0);
 	stop(&t);
 }
 
@@ -1047,12 +1162,16 @@ int main(void) {
 		TEST(test_claims_of_a_challenge_go_into_the_request),
 		TEST(test_claims_wait_for_a_fetch_of_their_own),
 		TEST(test_without_memory_no_request_is_cut_short),
+		TEST(test_a_chain_without_memory_is_given_back),
+		TEST(test_an_authority_beyond_the_ceiling_is_given_back),
 		TEST(test_secrets_and_tokens_are_wiped),
 		TEST(test_nothing_is_fetched_before_it_is_asked_for),
 		TEST(test_one_fetch_for_any_number_of_waiters),
 		TEST(test_when_a_token_is_renewed_and_when_it_is_dead),
 		TEST(test_a_life_is_counted_from_before_the_request),
 		TEST(test_expires_on_counts_by_the_wall_clock),
+		TEST(test_expires_in_goes_before_expires_on),
+		TEST(test_a_short_life_is_halved_from_where_it_began),
 		TEST(test_lifetimes_that_make_no_sense),
 		TEST(test_the_old_token_serves_while_a_new_one_is_fetched),
 		TEST(test_a_failed_renewal_harms_no_living_token),
@@ -1069,6 +1188,8 @@ int main(void) {
 		TEST(test_which_answers_are_tried_again_and_how_often),
 		TEST(test_a_retry_waits_as_long_as_it_is_asked_to),
 		TEST(test_the_last_try_s_outcome_is_told),
+		TEST(test_whether_a_later_call_may_succeed),
+		TEST(test_each_fetch_has_all_its_tries),
 		TEST(test_after_a_failure_the_next_asker_tries_anew),
 		TEST(test_a_ready_token_needs_no_request),
 		TEST(test_a_ready_token_that_was_refused_cannot_be_renewed),
