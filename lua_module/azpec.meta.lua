@@ -262,8 +262,9 @@ azpec.PrivateEndpointConnectionProvisioningState = {
 --- nothing else.  Strings have 1 to 32768 bytes.
 ---
 --- The token lives in the client that fetched it; one fetch serves all that wait for it.  It is renewed 5 minutes
---- before its end, after half its life where that is less than 10 minutes or more than 2 hours, or when Microsoft
---- Entra ID says (refresh_in).  A renewal that fails is tried again 30 seconds later, and spoils no token that lives.
+--- before its end; after half its life where it lives no longer than that, or is a managed identity's and lives more
+--- than 2 hours; or when the answer says (refresh_in).  A renewal that fails is tried again 30 seconds later, and
+--- spoils no token that lives.
 ---
 --- When the service answers with a claims challenge [Claims], a token with these claims is asked for once.  `token`
 --- as a string, `managed_identity` and `azure_cli` cannot do that: the error is of kind "credential" and says so.
@@ -703,7 +704,7 @@ function Poller:continuation_token() end
 ---@field ["subscription-resource-entities-read"]? integer
 
 ---@class azpec.Progress
----@field phase azpec.Phase
+---@field phase azpec.Phase never "token"
 ---@field status? string as from status()
 ---@field request_id? string x-ms-request-id of the last answer
 ---@field correlation_id? string x-ms-correlation-request-id of the last answer

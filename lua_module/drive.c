@@ -345,8 +345,8 @@ void drive_open(lua_State *L) {
 
 static void push_wait(lua_State *L, int64_t limit) {
 	struct wait *w = lua_newuserdatauv(L, sizeof *w, 1);
-	*w = (struct wait){ lua_touserdata(L, DRIVE_POLLER), limit, false };
 	luaL_setmetatable(L, GUARD_TYPE);
+	*w = (struct wait){ lua_touserdata(L, DRIVE_POLLER), limit, false };
 	lua_pushvalue(L, DRIVE_POLLER);
 	lua_setiuservalue(L, -2, 1);
 	lua_toclose(L, DRIVE_GUARD);

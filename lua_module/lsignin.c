@@ -2,7 +2,6 @@
 #include "lsignin.h"
 
 #include <lauxlib.h>
-#include <unistd.h>
 
 #include "core/base64.h"
 #include "core/flow.h"
@@ -118,14 +117,10 @@ static void meet_prompt(lua_State *L, struct lclient *c, int fields) {
 
 /* ---- certificates ------------------------------------------------------- */
 
-/* Pushes the certificate's key object, loaded once, or nil and why.
+/* Pushes the certificate's key object, loaded anew for each token since files
+   are rotated, or nil and why.
    [-0, +2] */
 static void push_key(lua_State *L, struct lclient *c, int fields) {
-	if (lua_getfield(L, fields, "loaded") != LUA_TNIL) {
-		lua_pushnil(L);
-		return;
-	}
-	lua_pop(L, 1);
 	lua_getglobal(L, "require");
 	lua_pushliteral(L, "azpec_signing");
 	if (!client_call(L, c, 1, 1)) {
@@ -133,8 +128,11 @@ static void push_key(lua_State *L, struct lclient *c, int fields) {
 		lua_insert(L, -2);
 		return;
 	}
-	lua_getfield(L, -1, "load");
-	lua_remove(L, -2);
+	/* where the host signs, no key is needed */
+	lua_getfield(L, fields, "sign");
+	lua_getfield(L, -2, lua_isnil(L, -1) ? "load" : "load_public");
+	lua_replace(L, -3);
+	lua_pop(L, 1);
 	lua_newtable(L);
 	static const char *const names[] = { "certificate", "certificate_path",
 		                             "key", "key_path", "password" };
@@ -142,10 +140,6 @@ static void push_key(lua_State *L, struct lclient *c, int fields) {
 		lua_getfield(L, fields, names[i]);
 		lua_setfield(L, -2, names[i]);
 	}
-	lua_getfield(L, fields, "sign");
-	lua_pushboolean(L, !lua_isnil(L, -1));
-	lua_setfield(L, -3, "public"); /* the host signs: no key is needed */
-	lua_pop(L, 1);
 	if (!client_call(L, c, 1, 2)) {
 		lua_pushnil(L);
 		lua_insert(L, -2);
@@ -252,7 +246,7 @@ static void meet_program(lua_State *L, int idx, struct lclient *c) {
 	int64_t timeout = signin_link(s)->spec.timeout;
 	struct child_spec spec = {
 		.argv = argv,
-		.env = environ,
+		.env = options_environ(),
 		.add = add,
 		.timeout_ms = timeout > 0 ? timeout : PROGRAM_TIMEOUT,
 	};

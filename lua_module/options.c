@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/arm.h"
 #include "enums.h"
@@ -194,6 +195,10 @@ const char *options_env(const char *name) {
 	return s && *s ? s : NULL;
 }
 
+char *const *options_environ(void) {
+	return environ;
+}
+
 static struct span string_or_env(lua_State *L, int idx, const char *name,
                                  const char *variable) {
 	struct span s = options_string(L, idx, name);
@@ -332,7 +337,9 @@ static struct retry_policy retry(lua_State *L, int idx) {
 /* One blank-free word, as Azure's User-Agent rule has it. */
 static struct span application_id(lua_State *L, int idx) {
 	struct span s = options_string(L, idx, "application_id");
-	if (s.p && (s.n == 0 || s.n > 24))
+	if (!s.p)
+		return s;
+	if (s.n == 0 || s.n > 24)
 		options_bad(L, "application_id", "1 to 24 characters expected");
 	header(L, idx, "application_id");
 	for (size_t i = 0; i < s.n; i++)

@@ -79,5 +79,6 @@ bool options_callable(lua_State *L, int idx);
 int options_bad(lua_State *L, const char *name, const char *why);
 /* A variable of the environment; empty counts as unset: NULL. */
 const char *options_env(const char *name);
+char *const *options_environ(void); /* all of it, for a program */
 
 #endif

@@ -69,7 +69,7 @@ int64_t date_http(struct span text) {
 
 /* A zone at the end: "Z", "+hh:mm", "-hhmm"; none means UTC. */
 static bool parse_zone(struct span s, int64_t *minutes) {
-	struct span h = s, m;
+	struct span h, m;
 	int64_t hours, rest = 0;
 	*minutes = 0;
 	if (s.n == 0 || span_ieq(s, SPAN("Z")) || span_ieq(s, SPAN("GMT")))
@@ -101,7 +101,7 @@ static bool parse_day(struct span s, struct date *d) {
 
 int64_t date_token(struct span text) {
 	struct date d = { .year = 0 };
-	struct span day = span_word(&text, " Tt"), time = text;
+	struct span day = span_word(&text, " Tt"), time;
 	int64_t zone, ms;
 	size_t n = 0;
 	time = span_trim(text);

@@ -1,31 +1,10 @@
 /*
- * flow.h -- the ways to a token, each a row: what it asks for step by step,
- * and what it makes of the answers.  All state is the sign-in's.
+ * flow.h -- the ways to a token, each a row, and what they share.
  */
 #ifndef AZPEC_FLOW_H
 #define AZPEC_FLOW_H
 
 #include "signin.h"
-
-struct flow {
-	const char *name; /* as in azpec.credential */
-	/* Writes the step's request (SIGNIN_SEND) or sets s->need and s->work
-	   (SIGNIN_NEED); or ends it by signin_fail, signin_absent or
-	   signin_take (SIGNIN_IDLE).  Asked twice, it answers the same. */
-	enum signin_want (*ask)(struct signin *s, struct request *q,
-	                        struct now now);
-	/* The answer to its request; NULL: it makes none. */
-	void (*fed)(struct signin *s, const struct reply *r,
-	            const struct facts *f, struct now now);
-	/* What it needed; NULL: it needs nothing. */
-	void (*met)(struct signin *s, struct span bytes, const struct facts *f,
-	            struct now now);
-	/* ms to wait before the same request is sent again, or -1; NULL: the
-	   policy's rule. */
-	int64_t (*again)(const struct signin *s, const struct reply *r,
-	                 int64_t asked);
-	bool claims; /* a claims challenge can be answered */
-};
 
 /* oauth.c: the token endpoint of Microsoft Entra ID */
 extern const struct flow flow_client_secret, flow_client_certificate,

@@ -166,7 +166,7 @@ static void fed_imds(struct signin *s, const struct reply *r,
 		signin_step(s, IMDS_ASK, now.mono);
 		return;
 	}
-	why = r->status == 200 ? NULL : not_here(s, r, f);
+	why = r->status == 200 && f->json ? NULL : not_here(s, r, f);
 	if (why)
 		signin_absent(s, why, f->message, now);
 	else
@@ -237,7 +237,8 @@ static const char *check_key_path(struct span path) {
 	static const struct span dir = { "/var/opt/azcmagent/tokens/", 26 };
 	static const struct span tail = { ".key", 4 };
 	struct span name;
-	if (path.n <= dir.n + tail.n || !span_istarts(path, dir))
+	if (path.n <= dir.n + tail.n ||
+	    !span_eq((struct span){ path.p, dir.n }, dir))
 		return "the challenge names a file outside the agent's "
 		       "directory";
 	name = span_from(path, dir.n);

@@ -269,6 +269,8 @@ void op_no_token(struct op *o, const struct fail *why, struct now now) {
 	}
 	if (!o->refused && o->request_id.n == 0)
 		buf_set(&o->request_id, buf_span(&why->request_id));
+	if (!o->refused && o->correlation_id.n == 0)
+		buf_set(&o->correlation_id, buf_span(&why->correlation_id));
 	no_reading(o);
 }
 

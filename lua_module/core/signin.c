@@ -1,8 +1,6 @@
 /* signin.c -- the token's life, and the chain of those who may provide one. */
 #include "signin.h"
 
-#include "flow.h"
-
 enum {
 	MAX_TEXT = 256 * 1024,
 	MAX_TOKEN = 64 * 1024,

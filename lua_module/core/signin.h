@@ -11,8 +11,6 @@
 #include "fail.h"
 #include "retry.h"
 
-struct flow; /* a way to a token, a row of flow.h */
-
 /* What a credential is made of; which kind uses which, flow.h says. */
 enum signin_value {
 	SV_TENANT,       /* tenant id or domain */
@@ -26,6 +24,8 @@ enum signin_value {
 	SV_ALGORITHM,    /* PS256 or RS256 */
 	SV_COUNT
 };
+
+struct flow;
 
 struct signin_spec {
 	const struct flow *flow;
@@ -94,6 +94,28 @@ struct signin {
 	struct buf assertion; /* what proves the client; or a header's value */
 	struct buf device;    /* device_code's */
 	int64_t interval, device_ends;
+};
+
+/* A way to a token: what it asks for step by step, and what it makes of the
+   answers.  All state is the sign-in's; the rows are in flow.h. */
+struct flow {
+	const char *name; /* as in azpec.credential */
+	/* Writes the step's request (SIGNIN_SEND) or sets s->need and s->work
+	   (SIGNIN_NEED); or ends it by signin_fail, signin_absent or
+	   signin_take (SIGNIN_IDLE).  Asked twice, it answers the same. */
+	enum signin_want (*ask)(struct signin *s, struct request *q,
+	                        struct now now);
+	/* The answer to its request; NULL: it makes none. */
+	void (*fed)(struct signin *s, const struct reply *r,
+	            const struct facts *f, struct now now);
+	/* What it needed; NULL: it needs nothing. */
+	void (*met)(struct signin *s, struct span bytes, const struct facts *f,
+	            struct now now);
+	/* ms to wait before the same request is sent again, or -1; NULL: the
+	   policy's rule. */
+	int64_t (*again)(const struct signin *s, const struct reply *r,
+	                 int64_t asked);
+	bool claims; /* a claims challenge can be answered */
 };
 
 /* specs: the chain, in order.  False: no memory. */

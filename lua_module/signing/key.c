@@ -30,7 +30,7 @@ void key_close(struct key *k) {
 }
 
 bool key_is_open(const struct key *k) {
-	return k->bundle.key != NULL;
+	return k->bundle.count > 0;
 }
 
 struct span key_certificate(const struct key *k, size_t i) {
@@ -172,13 +172,17 @@ static int64_t seconds(const ASN1_TIME *t) {
 	return ASN1_TIME_to_tm(t, &tm) ? (int64_t)timegm(&tm) : 0;
 }
 
+static bool is_keys(X509 *x, EVP_PKEY *key) {
+	return !key || X509_check_private_key(x, key) == 1;
+}
+
 /* The certificate that is the key's: the first as a rule, but a file may hold
    its chain in any order. */
 static bool find_leaf(struct key *k) {
 	bool found = false;
 	for (size_t i = 0; i < k->bundle.count && !found; i++) {
 		X509 *x = certificate(&k->bundle, i);
-		found = x && X509_check_private_key(x, k->bundle.key) == 1;
+		found = x && is_keys(x, k->bundle.key);
 		if (found) {
 			k->leaf = i;
 			k->not_before = seconds(X509_get0_notBefore(x));
@@ -189,26 +193,31 @@ static bool find_leaf(struct key *k) {
 	return found;
 }
 
-static enum key_result load(struct key *k, const struct key_spec *s) {
+static enum key_result read_key(struct key *k, const struct key_spec *s) {
 	bool apart = s->key.field != NULL;
 	const struct key_part *part = apart ? &s->key : &s->certificate;
 	enum key_result r =
-		read_part(k, &s->certificate, s->password,
-	                  BUNDLE_CERTIFICATES | (apart ? 0 : BUNDLE_KEY));
-	if (!r && k->bundle.count == 0)
-		r = refuse(k, &s->certificate, "no certificate in it");
-	if (!r && apart)
-		r = read_part(k, part, s->password, BUNDLE_KEY);
+		apart ? read_part(k, part, s->password, BUNDLE_KEY) : KEY_OK;
 	if (!r && !k->bundle.key)
 		r = refuse(
 			k, part,
 			apart ? "no private key in it"
 			      : "no private key in it, and neither 'key' nor "
 				"'key_path' is given");
-	if (!r)
-		r = check_key(k, part);
+	return r ? r : check_key(k, part);
+}
+
+static enum key_result load(struct key *k, const struct key_spec *s) {
+	bool together = !s->key.field && !s->public_only;
+	enum key_result r =
+		read_part(k, &s->certificate, s->password,
+	                  BUNDLE_CERTIFICATES | (together ? BUNDLE_KEY : 0));
+	if (!r && k->bundle.count == 0)
+		r = refuse(k, &s->certificate, "no certificate in it");
+	if (!r && !s->public_only)
+		r = read_key(k, s);
 	if (!r && !find_leaf(k))
-		r = refuse(k, part,
+		r = refuse(k, s->key.field ? &s->key : &s->certificate,
 		           "the certificate and the private key do not belong "
 		           "together");
 	return r;
@@ -250,6 +259,8 @@ static const char *outcome(int ok) {
 const char *key_sign(const struct key *k, enum key_algorithm a,
                      struct span data, char out[KEY_MAX_SIGNATURE], size_t *n) {
 	EVP_MD_CTX *c;
+	if (!k->bundle.key)
+		return "it was loaded without its private key";
 	EVP_PKEY_CTX *pc = NULL; /* c's own */
 	int ok;
 	ERR_set_mark();

@@ -16,7 +16,7 @@ enum {
 
 struct key {
 	struct mem mem;
-	struct bundle bundle;           /* bundle.key is NULL: closed */
+	struct bundle bundle;           /* no certificate: closed */
 	size_t leaf;                    /* which certificate is the key's */
 	int64_t not_before, expires_on; /* of the leaf; s since 1970 */
 	struct buf text;                /* scratch: a file, secret */
@@ -34,6 +34,7 @@ struct key_part {
 struct key_spec {
 	struct key_part certificate, key; /* no key: it is with the former */
 	const char *password;             /* "": none */
+	bool public_only; /* the certificate alone: somebody else signs */
 };
 
 enum key_result {

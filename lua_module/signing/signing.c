@@ -118,8 +118,8 @@ static struct key *push_closed(lua_State *L) {
 	return k;
 }
 
-static int l_load(lua_State *L) {
-	struct key_spec spec;
+static int load(lua_State *L, bool public_only) {
+	struct key_spec spec = { .public_only = public_only };
 	struct key *k;
 	luaL_checktype(L, OPTIONS, LUA_TTABLE);
 	lua_settop(L, OPTIONS);
@@ -130,6 +130,8 @@ static int l_load(lua_State *L) {
 	spec.password = password(L);
 	if (!spec.certificate.field)
 		bad(L, CERTIFICATE, "this or 'certificate_path' expected");
+	if (public_only && spec.key.field)
+		bad(L, KEY, "no key is needed");
 	k = push_closed(L);
 	switch (key_load(k, &spec)) {
 	case KEY_OK:
@@ -144,6 +146,15 @@ static int l_load(lua_State *L) {
 	}
 	key_close(k);
 	return luaL_error(L, "not enough memory");
+}
+
+static int l_load(lua_State *L) {
+	return load(L, false);
+}
+
+/* The certificate alone: its key is somewhere else, and so is who signs. */
+static int l_load_public(lua_State *L) {
+	return load(L, true);
 }
 
 /* ---- methods ------------------------------------------------------------ */
@@ -248,7 +259,9 @@ static const luaL_Reg metamethods[] = { { "__gc", l_close },
 	                                { "__index", NULL },
 	                                { NULL, NULL } };
 
-static const luaL_Reg functions[] = { { "load", l_load }, { NULL, NULL } };
+static const luaL_Reg functions[] = { { "load", l_load },
+	                              { "load_public", l_load_public },
+	                              { NULL, NULL } };
 
 #if defined(__GNUC__)
 __attribute__((visibility("default")))

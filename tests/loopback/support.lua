@@ -27,7 +27,7 @@ local function run(command)
 end
 
 function support.path(name)
-  folder = folder or run "mktemp -d /tmp/azpec-loopback.XXXXXX"
+  folder = folder or run "mktemp -d"
   return folder .. "/" .. name
 end
 

@@ -413,6 +413,17 @@ describe("the certificate of a key", function ()
     assert.same(key:chain(), other:chain())
   end)
 
+  it("can be loaded without its key, for a host that signs itself", function ()
+    local key = assert(signing.load { certificate_path = at "leaf.crt", key_path = at "leaf.key" })
+    local public = assert(signing.load_public { certificate_path = at "leaf.crt" })
+    assert.equal(key:thumbprint "SHA-256", public:thumbprint "SHA-256")
+    local signature, message = public:sign("PS256", "x")
+    assert.is_nil(signature)
+    assert.equal("OpenSSL: it was loaded without its private key", message)
+    assert.equal("bad field 'key_path' (no key is needed)",
+                 kit.raised(function () signing.load_public { certificate_path = "c", key_path = "k" } end))
+  end)
+
   it("comes first in chain and gives the thumbprint wherever it stands in the file", function ()
     local other <close> = loaded { certificate_path = at "backwards.pem" }
     assert.same(key:chain(), other:chain())
@@ -545,7 +556,7 @@ describe("require 'azpec_signing'", function ()
     local names = {}
     for k in pairs(signing) do names[#names + 1] = k end
     table.sort(names)
-    assert.equal("_VERSION load openssl", table.concat(names, " "))
+    assert.equal("_VERSION load load_public openssl", table.concat(names, " "))
   end)
 
   it("is not done by azpec", function ()
