@@ -131,7 +131,8 @@ static int load(lua_State *L, bool public_only) {
 	if (!spec.certificate.field)
 		bad(L, CERTIFICATE, "this or 'certificate_path' expected");
 	if (public_only && spec.key.field)
-		bad(L, KEY, "no key is needed");
+		luaL_error(L, "bad field '%s' (no key is needed)",
+		           spec.key.field);
 	k = push_closed(L);
 	switch (key_load(k, &spec)) {
 	case KEY_OK:
