@@ -48,7 +48,8 @@
 --- * `AZURE_AUTHORITY_HOST`: Microsoft Entra ID's origin where no option names it; https only.
 --- * `AZURE_TOKEN_CREDENTIALS`: which links the default chain has; see azpec.credential.default.
 --- * `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`: the application of the default chain's "environment" and of
----   azpec.credential.workload_identity.
+---   azpec.credential.workload_identity; the latter is also the client id of the default chain's managed identity,
+---   user-assigned then.
 --- * `AZURE_CLIENT_SECRET`: "environment" signs in with this secret ...
 --- * `AZURE_CLIENT_CERTIFICATE_PATH`, `AZURE_CLIENT_CERTIFICATE_PASSWORD`: ... else with this certificate and its key;
 ---   the password is needed only where the file is encrypted.
@@ -259,7 +260,7 @@ azpec.PrivateEndpointConnectionProvisioningState = {
 --- ---- credentials -------------------------------------------------------------------------------------------------
 
 --- A credential: an immutable description of who asks; it may be shared by clients.  `tostring` shows the kind and
---- nothing else.  Strings have 1 to 32768 bytes.
+--- nothing else.  Strings have 1 to 32768 bytes, the contents of certificates and keys up to 1 MiB.
 ---
 --- The token lives in the client that fetched it; one fetch serves all that wait for it.  It is renewed 5 minutes
 --- before its end; after half its life where it lives no longer than that, or is a managed identity's and lives more
@@ -326,7 +327,7 @@ function azpec.credential.client_secret(options) end
 --- default: false
 ---@field send_x5c? boolean
 ---@field algorithm? azpec.SigningAlgorithm default: "PS256"
----@field sign? azpec.SignFunction signs in place of a key of one's own, which may stay in an HSM; no key is needed then
+---@field sign? azpec.SignFunction signs in place of a key, which may stay in an HSM; either this, key or key_path
 
 --- `algorithm`: which of the two.  `data`: the bytes to be signed, whole, not their digest.  `signature`: the
 --- signature's bytes, not encoded in any way.
@@ -334,7 +335,8 @@ function azpec.credential.client_secret(options) end
 
 --- An application with a certificate: each token is asked for with an assertion that is signed anew and lives 10
 --- minutes, its header naming the certificate by SHA-256 (x5t#S256) [Certificates] (RFC 7523).  Needs the module
---- azpec_signing, which is loaded, like the files, when the first token is asked for; a client reads the files once.
+--- azpec_signing, which is loaded when the first token is asked for; files are read anew for each token, since they
+--- are rotated.
 ---@param options azpec.ClientCertificateOptions
 ---@return azpec.Credential
 function azpec.credential.client_certificate(options) end
@@ -456,8 +458,9 @@ function azpec.credential.chain(credentials) end
 ---
 --- * environment: AZURE_TENANT_ID and AZURE_CLIENT_ID with AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH, the
 ---   secret first; else AZURE_ACCESS_TOKEN.
---- * workload_identity, managed_identity, azure_cli, azure_developer_cli: as these without options; a failure of the
----   last two never keeps the chain from going on.
+--- * workload_identity, managed_identity, azure_cli, azure_developer_cli: as these without options, but for
+---   AZURE_CLIENT_ID, which names a user-assigned managed identity; a failure of the last two never keeps the chain from
+---   going on.
 ---
 --- AZURE_TOKEN_CREDENTIALS narrows it: "prod" takes the first three, "dev" the last two, a name of azpec.DefaultLink
 --- that one alone; letter case does not matter.  Anything else makes azpec.client raise; so does a chain with no link

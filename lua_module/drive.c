@@ -81,6 +81,8 @@ void drive_arm(struct poller *p, int64_t limit) {
    with its own limit if it has to go on waiting. */
 void drive_disarm(struct poller *p) {
 	struct lclient *c = p->client;
+	if (p->armed == 0 || c->armed == 0)
+		return; /* a fork or the end of the client came between */
 	p->armed--;
 	c->armed--;
 	if (p->armed == 0)
@@ -311,8 +313,9 @@ void drive_push_waiter(lua_State *L, int idx) {
 	lua_pushcclosure(L, l_block, 1);
 }
 
-/* What one waiting call has asked for; a wait that is cut short, by an error
-   or by coroutine.close, takes it back. */
+/* What one waiting call has asked for; a wait that is cut short, by an error,
+   by coroutine.close or with a coroutine that nobody resumes any more, takes
+   it back. */
 struct wait {
 	struct poller *poller; /* anchored in the user value */
 	int64_t limit;
@@ -340,6 +343,8 @@ void drive_open(lua_State *L) {
 	luaL_newmetatable(L, GUARD_TYPE);
 	lua_pushcfunction(L, l_unwait);
 	lua_setfield(L, -2, "__close");
+	lua_pushcfunction(L, l_unwait);
+	lua_setfield(L, -2, "__gc");
 	lua_pop(L, 1);
 }
 

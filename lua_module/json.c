@@ -166,11 +166,22 @@ static void read_resource(lua_State *L, int idx, struct facts *f) {
 	f->next_link = string_field(L, idx, "nextLink");
 }
 
+/* "Z", or an offset behind the time. */
+static bool has_zone(struct span s) {
+	size_t colon = 0;
+	while (colon < s.n && s.p[colon] != ':')
+		colon++;
+	for (size_t i = colon; i < s.n; i++)
+		if (s.p[i] == 'Z' || s.p[i] == 'z' || s.p[i] == '+' ||
+		    s.p[i] == '-')
+			return true;
+	return false;
+}
+
 /* The Azure CLI's expiresOn has no zone: it is this machine's. */
 static int64_t local_expiry(struct span text) {
 	int64_t utc = date_token(text);
-	bool zone = text.n > 0 &&
-	            (text.p[text.n - 1] == 'Z' || text.p[text.n - 1] == 'z');
+	bool zone = has_zone(text);
 	time_t t = (time_t)(utc / 1000);
 	struct tm parts;
 	if (utc < 0)

@@ -265,10 +265,10 @@ static void end_all(lua_State *L, int idx, struct lclient *c, bool forget,
 }
 
 void client_let_go(struct lclient *c) {
-	if (c->ps && c->armed == 0)
-		pollset_give(c->pool, c->ps, c->pid != (int)getpid());
-	if (c->armed == 0)
-		c->ps = NULL;
+	if (!c->ps || c->armed > 0)
+		return;
+	pollset_give(c->pool, c->ps, c->pid != (int)getpid());
+	c->ps = NULL;
 }
 
 /* What never reached the service cannot have been carried out. */
@@ -338,6 +338,15 @@ static int l_close(lua_State *L) {
 	request_free(&c->request);
 	buf_free(&c->url);
 	buf_free(&c->id);
+	return 0;
+}
+
+/* Nobody holds it any more, so nobody waits at its descriptor either. */
+static int l_gc(lua_State *L) {
+	struct lclient *c = client_at(L, 1);
+	l_close(L);
+	c->armed = 0;
+	client_let_go(c);
 	return 0;
 }
 
@@ -691,7 +700,7 @@ static const luaL_Reg methods[] = {
 	{ NULL, NULL },
 };
 
-static const luaL_Reg metamethods[] = { { "__gc", l_close },
+static const luaL_Reg metamethods[] = { { "__gc", l_gc },
 	                                { "__close", l_close },
 	                                { "__tostring", l_tostring },
 	                                { NULL, NULL } };

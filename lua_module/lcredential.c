@@ -3,6 +3,7 @@
 #include "lcredential.h"
 
 #include <lauxlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/flow.h"
@@ -10,6 +11,7 @@
 
 enum {
 	MAX_VALUE = 32768,
+	MAX_TEXT = 1024 * 1024,
 	MAX_FIELDS = 10,
 };
 
@@ -103,10 +105,19 @@ static bool fits(lua_State *L, enum field_type type) {
 	return false;
 }
 
+/* A certificate's text may hold a chain; all else goes into requests. */
+static size_t longest(const struct field *f) {
+	return span_eq(span_of(f->name), SPAN("certificate")) ||
+	                       span_eq(span_of(f->name), SPAN("key"))
+	               ? MAX_TEXT
+	               : MAX_VALUE;
+}
+
 static void check_value(lua_State *L, const struct field *f) {
-	static const char *const expected[] = { "string", "function",
-		                                "number of seconds",
-		                                "boolean" };
+	static const char *const expected[] = {
+		"string", "function", "number of seconds from 0 to 3600",
+		"boolean"
+	};
 	size_t n = 0;
 	if (lua_isnil(L, -1) && !f->required)
 		return;
@@ -117,8 +128,11 @@ static void check_value(lua_State *L, const struct field *f) {
 		lua_tolstring(L, -1, &n);
 	if (f->type == FIELD_STRING && n == 0)
 		options_bad(L, f->name, "must not be empty");
-	if (n > MAX_VALUE)
-		options_bad(L, f->name, "at most 32768 bytes expected");
+	if (n > longest(f))
+		options_bad(L, f->name,
+		            longest(f) == MAX_VALUE
+		                    ? "at most 32768 bytes expected"
+		                    : "at most 1 MiB expected");
 }
 
 static const struct field *find(const struct kind *k, struct span name) {
@@ -130,11 +144,7 @@ static const struct field *find(const struct kind *k, struct span name) {
 
 static void check_keys(lua_State *L, const struct kind *k) {
 	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
-		struct span key = NO_SPAN;
-		if (lua_type(L, -2) != LUA_TSTRING)
-			luaL_error(L, "unknown field (a %s) among the options",
-			           luaL_typename(L, -2));
-		key.p = lua_tolstring(L, -2, &key.n);
+		struct span key = options_key(L);
 		if (!find(k, key))
 			luaL_error(L, "unknown field '%s'", key.p);
 	}
@@ -182,6 +192,8 @@ static void check_together(lua_State *L, const struct kind *k) {
 	if (k->flow == &flow_client_certificate) {
 		check_one(L, "certificate_path", "certificate", true);
 		check_one(L, "key_path", "key", false);
+		check_one(L, "sign", "key", false);
+		check_one(L, "sign", "key_path", false);
 	}
 	if (algorithm.p && !span_eq(algorithm, SPAN("PS256")) &&
 	    !span_eq(algorithm, SPAN("RS256")))
@@ -235,16 +247,33 @@ static int l_new(lua_State *L) {
 	return 1;
 }
 
+/* The list at the top has nothing but 1..n.  Raw: what a metamethod shows would
+   not be there later. */
+static lua_Integer check_list(lua_State *L, const char *what) {
+	lua_Integer n = (lua_Integer)lua_rawlen(L, -1), keys = 0;
+	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+		struct span key = NO_SPAN;
+		keys++;
+		if (lua_type(L, -2) == LUA_TSTRING) {
+			key.p = lua_tolstring(L, -2, &key.n);
+			luaL_error(L, "unknown field '%s'", key.p);
+		}
+	}
+	if (keys != n)
+		luaL_error(L, "%s: a list without holes expected", what);
+	return n;
+}
+
 static int l_chain(lua_State *L) {
 	lua_Integer n;
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_settop(L, 1);
-	n = luaL_len(L, 1);
+	n = check_list(L, "chain");
 	luaL_argcheck(L, n >= 1 && n <= MAX_LINKS, 1,
 	              "1 to 16 credentials expected");
 	for (lua_Integer i = 1; i <= n; i++) {
 		const struct credential *c;
-		lua_geti(L, 1, i);
+		lua_rawgeti(L, 1, i);
 		c = luaL_testudata(L, -1, CREDENTIAL_TYPE);
 		if (!c || !c->kind)
 			luaL_error(L,
@@ -261,10 +290,12 @@ static bool is_link(struct span name);
 
 /* The names at the top are links of the default chain. */
 static void check_exclude(lua_State *L) {
+	lua_Integer n;
 	if (!lua_istable(L, -1))
 		luaL_error(L, "bad field 'exclude' (table expected, got %s)",
 		           luaL_typename(L, -1));
-	for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, -1); i++) {
+	n = check_list(L, "bad field 'exclude'");
+	for (lua_Integer i = 1; i <= n; i++) {
 		struct span name = NO_SPAN;
 		if (lua_rawgeti(L, -1, i) == LUA_TSTRING)
 			name.p = lua_tolstring(L, -1, &name.n);
@@ -277,15 +308,22 @@ static void check_exclude(lua_State *L) {
 	}
 }
 
+/* Leaves a copy of `exclude`, or nil, in a table of its own at index 1. */
 static int l_default(lua_State *L) {
 	optional_table(L);
 	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
-		if (lua_type(L, -2) != LUA_TSTRING ||
-		    !span_eq(span_of(lua_tostring(L, -2)), SPAN("exclude")))
-			luaL_error(L, "unknown field '%s'",
-			           luaL_tolstring(L, -2, NULL));
+		struct span key = options_key(L);
+		if (!span_eq(key, SPAN("exclude")))
+			luaL_error(L, "unknown field '%s'", key.p);
 		check_exclude(L);
 	}
+	lua_newtable(L);
+	if (options_push(L, 1, "exclude") == LUA_TTABLE) {
+		push_copy(L, 3);
+		lua_setfield(L, 2, "exclude");
+	}
+	lua_settop(L, 2);
+	lua_replace(L, 1);
 	push_credential(L, NULL, true);
 	return 1;
 }
@@ -385,8 +423,15 @@ static const struct flow *managed_flow(lua_State *L) {
 		    "http://127.0.0.1:40342/metadata/identity/oauth2/token");
 		return &flow_arc;
 	}
-	lua_pushfstring(L, "%s/metadata/identity/oauth2/token",
-	                imds ? imds : "http://169.254.169.254");
+	lua_pushlstring(L, imds ? imds : "http://169.254.169.254",
+	                imds ? strcspn(imds, "?#") : 22);
+	if (imds && imds[strlen(imds) - 1] == '/')
+		lua_pushfstring(L, "%smetadata/identity/oauth2/token",
+		                lua_tostring(L, -1));
+	else
+		lua_pushfstring(L, "%s/metadata/identity/oauth2/token",
+		                lua_tostring(L, -1));
+	lua_remove(L, -2);
 	lua_setfield(L, -2, "endpoint");
 	return &flow_imds;
 }
@@ -444,7 +489,7 @@ static void read_spec(lua_State *L, const struct flow *flow,
 	if (flow == &flow_token && !spec->value[SV_SECRET].p)
 		spec->flow = &flow_function;
 	lua_getfield(L, t, "timeout");
-	spec->timeout = (int64_t)(lua_tonumber(L, -1) * 1000);
+	spec->timeout = (int64_t)(lua_tonumber(L, -1) * 1000 + 0.999);
 	lua_getfield(L, t, "send_x5c");
 	spec->send_x5c = lua_toboolean(L, -1);
 	lua_settop(L, t);
@@ -479,6 +524,8 @@ static void append(lua_State *L, int list, size_t n) {
 
 /* ---- the default chain -------------------------------------------------- */
 
+enum { MANAGED = 5 }; /* of kinds */
+
 /* In Azure's documented order; the names of AZURE_TOKEN_CREDENTIALS. */
 static const struct {
 	const char *name, *env_name;
@@ -487,7 +534,7 @@ static const struct {
 } default_links[] = {
 	{ "environment", "EnvironmentCredential", -1, false },
 	{ "workload_identity", "WorkloadIdentityCredential", 4, false },
-	{ "managed_identity", "ManagedIdentityCredential", 5, false },
+	{ "managed_identity", "ManagedIdentityCredential", MANAGED, false },
 	{ "azure_cli", "AzureCLICredential", 6, true },
 	{ "azure_developer_cli", "AzureDeveloperCLICredential", 7, true },
 };
@@ -504,8 +551,9 @@ static bool is_link(struct span name) {
 static bool excluded(lua_State *L, int fields, const char *name) {
 	bool is = false;
 	if (lua_getfield(L, fields, "exclude") == LUA_TTABLE)
-		for (lua_Integer i = 1; i <= luaL_len(L, -1); i++) {
-			if (lua_geti(L, -1, i) == LUA_TSTRING)
+		for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, -1);
+		     i++) {
+			if (lua_rawgeti(L, -1, i) == LUA_TSTRING)
 				is = is || span_eq(span_of(lua_tostring(L, -1)),
 				                   span_of(name));
 			lua_pop(L, 1);
@@ -535,13 +583,17 @@ static bool selected(lua_State *L, size_t i) {
 
 static size_t push_default(lua_State *L, int fields, int list,
                            struct signin_spec *specs) {
-	bool chosen = options_env("AZURE_TOKEN_CREDENTIALS") != NULL;
+	struct span which = span_of(options_env("AZURE_TOKEN_CREDENTIALS"));
+	bool chosen = which.p && !span_ieq(which, SPAN("dev")) &&
+	              !span_ieq(which, SPAN("prod"));
 	size_t n = 0;
 	for (size_t i = 0; i < DEFAULT_LINKS; i++) {
 		if (!selected(L, i) ||
 		    (fields && excluded(L, fields, default_links[i].name)))
 			continue;
 		lua_newtable(L);
+		if (default_links[i].kind == MANAGED) /* user-assigned */
+			fill(L, "client_id", "AZURE_CLIENT_ID");
 		if (default_links[i].kind < 0)
 			read_spec(L, environment_flow(L), &specs[n]);
 		else
@@ -552,14 +604,14 @@ static size_t push_default(lua_State *L, int fields, int list,
 	}
 	if (n == 0)
 		luaL_error(L, "the default chain has no link left");
-	if (chosen && n == 1)
+	if (chosen)
 		specs[0].probed = false; /* it was named: no hurry */
 	return n;
 }
 
 static size_t push_chain(lua_State *L, int fields, int list,
                          struct signin_spec *specs) {
-	size_t n = (size_t)luaL_len(L, fields);
+	size_t n = (size_t)lua_rawlen(L, fields);
 	for (size_t i = 0; i < n; i++) {
 		const struct credential *c;
 		lua_rawgeti(L, fields, (lua_Integer)i + 1);

@@ -2,6 +2,7 @@
 #include "lsignin.h"
 
 #include <lauxlib.h>
+#include <unistd.h>
 
 #include "core/base64.h"
 #include "core/flow.h"
@@ -124,8 +125,11 @@ static void push_key(lua_State *L, struct lclient *c, int fields) {
 	lua_getglobal(L, "require");
 	lua_pushliteral(L, "azpec_signing");
 	if (!client_call(L, c, 1, 1)) {
+		lua_pop(L, 1); /* every place it was looked for */
 		lua_pushnil(L);
-		lua_insert(L, -2);
+		lua_pushliteral(L, "azpec_signing.so is not installed (it is "
+		                   "built where OpenSSL's headers are: "
+		                   "libssl-dev)");
 		return;
 	}
 	/* where the host signs, no key is needed */
@@ -227,7 +231,8 @@ static void meet_file(lua_State *L, struct lclient *c, bool key_file) {
 		luaL_error(L, "not enough memory");
 	if (why) {
 		lua_pushfstring(L, "%s: %s", path, why);
-		fail(L, c, "", false);
+		/* a federated token that is not there is not set up here */
+		fail(L, c, "", !key_file && access(path, F_OK) != 0);
 		lua_pop(L, 1);
 	} else {
 		signin_meet(s, buf_span(&c->id), NULL, sys_now());

@@ -110,7 +110,7 @@ static const char *shown(lua_State *L, int idx) {
 }
 
 /* The key at -2 of a table that is walked: a name of ours, or none. */
-static struct span key_name(lua_State *L) {
+struct span options_key(lua_State *L) {
 	struct span s = NO_SPAN;
 	if (lua_type(L, -2) != LUA_TSTRING)
 		luaL_error(L, "unknown field (a %s) among the options",
@@ -121,7 +121,7 @@ static struct span key_name(lua_State *L) {
 
 /* Key at -2, value at -1. */
 static void check_field(lua_State *L, int calls) {
-	struct span key = key_name(L);
+	struct span key = options_key(L);
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
 		if (!span_eq(key, span_of(fields[i].name)) ||
 		    !(fields[i].calls & calls))
@@ -295,7 +295,7 @@ static struct span origin(lua_State *L, int idx, const char *name,
 static void check_retry(lua_State *L) {
 	static const char *const names[] = { "max_tries", "base_delay",
 		                             "max_delay", "conflict", NULL };
-	struct span key = key_name(L);
+	struct span key = options_key(L);
 	bool flag = span_eq(key, SPAN("conflict"));
 	lua_Number n = lua_tonumber(L, -1);
 	if (!one_of(key, names))

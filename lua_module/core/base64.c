@@ -33,16 +33,32 @@ bool base64_decode(struct buf *out, struct span s) {
 	return s.n > 0 && s.n % 4 != 1 && !out->failed;
 }
 
-void base64url(struct buf *out, struct span s) {
+static void encode(struct buf *out, struct span s, const char *last) {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     "abcdefghijklmnopqrstuvwxyz0123456789-_";
+				     "abcdefghijklmnopqrstuvwxyz0123456789";
 	uint32_t bits = 0;
 	int have = 0;
-	for (size_t i = 0; i < s.n; i++) {
-		bits = bits << 8 | (unsigned char)s.p[i];
-		for (have += 8; have >= 6; have -= 6)
-			buf_addc(out, digits[bits >> (have - 6) & 63]);
+	for (size_t i = 0; i <= s.n; i++) {
+		if (i < s.n) {
+			bits = bits << 8 | (unsigned char)s.p[i];
+			have += 8;
+		} else if (have > 0) { /* the last, filled up with zeros */
+			bits <<= 6 - have;
+			have = 6;
+		}
+		for (; have >= 6; have -= 6) {
+			uint32_t v = bits >> (have - 6) & 63;
+			buf_addc(out, v < 62 ? digits[v] : last[v - 62]);
+		}
 	}
-	if (have > 0)
-		buf_addc(out, digits[bits << (6 - have) & 63]);
+}
+
+void base64url(struct buf *out, struct span s) {
+	encode(out, s, "-_");
+}
+
+void base64_encode(struct buf *out, struct span s) {
+	encode(out, s, "+/");
+	for (size_t n = s.n; n % 3 != 0; n++)
+		buf_addc(out, '=');
 }

@@ -188,12 +188,12 @@ static int64_t again_imds(const struct signin *s, const struct reply *r,
 	return asked > 0 && asked < 60000 ? asked : pauses[s->tries - 1];
 }
 
-const struct flow flow_imds = { "managed_identity (virtual machine)",
-	                        ask_imds,
-	                        fed_imds,
-	                        NULL,
-	                        again_imds,
-	                        false };
+const struct flow flow_imds = {
+	.name = "managed_identity (virtual machine)",
+	.ask = ask_imds,
+	.fed = fed_imds,
+	.again = again_imds,
+};
 
 /* ---- those that need one request ---------------------------------------- */
 
@@ -212,20 +212,20 @@ static enum signin_want ask_azure_ml(struct signin *s, struct request *q,
 	return ask(s, q, &azure_ml, now);
 }
 
-const struct flow flow_app_service = { "managed_identity (App Service)",
-	                               ask_app_service,
-	                               fed,
-	                               NULL,
-	                               NULL,
-	                               false };
-const struct flow flow_cloud_shell = { "managed_identity (Cloud Shell)",
-	                               ask_cloud_shell,
-	                               fed,
-	                               NULL,
-	                               NULL,
-	                               false };
+const struct flow flow_app_service = {
+	.name = "managed_identity (App Service)",
+	.ask = ask_app_service,
+	.fed = fed,
+};
+const struct flow flow_cloud_shell = {
+	.name = "managed_identity (Cloud Shell)",
+	.ask = ask_cloud_shell,
+	.fed = fed,
+};
 const struct flow flow_azure_ml = {
-	"managed_identity (Azure ML)", ask_azure_ml, fed, NULL, NULL, false
+	.name = "managed_identity (Azure ML)",
+	.ask = ask_azure_ml,
+	.fed = fed,
 };
 
 /* ---- Azure Arc ---------------------------------------------------------- */
@@ -301,7 +301,10 @@ static void met_arc(struct signin *s, struct span bytes, const struct facts *f,
 }
 
 const struct flow flow_arc = {
-	"managed_identity (Azure Arc)", ask_arc, fed_arc, met_arc, NULL, false
+	.name = "managed_identity (Azure Arc)",
+	.ask = ask_arc,
+	.fed = fed_arc,
+	.met = met_arc,
 };
 
 /* ---- Service Fabric ----------------------------------------------------- */
@@ -319,9 +322,7 @@ static enum signin_want ask_service_fabric(struct signin *s, struct request *q,
 	return SIGNIN_IDLE;
 }
 
-const struct flow flow_service_fabric = { "managed_identity (Service Fabric)",
-	                                  ask_service_fabric,
-	                                  NULL,
-	                                  NULL,
-	                                  NULL,
-	                                  false };
+const struct flow flow_service_fabric = {
+	.name = "managed_identity (Service Fabric)",
+	.ask = ask_service_fabric,
+};

@@ -223,7 +223,10 @@ static enum signin_want ask_secret(struct signin *s, struct request *q,
 }
 
 const struct flow flow_client_secret = {
-	"client_secret", ask_secret, fed_token, NULL, NULL, true
+	.name = "client_secret",
+	.ask = ask_secret,
+	.fed = fed_token,
+	.claims = true,
 };
 
 /* ---- an assertion, whoever made it -------------------------------------- */
@@ -262,7 +265,11 @@ static void met_assertion(struct signin *s, struct span bytes,
 }
 
 const struct flow flow_client_assertion = {
-	"client_assertion", ask_assertion, fed_token, met_assertion, NULL, true
+	.name = "client_assertion",
+	.ask = ask_assertion,
+	.fed = fed_token,
+	.met = met_assertion,
+	.claims = true,
 };
 
 static enum signin_want ask_federated(struct signin *s, struct request *q,
@@ -283,7 +290,11 @@ static enum signin_want ask_federated(struct signin *s, struct request *q,
 }
 
 const struct flow flow_workload_identity = {
-	"workload_identity", ask_federated, fed_token, met_assertion, NULL, true
+	.name = "workload_identity",
+	.ask = ask_federated,
+	.fed = fed_token,
+	.met = met_assertion,
+	.claims = true,
 };
 
 /* ---- client_certificate ------------------------------------------------- */
@@ -364,6 +375,11 @@ static void met_certificate_or_signature(struct signin *s, struct span bytes,
 		met_certificate(s, bytes, now);
 		return;
 	}
+	if (bytes.n == 0) {
+		signin_describe(s, "the signature is empty", NO_SPAN);
+		signin_fail(s, now);
+		return;
+	}
 	buf_set(&s->assertion, buf_span(&s->work));
 	buf_addc(&s->assertion, '.');
 	base64url(&s->assertion, bytes);
@@ -380,12 +396,13 @@ static enum signin_want ask_certificate(struct signin *s, struct request *q,
 	return SIGNIN_NEED;
 }
 
-const struct flow flow_client_certificate = { "client_certificate",
-	                                      ask_certificate,
-	                                      fed_token,
-	                                      met_certificate_or_signature,
-	                                      NULL,
-	                                      true };
+const struct flow flow_client_certificate = {
+	.name = "client_certificate",
+	.ask = ask_certificate,
+	.fed = fed_token,
+	.met = met_certificate_or_signature,
+	.claims = true,
+};
 
 /* ---- device_code -------------------------------------------------------- */
 
@@ -486,5 +503,10 @@ static void met_prompt(struct signin *s, struct span bytes,
 	signin_step(s, DEVICE_POLL, now.mono + s->interval);
 }
 
-const struct flow flow_device_code = { "device_code", ask_device, fed_device,
-	                               met_prompt,    NULL,       true };
+const struct flow flow_device_code = {
+	.name = "device_code",
+	.ask = ask_device,
+	.fed = fed_device,
+	.met = met_prompt,
+	.claims = true,
+};

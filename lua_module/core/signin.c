@@ -1,6 +1,8 @@
 /* signin.c -- the token's life, and the chain of those who may provide one. */
 #include "signin.h"
 
+#include "base64.h"
+
 enum {
 	MAX_TEXT = 256 * 1024,
 	MAX_TOKEN = 64 * 1024,
@@ -252,7 +254,10 @@ static void next_link(struct signin *s, struct now now) {
 		fail_set(&s->fail, FAIL_CREDENTIAL, PHASE_TOKEN,
 		         "no credential of the chain gave a token: ");
 		add_links(s);
-		s->fail.hint = hint;
+		s->fail.hint = hint ? hint
+		                    : "set up one of these, or give one of "
+		                      "azpec.credential's values as "
+		                      "`credential`";
 	}
 	give_up(s, now);
 }
@@ -370,6 +375,20 @@ void signin_give(struct signin *s, struct span token, int64_t expires_on,
 
 /* ---- what it wants ------------------------------------------------------ */
 
+/* The command that a person can give instead. */
+static void add_claims(struct signin *s, const struct link *l) {
+	struct buf encoded;
+	if (!l->spec.flow->claims_hint)
+		return;
+	buf_init(&encoded, s->mem, MAX_TEXT);
+	base64url(&encoded, buf_span(&s->claims));
+	buf_adds(&s->fail.message, " --claims-challenge ");
+	buf_add(&s->fail.message, buf_span(&encoded));
+	buf_adds(&s->fail.message, " --scope ");
+	buf_add(&s->fail.message, buf_span(&s->scope));
+	buf_free(&encoded);
+}
+
 /* One that was lately not here, or cannot do what is asked for, is passed
    over. */
 static bool skipped(struct signin *s, struct now now) {
@@ -380,8 +399,12 @@ static bool skipped(struct signin *s, struct now now) {
 		signin_describe(s,
 		                "the service wants a token with other claims "
 		                "(conditional access), which this credential "
-		                "cannot ask for: sign in anew, or use another",
-		                NO_SPAN);
+		                "cannot ask for: ",
+		                span_of(l->spec.flow->claims_hint
+		                                ? l->spec.flow->claims_hint
+		                                : "sign in anew, or use "
+		                                  "another"));
+		add_claims(s, l);
 		signin_fail(s, now);
 		return true;
 	}

@@ -115,7 +115,8 @@ struct flow {
 	   policy's rule. */
 	int64_t (*again)(const struct signin *s, const struct reply *r,
 	                 int64_t asked);
-	bool claims; /* a claims challenge can be answered */
+	bool claims;             /* a claims challenge can be answered */
+	const char *claims_hint; /* what a person can run who cannot; NULL */
 };
 
 /* specs: the chain, in order.  False: no memory. */

@@ -23,7 +23,10 @@ static enum signin_want ask_token(struct signin *s, struct request *q,
 	return SIGNIN_IDLE;
 }
 
-const struct flow flow_token = { "token", ask_token, NULL, NULL, NULL, false };
+const struct flow flow_token = {
+	.name = "token",
+	.ask = ask_token,
+};
 
 static enum signin_want ask_function(struct signin *s, struct request *q,
                                      struct now now) {
@@ -33,8 +36,11 @@ static enum signin_want ask_function(struct signin *s, struct request *q,
 	return SIGNIN_NEED;
 }
 
-const struct flow flow_function = { "token", ask_function, NULL,
-	                            NULL,    NULL,         true };
+const struct flow flow_function = {
+	.name = "token",
+	.ask = ask_function,
+	.claims = true,
+};
 
 static enum signin_want ask_none(struct signin *s, struct request *q,
                                  struct now now) {
@@ -51,7 +57,8 @@ static enum signin_want ask_none(struct signin *s, struct request *q,
 }
 
 const struct flow flow_none = {
-	"environment", ask_none, NULL, NULL, NULL, false
+	.name = "environment",
+	.ask = ask_none,
 };
 
 /* ---- programs ----------------------------------------------------------- */
@@ -128,7 +135,7 @@ static void add_claims(struct signin *s) {
 	if (s->claims.n == 0)
 		return;
 	buf_init(&encoded, s->mem, s->work.max);
-	base64url(&encoded, buf_span(&s->claims));
+	base64_encode(&encoded, buf_span(&s->claims));
 	add(&s->work, "--claims");
 	add_span(&s->work, buf_span(&encoded));
 	s->work.failed |= encoded.failed;
@@ -171,11 +178,31 @@ static void met_program(struct signin *s, struct span bytes,
 	signin_fail(s, now);
 }
 
-const struct flow flow_azure_cli = { "azure_cli", ask_azure_cli, NULL,
-	                             met_program, NULL,          false };
-const struct flow flow_azure_developer_cli = {
-	"azure_developer_cli", ask_developer_cli, NULL, met_program, NULL, true
+const struct flow flow_azure_cli = {
+	.name = "azure_cli",
+	.ask = ask_azure_cli,
+	.met = met_program,
+	.claims_hint = "run az login",
 };
+const struct flow flow_azure_developer_cli = {
+	.name = "azure_developer_cli",
+	.ask = ask_developer_cli,
+	.met = met_program,
+	.claims = true,
+};
+
+static bool starts_json(struct span s) {
+	struct span rest = span_trim(span_from(s, 1));
+	return *s.p == '{' && rest.n > 0 && (*rest.p == '"' || *rest.p == '}');
+}
+
+struct span signin_json(struct span out) {
+	while (out.n > 0 && !starts_json(out))
+		out = span_from(out, 1);
+	while (out.n > 0 && out.p[out.n - 1] != '}')
+		out.n--;
+	return out;
+}
 
 static bool mentions(struct span s, struct span word) {
 	for (; s.n >= word.n; s = span_from(s, 1))
@@ -184,32 +211,67 @@ static bool mentions(struct span s, struct span word) {
 	return false;
 }
 
-void signin_program(struct signin *s, const struct program_result *p,
-                    const struct facts *f, struct now now) {
-	struct span program = span_of(s->work.p);
-	if (p->not_found) {
-		signin_fail_need(s, SPAN("not installed (not on the PATH)"),
-		                 true, now);
-	} else if (p->timed_out) {
-		signin_fail_need(s,
-		                 SPAN("no answer within its timeout; it was "
-		                      "ended (raise `timeout`)"),
-		                 false, now);
-	} else if (p->status != 0) {
-		bool login = mentions(p->err, SPAN("az login")) ||
-		             mentions(p->err, SPAN("azd auth login")) ||
-		             mentions(p->err, SPAN("AADSTS"));
-		signin_fail_need(s, p->err.n > 0 ? p->err : program, login,
-		                 now);
-	} else {
-		signin_meet(s, p->out, f, now);
-	}
+/* azd's errors are JSON: the first text of a member of that name. */
+static struct span member(struct span s, struct span name) {
+	while (s.n > name.n && !span_istarts(s, name))
+		s = span_from(s, 1);
+	if (s.n <= name.n)
+		return NO_SPAN;
+	s = span_trim(span_from(s, name.n));
+	if (s.n == 0 || *s.p != ':')
+		return NO_SPAN;
+	s = span_trim(span_from(s, 1));
+	if (s.n == 0 || *s.p != '"')
+		return NO_SPAN;
+	s = span_from(s, 1);
+	for (size_t n = 0; n < s.n; n++)
+		if (s.p[n] == '"' && (n == 0 || s.p[n - 1] != '\\'))
+			return (struct span){ s.p, n };
+	return NO_SPAN;
 }
 
-struct span signin_json(struct span out) {
-	while (out.n > 0 && *out.p != '{')
-		out = span_from(out, 1);
-	while (out.n > 0 && out.p[out.n - 1] != '}')
-		out.n--;
-	return out;
+/* What it says for people, up to where it shows JSON: a token may be in it. */
+static struct span said(struct span err) {
+	struct span text = member(err, SPAN("\"message\""));
+	size_t n = 0;
+	if (!text.p)
+		text = member(err, SPAN("\"error\""));
+	if (text.p)
+		return text;
+	while (n < err.n && err.p[n] != '{')
+		n++;
+	return span_trim((struct span){ err.p, n });
+}
+
+/* "az: why": beside a chain's list the program is not named otherwise. */
+static void fail_program(struct signin *s, struct span why, bool absent,
+                         struct now now) {
+	struct buf text;
+	buf_init(&text, s->mem, s->work.max);
+	buf_add(&text, span_of(s->work.p));
+	buf_adds(&text, ": ");
+	buf_add(&text, why);
+	signin_fail_need(s, buf_span(&text), absent, now);
+	buf_free(&text);
+}
+
+void signin_program(struct signin *s, const struct program_result *p,
+                    const struct facts *f, struct now now) {
+	struct span why = said(p->err);
+	bool login = mentions(p->err, SPAN("az login")) ||
+	             mentions(p->err, SPAN("azd auth login")) ||
+	             mentions(p->err, SPAN("AADSTS"));
+	if (p->not_found)
+		fail_program(s, SPAN("not installed (not on the PATH)"), true,
+		             now);
+	else if (p->timed_out)
+		fail_program(s,
+		             SPAN("no answer within its timeout; it was ended "
+		                  "(raise `timeout`)"),
+		             false, now);
+	else if (p->status != 0)
+		fail_program(s, why.n > 0 ? why : SPAN("it failed silently"),
+		             login, now);
+	else
+		signin_meet(s, p->out, f, now);
 }
