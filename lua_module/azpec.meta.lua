@@ -459,8 +459,8 @@ function azpec.credential.chain(credentials) end
 --- * environment: AZURE_TENANT_ID and AZURE_CLIENT_ID with AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH, the
 ---   secret first; else AZURE_ACCESS_TOKEN.
 --- * workload_identity, managed_identity, azure_cli, azure_developer_cli: as these without options, but for
----   AZURE_CLIENT_ID, which names a user-assigned managed identity; a failure of the last two never keeps the chain from
----   going on.
+---   AZURE_CLIENT_ID, which names a user-assigned managed identity; a failure of the last two never keeps the chain
+---   from going on.
 ---
 --- AZURE_TOKEN_CREDENTIALS narrows it: "prod" takes the first three, "dev" the last two, a name of azpec.DefaultLink
 --- that one alone; letter case does not matter.  Anything else makes azpec.client raise; so does a chain with no link

@@ -77,6 +77,14 @@ local function quote(s)
   return "'" .. s:gsub("'", "'\\''") .. "'"
 end
 
+local variables = {
+  "AZURE_SUBSCRIPTION_ID", "AZURE_AUTHORITY_HOST", "AZURE_TOKEN_CREDENTIALS", "AZURE_TENANT_ID", "AZURE_CLIENT_ID",
+  "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+  "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "AZURE_ACCESS_TOKEN", "AZURE_FEDERATED_TOKEN_FILE",
+  "AZURE_POD_IDENTITY_AUTHORITY_HOST", "IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IDENTITY_SERVER_THUMBPRINT",
+  "IMDS_ENDPOINT", "MSI_ENDPOINT", "MSI_SECRET", "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE",
+}
+
 -- Runs Lua text in a process of its own, with these variables in its environment and no others of Azure's; returns what
 -- it wrote.
 function kit.child(code, env, flags)
@@ -84,14 +92,10 @@ function kit.child(code, env, flags)
   local file = assert(io.open(name, "w"))
   file:write(code)
   file:close()
-  local command = { "env" }
-  for _, v in ipairs { "AZURE_SUBSCRIPTION_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET",
-                       "AZURE_ACCESS_TOKEN", "AZURE_AUTHORITY_HOST", "SSL_CERT_FILE", "SSL_CERT_DIR",
-                       "CURL_CA_BUNDLE" } do
-    command[#command + 1] = "-u " .. v
-  end
+  local command = { "lua=$(command -v " .. (os.getenv "LUA" or "lua5.4") .. "); /usr/bin/env" } -- before PATH changes
+  for _, v in ipairs(variables) do command[#command + 1] = "-u " .. v end
   for k, v in pairs(env or {}) do command[#command + 1] = k .. "=" .. quote(v) end
-  command[#command + 1] = ("%s %s %s 2>&1"):format(os.getenv "LUA" or "lua5.4", flags or "", name)
+  command[#command + 1] = ('"$lua" %s %s 2>&1'):format(flags or "", name)
   local pipe <close> = assert(io.popen(table.concat(command, " ")))
   local out = pipe:read "a"
   os.remove(name)

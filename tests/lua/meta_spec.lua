@@ -224,7 +224,8 @@ describe("azpec.meta.lua's enumerations are the module's:", function ()
   end)
 
   it("each value of these has its meaning beside it", function ()
-    for _, name in ipairs { "azpec.Cloud", "azpec.ErrorKind", "azpec.Phase", "azpec.EventName" } do
+    for _, name in ipairs { "azpec.Cloud", "azpec.ErrorKind", "azpec.Phase", "azpec.EventName",
+                            "azpec.SigningAlgorithm", "azpec.DefaultLink" } do
       for value, text in pairs(meta.aliases[name].values) do
         assert(#text > 2, name .. " " .. value .. " has no text")
       end
@@ -255,7 +256,7 @@ local function agrees(expected, type)
   if meta.aliases[type] and meta.aliases[type].type ~= "" then type = meta.aliases[type].type end
   local is_string = type == "string" or meta.enums[type] or meta.aliases[type]
   if expected == "string" then return is_string end
-  if expected == "number of seconds" or expected:find "^number from" then
+  if expected:find "^number of seconds" or expected:find "^number from" then
     return type == "number" or type == "integer"
   end
   if expected == "positive integer" then return type == "integer" end
@@ -315,13 +316,73 @@ describe("azpec.meta.lua's options are those that the module accepts, with their
     end, merged(names, meta.classes["azpec.RetryOptions"].fields))
   end)
 
+  -- Options that are just enough.
+  local enough = {
+    client_secret = { tenant_id = "a", client_id = "b", client_secret = "c" },
+    client_certificate = { tenant_id = "a", client_id = "b", certificate = "c" },
+    client_assertion = { tenant_id = "a", client_id = "b", assertion = print },
+    device_code = { prompt = print },
+  }
+
   for kind, f in pairs(meta.functions["azpec.credential"]) do
-    it("azpec.credential." .. kind .. " takes " .. tostring(f.options), function ()
-      local names = words(text_of "lua_module/lcredential.c", '"([%l_]+)"')
-      compare(f.options, function (field, value) azpec.credential[kind] { [field] = value } end,
-        merged(names, fields_of(f.options)))
-    end)
+    if f.options and kind ~= "default" then
+      it("azpec.credential." .. kind .. " takes " .. f.options, function ()
+        local names = words(text_of "lua_module/lcredential.c", '"([%l%d_]+)"')
+        compare(f.options, function (field, value)
+          azpec.credential[kind](kit.merged(enough[kind] or {}, { [field] = value }))
+        end, merged(names, fields_of(f.options)))
+      end)
+
+      it(f.options .. " has the fields that lcredential.c's kinds give " .. kind, function ()
+        local types = { STRING = "string", FUNCTION = "function", SECONDS = "number of seconds", BOOLEAN = "boolean" }
+        local kinds = between("lua_module/lcredential.c", "%} kinds%[%] = {", "};")
+        local row = assert(kinds:match('{ "' .. kind .. '",(.-}) } }'), kind)
+        local documented, n = fields_of(f.options), 0
+        for field, type, required in row:gmatch '{ "([%w_]+)", FIELD_(%u+), (%l+) }' do
+          local doc = assert(documented[field], field .. " is not documented")
+          assert(agrees(types[type], doc.type), ("%s is %s, not %s"):format(field, type, doc.type))
+          assert.equal(required == "false", doc.optional, field)
+          n = n + 1
+        end
+        assert.equal(#keys(documented), n)
+      end)
+    end
   end
+
+  it("azpec.credential.default takes azpec.DefaultOptions", function ()
+    local names = words(text_of "lua_module/lcredential.c", '"([%l%d_]+)"')
+    local documented = fields_of "azpec.DefaultOptions"
+    for field in pairs(merged(names, documented)) do
+      local ok = pcall(azpec.credential.default, { [field] = {} })
+      assert.equal(documented[field] ~= nil, ok, field)
+    end
+  end)
+
+  it("azpec.DefaultLink has the links of the default chain, their names, and the order of each", function ()
+    local text = text_of(path):match '%-%-%-@alias azpec%.DefaultLink\n(.-)\n\n'
+    local said, order, listed = {}, {}, {}
+    for link, name in text:gmatch '"([%l_]+)" # (%a+)' do said[#said + 1] = link .. " " .. name end
+    for link, name in between("lua_module/lcredential.c", "%} default_links%[%] = {", "};"):gmatch
+      '{ "([%l_]+)", "(%a+)"' do order[#order + 1] = link .. " " .. name end
+    assert.same(order, said)
+    for link in text_of(path):match "%-%-%- %* environment: .-\n%-%-%-\n":gmatch "%f[%w_][%l_]+%f[^%w_]" do
+      if meta.aliases["azpec.DefaultLink"].values[link] then listed[#listed + 1] = link end
+    end
+    for i, link in ipairs(order) do assert.equal(link:match "^%S+", listed[i]) end
+    for link in pairs(meta.aliases["azpec.DefaultLink"].values) do azpec.credential.default { exclude = { link } } end
+  end)
+
+  it("azpec.SigningAlgorithm's values are those that are taken, the first of them the default", function ()
+    local values = meta.aliases["azpec.SigningAlgorithm"].values
+    for algorithm in pairs(values) do
+      azpec.credential.client_certificate(kit.merged(enough.client_certificate, { algorithm = algorithm }))
+    end
+    local said = kit.raised(azpec.credential.client_certificate,
+      kit.merged(enough.client_certificate, { algorithm = "?" }))
+    assert.same(keys(values), keys(words(said, "%f[%u](%u%u%d+)")))
+    local default = fields_of "azpec.ClientCertificateOptions".algorithm.text:match '"(%w+)"'
+    assert.equal(text_of "lua_module/lsignin.c":match 'algorithm : SPAN%("(%w+)"%)', default)
+  end)
 
   it("every function that takes options names their class", function ()
     for owner, names in pairs(meta.functions) do
@@ -339,8 +400,17 @@ describe("azpec.meta.lua's options are those that the module accepts, with their
       { id = kit.id:match "^(.*)/[^/]+/[^/]+$", private_link_resource_name = "batchAccount" } },
     ["azpec.ClientOptions"] = { function (t) azpec.client(t):close() end, {} },
     ["azpec.RetryOptions"] = { function (t) azpec.client { retry = t }:close() end, {} },
-    ["azpec.ClientSecretOptions"] = { function (t) azpec.credential.client_secret(t) end,
-      { tenant_id = "a", client_id = "b", client_secret = "c" } },
+    ["azpec.ClientSecretOptions"] = { function (t) azpec.credential.client_secret(t) end, enough.client_secret },
+    ["azpec.ClientCertificateOptions"] = { function (t) azpec.credential.client_certificate(t) end,
+      enough.client_certificate },
+    ["azpec.ClientAssertionOptions"] = { function (t) azpec.credential.client_assertion(t) end,
+      enough.client_assertion },
+    ["azpec.DeviceCodeOptions"] = { function (t) azpec.credential.device_code(t) end, enough.device_code },
+    ["azpec.WorkloadIdentityOptions"] = { function (t) azpec.credential.workload_identity(t) end, {} },
+    ["azpec.ManagedIdentityOptions"] = { function (t) azpec.credential.managed_identity(t) end, {} },
+    ["azpec.AzureCliOptions"] = { function (t) azpec.credential.azure_cli(t) end, {} },
+    ["azpec.AzureDeveloperCliOptions"] = { function (t) azpec.credential.azure_developer_cli(t) end, {} },
+    ["azpec.DefaultOptions"] = { function (t) azpec.credential.default(t) end, {} },
   } do
     it("the required fields of " .. class .. " are marked so, and only those", function ()
       local call, least = table.unpack(case)
@@ -366,6 +436,24 @@ describe("azpec.meta.lua's options are those that the module accepts, with their
       local endpoint, authority = options:match('"' .. name .. '",%s*"([^"]+)",%s*"([^"]+)"')
       assert.truthy(row:find(endpoint .. ", " .. authority, 1, true), name)
     end
+  end)
+
+  it("the defaults and limits said of credentials are those of the source", function ()
+    local edge, credentials = text_of "lua_module/lsignin.c", text_of "lua_module/lcredential.c"
+    local timeout = "default: " .. edge:match "PROGRAM_TIMEOUT = (%d+)000," .. "."
+    for _, class in ipairs { "azpec.AzureCliOptions", "azpec.AzureDeveloperCliOptions" } do
+      assert.truthy(fields_of(class).timeout.text:find(timeout, 1, true), class)
+    end
+    local device = fields_of "azpec.DeviceCodeOptions"
+    assert.truthy(device.client_id.text:find(credentials:match '"(%x+%-%x+%-%x+%-%x+%-%x+)"', 1, true))
+    assert.truthy(device.tenant_id.text:find(credentials:match 'set%(L, "tenant_id", ("%l+")%)', 1, true))
+    local path_text = fields_of "azpec.WorkloadIdentityOptions".token_file_path.text
+    assert.truthy(path_text:find(edge:match "MAX_FILE = (%d+) %* 1024" .. " KiB", 1, true))
+    local links = text_of "lua_module/lcredential.h":match "MAX_LINKS = (%d+)"
+    assert.truthy(meta.functions["azpec.credential"].chain.text:find("1 to " .. links .. " ", 1, true))
+    local bytes = credentials:match "MAX_VALUE = (%d+)"
+    assert.truthy(text_of(path):find("Strings have 1 to " .. bytes .. " bytes", 1, true))
+    assert.truthy(credentials:find("MAX_TEXT = 1024 * 1024", 1, true)) -- 1 MiB
   end)
 end)
 
@@ -440,6 +528,11 @@ describe("azpec.meta.lua's tables hold what the module puts into them:", functio
                                           retry = { max_tries = 2, base_delay = 0.01, max_delay = 1 } }
       assert.equal("transport", select(2, client:update(kit.named { timeout = 5 })).kind)
     end
+  end)
+
+  it("azpec.DeviceCode", function ()
+    local text = between("lua_module/lsignin.c", "static void meet_prompt", "\n}")
+    assert.same(keys(words(text, 'set_text%(L, "([%l_]+)"')), keys(fields_of "azpec.DeviceCode"))
   end)
 
   it("azpec.RateLimits", function ()
