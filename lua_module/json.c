@@ -308,7 +308,7 @@ static void redact_string(lua_State *L, int idx, struct span secret,
 	struct span s;
 	s.p = lua_tolstring(L, -1, &s.n);
 	buf_clear(scratch);
-	fail_redact(scratch, s, secret, scratch->max);
+	fail_redact(scratch, s, (struct secrets){ &secret, 1 }, scratch->max);
 	if (scratch->failed || span_eq(s, buf_span(scratch)))
 		return;
 	lua_pushvalue(L, -2);

@@ -484,6 +484,8 @@ static void read_spec(lua_State *L, const struct flow *flow,
 		spec->value[i] = options_string(L, t, names[i]);
 	if (flow == &flow_client_secret)
 		spec->value[SV_SECRET] = options_string(L, t, "client_secret");
+	if (flow == &flow_client_certificate) /* to be kept out of messages */
+		spec->value[SV_SECRET] = options_string(L, t, "password");
 	if (flow == &flow_token)
 		spec->value[SV_SECRET] = options_string(L, t, "token");
 	if (flow == &flow_token && !spec->value[SV_SECRET].p)

@@ -91,41 +91,44 @@ static size_t secret_length(struct span s) {
 	return n >= 16 ? skip + n : 0;
 }
 
-/* The secret itself, were it echoed without its scheme. */
-static size_t known_length(struct span s, struct span secret) {
-	bool is = secret.n >= 8 && s.n >= secret.n &&
-	          span_eq((struct span){ s.p, secret.n }, secret);
-	return is ? secret.n : 0;
+/* A secret itself, were it echoed without its scheme. */
+static size_t known_length(struct span s, struct secrets secrets) {
+	for (size_t i = 0; i < secrets.count; i++) {
+		struct span secret = secrets.list[i];
+		if (secret.n >= 8 && s.n >= secret.n &&
+		    span_eq((struct span){ s.p, secret.n }, secret))
+			return secret.n;
+	}
+	return 0;
 }
 
-struct span fail_redact(struct buf *out, struct span text, struct span secret,
-                        size_t limit) {
+struct span fail_redact(struct buf *out, struct span text,
+                        struct secrets secrets, size_t limit) {
 	while (text.n > 0 && out->n < limit && !out->failed) {
+		bool control = (unsigned char)*text.p < ' ' || *text.p == 0x7f;
 		size_t n = secret_length(text);
 		if (n == 0)
-			n = known_length(text, secret);
+			n = known_length(text, secrets);
 		if (n > 0)
 			buf_adds(out, "<redacted>");
 		else
-			buf_addc(out,
-			         (unsigned char)*text.p < ' ' || *text.p == 0x7f
-			                 ? ' '
-			                 : *text.p);
+			buf_addc(out, control ? ' ' : *text.p);
 		text = span_from(text, n > 0 ? n : 1);
 	}
 	return text;
 }
 
-void fail_add_without(struct fail *f, struct span foreign, struct span secret) {
+void fail_add_without(struct fail *f, struct span foreign,
+                      struct secrets secrets) {
 	size_t limit = f->message.n + MAX_FOREIGN;
-	struct span rest = fail_redact(&f->message, span_trim(foreign), secret,
+	struct span rest = fail_redact(&f->message, span_trim(foreign), secrets,
 	                               limit < MAX_ALL ? limit : MAX_ALL);
 	if (rest.n > 0)
 		buf_adds(&f->message, "...");
 }
 
 void fail_add(struct fail *f, struct span foreign) {
-	fail_add_without(f, foreign, NO_SPAN);
+	fail_add_without(f, foreign, (struct secrets){ NULL, 0 });
 }
 
 void fail_copy(struct fail *to, const struct fail *from) {

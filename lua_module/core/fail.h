@@ -53,13 +53,19 @@ void fail_init(struct fail *f, const struct mem *mem);
 void fail_free(struct fail *f);
 void fail_set(struct fail *f, enum fail_kind kind, enum phase phase,
               const char *message);
+/* What must not be shown, whoever echoes it; absent spans are passed over. */
+struct secrets {
+	const struct span *list;
+	size_t count;
+};
+
 /* Copies text for people up to a length of out: no control characters, and
-   nothing that looks like a bearer token or is the secret given.  Returns the
-   rest. */
-struct span fail_redact(struct buf *out, struct span text, struct span secret,
-                        size_t limit);
+   nothing that looks like a bearer token or is a secret.  Returns the rest. */
+struct span fail_redact(struct buf *out, struct span text,
+                        struct secrets secrets, size_t limit);
 /* Adds foreign text to the message that way, cut at a ceiling. */
-void fail_add_without(struct fail *f, struct span foreign, struct span secret);
+void fail_add_without(struct fail *f, struct span foreign,
+                      struct secrets secrets);
 void fail_add(struct fail *f, struct span foreign);
 void fail_copy(struct fail *to, const struct fail *from);
 /* What an HTTP status means. */

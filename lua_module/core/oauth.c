@@ -110,8 +110,7 @@ void flow_refused(struct signin *s, const struct reply *r,
 	                f->oauth_error);
 	if (r->status >= 300 && r->status < 400)
 		s->fail.kind = FAIL_PROTOCOL;
-	fail_redact(&s->fail.code, code.n > 0 ? code : f->oauth_error,
-	            signin_link(s)->spec.value[SV_SECRET], 256);
+	signin_note(s, &s->fail.code, code.n > 0 ? code : f->oauth_error);
 	if (f->message.n > 0) {
 		buf_adds(m, told ? ": " : "");
 		signin_add(s, f->message);
@@ -131,8 +130,8 @@ void flow_refused(struct signin *s, const struct reply *r,
 	s->fail.retry_after = http_retry_after(r, now.wall);
 	s->fail.retryable = r->status == 429 || r->status >= 500;
 	s->fail.hint = hint ? hint : hint_of_clock(r, now);
-	buf_set(&s->fail.request_id, f->trace_id);
-	buf_set(&s->fail.correlation_id, f->correlation_id);
+	signin_note(s, &s->fail.request_id, f->trace_id);
+	signin_note(s, &s->fail.correlation_id, f->correlation_id);
 	signin_fail(s, now);
 }
 

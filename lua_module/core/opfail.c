@@ -4,13 +4,15 @@
 /* Text of the service's: should it echo our token, it is taken out. */
 static void add_foreign(struct op *o, struct span text) {
 	const struct buf *token = o->cfg->token;
-	fail_add_without(&o->fail, text, token ? buf_span(token) : NO_SPAN);
+	struct span secret = token ? buf_span(token) : NO_SPAN;
+	fail_add_without(&o->fail, text, (struct secrets){ &secret, 1 });
 }
 
 static void set_foreign(struct op *o, struct buf *out, struct span text) {
 	const struct buf *token = o->cfg->token;
+	struct span secret = token ? buf_span(token) : NO_SPAN;
 	buf_clear(out);
-	fail_redact(out, text, token ? buf_span(token) : NO_SPAN, out->max);
+	fail_redact(out, text, (struct secrets){ &secret, 1 }, out->max);
 }
 
 /* "Manage Azure private endpoints": a denied connection stays denied. */

@@ -214,8 +214,29 @@ void signin_describe(struct signin *s, const char *message,
 		signin_add(s, detail);
 }
 
+/* All that the present link has sent, or could. */
+static void redact(struct signin *s, struct buf *out, struct span text,
+                   bool message) {
+	const struct link *l = &s->links[s->at];
+	const struct span all[] = { l->spec.value[SV_SECRET],
+		                    buf_span(&s->assertion),
+		                    buf_span(&s->device),
+		                    buf_span(&l->refresh_token),
+		                    buf_span(&s->token) };
+	struct secrets secrets = { all, sizeof all / sizeof *all };
+	if (message)
+		fail_add_without(&s->fail, text, secrets);
+	else
+		fail_redact(out, text, secrets, out->max);
+}
+
 void signin_add(struct signin *s, struct span text) {
-	fail_add_without(&s->fail, text, s->links[s->at].spec.value[SV_SECRET]);
+	redact(s, NULL, text, true);
+}
+
+void signin_note(struct signin *s, struct buf *out, struct span text) {
+	buf_clear(out);
+	redact(s, out, text, false);
 }
 
 /* "azure_cli: not installed (12 ms); ..." */
@@ -267,6 +288,10 @@ void signin_fail(struct signin *s, struct now now) {
 	if (s->links[s->at].spec.developer) {
 		next_link(s, now);
 		return;
+	}
+	if (s->at > 0) { /* what was tried before it, too */
+		buf_set(&s->fail.message, SPAN("the chain stopped: "));
+		add_links(s);
 	}
 	s->chosen = 0;
 	give_up(s, now);

@@ -174,6 +174,8 @@ void signin_absent(struct signin *s, const char *why, struct span detail,
 void signin_describe(struct signin *s, const char *message, struct span detail);
 /* Adds foreign text to it, without the credential's secret. */
 void signin_add(struct signin *s, struct span text);
+/* The same into another field of the failure. */
+void signin_note(struct signin *s, struct buf *out, struct span text);
 void signin_step(struct signin *s, int step, int64_t not_before);
 
 #endif

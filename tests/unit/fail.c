@@ -210,21 +210,22 @@ static void test_a_known_secret_is_redacted_wherever_it_stands(void **state) {
 	fail_init(&f, test_mem());
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		fail_set(&f, FAIL_SERVICE, PHASE_REQUEST, "");
+		struct span secrets[] = { NO_SPAN, test_text(rows[i].secret) };
 		fail_add_without(&f, test_text(rows[i].foreign),
-		                 test_text(rows[i].secret));
+		                 (struct secrets){ secrets, 2 });
 		assert_span(buf_span(&f.message), rows[i].shown);
 	}
 	fail_free(&f);
 }
 
 static void test_redaction_returns_what_is_over_the_limit(void **state) {
+	const struct secrets none = { NULL, 0 };
 	struct buf out;
 	(void)state;
 	buf_init(&out, test_mem(), 1000);
-	assert_span(fail_redact(&out, SPAN("0123456789"), NO_SPAN, 4),
-	            "456789");
+	assert_span(fail_redact(&out, SPAN("0123456789"), none, 4), "456789");
 	assert_span(buf_span(&out), "0123");
-	assert_span(fail_redact(&out, SPAN("abc"), NO_SPAN, 100), "");
+	assert_span(fail_redact(&out, SPAN("abc"), none, 100), "");
 	assert_span(buf_span(&out), "0123abc");
 	buf_free(&out);
 }

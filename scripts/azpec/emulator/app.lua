@@ -6,6 +6,7 @@ local control = require "azpec.emulator.control"
 local cqueues = require "cqueues"
 local entra = require "azpec.emulator.entra"
 local faults = require "azpec.emulator.faults"
+local identity = require "azpec.emulator.identity"
 local operations = require "azpec.emulator.operations"
 local reply = require "azpec.emulator.reply"
 local routes = require "azpec.emulator.routes"
@@ -17,8 +18,11 @@ local tokens = require "azpec.emulator.tokens"
 
 local app = {}
 
+local others = { entra = entra, identity = identity }
+
 local function service_answer(emulator, request, route)
-  if route.service == "entra" then return entra.answer(emulator.world, emulator.tokens, request, route) end
+  local other = others[route.service]
+  if other then return other.answer(emulator.world, emulator.tokens, request, route) end
   return arm.answer(emulator, request, route)
 end
 
@@ -33,14 +37,14 @@ local function answer_under_faults(emulator, request, route)
       return arm.challenge(emulator.world, to, "insufficient_claims",
         "Continuous access evaluation resulted in challenge.", claims)
     end,
-    finish = function (to, answer) return route.service == "entra" and answer or arm.finish(emulator, to, answer) end,
+    finish = function (to, answer) return others[route.service] and answer or arm.finish(emulator, to, answer) end,
   }
   return spoil.answer(surroundings, request, rule, handle), kind, rule.name
 end
 
 local function genuine(emulator, request)
   local route = routes.find(request.method, request.path)
-  request.is_secret = route.service == "entra"
+  request.is_secret = others[route.service] ~= nil
   local latency = emulator.world.options.latency
   if latency > 0 then cqueues.sleep(latency) end
   return answer_under_faults(emulator, request, route)
@@ -68,9 +72,12 @@ local function load_state(emulator, spec)
   emulator.operations = operations.new(emulator.world)
   emulator.tokens = tokens.new(emulator.clock)
   emulator.throttle = throttle.new(emulator.clock, emulator.world.options)
-  local secret = emulator.world.client_secret
-  local encoded = text.percent_encode(secret)
-  emulator.log:hide { secret, encoded, (encoded:gsub("%%20", "+")) }
+  local hidden = {}
+  for _, secret in ipairs(emulator.world:secrets()) do
+    local encoded = text.percent_encode(secret)
+    table.move({ secret, encoded, (encoded:gsub("%%20", "+")) }, 1, 3, #hidden + 1, hidden)
+  end
+  emulator.log:hide(hidden)
 end
 
 local function copy_scopes(scopes)

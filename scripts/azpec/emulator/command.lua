@@ -25,7 +25,7 @@ end
 
 local function parser()
   local p = argparse("emulator.lua", "Plays Azure Resource Manager (the private endpoint connections of Batch "
-    .. "accounts) and Entra ID's token endpoint.")
+    .. "accounts), Entra ID's token endpoint and the places that managed identities ask.")
   p:option("--host", "address to listen on", "127.0.0.1")
   p:option("--port", "port for HTTP; 0: the system chooses", "0", port)
   p:option("--tls-port", "port for HTTPS", "0", port)

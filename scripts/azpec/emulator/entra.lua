@@ -1,25 +1,15 @@
--- The token endpoint of Microsoft Entra ID for client credentials with a secret
--- ("OAuth 2.0 client credentials flow on the Microsoft identity platform").
+-- The token endpoint of Microsoft Entra ID: client credentials with a secret or an assertion, device codes, refresh
+-- tokens ("OAuth 2.0 client credentials flow on the Microsoft identity platform" and its sisters).
 
+local assertion = require "azpec.emulator.assertion"
+local device = require "azpec.emulator.device"
 local ids = require "azpec.emulator.ids"
 local json = require "azpec.emulator.json"
 local reply = require "azpec.emulator.reply"
+local resources = require "azpec.emulator.resources"
 local text = require "azpec.emulator.text"
 
 local entra = {}
-
--- Resources that tokens can be asked for, by their identifier without slashes at the end.
-local resources = {
-  ["https://management.azure.com"] = "arm",
-  ["https://management.core.windows.net"] = "arm",
-  ["https://management.usgovcloudapi.net"] = "arm",
-  ["https://management.core.usgovcloudapi.net"] = "arm",
-  ["https://management.chinacloudapi.cn"] = "arm",
-  ["https://management.core.chinacloudapi.cn"] = "arm",
-  ["https://vault.azure.net"] = "vault",
-  ["https://graph.microsoft.com"] = "graph",
-  ["https://batch.core.windows.net"] = "batch",
-}
 
 -- A refusal: HTTP status, OAuth error, AADSTS number, text.
 local function refuse(status, word, number, format, ...)
@@ -73,12 +63,12 @@ local function require_fields(form, ...)
   end
 end
 
-local function check_client(world, form)
+local function check_client(world, request, form)
   if form.client_id:lower() ~= world.client_id:lower() then
     refuse(400, "unauthorized_client", 700016,
       "Application with identifier '%s' was not found in the directory '%s'.", form.client_id, world.tenant_id)
   elseif form.client_assertion then
-    refuse(401, "invalid_client", 700027, "Client assertion failed signature validation.")
+    assertion.check(world, request, form, request.token_note)
   elseif not form.client_secret then
     refuse(401, "invalid_client", 7000218, "The request body must contain the following parameter: "
       .. "'client_assertion' or 'client_secret'.")
@@ -96,15 +86,14 @@ end
 
 local function audience_of(form, origin)
   local found
-  for scope in form.scope:gmatch "%S+" do
+  for scope in form.scope:gsub("%f[%S]offline_access%f[%s\0]", ""):gmatch "%S+" do
     local identifier = scope:match "^(.*)/%.default$"
     if not identifier then bad_scope(scope) end
     if found then refuse(400, "invalid_request", 700022, "A request can name the scopes of one resource only.") end
     found = identifier
   end
   if not found then bad_scope(form.scope) end
-  local key = found:gsub("/+$", ""):lower()
-  local audience = resources[key] or key == origin:lower() and "arm"
+  local audience = resources.find(found) or found:gsub("/+$", ""):lower() == origin:lower() and "arm"
   if not audience then
     refuse(400, "invalid_resource", 500011, "The resource principal named %s was not found in the tenant.", found)
   end
@@ -124,12 +113,32 @@ local grants = {}
 
 function grants.client_credentials(world, request, form)
   require_fields(form, "client_id", "scope")
-  check_client(world, form)
+  check_client(world, request, form)
   return { principal = world.client_id, audience = audience_of(form, request.origin), claims = check_claims(form) }
 end
 
+-- The token of a person, who is whoever the device code or the refresh token stands for.
+local function user_token(world, request, form)
+  return { principal = "person", audience = audience_of(form, request.origin), claims = check_claims(form) },
+    device.refresh_token(world, form.scope, form.client_id)
+end
+
+function grants.device_code(world, request, form)
+  require_fields(form, "client_id", "device_code")
+  form.scope = device.poll(world, form)
+  return user_token(world, request, form)
+end
+
+grants["urn:ietf:params:oauth:grant-type:device_code"] = grants.device_code
+
+function grants.refresh_token(world, request, form)
+  require_fields(form, "client_id", "refresh_token", "scope")
+  device.redeem(world, form)
+  return user_token(world, request, form)
+end
+
 local known_fields = { "claims", "client_assertion", "client_assertion_type", "client_id", "client_secret",
-  "grant_type", "scope" }
+  "device_code", "grant_type", "refresh_token", "scope" }
 
 -- What the log may tell of a token request. A secret that was not encoded falls apart into fields and values that
 -- nobody foresaw, so only what is known by name or form is told.
@@ -141,12 +150,17 @@ local function note(request, form)
   end
   request.token_note = {
     fields = fields, unknown_fields = unknown - #fields, claims = form.claims and true or nil,
-    grant_type = form.grant_type and form.grant_type:match "^[%l_]+$",
-    scope = form.scope and form.scope:match "^https?://[%w.:/-]+$",
+    grant_type = form.grant_type and form.grant_type:match "^[%l_:-]+$",
+    scope = form.scope and form.scope:match "^https?://[%w.:/_ -]+$",
   }
 end
 
-local function grant(world, request, tenant)
+local function check_person_tenant(world, tenant)
+  if tenant == "organizations" or tenant == "common" then return end
+  check_tenant(world, tenant)
+end
+
+local function grant(world, request, route)
   if request.method ~= "POST" then
     refuse(400, "invalid_request", 900561, "The endpoint only accepts POST requests. Received a %s request.",
       request.method)
@@ -154,12 +168,19 @@ local function grant(world, request, tenant)
   local form = read_form(request)
   note(request, form)
   add_basic(request, form)
-  check_tenant(world, tenant)
+  if route.kind == "devicecode" then
+    check_person_tenant(world, route.names.tenant)
+    require_fields(form, "client_id", "scope")
+    audience_of(form, request.origin)
+    return device.begin(world, request, form)
+  end
   require_fields(form, "grant_type")
   local granted = grants[form.grant_type]
   if not granted then
     refuse(400, "unsupported_grant_type", 70003, "The app requested an unsupported grant type '%s'.", form.grant_type)
   end
+  local check = form.grant_type == "client_credentials" and check_tenant or check_person_tenant
+  check(world, route.names.tenant)
   return granted(world, request, form)
 end
 
@@ -178,7 +199,8 @@ local function refusal(world, request, fault)
   })
 end
 
-local function grant_answer(world, tokens, token)
+local function grant_answer(world, tokens, token, refresh_token)
+  if token.status then return token end
   local settings = world.options
   token.lifetime = settings.token_lifetime
   local seconds = math.floor(settings.token_lifetime)
@@ -189,14 +211,15 @@ local function grant_answer(world, tokens, token)
     ext_expires_in = shown,
     refresh_in = settings.refresh_in > 0 and settings.refresh_in or nil,
     access_token = tokens:issue(token),
+    refresh_token = refresh_token,
   })
 end
 
--- Answers a request to /{tenant}/oauth2/v2.0/token.
+-- Answers a request to /{tenant}/oauth2/v2.0/token or /devicecode.
 function entra.answer(world, tokens, request, route)
-  local ok, result = pcall(grant, world, request, route.names.tenant)
+  local ok, result, refresh_token = pcall(grant, world, request, route)
   if not ok and type(result) ~= "table" then error(result, 0) end
-  local answer = ok and grant_answer(world, tokens, result) or refusal(world, request, result)
+  local answer = ok and grant_answer(world, tokens, result, refresh_token) or refusal(world, request, result)
   reply.add(answer, "Cache-Control", "no-store, no-cache")
   reply.add(answer, "Pragma", "no-cache")
   reply.add(answer, "x-ms-request-id", ids.guid())

@@ -17,7 +17,13 @@ The sample (without --state):
   rg-contoso-prod / emptybatch                 none
 
 What is served, on both ports:
-  POST   /{tenant}/oauth2/v2.0/token                      kind token (form-encoded client credentials)
+  POST   /{tenant}/oauth2/v2.0/token                      kind token (client credentials by secret or assertion,
+                                                          device code, refresh token; form-encoded)
+  POST   /{tenant}/oauth2/v2.0/devicecode                 kind devicecode
+  GET    /metadata/identity/oauth2/token                  kind imds: the instance metadata service
+  GET    /appservice/token /arc/token /azureml/token      kinds app_service, arc, azure_ml: IDENTITY_ENDPOINT and
+  GET    /servicefabric/token                             service_fabric:           MSI_ENDPOINT point here
+  POST   /cloudshell/token                                kind cloud_shell
   GET    /metadata/endpoints                              kind metadata (no token needed)
   .../subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.Batch/batchAccounts/{a}, and below it:
   GET    /privateEndpointConnections                      kind list     PATCH  .../{name}        kind update
@@ -34,12 +40,17 @@ is named in front: --option contosobatch:retry_after=0 or --option 'sampleacct/N
 local tail = [[
 State file (.lua: a table, or a chunk that returns one; .json: the same as an object; unknown names are refused):
   { tenant_id =, tenant_domain =, client_id =, client_secret =, subscription_id =, options = {},
+    certificates = {PEM text}, federated_tokens = {text}, identity_header =, arc_key_file = path, arc_realm = path,
+    user_identities = { { client_id =, object_id =, resource_id = } },
     resource_groups = {"name"},
     accounts = { { name =, resource_group =, subscription_id =, location =, tags = {}, options = {},
       private_link_resources = { { name =, group_id =, required_members = {}, required_zone_names = {} } },
       connections = { { name =, status =, description =, actions_required =, provisioning_state =, etag =,
         private_endpoint_id =, group_ids = {}, tags = {}, properties = {more members}, options = {} } } } } }
   Needed: tenant_id, client_id, client_secret, subscription_id, accounts; name and resource_group; name.
+  An assertion at the token endpoint is a federated_token, or a JWT that one of the certificates has signed, RS256 or
+  PS256. identity_header (emulator-identity-header) is what App Service, Azure ML and Service Fabric want to see; the
+  content of arc_key_file what Azure Arc does, whose challenge names arc_realm, or else that file.
   A connection without status is Pending; status and provisioning_state can be any word.
 
 Fault file (.lua or .json): a list of rules {name =, match = {}, action = {}}. A rule counts the requests that fit its
@@ -79,7 +90,8 @@ Control (--control; no token): /_emulator/
 Log (--log FILE): a JSON object a line, written before the answer is sent: time, number, connection, tls, method, target
 (byte for byte), kind, api_version, status, retry_after, request_id, duration, fault (the rule's name or #index),
 headers (a few; authorization as "Bearer <redacted>"), body (JSON) and body_bytes of ARM requests, token {grant_type,
-scope, fields, unknown_fields (a count), claims} of token requests. Never a token or a secret.]]
+scope, fields, unknown_fields (a count), claims, federated (its number), algorithm, thumbprint, chain (a count)} of
+token requests, token {identity, resource} of a managed identity's. Never a token or a secret.]]
 
 return function (options, retry_after)
   return table.concat({ head .. options, retry_after, tail }, "\n\n")

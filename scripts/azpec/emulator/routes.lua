@@ -7,7 +7,8 @@ local routes = {}
 local account = "subscriptions/{subscription}/resourcegroups/{group}/providers/microsoft.batch/batchaccounts/{account}"
 local connection = account .. "/privateendpointconnections/{connection}"
 
--- Each path with the kinds that its methods stand for. HEAD is a GET whose body is not sent.
+-- Each path with the kinds that its methods stand for, and whose it is where it is not Resource Manager's.
+-- HEAD is a GET whose body is not sent.
 local table_of_routes = {
   { connection, { GET = "get", PATCH = "update", DELETE = "delete" } },
   { account .. "/privateendpointconnections", { GET = "list" } },
@@ -21,7 +22,14 @@ local table_of_routes = {
     { GET = "accounts" } },
   { "subscriptions/{subscription}/providers/microsoft.batch/batchaccounts", { GET = "accounts" } },
   { "metadata/endpoints", { GET = "metadata" } },
-  { "{tenant}/oauth2/v2.0/token", { POST = "token" } },
+  { "{tenant}/oauth2/v2.0/token", { POST = "token" }, "entra" },
+  { "{tenant}/oauth2/v2.0/devicecode", { POST = "devicecode" }, "entra" },
+  { "metadata/identity/oauth2/token", { GET = "imds" }, "identity" },
+  { "appservice/token", { GET = "app_service" }, "identity" },
+  { "arc/token", { GET = "arc" }, "identity" },
+  { "azureml/token", { GET = "azure_ml" }, "identity" },
+  { "cloudshell/token", { POST = "cloud_shell" }, "identity" },
+  { "servicefabric/token", { GET = "service_fabric" }, "identity" },
 }
 
 local function split(path)
@@ -31,7 +39,9 @@ local function split(path)
 end
 
 local compiled = {}
-for index, route in ipairs(table_of_routes) do compiled[index] = { parts = split(route[1]), methods = route[2] } end
+for index, route in ipairs(table_of_routes) do
+  compiled[index] = { parts = split(route[1]), methods = route[2], service = route[3] or "arm" }
+end
 
 -- The names in the path, if its pieces fit the route's.
 local function fit(parts, pieces)
@@ -75,7 +85,7 @@ function routes.find(method, path)
     if names then
       local kind = route.methods[method == "HEAD" and "GET" or method]
       return { kind = kind or "method", allow = allowed(route.methods), names = names, pieces = pieces,
-        service = route.methods.POST and "entra" or "arm" }
+        service = route.service }
     end
   end
   return { kind = "unknown", names = {}, pieces = pieces, has_empty = has_empty }

@@ -3,6 +3,7 @@
 local check = require "azpec.emulator.check"
 local ids = require "azpec.emulator.ids"
 local json = require "azpec.emulator.json"
+local jwt = require "azpec.emulator.jwt"
 local options = require "azpec.emulator.options"
 
 local state = {}
@@ -31,6 +32,16 @@ local account_schema = {
   private_link_resources = { list = { record = link_schema } },
 }
 
+local certificate = { with = function (value, path)
+  local ok, read = pcall(jwt.certificate, check.value(value, word, path))
+  if not ok then check.fail(path, "a certificate (PEM) expected") end
+  return read
+end }
+
+local identity_schema = {
+  client_id = { is = "string", required = true }, object_id = word, resource_id = word,
+}
+
 local state_schema = {
   subscription_id = { is = "string", match = "^[^/?#%c]+$", required = true },
   tenant_id = { is = "string", match = "^[%w.-]+$", required = true },
@@ -39,6 +50,9 @@ local state_schema = {
   client_secret = { is = "string", required = true },
   resource_groups = { list = segment },
   options = option_table,
+  certificates = { list = certificate }, federated_tokens = { list = word },
+  identity_header = word, arc_key_file = word, arc_realm = word,
+  user_identities = { list = { record = identity_schema } },
   accounts = { list = { record = account_schema }, required = true },
 }
 
@@ -168,6 +182,10 @@ function state.new(spec, overrides, clock)
   for _, name in ipairs { "tenant_id", "tenant_domain", "client_id", "client_secret", "subscription_id" } do
     world[name] = spec[name]
   end
+  for _, name in ipairs { "certificates", "federated_tokens", "user_identities" } do world[name] = spec[name] or {} end
+  world.identity_header = spec.identity_header or "emulator-identity-header"
+  world.arc_key_file, world.arc_realm = spec.arc_key_file, spec.arc_realm
+  world.seen_assertions, world.device_codes, world.refresh_tokens = {}, {}, {}
   world.options = layers(world, spec.options, "", options.defaults)
   world.subscriptions, world.accounts = {}, {}
   local subscription = add_subscription(world, spec.subscription_id)
@@ -183,6 +201,11 @@ function state:set_option(scope, values)
   if not known_scopes(self)[scope] then check.fail("option", "no account or connection '%s' in the state", scope) end
   self.overrides[scope] = self.overrides[scope] or {}
   for name, value in pairs(values) do self.overrides[scope][name] = value end
+end
+
+-- What the log must not show.
+function state:secrets()
+  return { self.client_secret, self.identity_header, table.unpack(self.federated_tokens) }
 end
 
 function state:find_subscription(id)

@@ -1,0 +1,141 @@
+package.path = "./tests/?.lua;" .. package.path
+
+-- Distinctive secrets go through every flow. signin.run searches all that a process tells (results, errors with all
+-- their fields, tostring, every event, tracebacks); here the same is done where each flow fails, in the emulator's log,
+-- and in the process itself: its arguments and environment, and those of what it starts.
+
+local cjson = require "cjson"
+local cqueues = require "cqueues"
+local signin = require "loopback.signin_support"
+local t = require "loopback.support"
+
+local emulator
+
+local function read_all(path)
+  local file <close> = io.open(path, "rb")
+  return file and file:read "a" or ""
+end
+
+local function given()
+  return { secret = t.secret, dir = signin.certificates(), password = signin.password, assertion = signin.federated[1],
+    crt = read_all(signin.certificates() .. "/leaf.crt"), key = read_all(signin.certificates() .. "/leaf.key") }
+end
+
+local app = "tenant_id = given.tenant_id, client_id = given.client_id, "
+
+-- Each flow, and the kind of its request.
+local function flows()
+  local file = t.write(t.new_path "federated", signin.federated[1])
+  return {
+    client_secret = { "token", "client_secret { " .. app .. "client_secret = given.secret }" },
+    client_certificate = { "token", "client_certificate { " .. app .. "certificate = given.crt, key = given.key }" },
+    pkcs12 = { "token", "client_certificate { " .. app .. "certificate_path = given.dir .. '/leaf.p12', "
+      .. "password = given.password }" },
+    client_assertion = { "token", "client_assertion { " .. app
+      .. "assertion = function () return given.assertion end }" },
+    workload_identity = { "token", "workload_identity { " .. app .. "token_file_path = '" .. file .. "' }" },
+    device_code = { { "token", "devicecode" }, "device_code { " .. app .. "prompt = function () end }" },
+    imds = { "imds", "managed_identity {}", { AZURE_POD_IDENTITY_AUTHORITY_HOST = emulator.endpoint } },
+    app_service = { "app_service", "managed_identity {}", {
+      IDENTITY_ENDPOINT = emulator.endpoint .. "/appservice/token", IDENTITY_HEADER = signin.header } },
+    azure_ml = { "azure_ml", "managed_identity {}", { MSI_ENDPOINT = emulator.endpoint .. "/azureml/token",
+      MSI_SECRET = signin.header } },
+  }
+end
+
+-- What a hostile or careless peer may answer: all that it was sent, or could have been, and a token in an odd place.
+local function hostile()
+  local all = { t.secret, signin.header, signin.federated[1], signin.password, t.canary, signin.az_token }
+  local text = table.concat(all, " ")
+  local list = {
+    { status = 400, body = { error = "invalid_client", error_description = "AADSTS7000215: not " .. text } },
+    { status = 400, body = { error = text, error_description = text, trace_id = text, correlation_id = text,
+      timestamp = text } },
+    { status = 500, body = text }, { status = 200, body = text }, { status = 200, body = { access_token = text } },
+    { status = 200, body = { access_token = t.canary, expires_in = -1 } },
+    { status = 307, headers = { Location = "http://127.0.0.1:1/?" .. t.secret:gsub("[^%w]", "") } },
+    { cut = 20 }, { lose = true }, { status = 400, body = { error = { code = "x", message = text } } },
+  }
+  return list
+end
+
+describe("a secret", function ()
+  setup(function () emulator = signin.start() end)
+  before_each(function ()
+    signin.reset()
+    emulator:set { device_interval = 1, device_polls = 0 }
+  end)
+  after_each(t.tidy)
+  teardown(t.close)
+
+  it("is in no output, event or log when a flow goes well", function ()
+    for name, flow in t.each(flows()) do
+      local out = signin.works { credential = "return azpec.credential." .. flow[2], env = flow[3], given = given(),
+        body = "get(); note(cqueues.monotime(), client:update { id = given.id, status = 'Approved' })" }
+      assert.truthy(out.credential:find "^azpec%.credential %([%l_]+%)$", name)
+    end
+    signin.clean(cjson.encode(signin.log()), "the emulator's log")
+  end)
+
+  -- A peer that knows a secret can say it back; what this client itself holds must still not be shown.
+  for number = 1, 10 do
+    it("is in no output, event or log when it fails, " .. number, function ()
+      local own = { client_secret = { t.secret }, app_service = { signin.header }, azure_ml = { signin.header },
+        client_assertion = { signin.federated[1] }, workload_identity = { signin.federated[1] },
+        pkcs12 = { signin.password } }
+      for name, flow in t.each(flows()) do
+        local action = hostile()[number]
+        emulator:faults { { match = { kind = flow[1] }, action = action } }
+        local pipe <close> = io.popen(signin.command { credential = "return azpec.credential." .. flow[2],
+          env = flow[3], given = t.merged(given(), { timeout = 0.8 * t.patience }) } .. " 2>&1 </dev/null")
+        local said = pipe:read "a"
+        assert.truthy(said:find '"ok":false', said)
+        for _, secret in ipairs(own[name] or {}) do
+          for _, form in ipairs { secret, (cjson.encode(secret):sub(2, -2)) } do
+            assert(not said:find(form, 1, true), name .. ": its own secret in " .. said)
+          end
+        end
+        for _, secret in ipairs { "PRIVATE KEY", "eyJhbGci" } do
+          assert(not said:find(secret, 1, true), name .. ": " .. secret .. " in " .. said)
+        end
+      end
+      local log = signin.log()
+      assert(#log > 0)
+      signin.clean(cjson.encode(log), "the emulator's log")
+    end)
+  end
+
+  it("is in nobody's arguments and environment beside what the host was given", function ()
+    local folder = signin.programs { az = "/usr/bin/mkfifo \"$0.fifo\"; read x <\"$0.fifo\"; exit 1" }
+    local running = signin.begin { credential = [[return azpec.credential.chain { azpec.credential.azure_cli {
+        timeout = 20 }, azpec.credential.client_certificate { tenant_id = given.tenant_id, client_id = given.client_id,
+        certificate = given.crt, key = given.key } }]], given = given(), env = { PATH = folder },
+      body = "client:begin_update { id = given.id, status = 'Approved' }; get()" }
+    local deadline = cqueues.monotime() + 10
+    local pid
+    repeat
+      pid = tonumber(read_all(folder .. "/az.pids"):match "^(%d+)\n")
+      assert(cqueues.monotime() < deadline, "az was not started")
+    until pid and os.execute("test -p " .. folder .. "/az.fifo")
+    local parent = read_all("/proc/" .. pid .. "/stat"):match "^%d+ %(.*%) %S (%d+)"
+    for _, process in ipairs { pid, parent } do
+      for _, file in ipairs { "cmdline", "environ" } do
+        local text = read_all(("/proc/%s/%s"):format(process, file))
+        assert(#text > 0, file)
+        signin.clean(text, file)
+      end
+    end
+    t.write(folder .. "/az.fifo", "go\n")
+    assert.is_false(running:finish()[1].ok) -- az failed without saying that nobody is signed in
+  end)
+
+  it("is not inherited by a program through a descriptor", function ()
+    local folder = signin.programs { az = "/bin/ls -l /proc/self/fd >\"$0.fds\"; echo {}" }
+    signin.run { credential = [[held = assert(io.open(given.dir .. "/leaf.key"))
+      return azpec.credential.azure_cli {}]], given = given(), env = { PATH = folder } }
+    local listed = read_all(folder .. "/az.fds")
+    assert(#listed > 0)
+    assert.is_nil(listed:find("leaf.key", 1, true), listed)
+    assert.is_nil(listed:find("socket:", 1, true), listed)
+  end)
+end)

@@ -1,0 +1,310 @@
+package.path = "./tests/?.lua;" .. package.path
+
+local signin = require "loopback.signin_support"
+local t = require "loopback.support"
+
+local emulator
+
+local ids = { "client_id", "object_id", "resource_id" }
+
+local function managed(id)
+  return id and ("return azpec.credential.managed_identity { %s = given.user.%s }"):format(id, id)
+    or "return azpec.credential.managed_identity {}"
+end
+
+local function imds_env(more)
+  return t.merged({ AZURE_POD_IDENTITY_AUTHORITY_HOST = emulator.endpoint }, more or {})
+end
+
+-- The sources with one request each: the environment that names them and how they call an identity.
+local function sources()
+  return {
+    imds = { env = imds_env(),
+      names = { client_id = "client_id", object_id = "object_id", resource_id = "msi_res_id" } },
+    app_service = { env = { IDENTITY_ENDPOINT = emulator.endpoint .. "/appservice/token",
+        IDENTITY_HEADER = signin.header },
+      names = { client_id = "client_id", object_id = "principal_id", resource_id = "mi_res_id" } },
+    azure_ml = { env = { MSI_ENDPOINT = emulator.endpoint .. "/azureml/token", MSI_SECRET = signin.header },
+      names = { client_id = "clientid" } },
+    cloud_shell = { env = { MSI_ENDPOINT = emulator.endpoint .. "/cloudshell/token" }, names = {} },
+  }
+end
+
+local versions = { imds = "2018-02-01", app_service = "2019-08-01", azure_ml = "2017-09-01" }
+
+local function oauth(word, text) return { error = word, error_description = text } end
+
+describe("a managed identity", function ()
+  setup(function () emulator = signin.start() end)
+  before_each(function () signin.reset() end)
+  after_each(t.tidy)
+  teardown(t.close)
+
+  for _, kind in ipairs { "imds", "app_service", "azure_ml", "cloud_shell" } do
+    it(kind .. ": the machine's own", function ()
+      signin.works { credential = managed(), env = sources()[kind].env }
+      local log = signin.log()
+      assert.equal(kind, log[1].kind)
+      assert.equal("get", log[2].kind)
+      assert.equal(2, #log)
+      assert.equal("system", log[1].token.identity)
+      assert.equal("https://management.azure.com", log[1].token.resource)
+      assert.equal(versions[kind], log[1].api_version)
+      assert.equal(kind == "cloud_shell" and "POST" or "GET", log[1].method)
+    end)
+
+    for _, id in ipairs(ids) do
+      it(kind .. ": a user's, by " .. id, function ()
+        local source = sources()[kind]
+        local spec = { credential = managed(id), env = source.env }
+        if source.names[id] then
+          signin.works(spec)
+          local entry = signin.log(kind)[1]
+          assert.equal(signin.user[id], entry.params[source.names[id]])
+          assert.equal(signin.user.client_id, entry.token.identity)
+        else
+          signin.fails("credential", id, spec)
+          assert.equal(0, #signin.log())
+        end
+      end)
+    end
+
+    it(kind .. ": asked again over an expired token, and as little as possible", function ()
+      emulator:set { token_lifetime = 1 }
+      signin.works { credential = managed(), env = sources()[kind].env,
+        body = "get(); get(); get(); get_until(function () return tokens() > 1 end)" }
+      emulator:set { token_lifetime = 3600 }
+      emulator:control("DELETE", "log")
+      signin.works { credential = managed(), env = sources()[kind].env, body = "get(); get(); get()" }
+      assert.equal(1, #signin.log(kind))
+    end)
+
+    it(kind .. ": never through a proxy", function ()
+      local nowhere = "http://127.0.0.1:" .. t.free_port()
+      signin.works { credential = managed(), env = t.merged(sources()[kind].env,
+        { http_proxy = nowhere, all_proxy = nowhere, ALL_PROXY = nowhere, no_proxy = "" }),
+        body = "client = new { credential = credential, endpoint = given.endpoint, proxy = '' }; get()" }
+      local err = signin.fails("transport", "proxy", { credential = managed(), env = sources()[kind].env,
+        body = "client = new { credential = credential, proxy = '" .. nowhere .. "', endpoint = '"
+          .. emulator.tls_endpoint .. "' }; get()" })
+      assert.equal("request", err.phase) -- the token was there; the service itself is what the proxy is for
+      assert.equal(2, #signin.log(kind))
+    end)
+
+    it(kind .. ": its refusals are told", function ()
+      emulator:faults { { match = { kind = kind }, action = { status = 403, body = oauth("forbidden_thing",
+        "You may not.") } } }
+      local err = signin.fails("credential", "You may not.", { credential = managed(), env = sources()[kind].env })
+      assert.truthy(err.message:find("forbidden_thing", 1, true))
+      assert.equal(403, err.http_status)
+      assert.equal("token", err.phase)
+      assert.equal(1, #signin.log(kind))
+    end)
+  end
+
+  for form in t.each { both = 1, numbers = 1, expires_in = 1, expires_on = 1, rfc3339 = 1, date = 1, us_date = 1 } do
+    it("says when its token ends: " .. form, function ()
+      emulator:set { identity_expiry = form, token_lifetime = 20 }
+      signin.works { credential = managed(), env = imds_env(), body = "get(); get()" }
+      assert.equal(1, #signin.log "imds")
+      if form ~= "expires_on" and form ~= "us_date" then return end
+      emulator:set { token_lifetime = 2 }
+      signin.works { credential = managed(), env = imds_env(),
+        body = "get(); get_until(function () return tokens() > 1 end)" }
+    end)
+  end
+
+  it("that does not say so is refused", function ()
+    emulator:set { identity_expiry = "none" }
+    signin.fails("protocol", "expir", { credential = managed(), env = imds_env() })
+  end)
+
+  -- ---- the metadata service
+
+  for status, times in pairs { [404] = 2, [410] = 2, [429] = 2, [500] = 1, [503] = 2, [504] = 1 } do
+    it("imds: " .. status .. " passes; Retry-After makes it quick", function ()
+      local pause = status == 410 and "1" or "ms:50"
+      emulator:faults { { match = { kind = "imds", times = times }, action = { status = status,
+        body = oauth("x", "y"), retry_after = pause } } }
+      local out = signin.works { credential = managed(), env = imds_env() }
+      assert.equal(times + 1, #signin.log "imds")
+      assert(out[1].took >= (pause == "1" and times or 0) and out[1].took < times + 1.5 * t.patience, out[1].took)
+    end)
+  end
+
+  it("imds: without Retry-After the pause is two seconds", function ()
+    emulator:faults { { match = { kind = "imds", times = 1 }, action = { status = 429, body = oauth("x", "y") } } }
+    local out = signin.works { credential = managed(), env = imds_env() }
+    assert(out[1].took >= 2 and out[1].took < 4 * t.patience, out[1].took)
+  end)
+
+  for _, status in ipairs { 400, 403 } do
+    it("imds: " .. status .. " does not pass", function ()
+      emulator:faults { { match = { kind = "imds" }, action = { status = status, body = oauth("x", "it will not") } } }
+      signin.fails("credential", "it will not", { credential = managed(), env = imds_env() })
+      assert.equal(1, #signin.log "imds")
+    end)
+  end
+
+  it("imds: an identity that is not assigned here is told as such", function ()
+    local err = signin.fails("credential", "Identity not found", { credential =
+      "return azpec.credential.managed_identity { client_id = '11111111-2222-3333-4444-555555555555' }",
+      env = imds_env() })
+    assert.equal(400, err.http_status)
+    emulator:set { system_identity = "no" }
+    signin.fails("credential", "no system-assigned identity", { credential = managed(), env = imds_env() })
+  end)
+
+  it("imds: the call's time-out ends the waiting, and says where it went", function ()
+    emulator:faults { { match = { kind = "imds" }, action = { stall = 30 } } }
+    local out = signin.run { credential = managed(), env = imds_env(), given = { timeout = 0.5 } }
+    assert.equal("timeout", out[1].kind)
+    assert.equal("token", out[1].phase)
+    assert(out[1].took < 2 * t.patience)
+  end)
+
+  it("imds: no probe where it was chosen by hand", function ()
+    signin.works { credential = managed(), env = imds_env() }
+    assert.equal(1, #signin.log "imds")
+    assert.equal(200, signin.log "imds"[1].status)
+  end)
+
+  it("imds: in a chain the probe comes first, without the header", function ()
+    signin.works { credential = "return azpec.credential.chain { azpec.credential.managed_identity {} }",
+      env = imds_env() }
+    local log = signin.log "imds"
+    assert.equal(2, #log)
+    assert.equal(400, log[1].status)
+    assert.equal(200, log[2].status)
+  end)
+
+  local fallback = [[return azpec.credential.chain { azpec.credential.managed_identity {},
+    azpec.credential.client_secret { tenant_id = given.tenant_id, client_id = given.client_id,
+    client_secret = given.secret } }]]
+
+  it("imds: in a chain one that stalls costs a second, once", function ()
+    emulator:faults { { match = { kind = "imds" }, action = { stall = 30 } } }
+    emulator:set { token_lifetime = 1 }
+    local out = signin.works { credential = fallback, env = imds_env(), given = { secret = t.secret, max_tries = 3 },
+      body = "get(); get_until(function () return tokens() > 3 end)" }
+    assert(out[1].took >= 0.9 and out[1].took < 1.8 * t.patience, out[1].took)
+    assert.equal(1, #signin.log "imds")
+  end)
+
+  it("imds: in a chain one that nobody answers for costs nothing, and is remembered as not here", function ()
+    local nowhere = "http://127.0.0.1:" .. t.free_port()
+    local chain = [[return azpec.credential.chain { azpec.credential.managed_identity {},
+      azpec.credential.workload_identity {} }]]
+    local env = { AZURE_POD_IDENTITY_AUTHORITY_HOST = nowhere }
+    local out = signin.run { credential = chain, env = env, body = "get(); get()", given = { max_tries = 3 } }
+    assert.equal(2, #out.results)
+    assert(out[1].took < 1 * t.patience, out[1].took)
+    assert.truthy(out.results[2].message:find("not here when it was last looked for", 1, true), out.results[2].message)
+  end)
+
+  it("imds: in a chain something else that answers there is passed over", function ()
+    for _, action in ipairs { { html = true, status = 200 },
+      { status = 403, body = oauth("x", "host unreachable") } } do
+      emulator:faults { { match = { kind = "imds" }, action = action } }
+      signin.works { credential = fallback, env = imds_env(), given = { secret = t.secret } }
+    end
+  end)
+
+  -- ---- the others
+
+  it("App Service: a wrong header is told, the header itself is not", function ()
+    local env = sources().app_service.env
+    env.IDENTITY_HEADER = "not " .. signin.header
+    signin.fails("credential", "401", { credential = managed(), env = env })
+  end)
+
+  it("Service Fabric is recognised", function ()
+    local out = signin.run { credential = managed(), env = {
+      IDENTITY_ENDPOINT = emulator.tls_endpoint .. "/servicefabric/token", IDENTITY_HEADER = signin.header,
+      IDENTITY_SERVER_THUMBPRINT = ("A"):rep(40) } }
+    assert.is_false(out[1].ok)
+    assert.truthy(out[1].message:find("Service Fabric", 1, true) or out[1].message:find("thumbprint", 1, true))
+    assert.equal(0, #signin.log()) -- a certificate that is not the one named gets no request
+  end)
+
+  -- ---- Azure Arc: its directory is the machine's, so the tests bring one of their own
+
+  local function arc(files, name)
+    local var = signin.folder()
+    signin.shell("mkdir -p " .. var .. "/azcmagent/tokens " .. var .. "/elsewhere")
+    local within = ("exec unshare -rm sh -c 'mount --bind %s /var/opt && exec \"$@\"' sh"):format(var)
+    if not os.execute("unshare -rm sh -c 'mount --bind " .. var .. " /var/opt' 2>/dev/null") then
+      pending "no mount of one's own is allowed here"
+    end
+    for path, bytes in pairs(files) do t.write(var .. "/azcmagent/tokens/" .. path, bytes) end
+    signin.reset { arc_key_file = t.write(t.new_path "arc", signin.arc_key),
+      arc_realm = name or "/var/opt/azcmagent/tokens/one.key" }
+    return { credential = managed(), within = within, var = var .. "/azcmagent/tokens",
+      env = { IDENTITY_ENDPOINT = emulator.endpoint .. "/arc/token", IMDS_ENDPOINT = emulator.endpoint } }
+  end
+
+  it("Azure Arc: reads the file that the challenge names, and asks again", function ()
+    signin.works(arc { ["one.key"] = signin.arc_key .. "\n" })
+    local log = signin.log "arc"
+    assert.equal(2, #log)
+    assert.equal(401, log[1].status)
+    assert.is_nil(log[1].headers.authorization)
+    assert.equal("Basic <redacted>", log[2].headers.authorization)
+    assert.equal("2020-06-01", log[2].api_version)
+  end)
+
+  it("Azure Arc: a second token begins with the challenge", function ()
+    local spec = arc { ["one.key"] = signin.arc_key }
+    emulator:set { token_lifetime = 1 }
+    spec.body = "get(); get_until(function () return tokens() > 3 end)"
+    signin.works(spec)
+  end)
+
+  it("Azure Arc: has no user-assigned identity", function ()
+    local spec = arc {}
+    spec.credential = managed "client_id"
+    signin.fails("credential", "client_id", spec)
+    assert.equal(0, #signin.log())
+  end)
+
+  for what, realm in t.each {
+    ["another directory"] = "/var/opt/elsewhere/one.key",
+    ["a way out of it"] = "/var/opt/azcmagent/tokens/../one.key",
+    ["another extension"] = "/var/opt/azcmagent/tokens/one.txt",
+    ["no name"] = "/var/opt/azcmagent/tokens/.key",
+    ["a relative path"] = "one.key", ["a prefix only"] = "/var/opt/azcmagent/tokens.key",
+    ["letters of another case"] = "/VAR/OPT/azcmagent/tokens/one.key",
+  } do
+    it("Azure Arc: refuses a challenge that names " .. what, function ()
+      local spec = arc({ ["one.key"] = signin.arc_key, ["one.txt"] = signin.arc_key, [".key"] = signin.arc_key },
+        realm)
+      signin.fails("untrusted", "", spec)
+      assert.equal(1, #signin.log "arc")
+    end)
+  end
+
+  it("Azure Arc: refuses a link, a pipe, a folder and a large file, and tells a missing one", function ()
+    local spec = arc { ["large.key"] = ("x"):rep(4097) }
+    signin.shell(("cd %s && ln -s large.key link.key && mkfifo pipe.key && mkdir folder.key"):format(spec.var))
+    for _, name in ipairs { "large", "link", "pipe", "folder", "missing" } do
+      emulator:faults { { match = { kind = "arc", times = 1 }, action = { status = 401, headers = {
+        ["WWW-Authenticate"] = "Basic realm=/var/opt/azcmagent/tokens/" .. name .. ".key" } } } }
+      emulator:control("DELETE", "log")
+      local err = signin.run(spec)[1]
+      assert.equal("credential", err.kind)
+      assert.truthy(err.message:find(name .. ".key", 1, true), err.message)
+      assert.equal(1, #signin.log "arc")
+    end
+  end)
+
+  it("Azure Arc: an answer without a challenge, or with another, sends nothing", function ()
+    for _, headers in ipairs { { ["X-Nothing"] = "1" }, { ["WWW-Authenticate"] = "Bearer realm=x" },
+      { ["WWW-Authenticate"] = "Basic" }, { ["WWW-Authenticate"] = "Basic realm=" } } do
+      local spec = arc { ["one.key"] = signin.arc_key }
+      emulator:faults { { match = { kind = "arc" }, action = { status = 401, body = oauth("x", "y"),
+        headers = headers } } }
+      assert.is_false(signin.run(spec)[1].ok)
+      assert.equal(1, #signin.log "arc")
+    end
+  end)
+end)
