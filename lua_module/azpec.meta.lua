@@ -733,7 +733,7 @@ function Poller:continuation_token() end
 ---| "timeout" # the operation's time, or the wait's, was up
 ---| "canceled" # the waiting was ended; the service was not told
 ---| "transport" # below HTTP: name, connection, TLS, an answer cut off
----| "protocol" # an answer that makes no sense, a redirect, a refused continuation token
+---| "protocol" # an answer that makes no sense, a redirect of the sign-in, a refused continuation token
 ---| "untrusted" # a certificate, or an address that a reply named, that may not be trusted
 ---| "limit" # larger than azpec takes
 
