@@ -214,29 +214,29 @@ void signin_describe(struct signin *s, const char *message,
 		signin_add(s, detail);
 }
 
+enum { SECRETS = 5 };
+
 /* All that the present link has sent, or could. */
-static void redact(struct signin *s, struct buf *out, struct span text,
-                   bool message) {
+static struct secrets secrets_of(const struct signin *s,
+                                 struct span list[SECRETS]) {
 	const struct link *l = &s->links[s->at];
-	const struct span all[] = { l->spec.value[SV_SECRET],
-		                    buf_span(&s->assertion),
-		                    buf_span(&s->device),
-		                    buf_span(&l->refresh_token),
-		                    buf_span(&s->token) };
-	struct secrets secrets = { all, sizeof all / sizeof *all };
-	if (message)
-		fail_add_without(&s->fail, text, secrets);
-	else
-		fail_redact(out, text, secrets, out->max);
+	list[0] = l->spec.value[SV_SECRET];
+	list[1] = buf_span(&s->assertion);
+	list[2] = buf_span(&s->device);
+	list[3] = buf_span(&l->refresh_token);
+	list[4] = buf_span(&s->token);
+	return (struct secrets){ list, SECRETS };
 }
 
 void signin_add(struct signin *s, struct span text) {
-	redact(s, NULL, text, true);
+	struct span list[SECRETS];
+	fail_add_without(&s->fail, text, secrets_of(s, list));
 }
 
 void signin_note(struct signin *s, struct buf *out, struct span text) {
+	struct span list[SECRETS];
 	buf_clear(out);
-	redact(s, out, text, false);
+	fail_redact(out, text, secrets_of(s, list), out->max);
 }
 
 /* "azure_cli: not installed (12 ms); ..." */
