@@ -241,7 +241,9 @@ function child:finish()
   signin.clean(said, "a process's output")
   -- LeakSanitizer's own tracer may fall over a thread that is just ending, which says nothing of the program.
   local fallen = said:find("Tracer caught signal", 1, true)
-  if fallen and said:find("LeakSanitizer has encountered a fatal error", fallen, true) then said = said:sub(1, fallen - 1) end
+  if fallen and said:find("LeakSanitizer has encountered a fatal error", fallen, true) then
+    said = said:sub(1, fallen - 1)
+  end
   local fine, out = pcall(cjson.decode, said)
   assert(fine, "no JSON came from the process: " .. said)
   out[1] = out.results[1]
