@@ -27,6 +27,7 @@ build = {
         "lua_module/drive.c",
         "lua_module/enums.c",
         "lua_module/events.c",
+        "lua_module/fields.c",
         "lua_module/json.c",
         "lua_module/lclient.c",
         "lua_module/lcredential.c",

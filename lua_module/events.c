@@ -3,30 +3,10 @@
 
 #include <lauxlib.h>
 
+#include "fields.h"
 #include "sys.h"
 
 /* ---- pieces ------------------------------------------------------------- */
-
-static void set_span(lua_State *L, const char *name, struct span s) {
-	if (s.n == 0)
-		return;
-	lua_pushlstring(L, s.p, s.n);
-	lua_setfield(L, -2, name);
-}
-
-static void set_string(lua_State *L, const char *name, const char *s) {
-	set_span(L, name, span_of(s));
-}
-
-static void set_integer(lua_State *L, const char *name, lua_Integer i) {
-	lua_pushinteger(L, i);
-	lua_setfield(L, -2, name);
-}
-
-static void set_seconds(lua_State *L, const char *name, int64_t ms) {
-	lua_pushnumber(L, (lua_Number)ms / 1000);
-	lua_setfield(L, -2, name);
-}
 
 /* Pushes on_event, or nothing.  [-0, +(0|1)] */
 static bool push_listener(lua_State *L, int client) {
@@ -39,14 +19,15 @@ static bool push_listener(lua_State *L, int client) {
 /* Begins an event's table.  [-0, +1] */
 static void begin(lua_State *L, const char *event, const struct op *o) {
 	lua_createtable(L, 0, 12);
-	set_string(L, "event", event);
+	fields_string(L, "event", event);
 	if (!o)
 		return;
-	set_span(L, "id", o->spec.id);
-	set_span(L, "client_request_id", o->spec.client_request_id);
+	fields_span(L, "id", o->spec.id);
+	fields_span(L, "client_request_id", o->spec.client_request_id);
 	if (o->deadline != NEVER) /* since its first request could go */
-		set_seconds(L, "elapsed",
-		            sys_now().mono - (o->deadline - o->spec.timeout));
+		fields_seconds(L, "elapsed",
+		               sys_now().mono -
+		                       (o->deadline - o->spec.timeout));
 }
 
 /* Calls the listener below the event's table.  What it raises waits for the
@@ -81,7 +62,7 @@ static void set_url(lua_State *L, struct span url) {
 	size_t n = 0;
 	while (n < url.n && url.p[n] != '?')
 		n++;
-	set_span(L, "url", (struct span){ url.p, n });
+	fields_span(L, "url", (struct span){ url.p, n });
 	for (rest = span_from(url, n); rest.n > 0; rest = span_from(rest, 1)) {
 		size_t end = 0;
 		if ((*rest.p != '?' && *rest.p != '&') ||
@@ -90,7 +71,7 @@ static void set_url(lua_State *L, struct span url) {
 		rest = span_from(rest, 1 + key.n);
 		while (end < rest.n && rest.p[end] != '&')
 			end++;
-		set_span(L, "api_version", (struct span){ rest.p, end });
+		fields_span(L, "api_version", (struct span){ rest.p, end });
 		return;
 	}
 }
@@ -165,11 +146,11 @@ void event_request(lua_State *L, int client, struct job *job,
 	if (!push_listener(L, client))
 		return;
 	begin(L, o ? "request" : "token", o);
-	set_string(L, "method", http_method_name(q->method));
+	fields_string(L, "method", http_method_name(q->method));
 	set_url(L, buf_span(&q->url));
-	set_string(L, "phase", o ? phase(o) : phase_name(PHASE_TOKEN));
+	fields_string(L, "phase", o ? phase(o) : phase_name(PHASE_TOKEN));
 	if (o)
-		set_integer(L, "attempt", o->tries + 1);
+		fields_integer(L, "attempt", o->tries + 1);
 	if (job) {
 		push_poller(L, client, job);
 		lua_insert(L, -3);
@@ -186,18 +167,20 @@ void event_response(lua_State *L, int client, int poller, const struct op *o,
 	if (!push_listener(L, client))
 		return;
 	begin(L, o ? "response" : "token", o);
-	set_string(L, "phase", o ? phase(o) : phase_name(PHASE_TOKEN));
-	set_string(L, "method", http_method_name(transfer_request(t)->method));
+	fields_string(L, "phase", o ? phase(o) : phase_name(PHASE_TOKEN));
+	fields_string(L, "method",
+	              http_method_name(transfer_request(t)->method));
 	set_url(L, buf_span(&transfer_request(t)->url));
 	if (r->error == NET_OK) {
-		set_integer(L, "status", r->status);
+		fields_integer(L, "status", r->status);
 		set_headers(L, r);
-		set_span(L, "request_id", reply_header(r, "x-ms-request-id"));
-		set_span(L, "correlation_id",
-		         reply_header(r, "x-ms-correlation-request-id"));
+		fields_span(L, "request_id",
+		            reply_header(r, "x-ms-request-id"));
+		fields_span(L, "correlation_id",
+		            reply_header(r, "x-ms-correlation-request-id"));
 	} else {
-		set_string(L, "error", net_error_text(r->error));
-		set_span(L, "detail", buf_span(&r->note));
+		fields_string(L, "error", net_error_text(r->error));
+		fields_span(L, "detail", buf_span(&r->note));
 	}
 	tell(L, client, poller);
 }
@@ -210,19 +193,18 @@ void event_after(lua_State *L, int client, int poller, const struct op *o,
 	if (!push_listener(L, client))
 		return;
 	begin(L, retry ? "retry" : "poll", o);
-	set_string(L, "phase", phase(o));
-	set_seconds(L, "wait", o->not_before - now.mono);
-	set_seconds(L, "remaining", o->deadline - now.mono);
-	set_integer(L, "attempt", o->tries + 1);
-	set_integer(L, "polls", o->polls);
-	set_span(L, "status", buf_span(&o->word));
+	fields_string(L, "phase", phase(o));
+	fields_seconds(L, "wait", o->not_before - now.mono);
+	fields_seconds(L, "remaining", o->deadline - now.mono);
+	fields_integer(L, "attempt", o->tries + 1);
+	fields_integer(L, "polls", o->polls);
+	fields_span(L, "status", buf_span(&o->word));
 	if (retry)
-		set_span(L, "reason", buf_span(&o->fail.message));
+		fields_span(L, "reason", buf_span(&o->fail.message));
 	if (o->percent >= 0)
-		set_integer(L, "percent_complete", o->percent);
+		fields_integer(L, "percent_complete", o->percent);
 	if (o->untrusted) {
-		lua_pushboolean(L, 1);
-		lua_setfield(L, -2, "untrusted_poll_url");
+		fields_boolean(L, "untrusted_poll_url", 1);
 	}
 	tell(L, client, poller);
 }
@@ -232,14 +214,13 @@ void event_end(lua_State *L, int client, struct job *job) {
 	if (!push_listener(L, client))
 		return;
 	begin(L, "end", o);
-	lua_pushboolean(L, o->end == OP_DONE);
-	lua_setfield(L, -2, "ok");
+	fields_boolean(L, "ok", o->end == OP_DONE);
 	if (o->end == OP_FAIL) {
-		set_string(L, "kind", fail_kind_name(o->fail.kind));
-		set_span(L, "message", buf_span(&o->fail.message));
+		fields_string(L, "kind", fail_kind_name(o->fail.kind));
+		fields_span(L, "message", buf_span(&o->fail.message));
 	}
-	set_span(L, "status", buf_span(&o->word));
-	set_integer(L, "polls", o->polls);
+	fields_span(L, "status", buf_span(&o->word));
+	fields_integer(L, "polls", o->polls);
 	push_poller(L, client, job);
 	lua_insert(L, -3);
 	tell(L, client, lua_absindex(L, -3));

@@ -3,25 +3,15 @@
 
 #include <lauxlib.h>
 
+#include "fields.h"
 #include "passport.h"
 #include "sys.h"
-
-static void set_span(lua_State *L, const char *name, struct span s) {
-	if (s.n == 0)
-		return;
-	lua_pushlstring(L, s.p, s.n);
-	lua_setfield(L, -2, name);
-}
-
-static void set_string(lua_State *L, const char *name, const char *s) {
-	set_span(L, name, span_of(s));
-}
 
 /* [-0, +1] the metatable is set, kind and message are there */
 static void begin(lua_State *L, enum fail_kind kind, struct span message) {
 	lua_createtable(L, 0, 12);
 	luaL_setmetatable(L, ERROR_TYPE);
-	set_string(L, "kind", fail_kind_name(kind));
+	fields_string(L, "kind", fail_kind_name(kind));
 	lua_pushlstring(L, message.p ? message.p : "", message.n);
 	lua_setfield(L, -2, "message");
 }
@@ -77,12 +67,11 @@ static void set_details(lua_State *L, int body) {
 
 /* What an operation that is not over, or failed, says of itself. */
 static void set_common(lua_State *L, int idx, const struct op *o) {
-	set_span(L, "id", o->spec.id);
-	set_span(L, "client_request_id", o->spec.client_request_id);
+	fields_span(L, "id", o->spec.id);
+	fields_span(L, "client_request_id", o->spec.client_request_id);
 	set_elapsed(L, o);
 	if (o->untrusted) {
-		lua_pushboolean(L, 1);
-		lua_setfield(L, -2, "untrusted_poll_url");
+		fields_boolean(L, "untrusted_poll_url", 1);
 	}
 	if (op_unknown(o)) {
 		passport_push(L, idx);
@@ -96,17 +85,15 @@ void lerror_push(lua_State *L, int idx) {
 	idx = lua_absindex(L, idx);
 	lua_getiuservalue(L, idx, PUV_BODY);
 	begin(L, f->kind, buf_span(&f->message));
-	set_span(L, "code", buf_span(&f->code));
-	set_span(L, "target", buf_span(&f->target));
-	set_span(L, "request_id", buf_span(&f->request_id));
-	set_span(L, "correlation_id", buf_span(&f->correlation_id));
-	set_string(L, "phase", phase_name(f->phase));
-	set_string(L, "hint", f->hint);
-	lua_pushboolean(L, f->retryable);
-	lua_setfield(L, -2, "retryable");
+	fields_span(L, "code", buf_span(&f->code));
+	fields_span(L, "target", buf_span(&f->target));
+	fields_span(L, "request_id", buf_span(&f->request_id));
+	fields_span(L, "correlation_id", buf_span(&f->correlation_id));
+	fields_string(L, "phase", phase_name(f->phase));
+	fields_string(L, "hint", f->hint);
+	fields_boolean(L, "retryable", f->retryable);
 	if (f->http_status > 0) {
-		lua_pushinteger(L, f->http_status);
-		lua_setfield(L, -2, "http_status");
+		fields_integer(L, "http_status", f->http_status);
 	}
 	if (f->retry_after > 0) {
 		lua_pushnumber(L, (lua_Number)f->retry_after / 1000);
@@ -125,18 +112,16 @@ void lerror_push_timeout(lua_State *L, int idx) {
 	begin(L, FAIL_TIMEOUT,
 	      SPAN("still running: the wait's time is up, the "
 	           "operation goes on"));
-	lua_pushboolean(L, 1);
-	lua_setfield(L, -2, "retryable");
-	set_string(L, "phase", phase_name(op_phase(o)));
-	set_span(L, "request_id", buf_span(&o->request_id));
-	set_span(L, "correlation_id", buf_span(&o->correlation_id));
+	fields_boolean(L, "retryable", 1);
+	fields_string(L, "phase", phase_name(op_phase(o)));
+	fields_span(L, "request_id", buf_span(&o->request_id));
+	fields_span(L, "correlation_id", buf_span(&o->correlation_id));
 	set_common(L, idx, o);
 }
 
 void lerror_push_plain(lua_State *L, enum fail_kind kind, const char *message) {
 	begin(L, kind, span_of(message));
-	lua_pushboolean(L, 0);
-	lua_setfield(L, -2, "retryable");
+	fields_boolean(L, "retryable", 0);
 }
 
 /* "kind: message; hint (request id ...)" */

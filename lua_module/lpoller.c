@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 
+#include "fields.h"
 #include "lerror.h"
 #include "passport.h"
 #include "sys.h"
@@ -140,8 +141,7 @@ static void push_connection(lua_State *L, int idx, const struct op *o) {
 /* { changed, before, after }  [-0, +1] */
 static void push_ensured(lua_State *L, int idx, const struct op *o) {
 	lua_createtable(L, 0, 3);
-	lua_pushboolean(L, o->changed);
-	lua_setfield(L, -2, "changed");
+	fields_boolean(L, "changed", o->changed);
 	lua_getiuservalue(L, idx, PUV_BEFORE);
 	lua_setfield(L, -2, "before");
 	if (o->changed)
@@ -252,18 +252,6 @@ static int l_result(lua_State *L) {
 	return lpoller_push_outcome(L, 1);
 }
 
-static void set_number(lua_State *L, const char *name, lua_Number n) {
-	lua_pushnumber(L, n);
-	lua_setfield(L, -2, name);
-}
-
-static void set_text(lua_State *L, const char *name, struct span s) {
-	if (s.n == 0)
-		return;
-	lua_pushlstring(L, s.p, s.n);
-	lua_setfield(L, -2, name);
-}
-
 static int l_progress(lua_State *L) {
 	struct op *o = &poller_at(L, 1)->job.op;
 	struct now now = sys_now();
@@ -273,25 +261,21 @@ static int l_progress(lua_State *L) {
 	for (int i = 0; i < PHASE_COUNT; i++)
 		spent += o->spent[i];
 	lua_createtable(L, 0, 10);
-	set_text(L, "phase", span_of(phase_name(op_phase(o))));
-	set_text(L, "status", buf_span(&o->word));
-	set_text(L, "request_id", buf_span(&o->request_id));
-	set_text(L, "correlation_id", buf_span(&o->correlation_id));
-	set_text(L, "client_request_id", o->spec.client_request_id);
-	lua_pushinteger(L, o->polls);
-	lua_setfield(L, -2, "polls");
-	lua_pushinteger(L, o->tries);
-	lua_setfield(L, -2, "retries");
-	set_number(L, "elapsed", (lua_Number)spent / 1000);
+	fields_span(L, "phase", span_of(phase_name(op_phase(o))));
+	fields_span(L, "status", buf_span(&o->word));
+	fields_span(L, "request_id", buf_span(&o->request_id));
+	fields_span(L, "correlation_id", buf_span(&o->correlation_id));
+	fields_span(L, "client_request_id", o->spec.client_request_id);
+	fields_integer(L, "polls", o->polls);
+	fields_integer(L, "retries", o->tries);
+	fields_seconds(L, "elapsed", spent);
 	if (o->percent >= 0)
-		set_number(L, "percent_complete", o->percent);
+		fields_integer(L, "percent_complete", o->percent);
 	if (o->untrusted) {
-		lua_pushboolean(L, 1);
-		lua_setfield(L, -2, "untrusted_poll_url");
+		fields_boolean(L, "untrusted_poll_url", 1);
 	}
 	if (!poller_ended(poller_at(L, 1)) && o->not_before > now.mono)
-		set_number(L, "next_wait",
-		           (lua_Number)(o->not_before - now.mono) / 1000);
+		fields_seconds(L, "next_wait", o->not_before - now.mono);
 	return 1;
 }
 

@@ -8,6 +8,7 @@
 
 #include "core/arm.h"
 #include "enums.h"
+#include "fields.h"
 
 enum {
 	MAX_HEADER = 1024,
@@ -618,13 +619,6 @@ void options_resume(lua_State *L, int idx, const struct op_defaults *d,
 		milliseconds(L, idx, "poll_interval", d->poll_interval);
 }
 
-static void set_field(lua_State *L, const char *name, struct span value) {
-	if (!value.p)
-		return;
-	lua_pushlstring(L, value.p, value.n);
-	lua_setfield(L, -2, name);
-}
-
 /* From 2022-10-01 on the member is called actionsRequired. */
 static const char *action_name(struct span api_version) {
 	return api_version.n >= 10 &&
@@ -637,9 +631,9 @@ void options_push_body(lua_State *L, const struct op_spec *spec) {
 	lua_createtable(L, 0, 1);
 	lua_createtable(L, 0, 1);
 	lua_createtable(L, 0, 3);
-	set_field(L, "status", spec->status);
-	set_field(L, "description", spec->description);
-	set_field(L, action_name(spec->api_version), spec->action_required);
+	fields_given(L, "status", spec->status);
+	fields_given(L, "description", spec->description);
+	fields_given(L, action_name(spec->api_version), spec->action_required);
 	lua_setfield(L, -2, "privateLinkServiceConnectionState");
 	lua_setfield(L, -2, "properties");
 }

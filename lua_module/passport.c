@@ -5,6 +5,7 @@
 
 #include "core/arm.h"
 #include "enums.h"
+#include "fields.h"
 #include "json.h"
 
 enum { VERSION = 1 };
@@ -17,13 +18,6 @@ static const char *const sources[] = { [POLL_RESOURCE] = "resource",
 	                               [POLL_ASYNC] = "azure-asyncoperation",
 	                               [POLL_BOTH] = "both" };
 
-static void set_span(lua_State *L, const char *name, struct span s) {
-	if (!s.p)
-		return;
-	lua_pushlstring(L, s.p, s.n);
-	lua_setfield(L, -2, name);
-}
-
 void passport_push(lua_State *L, int idx) {
 	struct poller *p = poller_at(L, idx);
 	const struct op *o = &p->job.op;
@@ -31,22 +25,20 @@ void passport_push(lua_State *L, int idx) {
 	lua_getiuservalue(L, -1, CUV_CODEC);
 	lua_remove(L, -2);
 	lua_createtable(L, 0, 14);
-	lua_pushinteger(L, VERSION);
-	lua_setfield(L, -2, "azpec");
-	set_span(L, "operation", span_of(operations[o->spec.kind]));
-	set_span(L, "endpoint", p->client->defaults.endpoint);
-	set_span(L, "id", o->spec.id);
-	set_span(L, "api_version", o->spec.api_version);
-	set_span(L, "status", o->spec.status);
-	set_span(L, "description", o->spec.description);
-	set_span(L, "action_required", o->spec.action_required);
-	set_span(L, "if_match", o->spec.if_match);
-	set_span(L, "client_request_id", o->spec.client_request_id);
-	set_span(L, "poll", span_of(sources[o->poll.source]));
+	fields_integer(L, "azpec", VERSION);
+	fields_given(L, "operation", span_of(operations[o->spec.kind]));
+	fields_given(L, "endpoint", p->client->defaults.endpoint);
+	fields_given(L, "id", o->spec.id);
+	fields_given(L, "api_version", o->spec.api_version);
+	fields_given(L, "status", o->spec.status);
+	fields_given(L, "description", o->spec.description);
+	fields_given(L, "action_required", o->spec.action_required);
+	fields_given(L, "if_match", o->spec.if_match);
+	fields_given(L, "client_request_id", o->spec.client_request_id);
+	fields_given(L, "poll", span_of(sources[o->poll.source]));
 	if (o->poll.source != POLL_RESOURCE)
-		set_span(L, "poll_url", buf_span(&o->poll.url));
-	lua_pushboolean(L, o->changed);
-	lua_setfield(L, -2, "changed");
+		fields_given(L, "poll_url", buf_span(&o->poll.url));
+	fields_boolean(L, "changed", o->changed);
 	json_encode(L, lua_absindex(L, -2));
 	lua_remove(L, -2); /* the codec */
 }

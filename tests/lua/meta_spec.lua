@@ -462,7 +462,7 @@ end)
 -- The names that a source file gives to fields.
 local function set_names(text)
   local names = {}
-  for call in text:gmatch "set_[%l]+(%b())" do
+  for call in text:gmatch "%l+_%l+(%b())" do
     local name = call:match '^%(L,%s*"([%w_]+)"'
     if name then names[name] = true end
   end
