@@ -64,8 +64,8 @@ local groups = {
   { name = "unit", glob = "tests/unit/*.c", command = function (file)
       return tool.unit .. file:gsub("^tests/(.*)%.c$", build .. "/%1")
     end },
-  { name = "lua", glob = "tests/lua/*_spec.lua", command = busted },
-  { name = "loopback", glob = "tests/loopback/*_spec.lua", command = busted },
+  { name = "lua", glob = "tests/lua/*_spec.lua", command = busted, clocked = true },
+  { name = "loopback", glob = "tests/loopback/*_spec.lua", command = busted, clocked = true },
   { name = "packaging", glob = "tests/packaging.sh", command = "bash %s", on_request = true },
 }
 
@@ -95,7 +95,7 @@ local function judge(output)
   return n, planned, shown
 end
 
-local function run(file, command)
+local function attempt(file, command)
   -- Through a file: a pipe would stay open as long as anything the program
   -- left behind.
   local log = os.tmpname()
@@ -118,7 +118,18 @@ local function run(file, command)
   if broken then
     n.failed = n.failed + 1
     shown = { "  not ok: " .. broken }
-    for i = math.max(1, #output - 150), #output do shown[#shown + 1] = "  " .. output[i] end
+    for k = math.max(1, #output - 150), #output do shown[#shown + 1] = "  " .. output[k] end
+  end
+  return n, ran, shown
+end
+
+-- Clocks of a shared machine may stop for a while: a file of `clocked` tests
+-- that fails is shown, and tried once more; what that says counts.
+local function run(file, command, clocked)
+  local n, ran, shown = attempt(file, command)
+  if n.failed > 0 and clocked then
+    print(("again  %s (%d)\n%s"):format(file, ran, table.concat(shown, "\n")))
+    n, ran, shown = attempt(file, command)
   end
   print(("%-6s %s (%d)"):format(n.failed == 0 and "ok" or "not ok", file, ran))
   if #shown > 0 then print(table.concat(shown, "\n")) end
@@ -132,7 +143,7 @@ for _, group in ipairs(groups) do
     for _, w in ipairs(wanted) do asked = asked or w == group.name or w == file end
     if asked then
       local command = group.command
-      run(file, type(command) == "string" and command or command(file))
+      run(file, type(command) == "string" and command or command(file), group.clocked)
     end
   end
 end
