@@ -67,7 +67,7 @@ local function path_of(url)
   return url and (url:gsub("^%a[%w+.-]*://[^/]*", ""))
 end
 
-local function placeholders(request, answer)
+local function insertions(request, answer)
   local location = reply.get(answer, "Location") or reply.get(answer, "Azure-AsyncOperation")
   return { origin = request.origin, host = request.host, target = request.target, path = request.path,
     location = location, location_path = path_of(location) }
@@ -146,7 +146,7 @@ local function change_body(answer, members, names)
 end
 
 local function change(answer, action, request, now)
-  local names = placeholders(request, answer)
+  local names = insertions(request, answer)
   if action.location then move(answer, action.location, names) end
   if action.retry_after then change_retry_after(answer, action.retry_after, now) end
   for _, name in ipairs(action.remove_headers or {}) do reply.remove(answer, name) end
