@@ -109,7 +109,16 @@ static bool allowed(struct span name) {
 	return false;
 }
 
-static void set_headers(lua_State *L, const struct reply *r) {
+/* A reply's text without our token, should it echo it; good until the next. */
+static struct span shown(struct lclient *c, struct span s) {
+	struct span token = buf_span(&c->core.signin.token);
+	buf_clear(&c->id); /* scratch */
+	fail_redact(&c->id, s, (struct secrets){ &token, 1 }, c->id.max);
+	return buf_span(&c->id);
+}
+
+static void set_headers(lua_State *L, struct lclient *c,
+                        const struct reply *r) {
 	size_t at = 0;
 	lua_createtable(L, 0, 8);
 	while (at < r->head.n) {
@@ -127,8 +136,8 @@ static void set_headers(lua_State *L, const struct reply *r) {
 			               ? (char)(name.p[i] + 32)
 			               : name.p[i];
 		luaL_pushresultsize(&b, name.n);
-		line = span_trim(span_from(line, name.n + 1));
-		lua_pushlstring(L, line.p, line.n);
+		line = shown(c, span_trim(span_from(line, name.n + 1)));
+		lua_pushlstring(L, line.p ? line.p : "", line.n);
 		lua_rawset(L, -3);
 	}
 	lua_setfield(L, -2, "headers");
@@ -164,6 +173,7 @@ void event_request(lua_State *L, int client, struct job *job,
 void event_response(lua_State *L, int client, int poller, const struct op *o,
                     const struct transfer *t) {
 	const struct reply *r = transfer_reply(t);
+	struct lclient *c = client_at(L, client);
 	if (!push_listener(L, client))
 		return;
 	begin(L, o ? "response" : "token", o);
@@ -173,11 +183,13 @@ void event_response(lua_State *L, int client, int poller, const struct op *o,
 	set_url(L, buf_span(&transfer_request(t)->url));
 	if (r->error == NET_OK) {
 		fields_integer(L, "status", r->status);
-		set_headers(L, r);
+		set_headers(L, c, r);
 		fields_span(L, "request_id",
-		            reply_header(r, "x-ms-request-id"));
-		fields_span(L, "correlation_id",
-		            reply_header(r, "x-ms-correlation-request-id"));
+		            shown(c, reply_header(r, "x-ms-request-id")));
+		fields_span(
+			L, "correlation_id",
+			shown(c,
+		              reply_header(r, "x-ms-correlation-request-id")));
 	} else {
 		fields_string(L, "error", net_error_text(r->error));
 		fields_span(L, "detail", buf_span(&r->note));

@@ -207,13 +207,13 @@ static void note(struct op *o, const struct reply *r, const struct facts *f) {
 	struct span correlation =
 		reply_header(r, "x-ms-correlation-request-id");
 	if (id.n > 0)
-		buf_set(&o->request_id, id);
+		opfail_note(o, &o->request_id, id);
 	if (correlation.n > 0)
-		buf_set(&o->correlation_id, correlation);
+		opfail_note(o, &o->correlation_id, correlation);
 	if (f->status.n > 0)
-		buf_set(&o->word, f->status);
+		opfail_note(o, &o->word, f->status);
 	else if (f->provisioning_state.n > 0)
-		buf_set(&o->word, f->provisioning_state);
+		opfail_note(o, &o->word, f->provisioning_state);
 	if (f->percent >= 0)
 		o->percent = f->percent;
 }

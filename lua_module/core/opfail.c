@@ -8,7 +8,7 @@ static void add_foreign(struct op *o, struct span text) {
 	fail_add_without(&o->fail, text, (struct secrets){ &secret, 1 });
 }
 
-static void set_foreign(struct op *o, struct buf *out, struct span text) {
+void opfail_note(struct op *o, struct buf *out, struct span text) {
 	const struct buf *token = o->cfg->token;
 	struct span secret = token ? buf_span(token) : NO_SPAN;
 	buf_clear(out);
@@ -84,8 +84,8 @@ static void describe_body(struct op *o, const struct reply *r,
 	struct span code = reply_header(r, "x-ms-error-code");
 	if (f->code.n > 0)
 		code = f->code;
-	set_foreign(o, &o->fail.code, code);
-	set_foreign(o, &o->fail.target, f->target);
+	opfail_note(o, &o->fail.code, code);
+	opfail_note(o, &o->fail.target, f->target);
 	if (code.n > 0) {
 		add_foreign(o, code);
 		buf_adds(m, ": ");

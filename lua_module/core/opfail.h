@@ -19,6 +19,8 @@ void opfail_operation(struct op *o, const struct reply *r,
                       struct now now);
 /* Ends a list: its next page lies where it may not be asked for. */
 void opfail_next(struct op *o);
+/* Sets out to text of the service's, without our token should it echo it. */
+void opfail_note(struct op *o, struct buf *out, struct span text);
 /* A URL without what may be a secret in it. */
 struct span opfail_without_query(struct span url);
 

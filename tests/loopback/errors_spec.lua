@@ -127,6 +127,17 @@ describe("the shapes of errors", function ()
     local value, err = get(refusal('{"error":{"code":"C","message":"token \'' .. t.canary .. '\' is malformed"}}'))
     t.fails("service", "^C: token .* is malformed %(HTTP 400%)$", value, err)
   end)
+
+  it("nor one that it puts where its ids, its code and its target stand", function ()
+    local body = ('{"error":{"code":"%s","target":"%s","message":"m"}}'):format(t.canary, t.canary)
+    local ids = { "x-ms-request-id: " .. t.canary, "x-ms-correlation-request-id: " .. t.canary }
+    local value, err = get(refusal(body, ids))
+    t.fails("service", "<redacted>: m (HTTP 400)", value, err)
+    assert.equal("<redacted>", err.code)
+    assert.equal("<redacted>", err.target)
+    assert.equal("<redacted>", err.request_id)
+    assert.equal("<redacted>", err.correlation_id)
+  end)
 end)
 
 describe("the statuses", function ()
