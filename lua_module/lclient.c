@@ -311,7 +311,7 @@ struct span client_text(lua_State *L, struct lclient *c) {
 	return s;
 }
 
-/* For close, __gc and __close alike; any number of times. */
+/* For close and __close, and the first half of __gc; any number of times. */
 static int l_close(lua_State *L) {
 	struct lclient *c = client_at(L, 1);
 	bool forked = c->pid != (int)getpid();
@@ -400,7 +400,7 @@ static const struct call list_accounts = {
 	"/providers/Microsoft.Batch/batchAccounts"
 };
 
-/* The PATCH's text, which replaces nothing.  [-0, +1] */
+/* The PATCH's text, anchored at the top.  [-0, +1] */
 static struct span push_body(lua_State *L, int client,
                              const struct op_spec *spec) {
 	struct span s;
