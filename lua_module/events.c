@@ -117,6 +117,11 @@ static struct span shown(struct lclient *c, struct span s) {
 	return buf_span(&c->id);
 }
 
+static void set_id(lua_State *L, const char *name, struct lclient *c,
+                   const struct reply *r, const char *header) {
+	fields_span(L, name, shown(c, reply_header(r, header)));
+}
+
 static void set_headers(lua_State *L, struct lclient *c,
                         const struct reply *r) {
 	size_t at = 0;
@@ -184,12 +189,9 @@ void event_response(lua_State *L, int client, int poller, const struct op *o,
 	if (r->error == NET_OK) {
 		fields_integer(L, "status", r->status);
 		set_headers(L, c, r);
-		fields_span(L, "request_id",
-		            shown(c, reply_header(r, "x-ms-request-id")));
-		fields_span(
-			L, "correlation_id",
-			shown(c,
-		              reply_header(r, "x-ms-correlation-request-id")));
+		set_id(L, "request_id", c, r, "x-ms-request-id");
+		set_id(L, "correlation_id", c, r,
+		       "x-ms-correlation-request-id");
 	} else {
 		fields_string(L, "error", net_error_text(r->error));
 		fields_span(L, "detail", buf_span(&r->note));
