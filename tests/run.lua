@@ -1,4 +1,4 @@
--- run.lua [--under=asan|valgrind] [unit|lua|loopback|packaging|FILE ...]
+-- run.lua [--under=asan|valgrind] [unit|lua|scripts|loopback|packaging|FILE ...]
 --
 -- Runs every test program, adds up what they say (TAP), shows what failed, and
 -- ends with the line "N passed, N failed[, N skipped]".  A program that
@@ -65,6 +65,7 @@ local groups = {
       return tool.unit .. file:gsub("^tests/(.*)%.c$", build .. "/%1")
     end },
   { name = "lua", glob = "tests/lua/*_spec.lua", command = busted, clocked = true },
+  { name = "scripts", glob = "tests/scripts/*_spec.lua", command = busted },
   { name = "loopback", glob = "tests/loopback/*_spec.lua", command = busted, clocked = true },
   { name = "packaging", glob = "tests/packaging.sh", command = "bash %s", on_request = true },
 }
