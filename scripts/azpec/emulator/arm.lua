@@ -4,7 +4,7 @@
 local clock = require "azpec.emulator.clock"
 local connection = require "azpec.emulator.connection"
 local ids = require "azpec.emulator.ids"
-local json = require "azpec.emulator.json"
+local json = require "azpec.json"
 local reply = require "azpec.emulator.reply"
 local retryafter = require "azpec.emulator.retryafter"
 local text = require "azpec.emulator.text"

@@ -1,6 +1,6 @@
 -- Checks a table that a person wrote against a schema; the first fault is raised as a text that names the field.
 
-local json = require "azpec.emulator.json"
+local json = require "azpec.json"
 
 local check = {}
 

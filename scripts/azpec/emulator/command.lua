@@ -3,7 +3,7 @@
 local argparse = require "argparse"
 local app = require "azpec.emulator.app"
 local datafile = require "azpec.emulator.datafile"
-local json = require "azpec.emulator.json"
+local json = require "azpec.json"
 local log = require "azpec.emulator.log"
 local options = require "azpec.emulator.options"
 local retryafter = require "azpec.emulator.retryafter"

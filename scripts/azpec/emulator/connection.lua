@@ -1,7 +1,7 @@
 -- One private endpoint connection: how it looks on the wire, and what a PATCH asks of it.
 
 local clock = require "azpec.emulator.clock"
-local json = require "azpec.emulator.json"
+local json = require "azpec.json"
 
 local connection = {}
 

@@ -1,6 +1,6 @@
 -- The control endpoints of tests, under /_emulator/: faults, state, options, log and clock. No token; off by default.
 
-local json = require "azpec.emulator.json"
+local json = require "azpec.json"
 local options = require "azpec.emulator.options"
 local reply = require "azpec.emulator.reply"
 

@@ -1,6 +1,6 @@
 -- Reads a file that describes something: Lua (a table, or a chunk that returns one; no library) or JSON, by its name.
 
-local json = require "azpec.emulator.json"
+local json = require "azpec.json"
 
 local datafile = {}
 

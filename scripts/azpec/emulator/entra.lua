@@ -4,7 +4,7 @@
 local assertion = require "azpec.emulator.assertion"
 local device = require "azpec.emulator.device"
 local ids = require "azpec.emulator.ids"
-local json = require "azpec.emulator.json"
+local json = require "azpec.json"
 local reply = require "azpec.emulator.reply"
 local resources = require "azpec.emulator.resources"
 local text = require "azpec.emulator.text"

@@ -1,7 +1,7 @@
 -- Fault rules: which request meets which fault. A rule counts the requests that fit it; the first one due is applied.
 
 local check = require "azpec.emulator.check"
-local json = require "azpec.emulator.json"
+local json = require "azpec.json"
 
 local faults = {}
 faults.__index = faults

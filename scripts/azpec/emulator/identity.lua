@@ -2,7 +2,7 @@
 -- Azure Machine Learning, Cloud Shell and Service Fabric, each with its own rules.
 
 local ids = require "azpec.emulator.ids"
-local json = require "azpec.emulator.json"
+local json = require "azpec.json"
 local reply = require "azpec.emulator.reply"
 local resources = require "azpec.emulator.resources"
 local text = require "azpec.emulator.text"

@@ -2,7 +2,7 @@
 
 local bignum = require "openssl.bignum"
 local digest = require "openssl.digest"
-local json = require "azpec.emulator.json"
+local json = require "azpec.json"
 local pkey = require "openssl.pkey"
 local text = require "azpec.emulator.text"
 local x509 = require "openssl.x509"

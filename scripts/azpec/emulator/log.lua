@@ -1,7 +1,7 @@
 -- The log: one JSON object a line for each request, written before its answer goes out, and never a secret in it.
 
 local clock = require "azpec.emulator.clock"
-local json = require "azpec.emulator.json"
+local json = require "azpec.json"
 local reply = require "azpec.emulator.reply"
 
 local log = {}

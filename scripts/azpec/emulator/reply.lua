@@ -1,6 +1,6 @@
 -- An answer on its way out: {status, headers = {{name, value}, ...}, body, value}, and the services' error bodies.
 
-local json = require "azpec.emulator.json"
+local json = require "azpec.json"
 
 local reply = {}
 

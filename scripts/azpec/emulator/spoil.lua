@@ -1,6 +1,6 @@
 -- What a fault's action does to a request and its answer; how the bytes are maimed is left to wire.lua.
 
-local json = require "azpec.emulator.json"
+local json = require "azpec.json"
 local reply = require "azpec.emulator.reply"
 local retryafter = require "azpec.emulator.retryafter"
 local sleep = require "cqueues".sleep

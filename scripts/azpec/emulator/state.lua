@@ -2,7 +2,7 @@
 
 local check = require "azpec.emulator.check"
 local ids = require "azpec.emulator.ids"
-local json = require "azpec.emulator.json"
+local json = require "azpec.json"
 local jwt = require "azpec.emulator.jwt"
 local options = require "azpec.emulator.options"
 

@@ -1,7 +1,7 @@
 -- The tokens that were issued: for which audience, until when, with which claims. Opaque and random.
 
 local ids = require "azpec.emulator.ids"
-local json = require "azpec.emulator.json"
+local json = require "azpec.json"
 
 local tokens = {}
 tokens.__index = tokens
