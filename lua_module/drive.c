@@ -29,85 +29,91 @@ static void set_due(struct lclient *c, int64_t due) {
 	pollset_due(c->ps, due);
 }
 
-static void tell(struct poller *p) {
-	if (p->armed > 0 && !p->told) {
-		p->told = true;
-		p->client->news++;
+void drive_tell(struct waiting *w) {
+	if (w->armed > 0 && !w->told) {
+		w->told = true;
+		w->client->news++;
 	}
 }
 
-static void untell(struct poller *p) {
-	if (p->told)
-		p->client->news--;
-	p->told = false;
+static void untell(struct waiting *w) {
+	if (w->told)
+		w->client->news--;
+	w->told = false;
 }
 
-static void unlimit(struct poller *p) {
-	struct poller *next = p->limit_next;
-	if (p->limit == NEVER)
+static void unlimit(struct waiting *w) {
+	struct waiting *next = w->next;
+	if (w->limit == NEVER)
 		return;
-	p->limit = NEVER;
-	*(p->limit_prev ? &p->limit_prev->limit_next : &p->client->limited) =
-		next;
+	w->limit = NEVER;
+	*(w->prev ? &w->prev->next : &w->client->limited) = next;
 	if (next)
-		next->limit_prev = p->limit_prev;
-	p->limit_prev = p->limit_next = NULL;
+		next->prev = w->prev;
+	w->prev = w->next = NULL;
 }
 
-static void set_limit(struct poller *p, int64_t limit) {
-	struct lclient *c = p->client;
-	if (limit >= p->limit)
+static void set_limit(struct waiting *w, int64_t limit) {
+	struct lclient *c = w->client;
+	if (limit >= w->limit)
 		return;
-	unlimit(p);
-	p->limit = limit;
-	p->limit_next = c->limited;
+	unlimit(w);
+	w->limit = limit;
+	w->next = c->limited;
 	if (c->limited)
-		c->limited->limit_prev = p;
-	c->limited = p;
+		c->limited->prev = w;
+	c->limited = w;
 	c->limit = sooner(c->limit, limit);
 	set_due(c, sooner(c->due, c->limit));
 }
 
-void drive_arm(struct poller *p, int64_t limit) {
-	p->armed++;
-	p->client->armed++;
-	set_limit(p, limit);
-	if (poller_ended(p))
-		tell(p);
-	set_news(p->client);
+void drive_arm(struct waiting *w, int64_t limit) {
+	w->armed++;
+	w->client->armed++;
+	set_limit(w, limit);
+	if (w->over(w->of))
+		drive_tell(w);
+	set_news(w->client);
 }
 
 /* One descriptor wakes all who wait at it: each of them looks, and arms again
    with its own limit if it has to go on waiting. */
-void drive_disarm(struct poller *p) {
-	struct lclient *c = p->client;
-	if (p->armed == 0 || c->armed == 0)
+void drive_disarm(struct waiting *w) {
+	struct lclient *c = w->client;
+	if (w->armed == 0 || c->armed == 0)
 		return; /* a fork or the end of the client came between */
-	p->armed--;
+	w->armed--;
 	c->armed--;
-	if (p->armed == 0)
-		unlimit(p);
-	if (p->armed == 0 || !poller_ended(p))
-		untell(p);
+	if (w->armed == 0)
+		unlimit(w);
+	if (w->armed == 0 || !w->over(w->of))
+		untell(w);
 	if (c->open)
 		set_news(c);
 	else
 		client_let_go(c);
 }
 
+void drive_forget(struct waiting *w) {
+	w->armed = 0;
+	w->told = false;
+	w->limit = NEVER;
+	w->prev = w->next = NULL;
+}
+
 /* Those whose limit has passed are told, and the soonest other is noted. */
 static void check_limits(struct lclient *c, struct now now) {
-	struct poller *p, *next;
+	struct waiting *w, *next;
 	if (now.mono < c->limit)
 		return;
 	c->limit = NEVER;
-	for (p = c->limited; p; p = next) {
-		next = p->limit_next;
-		if (p->limit <= now.mono) {
-			unlimit(p);
-			tell(p);
+	for (w = c->limited; w; w = next) {
+		next = w->next;
+		if (w->limit <= now.mono) {
+			unlimit(w);
+			drive_tell(w);
 		} else {
-			c->limit = sooner(c->limit, p->limit);
+			c->limit = sooner(c->limit, w->limit);
 		}
 	}
 }
@@ -221,7 +227,7 @@ static void send(lua_State *L, int idx, struct lclient *c, struct job *job,
 static void job_ended(struct lclient *c, struct job *job) {
 	struct poller *p = (struct poller *)job;
 	client_abort(c, job);
-	tell(p);
+	drive_tell(&p->waiting);
 }
 
 /* Asks the core until it has nothing more to do; returns when to ask again. */
@@ -301,15 +307,10 @@ static int l_block(lua_State *L) {
 
 void drive_push_waiter(lua_State *L, int idx) {
 	idx = lua_absindex(L, idx);
-	if (lua_getiuservalue(L, idx, PUV_WAIT) != LUA_TNIL)
+	if (lua_getiuservalue(L, idx, CUV_WAIT) != LUA_TNIL)
 		return;
 	lua_pop(L, 1);
-	lua_getiuservalue(L, idx, PUV_CLIENT);
-	if (lua_getiuservalue(L, -1, CUV_WAIT) != LUA_TNIL) {
-		lua_remove(L, -2);
-		return;
-	}
-	lua_pop(L, 1);
+	lua_pushvalue(L, idx);
 	lua_pushcclosure(L, l_block, 1);
 }
 
@@ -317,25 +318,25 @@ void drive_push_waiter(lua_State *L, int idx) {
    by coroutine.close or with a coroutine that nobody resumes any more, takes
    it back. */
 struct wait {
-	struct poller *poller; /* anchored in the user value */
+	struct waiting *on; /* of the object in the user value */
 	int64_t limit;
 	bool armed;
 };
 
 static void unwait(struct wait *w) {
 	if (w->armed)
-		drive_disarm(w->poller);
+		drive_disarm(w->on);
 	w->armed = false;
 }
 
 /* A poller that was this call's alone ends with it. */
 static int l_unwait(lua_State *L) {
-	struct wait *w = luaL_checkudata(L, 1, GUARD_TYPE);
-	unwait(w);
-	if (w->poller->owned) {
-		lua_getiuservalue(L, 1, 1);
+	const struct poller *p;
+	unwait(luaL_checkudata(L, 1, GUARD_TYPE));
+	lua_getiuservalue(L, 1, 1);
+	p = luaL_testudata(L, -1, POLLER_TYPE);
+	if (p && p->owned)
 		poller_let_go(L, lua_gettop(L));
-	}
 	return 0;
 }
 
@@ -348,11 +349,11 @@ void drive_open(lua_State *L) {
 	lua_pop(L, 1);
 }
 
-static void push_wait(lua_State *L, int64_t limit) {
+static void push_guard(lua_State *L, struct waiting *on, int64_t limit) {
 	struct wait *w = lua_newuserdatauv(L, sizeof *w, 1);
+	*w = (struct wait){ on, limit, false };
 	luaL_setmetatable(L, GUARD_TYPE);
-	*w = (struct wait){ lua_touserdata(L, DRIVE_POLLER), limit, false };
-	lua_pushvalue(L, DRIVE_POLLER);
+	lua_pushvalue(L, DRIVE_OBJECT);
 	lua_setiuservalue(L, -2, 1);
 	lua_toclose(L, DRIVE_GUARD);
 }
@@ -361,19 +362,19 @@ static void push_wait(lua_State *L, int64_t limit) {
 static int drive(lua_State *L, int status, lua_KContext ctx) {
 	drive_end end = (drive_end)ctx;
 	struct wait *w = lua_touserdata(L, DRIVE_GUARD);
-	struct poller *p = w->poller;
+	struct waiting *on = w->on;
 	(void)status;
 	for (;;) {
 		lua_settop(L, DRIVE_TOP);
 		unwait(w);
-		if (!poller_ended(p)) {
-			lua_getiuservalue(L, DRIVE_POLLER, PUV_CLIENT);
+		if (!on->over(on->of)) {
+			lua_getiuservalue(L, DRIVE_OBJECT, UV_CLIENT);
 			drive_step(L, lua_gettop(L));
 			lua_settop(L, DRIVE_TOP);
 		}
-		if (poller_ended(p) || sys_now().mono >= w->limit)
-			return end(L, p);
-		drive_arm(p, w->limit);
+		if (on->over(on->of) || sys_now().mono >= w->limit)
+			return end(L);
+		drive_arm(on, w->limit);
 		w->armed = true;
 		lua_pushvalue(L, DRIVE_WAIT);
 		lua_pushvalue(L, DRIVE_PASSED);
@@ -381,8 +382,8 @@ static int drive(lua_State *L, int status, lua_KContext ctx) {
 	}
 }
 
-int drive_until(lua_State *L, int64_t limit, drive_end end) {
+int drive_until(lua_State *L, struct waiting *w, int64_t limit, drive_end end) {
 	lua_settop(L, DRIVE_CLOSE);
-	push_wait(L, limit);
+	push_guard(L, w, limit);
 	return drive(L, LUA_OK, (lua_KContext)end);
 }

@@ -1,7 +1,7 @@
 /*
- * drive.h -- moves a client's work, and waits for one operation of it.  The
- * one loop: blocking, yielding and a guest in an event loop differ only in
- * the waiter that it calls.
+ * drive.h -- moves a client's work, and waits for something of it: the end of
+ * an operation, the next of many.  The one loop: blocking, yielding and a guest
+ * in an event loop differ only in the waiter that it calls.
  */
 #ifndef AZPEC_DRIVE_H
 #define AZPEC_DRIVE_H
@@ -14,7 +14,7 @@ void drive_step(lua_State *L, int idx);
 
 /* The stack of a driven call; a waiter may yield between two turns. */
 enum {
-	DRIVE_POLLER = 1, /* the one waited for */
+	DRIVE_OBJECT = 1, /* what is waited for; its user value UV_CLIENT */
 	DRIVE_WAIT,       /* the waiter */
 	DRIVE_PASSED,     /* what the waiter is given */
 	DRIVE_CLOSE,      /* to be closed at the end, or nil */
@@ -22,18 +22,22 @@ enum {
 	DRIVE_TOP = DRIVE_GUARD
 };
 
-/* Called when the operation has ended, or its limit has passed. */
-typedef int (*drive_end)(lua_State *L, struct poller *p);
+/* Called when what was waited for is there, or the limit has passed. */
+typedef int (*drive_end)(lua_State *L);
 
-/* Waits for the poller, at most until limit (ms of the monotonic clock), then
-   returns what end returns.  The slots below DRIVE_GUARD are filled. */
-int drive_until(lua_State *L, int64_t limit, drive_end end);
+/* Waits, at most until limit (ms of the monotonic clock), then returns what
+   end returns.  The slots below DRIVE_GUARD are filled; w is the object's. */
+int drive_until(lua_State *L, struct waiting *w, int64_t limit, drive_end end);
 
-/* Pushes the waiter to use for the poller at idx.  [-0, +1] */
+/* Pushes the waiter to use for the client at idx.  [-0, +1] */
 void drive_push_waiter(lua_State *L, int idx);
 
 /* A call begins, and ends, to wait for it; each arm has its disarm. */
-void drive_arm(struct poller *p, int64_t limit);
-void drive_disarm(struct poller *p);
+void drive_arm(struct waiting *w, int64_t limit);
+void drive_disarm(struct waiting *w);
+/* Nobody waits for it in this process: it is a fork's child. */
+void drive_forget(struct waiting *w);
+/* It is there: whoever waits for it is woken. */
+void drive_tell(struct waiting *w);
 
 #endif

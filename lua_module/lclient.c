@@ -248,10 +248,8 @@ static void end_all(lua_State *L, int idx, struct lclient *c, bool forget,
 			client_abort(c, &p->job);
 		}
 		if (c->pid != (int)getpid()) { /* nobody waits here */
-			p->armed = 0;
-			p->guest = p->told = false;
-			p->limit = NEVER;
-			p->limit_prev = p->limit_next = NULL;
+			p->guest = false;
+			drive_forget(&p->waiting);
 		}
 		p->listed = p->listed && !forget;
 		lua_pop(L, 1);
@@ -558,18 +556,18 @@ static bool push_item(lua_State *L) {
 }
 
 /* A page has come: its items replace the last page's, which may go. */
-static int paged(lua_State *L, struct poller *p) {
-	if (p->job.op.end == OP_FAIL) {
-		lpoller_push_outcome(L, DRIVE_POLLER);
+static int paged(lua_State *L) {
+	if (poller_at(L, DRIVE_OBJECT)->job.op.end == OP_FAIL) {
+		lpoller_push_outcome(L, DRIVE_OBJECT);
 		return lua_error(L); /* the err table */
 	}
-	lua_getiuservalue(L, DRIVE_POLLER, PUV_RESULT);
+	lua_getiuservalue(L, DRIVE_OBJECT, PUV_RESULT);
 	lua_getfield(L, -1, "value");
 	lua_replace(L, lua_upvalueindex(LUV_ITEMS));
 	lua_pushinteger(L, 0);
 	lua_replace(L, lua_upvalueindex(LUV_AT));
 	lua_pushnil(L);
-	lua_setiuservalue(L, DRIVE_POLLER, PUV_RESULT);
+	lua_setiuservalue(L, DRIVE_OBJECT, PUV_RESULT);
 	if (push_item(L))
 		return 1;
 	lua_pushnil(L);
@@ -595,10 +593,10 @@ static int l_next(lua_State *L) {
 		}
 		client_resume(&p->client->core, &p->job);
 	}
-	drive_push_waiter(L, 1);
+	lpoller_push_waiter(L, 1);
 	lua_pushvalue(L, lua_upvalueindex(LUV_CLIENT));
 	lua_settop(L, DRIVE_CLOSE);
-	return drive_until(L, NEVER, paged);
+	return drive_until(L, &p->waiting, NEVER, paged);
 }
 
 static int iterate(lua_State *L, const struct call *call) {

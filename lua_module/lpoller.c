@@ -45,6 +45,10 @@ static void list(lua_State *L, int idx, struct poller *p) {
 	p->listed = true;
 }
 
+static bool ended(const void *poller) {
+	return poller_ended(poller);
+}
+
 struct poller *lpoller_new(lua_State *L, int idx, const struct op_spec *spec) {
 	struct lclient *c = client_open_at(L, idx);
 	struct op_spec s = *spec;
@@ -54,11 +58,12 @@ struct poller *lpoller_new(lua_State *L, int idx, const struct op_spec *spec) {
 	if (!s.client_request_id.p)
 		s.client_request_id = guid;
 	p = lua_newuserdatauv(L, sizeof *p, PUV_COUNT);
-	*p = (struct poller){ .client = c, .limit = NEVER };
+	*p = (struct poller){ .client = c };
+	p->waiting = (struct waiting){ c, ended, p, .limit = NEVER };
 	p->job.op.end = OP_WAIT;
 	luaL_setmetatable(L, POLLER_TYPE);
 	lua_pushvalue(L, idx);
-	lua_setiuservalue(L, -2, PUV_CLIENT);
+	lua_setiuservalue(L, -2, UV_CLIENT);
 	if (!op_init(&p->job.op, &c->core.cfg, &s))
 		luaL_error(L, "not enough memory");
 	list(L, idx, p);
@@ -72,7 +77,7 @@ struct poller *lpoller_new(lua_State *L, int idx, const struct op_spec *spec) {
 
 static void unguest(struct poller *p) {
 	if (p->guest)
-		drive_disarm(p);
+		drive_disarm(&p->waiting);
 	p->guest = false;
 }
 
@@ -100,7 +105,7 @@ static void collect(lua_State *L, int idx, struct poller *p) {
 	if (!p->listed)
 		return;
 	lpoller_drop(p);
-	lua_getiuservalue(L, idx, PUV_CLIENT);
+	lua_getiuservalue(L, idx, UV_CLIENT);
 	lua_getiuservalue(L, -1, CUV_POLLERS);
 	lua_pushnil(L);
 	lua_rawsetp(L, -2, &p->job);
@@ -192,18 +197,28 @@ int lpoller_push_outcome(lua_State *L, int idx) {
 
 /* ---- waiting ------------------------------------------------------------ */
 
-static int waited(lua_State *L, struct poller *p) {
-	if (poller_ended(p))
-		return lpoller_push_outcome(L, DRIVE_POLLER);
-	raise_kept(L, DRIVE_POLLER);
+static int waited(lua_State *L) {
+	if (poller_ended(poller_at(L, DRIVE_OBJECT)))
+		return lpoller_push_outcome(L, DRIVE_OBJECT);
+	raise_kept(L, DRIVE_OBJECT);
 	lua_pushnil(L);
-	lerror_push_timeout(L, DRIVE_POLLER);
+	lerror_push_timeout(L, DRIVE_OBJECT);
 	return 2;
+}
+
+void lpoller_push_waiter(lua_State *L, int idx) {
+	idx = lua_absindex(L, idx);
+	if (lua_getiuservalue(L, idx, PUV_WAIT) != LUA_TNIL)
+		return;
+	lua_pop(L, 1);
+	lua_getiuservalue(L, idx, UV_CLIENT);
+	drive_push_waiter(L, -1);
+	lua_remove(L, -2);
 }
 
 int lpoller_wait(lua_State *L, int closing, int64_t limit) {
 	int from = lua_gettop(L); /* where the poller is */
-	drive_push_waiter(L, from);
+	lpoller_push_waiter(L, from);
 	lua_pushvalue(L, from);
 	if (closing)
 		lua_pushvalue(L, closing);
@@ -215,7 +230,8 @@ int lpoller_wait(lua_State *L, int closing, int64_t limit) {
 	lua_settop(L, DRIVE_TOP);
 	if (closing)
 		lua_toclose(L, DRIVE_CLOSE);
-	return drive_until(L, limit, waited);
+	return drive_until(L, &poller_at(L, DRIVE_OBJECT)->waiting, limit,
+	                   waited);
 }
 
 static int l_wait(lua_State *L) {
@@ -309,7 +325,7 @@ static int l_step(lua_State *L) {
 	lua_settop(L, 1);
 	unguest(p);
 	if (p->client->open) {
-		lua_getiuservalue(L, 1, PUV_CLIENT);
+		lua_getiuservalue(L, 1, UV_CLIENT);
 		drive_step(L, 2);
 	}
 	lua_pushboolean(L, poller_ended(p));
@@ -320,8 +336,8 @@ static int l_pollfd(lua_State *L) {
 	struct poller *p = poller_at(L, 1);
 	if (!p->client->open)
 		return luaL_error(L, "attempt to use a closed client");
-	if (p->armed == 0) {
-		drive_arm(p, NEVER);
+	if (p->waiting.armed == 0) {
+		drive_arm(&p->waiting, NEVER);
 		p->guest = true;
 	}
 	lua_pushinteger(L, pollset_fd(p->client->ps));

@@ -11,6 +11,8 @@ struct poller *lpoller_new(lua_State *L, int idx, const struct op_spec *spec);
 /* Pushes what the blocking call returns for the ended poller at idx, and
    takes it off the client's list.  [-0, +(1|2)] */
 int lpoller_push_outcome(lua_State *L, int idx);
+/* Pushes the waiter to use for the poller at idx.  [-0, +1] */
+void lpoller_push_waiter(lua_State *L, int idx);
 /* Waits for the poller at the top of the stack as a blocking call does and
    returns its outcome; the slots of drive.h are set up here.  closing: index
    of a value to be closed at the end, or 0; limit: when to give up, ms of

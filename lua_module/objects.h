@@ -31,19 +31,34 @@ enum {
 	CUV_COUNT = CUV_POOL
 };
 
+/* The first user value of whatever belongs to a client. */
+enum { UV_CLIENT = 1 };
+
 /* User values of a poller. */
 enum {
-	PUV_CLIENT = 1,
-	PUV_WAIT,   /* this call's waiter, or nil */
-	PUV_RESULT, /* the connection, or the page */
-	PUV_BEFORE, /* ensure: as it was found */
-	PUV_BODY,   /* the service's error body */
-	PUV_ERROR,  /* the err table, once it was asked for */
+	PUV_WAIT = UV_CLIENT + 1, /* this call's waiter, or nil */
+	PUV_RESULT,               /* the connection, or the page */
+	PUV_BEFORE,               /* ensure: as it was found */
+	PUV_BODY,                 /* the service's error body */
+	PUV_ERROR,                /* the err table, once it was asked for */
 	PUV_RAISED, /* what on_event raised, until somebody is told */
 	PUV_COUNT = PUV_RAISED
 };
 
 struct poller;
+struct lclient;
+
+/* The calls that wait at the client's descriptor for one thing. */
+struct waiting {
+	struct lclient *client;
+	/* Is it there?  of: what all of this is about. */
+	bool (*over)(const void *of);
+	const void *of;
+	size_t armed;  /* calls that wait */
+	bool told;     /* counted in client->news */
+	int64_t limit; /* when the first of them gives up waiting; NEVER */
+	struct waiting *prev, *next; /* of those with a limit */
+};
 
 struct lclient {
 	struct mem mem;
@@ -57,11 +72,11 @@ struct lclient {
 	struct curlio_config io_config; /* strings anchored in CUV_ANCHOR */
 	struct request request;         /* scratch: the next one to be sent */
 	struct buf url, id;             /* scratch of options_op */
-	struct poller *limited;         /* waited for with a limit, see below */
+	struct waiting *limited;        /* those with a limit */
 	int64_t limit;                  /* the soonest of those limits */
 	int64_t due;  /* when the descriptor's timer is set to */
-	size_t armed; /* calls that wait for one of the pollers */
-	size_t news;  /* armed pollers with something to tell */
+	size_t armed; /* calls that wait */
+	size_t news;  /* waited for, and there */
 	int pid;      /* a fork's child is another client */
 	bool open;
 	bool busy; /* one of the host's functions is running */
@@ -70,14 +85,11 @@ struct lclient {
 struct poller {
 	struct job job; /* first: a job is found again as its poller */
 	struct lclient *client;
-	bool linked;   /* among the client's jobs */
-	bool listed;   /* among the client's pollers */
-	bool owned;    /* by the one call that waits for it */
-	bool guest;    /* pollfd() armed it, step() will disarm it */
-	size_t armed;  /* calls that wait for it */
-	bool told;     /* counted in client->news */
-	int64_t limit; /* when the first of them gives up waiting; NEVER */
-	struct poller *limit_prev, *limit_next;
+	bool linked;            /* among the client's jobs */
+	bool listed;            /* among the client's pollers */
+	bool owned;             /* by the one call that waits for it */
+	bool guest;             /* pollfd() armed it, step() will disarm it */
+	struct waiting waiting; /* for its end */
 };
 
 /* Ends a job's transfer, if one is on its way. */

@@ -21,7 +21,7 @@ static const char *const sources[] = { [POLL_RESOURCE] = "resource",
 void passport_push(lua_State *L, int idx) {
 	struct poller *p = poller_at(L, idx);
 	const struct op *o = &p->job.op;
-	lua_getiuservalue(L, idx, PUV_CLIENT);
+	lua_getiuservalue(L, idx, UV_CLIENT);
 	lua_getiuservalue(L, -1, CUV_CODEC);
 	lua_remove(L, -2);
 	lua_createtable(L, 0, 14);
