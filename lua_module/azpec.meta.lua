@@ -19,7 +19,8 @@
 --- * [Update], [Get], [Delete], [List]: "Private Endpoint Connection - Update" (Get, Delete, List By Batch Account),
 ---   Azure Batch Management REST API, api-version 2022-06-01.
 --- * [Link]: "Private Link Resource - Get" and "- List By Batch Account", same API.
---- * [Account]: "Batch Account - List" and "- List By Resource Group", same API.
+--- * [Account]: "Batch Account - Get", "- List" and "- List By Resource Group", same API.
+--- * [Permissions]: "Permissions - List For Resource", Azure Authorization REST API, api-version 2022-04-01.
 --- * [Names]: "Naming rules and restrictions for Azure resources", Azure Resource Manager documentation.
 --- * [Async]: "Asynchronous Operations", Azure Resource Manager Resource Provider Contract.
 --- * [Track]: "Track asynchronous Azure operations", Azure Resource Manager documentation.
@@ -242,6 +243,10 @@ azpec.PrivateEndpointConnectionProvisioningState = {
 
 ---@class (exact) azpec.ListOptions: azpec.AccountName, azpec.CallOptions
 ---@field maxresults? integer how many items a page holds at most, 1 to 1000000 [List]; default: as the service likes
+
+---@class (exact) azpec.GetAccountOptions: azpec.AccountName, azpec.CallOptions
+
+---@class (exact) azpec.ListPermissionsOptions: azpec.AccountName, azpec.CallOptions
 
 ---@class (exact) azpec.GetPrivateLinkResourceOptions: azpec.AccountName, azpec.CallOptions
 ---@field private_link_resource_name string the same characters as a connection's name [Link]
@@ -507,6 +512,12 @@ function Client:ensure(options) end
 ---@return azpec.Error? err
 function Client:get(options) end
 
+--- Reads a Batch account [Account].
+---@param options azpec.GetAccountOptions
+---@return azpec.Account? account
+---@return azpec.Error? err
+function Client:get_account(options) end
+
 --- Reads one private link resource of an account: what private endpoints can be made for [Link].
 ---@param options azpec.GetPrivateLinkResourceOptions
 ---@return azpec.PrivateLinkResource? resource
@@ -537,6 +548,16 @@ function Client:list_accounts(options) end
 ---@return nil
 ---@return azpec.Poller closing
 function Client:list_private_link_resources(options) end
+
+--- What the identity that signs in may do at an account, as `list` [Permissions]: an action is allowed when one of
+--- the permissions has it among its `actions` and not among its `notActions`.  Asked with an api-version of its own,
+--- whatever the client's is.
+---@param options azpec.ListPermissionsOptions
+---@return fun(poller: azpec.Poller): azpec.Permission? next
+---@return azpec.Poller poller
+---@return nil
+---@return azpec.Poller closing
+function Client:list_permissions(options) end
 
 --- As update, but returns at once and does no I/O: the first step sends.
 ---@param options azpec.UpdateOptions
@@ -692,6 +713,13 @@ function Poller:continuation_token() end
 ---@field type? string
 ---@field location? string
 ---@field properties? table
+
+--- What one role assignment allows [Permissions]; "*" in an action stands for any characters.
+---@class azpec.Permission
+---@field actions? string[]
+---@field notActions? string[]
+---@field dataActions? string[]
+---@field notDataActions? string[]
 
 --- What is left of each limit; absent: never heard of.
 ---@class azpec.RateLimits

@@ -382,20 +382,65 @@ struct lclient *client_open_at(lua_State *L, int idx) {
 /* The calls, by the names of the REST description's operations. */
 #define ONE (FOR_CONNECTION | FOR_CALL)
 #define MANY (FOR_LIST | FOR_CALL)
-static const struct call update = { OP_UPDATE, ONE | FOR_UPDATE | FOR_MATCH,
-	                            "" };
-static const struct call ensure = { OP_ENSURE, ONE | FOR_UPDATE | FOR_MATCH,
-	                            "" };
-static const struct call delete = { OP_DELETE, ONE | FOR_MATCH, "" };
-static const struct call get = { OP_GET, ONE, "" };
-static const struct call list = { OP_LIST, FOR_ACCOUNT | MANY,
-	                          "/privateEndpointConnections" };
-static const struct call get_link = { OP_GET, FOR_LINK | FOR_CALL, "" };
-static const struct call list_links = { OP_LIST, FOR_ACCOUNT | MANY,
-	                                "/privateLinkResources" };
+static const struct call update = {
+	.kind = OP_UPDATE,
+	.fields = ONE | FOR_UPDATE | FOR_MATCH,
+	.collection = "",
+};
+static const struct call ensure = {
+	.kind = OP_ENSURE,
+	.fields = ONE | FOR_UPDATE | FOR_MATCH,
+	.collection = "",
+};
+static const struct call delete = {
+	.kind = OP_DELETE,
+	.fields = ONE | FOR_MATCH,
+	.collection = "",
+};
+static const struct call get = {
+	.kind = OP_GET,
+	.fields = ONE,
+	.collection = "",
+};
+static const struct call list = {
+	.kind = OP_LIST,
+	.fields = FOR_ACCOUNT | MANY,
+	.collection = "/privateEndpointConnections",
+};
+#define NEEDS "the identity needs Microsoft.Batch/batchAccounts/"
+#define ON_ACCOUNT "read on the Batch account"
+static const struct call get_link = {
+	.kind = OP_GET,
+	.fields = FOR_LINK | FOR_CALL,
+	.collection = "",
+	.needs = NEEDS "privateLinkResources/" ON_ACCOUNT,
+};
+static const struct call list_links = {
+	.kind = OP_LIST,
+	.fields = FOR_ACCOUNT | MANY,
+	.collection = "/privateLinkResources",
+	.needs = NEEDS "privateLinkResources/" ON_ACCOUNT,
+};
+static const struct call get_account = {
+	.kind = OP_GET,
+	.fields = FOR_ACCOUNT | FOR_CALL,
+	.collection = "",
+	.needs = NEEDS ON_ACCOUNT,
+};
 static const struct call list_accounts = {
-	OP_LIST, FOR_GROUP | FOR_CALL,
-	"/providers/Microsoft.Batch/batchAccounts"
+	.kind = OP_LIST,
+	.fields = FOR_GROUP | FOR_CALL,
+	.collection = "/providers/Microsoft.Batch/batchAccounts",
+	.needs = NEEDS "read on the subscription or the resource group",
+};
+/* "Permissions - List For Resource", of Microsoft.Authorization. */
+static const struct call list_permissions = {
+	.kind = OP_LIST,
+	.fields = FOR_ACCOUNT | FOR_CALL,
+	.collection = "/providers/Microsoft.Authorization/permissions",
+	.needs = "the identity needs Microsoft.Authorization/permissions/"
+		 "read on the Batch account (the role Reader has it)",
+	.api_version = "2022-04-01",
 };
 
 /* The PATCH's text, anchored at the top.  [-0, +1] */
@@ -460,6 +505,10 @@ static int l_client_get(lua_State *L) {
 
 static int l_get_private_link_resource(lua_State *L) {
 	return run(L, &get_link);
+}
+
+static int l_get_account(lua_State *L) {
+	return run(L, &get_account);
 }
 
 static int l_begin_update(lua_State *L) {
@@ -619,6 +668,10 @@ static int l_list_private_link_resources(lua_State *L) {
 	return iterate(L, &list_links);
 }
 
+static int l_list_permissions(lua_State *L) {
+	return iterate(L, &list_permissions);
+}
+
 /* Of the resource group, or of the whole subscription without one. */
 static int l_list_accounts(lua_State *L) {
 	if (lua_isnoneornil(L, 2)) {
@@ -681,9 +734,11 @@ static const luaL_Reg methods[] = {
 	{ "delete", l_client_delete },
 	{ "ensure", l_client_ensure },
 	{ "get", l_client_get },
+	{ "get_account", l_get_account },
 	{ "get_private_link_resource", l_get_private_link_resource },
 	{ "list", l_list },
 	{ "list_accounts", l_list_accounts },
+	{ "list_permissions", l_list_permissions },
 	{ "list_private_link_resources", l_list_private_link_resources },
 	{ "begin_update", l_begin_update },
 	{ "begin_delete", l_begin_delete },

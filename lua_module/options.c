@@ -548,7 +548,9 @@ static void add_path(struct buf *url, const struct op_defaults *d,
 static void write_url(lua_State *L, int idx, const struct call *call,
                       const struct op_defaults *d, const struct arm_id *id,
                       struct buf *url) {
-	add_path(url, d, id, call->collection, d->api_version);
+	add_path(url, d, id, call->collection,
+	         call->api_version ? span_of(call->api_version)
+	                           : d->api_version);
 	if (options_push(L, idx, "maxresults") == LUA_TNUMBER) {
 		buf_adds(url, "&maxresults=");
 		buf_addint(url, lua_tointeger(L, -1));
@@ -592,6 +594,7 @@ void options_op(lua_State *L, int idx, const struct call *call,
 	if (call->fields & FOR_UPDATE)
 		read_asked(L, idx, spec);
 	spec->kind = call->kind;
+	spec->needs = call->needs;
 	spec->url = buf_span(url);
 	spec->id = buf_span(id);
 	spec->api_version = d->api_version;

@@ -43,8 +43,10 @@ enum {
 /* One call of the API: what it does, what it takes, where it goes. */
 struct call {
 	enum op_kind kind;
-	int fields;             /* FOR_... */
-	const char *collection; /* behind the named resource's path */
+	int fields;              /* FOR_... */
+	const char *collection;  /* behind the named resource's path */
+	const char *needs;       /* hint of a 403; NULL: by the operation */
+	const char *api_version; /* of another provider; NULL: the client's */
 };
 
 /* Raises unless idx is a table with fields of these calls only, each of the

@@ -29,6 +29,8 @@ static const char *hint_for(const struct op *o, int status) {
 		       "privateEndpointConnectionResults/read (or "
 		       "...ProxyResults/read); the operation goes on and can "
 		       "be resumed";
+	if (status == 403 && o->spec.needs)
+		return o->spec.needs;
 	if (status == 403)
 		return op_writes(o) && o->leg == LEG_WRITE
 		               ? "the identity needs Microsoft.Batch/"

@@ -34,6 +34,7 @@ struct op_spec {
 	struct span status, description, action_required; /* what it asks */
 	struct span if_match;
 	struct span client_request_id, traceparent;
+	const char *needs;     /* hint of a 403: static; NULL: by the kind */
 	int64_t timeout;       /* ms, for everything together */
 	int64_t poll_interval; /* ms; 0: the default */
 	uint32_t seed;         /* of the jitter */

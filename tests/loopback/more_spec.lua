@@ -40,6 +40,47 @@ describe("beside the connections", function ()
     assert.equal("ResourceGroupNotFound", err.code)
   end)
 
+  it("an account is read, or is not found; the hint of a 403 names the right to read it", function ()
+    local client = emulator:client()
+    local read = assert(client:get_account(account))
+    assert.equal("manyacct", read.name)
+    assert.equal("Microsoft.Batch/batchAccounts", read.type)
+    assert.equal(64, #read.properties.privateEndpointConnections)
+    assert.equal(read.id, assert(client:get_account { id = read.id }).id)
+    local none, err = client:get_account(t.merged(account, { account_name = "nowhere" }))
+    assert.is_nil(none)
+    assert.equal("not_found", err.kind)
+    emulator:faults { { match = { kind = "account" }, action = { status = 403 } } }
+    none, err = client:get_account(account)
+    assert.is_nil(none)
+    assert.equal("forbidden", err.kind)
+    assert.truthy(err.hint:find("Microsoft.Batch/batchAccounts/read", 1, true))
+  end)
+
+  it("the permissions at an account are listed, page by page, asked for with an api-version of their own", function ()
+    emulator:control("PUT", "state", t.merged(emulator:state(), { permissions = {
+      { actions = { "Microsoft.Batch/batchAccounts/*" }, not_actions = { "Microsoft.Batch/batchAccounts/delete" } },
+      { actions = { "*/read" } } } }))
+    emulator:set { page_size = 1 }
+    local client, found = emulator:client(), {}
+    for permission in client:list_permissions(account) do found[#found + 1] = permission end
+    assert.equal(2, #found)
+    assert.same({ "Microsoft.Batch/batchAccounts/*" }, found[1].actions)
+    assert.same({ "Microsoft.Batch/batchAccounts/delete" }, found[1].notActions)
+    assert.same({ "*/read" }, found[2].actions)
+    local log = emulator:log "permissions"
+    assert.equal(2, #log)
+    for _, entry in ipairs(log) do assert.equal("2022-04-01", entry.api_version) end
+  end)
+
+  it("a list of permissions that is refused raises, with the right that is missing", function ()
+    emulator:faults { { match = { kind = "permissions" }, action = { status = 403 } } }
+    local ok, err = pcall(function () for _ in emulator:client():list_permissions(account) do error "an item" end end)
+    assert.is_false(ok)
+    assert.equal("forbidden", err.kind)
+    assert.truthy(err.hint:find("Microsoft.Authorization/permissions/read", 1, true))
+  end)
+
   it("private link resources are listed, and read by name", function ()
     local client, first = emulator:client(), nil
     for resource in client:list_private_link_resources(account) do first = first or resource end

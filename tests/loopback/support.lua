@@ -268,11 +268,13 @@ emulator.__index = emulator
 
 -- The emulator for the tests of one file: `options` are those of its state, `more` goes onto its command line.
 function support.emulator(options, more)
-  local spec = support.write(support.new_path "state" .. ".json", cjson.encode(state(options)))
+  local given = state(options)
+  local spec = support.write(support.new_path "state" .. ".json", cjson.encode(given))
   local ca = support.new_path "ca" .. ".pem"
   local self = start(("%s scripts/emulator.lua --control --exit-with-stdin --state %s --ca-file %s %s"):format(
     lua, quote(spec), quote(ca), more or ""), "file")
   setmetatable(self, emulator)
+  self.given = given
   self.sample, self.many = self.connections[1], {}
   for n = 1, 64 do self.many[n] = self.connections[n + 1] end
   self.tokyo = self.connections[66]
@@ -289,6 +291,9 @@ end
 function emulator:reset()
   for _, what in ipairs { "faults", "options", "state", "log" } do self:control("DELETE", what) end
 end
+
+-- The state it was started with, to be changed and put back by control.
+function emulator:state() return cjson.decode(cjson.encode(self.given)) end
 
 function emulator:set(options) self:control("PATCH", "options", options) end
 

@@ -51,6 +51,8 @@ local calls = {
   method("begin_delete", deletion, name_only),
   method("list", list, account_only),
   method("list_private_link_resources", list, account_only),
+  method("get_account", account, account_only),
+  method("list_permissions", account, account_only),
   method("get_private_link_resource", kit.merged(account, { private_link_resource_name = "string" }),
     kit.merged(account_only, { private_link_resource_name = "batchAccount" })),
   method("list_accounts", kit.merged(call_options, { subscription_id = "string", resource_group_name = "string" }), {}),
@@ -510,7 +512,7 @@ describe("id", function ()
 
   it("of an account is what client:list takes, and a connection's is not", function ()
     local account_id = kit.id:match "^(.*)/[^/]+/[^/]+$"
-    for _, name in ipairs { "list", "list_private_link_resources" } do
+    for _, name in ipairs { "list", "list_private_link_resources", "list_permissions" } do
       local _, poller = client[name](client, { id = account_id })
       poller:cancel()
       assert.equal("bad field 'id' (/subscriptions/.../resourceGroups/.../providers/Microsoft.Batch/batchAccounts/NAME "

@@ -290,8 +290,8 @@ describe("a closed client", function ()
     local client = kit.client()
     client:close()
     for _, name in ipairs { "update", "ensure", "delete", "get", "list", "list_accounts", "get_private_link_resource",
-                            "list_private_link_resources", "begin_update", "begin_ensure", "begin_delete", "step",
-                            "pollfd", "events", "timeout", "rate_limits" } do
+                            "list_private_link_resources", "get_account", "list_permissions", "begin_update",
+                            "begin_ensure", "begin_delete", "step", "pollfd", "events", "timeout", "rate_limits" } do
       assert.equal("attempt to use a closed client", kit.raised(client[name], client, kit.named()), name)
     end
     assert.equal("attempt to use a closed client", kit.raised(client.resume, client, kit.passport()))
@@ -425,7 +425,7 @@ end)
 describe("client:list", function ()
   it("raises the failed page's error, the table itself", function ()
     local client <close> = kit.client()
-    for _, name in ipairs { "list", "list_accounts", "list_private_link_resources" } do
+    for _, name in ipairs { "list", "list_accounts", "list_private_link_resources", "list_permissions" } do
       local ok, err = pcall(function ()
         local options = { resource_group_name = "rg" }
         if name ~= "list_accounts" then options.account_name = "acct" end

@@ -17,6 +17,16 @@ local versions = { "2022-06-01", "2022-10-01", "2023-05-01", "2023-11-01", "2024
 local is_version = {}
 for _, version in ipairs(versions) do is_version[version] = true end
 
+local function list_of(set)
+  local list = {}
+  for name in pairs(set) do list[#list + 1] = name end
+  table.sort(list)
+  return list
+end
+
+-- Those of another provider that answers for the resource.
+local versions_of = { permissions = { ["2015-07-01"] = true, ["2018-01-01-preview"] = true, ["2022-04-01"] = true } }
+
 local function refuse(status, code, format, ...)
   error({ status = status, code = code, message = format:format(...) }, 0)
 end
@@ -66,9 +76,10 @@ end
 local function check_version(request, route)
   local version = request.params["api-version"]
   local old_poll = route.kind == "poll" and version:find "^20%d%d%-%d%d%-%d%d$"
-  if is_version[version] and not request.repeated["api-version"] or old_poll then return end
+  local known = versions_of[route.kind] or is_version
+  if known[version] and not request.repeated["api-version"] or old_poll then return end
   refuse(400, "InvalidApiVersionParameter", "The api-version '%s' is invalid. The supported versions are '%s'.",
-    version, table.concat(versions, ","))
+    version, table.concat(list_of(known), ","))
 end
 
 local function check_route(route)
@@ -288,6 +299,15 @@ function kinds.link(self, _, route)
     end
   end
   refuse(404, "ResourceNotFound", "The private link resource '%s' was not found.", route.names.link)
+end
+
+-- "Permissions - List For Resource": a page for each assignment would be allowed, one page is what comes.
+function kinds.permissions(self, request, route)
+  local account = find_account(self, route.names)
+  return list_reply(request, account.options, account.permissions, function (permission)
+    return { actions = permission.actions, notActions = permission.not_actions,
+      dataActions = permission.data_actions, notDataActions = permission.not_data_actions }
+  end)
 end
 
 local function account_body(self, account, version)

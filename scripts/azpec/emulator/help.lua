@@ -30,6 +30,7 @@ What is served, on both ports:
   GET    /privateEndpointConnections/{name}               kind get      DELETE .../{name}        kind delete
   GET    /privateEndpointConnection{Results,ProxyResults,OperationStatuses}/{operation}          kind poll
   GET    /privateLinkResources[/{name}]                   kind links, link
+  GET    /providers/Microsoft.Authorization/permissions   kind permissions (api-version 2022-04-01)
   GET    the account, the group's and the subscription's batchAccounts                           kind account, accounts
 
 Options (--option NAME=VALUE; in a state file options = {NAME = VALUE}, there for an account or a connection too).
@@ -41,9 +42,11 @@ local tail = [[
 State file (.lua: a table, or a chunk that returns one; .json: the same as an object; unknown names are refused):
   { tenant_id =, tenant_domain =, client_id =, client_secret =, subscription_id =, options = {},
     certificates = {PEM text}, federated_tokens = {text}, identity_header =, arc_key_file = path, arc_realm = path,
+    permissions = as an account's, for those without; default: the role Contributor's,
     user_identities = { { client_id =, object_id =, resource_id = } },
     resource_groups = {"name"},
     accounts = { { name =, resource_group =, subscription_id =, location =, tags = {}, options = {},
+      permissions = { { actions = {}, not_actions = {}, data_actions = {}, not_data_actions = {} } },
       private_link_resources = { { name =, group_id =, required_members = {}, required_zone_names = {} } },
       connections = { { name =, status =, description =, actions_required =, provisioning_state =, etag =,
         private_endpoint_id =, group_ids = {}, tags = {}, properties = {more members}, options = {} } } } } }

@@ -17,6 +17,7 @@ local table_of_routes = {
   { account .. "/privateendpointconnectionoperationstatuses/{operation}", { GET = "poll" } },
   { account .. "/privatelinkresources", { GET = "links" } },
   { account .. "/privatelinkresources/{link}", { GET = "link" } },
+  { account .. "/providers/microsoft.authorization/permissions", { GET = "permissions" } },
   { account, { GET = "account" } },
   { "subscriptions/{subscription}/resourcegroups/{group}/providers/microsoft.batch/batchaccounts",
     { GET = "accounts" } },

@@ -24,12 +24,18 @@ local link_schema = {
   group_id = word, required_members = { list = word }, required_zone_names = { list = word },
 }
 
+local permission_schema = {
+  actions = { list = word }, not_actions = { list = word }, data_actions = { list = word },
+  not_data_actions = { list = word },
+}
+
 local account_schema = {
   name = { is = "string", match = "^[^/?#%c]+$", required = true },
   resource_group = { is = "string", match = "^[^/?#%c]+$", required = true },
   subscription_id = segment, location = word, tags = { map = word }, options = option_table,
   connections = { list = { record = connection_schema } },
   private_link_resources = { list = { record = link_schema } },
+  permissions = { list = { record = permission_schema } },
 }
 
 local certificate = { with = function (value, path)
@@ -53,6 +59,7 @@ local state_schema = {
   certificates = { list = certificate }, federated_tokens = { list = word },
   identity_header = word, arc_key_file = word, arc_realm = word,
   user_identities = { list = { record = identity_schema } },
+  permissions = { list = { record = permission_schema } },
   accounts = { list = { record = account_schema }, required = true },
 }
 
@@ -89,6 +96,21 @@ local function add_links(account, links)
         requiredZoneNames = json.list(link.required_zone_names or {}),
       },
     }
+  end
+end
+
+-- The built-in role Contributor.
+local default_permissions = {
+  { actions = { "*" }, not_actions = { "Microsoft.Authorization/*/Delete", "Microsoft.Authorization/*/Write",
+      "Microsoft.Authorization/elevateAccess/Action" } },
+}
+
+local function add_permissions(account, permissions)
+  account.permissions = {}
+  for serial, given in ipairs(permissions) do
+    local permission = { serial = serial }
+    for name in pairs(permission_schema) do permission[name] = json.list(given[name] or {}) end
+    account.permissions[serial] = permission
   end
 end
 
@@ -152,6 +174,7 @@ local function add_account(world, spec, path)
   world.accounts[#world.accounts + 1] = account
   account.serial = #world.accounts
   add_links(account, spec.private_link_resources or default_links)
+  add_permissions(account, spec.permissions or world.permissions)
   for index, connection in ipairs(spec.connections or {}) do
     add_connection(world, account, connection, ("%s.connections[%d]"):format(path, index))
   end
@@ -183,6 +206,7 @@ function state.new(spec, overrides, clock)
     world[name] = spec[name]
   end
   for _, name in ipairs { "certificates", "federated_tokens", "user_identities" } do world[name] = spec[name] or {} end
+  world.permissions = spec.permissions or default_permissions
   world.identity_header = spec.identity_header or "emulator-identity-header"
   world.arc_key_file, world.arc_realm = spec.arc_key_file, spec.arc_realm
   world.seen_assertions, world.device_codes, world.refresh_tokens = {}, {}, {}
