@@ -583,6 +583,24 @@ function Client:begin_ensure(options) end
 ---@return azpec.Error? err
 function Client:resume(continuation_token, options) end
 
+--- Hands out pollers of `begin_*` and `resume` as they end, for a generic `for`, with what their `result` returns:
+--- the pollers in the table, or, without one, every poller that nobody has collected, those begun inside the loop
+--- included.  It ends when none is left, and waits as the client's `wait` says; what was not handed out stays the
+--- client's.  One that is collected elsewhere meanwhile is not handed out.  Raises on a poller of another client or
+--- of another running loop, and on a second loop without a table.
+---@param pollers? table<any, azpec.Poller>
+---@return fun(loop: userdata): azpec.Poller?, azpec.Connection|azpec.Ensured|true|nil, azpec.Error? next
+---@return userdata loop
+---@return nil
+---@return userdata closing
+function Client:completions(pollers) end
+
+--- The pollers of `begin_*` and `resume` that had ended at the last step and that nobody has collected, for a generic
+--- `for`, as `completions`; but never waits and never steps: for a guest in an event loop, after `step`.
+---@return fun(client: azpec.Client): azpec.Poller?, azpec.Connection|azpec.Ensured|true|nil, azpec.Error? next
+---@return azpec.Client client
+function Client:finished() end
+
 --- What the service last said is left of its limits (the headers x-ms-ratelimit-remaining-*) [Throttling].
 ---@return azpec.RateLimits limits a new table
 function Client:rate_limits() end

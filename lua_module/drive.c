@@ -6,6 +6,7 @@
 
 #include "events.h"
 #include "json.h"
+#include "lcompletions.h"
 #include "lsignin.h"
 #include "sys.h"
 
@@ -33,6 +34,7 @@ void drive_tell(struct waiting *w) {
 	if (w->armed > 0 && !w->told) {
 		w->told = true;
 		w->client->news++;
+		set_news(w->client);
 	}
 }
 
@@ -120,13 +122,6 @@ static void check_limits(struct lclient *c, struct now now) {
 
 /* ---- one step ----------------------------------------------------------- */
 
-/* Pushes the poller of a job.  [-0, +1] */
-static void push_poller(lua_State *L, int idx, struct job *job) {
-	lua_getiuservalue(L, idx, CUV_POLLERS);
-	lua_rawgetp(L, -1, job);
-	lua_remove(L, -2);
-}
-
 /* An ETag that came as a header only belongs into the connection as well. */
 static void keep_etag(lua_State *L, const struct reply *r) {
 	struct span tag = reply_header(r, "etag");
@@ -169,7 +164,7 @@ static void feed(lua_State *L, int idx, struct lclient *c, struct transfer *t) {
 	struct now now = sys_now();
 	int top = lua_gettop(L);
 	if (job)
-		push_poller(L, idx, job);
+		lclient_push_poller(L, idx, job);
 	else
 		lua_pushnil(L);
 	lua_getiuservalue(L, idx, CUV_CODEC);
@@ -217,7 +212,7 @@ static void send(lua_State *L, int idx, struct lclient *c, struct job *job,
 	if (request_failed(&c->request))
 		luaL_error(L, "not enough memory");
 	if (job)
-		push_poller(L, idx, job); /* on_event may drop it */
+		lclient_push_poller(L, idx, job); /* on_event may drop it */
 	event_request(L, idx, job, &c->request);
 	if (!job || wants_to_send(job))
 		begin(L, c, job, now);
@@ -227,6 +222,7 @@ static void send(lua_State *L, int idx, struct lclient *c, struct job *job,
 static void job_ended(struct lclient *c, struct job *job) {
 	struct poller *p = (struct poller *)job;
 	client_abort(c, job);
+	stock_ended(p);
 	drive_tell(&p->waiting);
 }
 

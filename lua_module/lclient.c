@@ -8,6 +8,7 @@
 
 #include "azpec.h"
 #include "json.h"
+#include "lcompletions.h"
 #include "lcredential.h"
 #include "lerror.h"
 #include "lpoller.h"
@@ -26,6 +27,12 @@ static const char POOL_TYPE[] = "azpec.pool";
 
 struct lclient *client_at(lua_State *L, int idx) {
 	return luaL_checkudata(L, idx, CLIENT_TYPE);
+}
+
+void lclient_push_poller(lua_State *L, int idx, const struct job *job) {
+	lua_getiuservalue(L, idx, CUV_POLLERS);
+	lua_rawgetp(L, -1, job);
+	lua_remove(L, -2);
 }
 
 /* ---- the Lua state's pool of descriptors -------------------------------- */
@@ -128,6 +135,7 @@ static struct lclient *push_closed(lua_State *L) {
 	luaL_setmetatable(L, CLIENT_TYPE);
 	c->mem.alloc = lua_getallocf(L, &c->mem.ud);
 	c->limit = c->due = NEVER;
+	stock_init(&c->stock, c);
 	request_init(&c->request, &c->mem);
 	buf_init(&c->url, &c->mem, MAX_REPLY);
 	buf_init(&c->id, &c->mem, MAX_REPLY);
@@ -246,14 +254,20 @@ static void end_all(lua_State *L, int idx, struct lclient *c, bool forget,
 			client_remove(&c->core, &p->job);
 			p->linked = false;
 			client_abort(c, &p->job);
+			stock_ended(p);
 		}
 		if (c->pid != (int)getpid()) { /* nobody waits here */
 			p->guest = false;
 			drive_forget(&p->waiting);
+			if (p->stock)
+				drive_forget(&p->stock->waiting);
 		}
-		p->listed = p->listed && !forget;
 		lua_pop(L, 1);
-		if (forget) { /* nobody can ask the client for it any more */
+		/* a loop goes on handing them out; nobody else can ask the
+		   client for one any more */
+		if (forget && !(p->stock && p->stock->looped)) {
+			stock_take(p);
+			p->listed = false;
 			lua_pushvalue(L, -1);
 			lua_pushnil(L);
 			lua_rawset(L, -4);
@@ -361,6 +375,7 @@ static void leave_parent(lua_State *L, int idx, struct lclient *c) {
 	c->ps = NULL;
 	client_lost_signin(&c->core);
 	c->news = c->armed = 0;
+	drive_forget(&c->stock.waiting);
 	c->limited = NULL;
 	c->limit = c->due = NEVER;
 	c->open = false;
@@ -511,16 +526,22 @@ static int l_get_account(lua_State *L) {
 	return run(L, &get_account);
 }
 
+static int offer(lua_State *L, const struct call *call) {
+	start(L, call);
+	stock_offer(poller_at(L, -1));
+	return 1;
+}
+
 static int l_begin_update(lua_State *L) {
-	return start(L, &update);
+	return offer(L, &update);
 }
 
 static int l_begin_delete(lua_State *L) {
-	return start(L, &delete);
+	return offer(L, &delete);
 }
 
 static int l_begin_ensure(lua_State *L) {
-	return start(L, &ensure);
+	return offer(L, &ensure);
 }
 
 int l_update(lua_State *L) {
@@ -584,6 +605,7 @@ static int l_resume(lua_State *L) {
 		options_push(L, 3, "wait");
 		lua_setiuservalue(L, -2, PUV_WAIT);
 	}
+	stock_offer(p);
 	return 1;
 }
 
@@ -744,6 +766,8 @@ static const luaL_Reg methods[] = {
 	{ "begin_delete", l_begin_delete },
 	{ "begin_ensure", l_begin_ensure },
 	{ "resume", l_resume },
+	{ "completions", l_completions },
+	{ "finished", l_finished },
 	{ "rate_limits", l_rate_limits },
 	{ "step", l_step },
 	{ "pollfd", l_pollfd },

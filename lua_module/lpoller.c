@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 
 #include "fields.h"
+#include "lcompletions.h"
 #include "lerror.h"
 #include "passport.h"
 #include "sys.h"
@@ -94,6 +95,7 @@ void lpoller_drop(struct poller *p) {
 static int l_gc(lua_State *L) {
 	struct poller *p = poller_at(L, 1);
 	lpoller_drop(p);
+	stock_take(p);
 	op_free(&p->job.op);
 	return 0;
 }
@@ -105,6 +107,7 @@ static void collect(lua_State *L, int idx, struct poller *p) {
 	if (!p->listed)
 		return;
 	lpoller_drop(p);
+	stock_take(p);
 	lua_getiuservalue(L, idx, UV_CLIENT);
 	lua_getiuservalue(L, -1, CUV_POLLERS);
 	lua_pushnil(L);

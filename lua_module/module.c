@@ -6,6 +6,7 @@
 #include "drive.h"
 #include "enums.h"
 #include "lclient.h"
+#include "lcompletions.h"
 #include "lcredential.h"
 #include "lerror.h"
 #include "lpoller.h"
@@ -47,6 +48,7 @@ int luaopen_azpec(lua_State *L) {
 	lerror_open(L);
 	lclient_open(L);
 	lpoller_open(L);
+	lcompletions_open(L);
 	drive_open(L);
 	luaL_newlib(L, functions);
 	enums_set(L);

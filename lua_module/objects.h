@@ -60,6 +60,14 @@ struct waiting {
 	struct waiting *prev, *next; /* of those with a limit */
 };
 
+/* Pollers that were begun for somebody to collect. */
+struct stock {
+	struct queue ended;     /* that have ended, the first one first */
+	size_t left;            /* these, and those that have not */
+	struct waiting waiting; /* for the next one to end */
+	bool looped;            /* a loop hands them out */
+};
+
 struct lclient {
 	struct mem mem;
 	struct client core;
@@ -72,6 +80,7 @@ struct lclient {
 	struct curlio_config io_config; /* strings anchored in CUV_ANCHOR */
 	struct request request;         /* scratch: the next one to be sent */
 	struct buf url, id;             /* scratch of options_op */
+	struct stock stock;             /* no loop has named them */
 	struct waiting *limited;        /* those with a limit */
 	int64_t limit;                  /* the soonest of those limits */
 	int64_t due;  /* when the descriptor's timer is set to */
@@ -88,6 +97,7 @@ struct poller {
 	bool linked;            /* among the client's jobs */
 	bool listed;            /* among the client's pollers */
 	bool owned;             /* by the one call that waits for it */
+	struct stock *stock;    /* it can be collected from; NULL */
 	bool guest;             /* pollfd() armed it, step() will disarm it */
 	struct waiting waiting; /* for its end */
 };
@@ -99,6 +109,8 @@ void client_abort(struct lclient *c, struct job *job);
 bool client_call(lua_State *L, struct lclient *c, int n, int results);
 /* Turns the value at the top into a string, whatever it is.  [-1, +1] */
 struct span client_text(lua_State *L, struct lclient *c);
+/* Pushes the poller of a job of the client at idx.  [-0, +1] */
+void lclient_push_poller(lua_State *L, int idx, const struct job *job);
 struct lclient *client_at(lua_State *L, int idx);      /* any, by type */
 struct lclient *client_open_at(lua_State *L, int idx); /* raises if closed */
 /* A closed client keeps its descriptor readable for those who still wait at

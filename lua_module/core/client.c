@@ -3,7 +3,7 @@
 
 /* ---- queues ------------------------------------------------------------- */
 
-static void leave(struct job *j) {
+void queue_leave(struct job *j) {
 	struct queue *q = j->queue;
 	if (!q)
 		return;
@@ -14,8 +14,8 @@ static void leave(struct job *j) {
 	q->n--;
 }
 
-static void enter(struct queue *q, struct job *j) {
-	leave(j);
+void queue_enter(struct queue *q, struct job *j) {
+	queue_leave(j);
 	j->prev = q->last;
 	*(q->last ? &q->last->next : &q->first) = j;
 	q->last = j;
@@ -112,18 +112,18 @@ bool client_add(struct client *c, struct job *j) {
 	if (!make_room(c, c->jobs + 1))
 		return false;
 	c->jobs++;
-	enter(&c->ready, j);
+	queue_enter(&c->ready, j);
 	return true;
 }
 
 void client_remove(struct client *c, struct job *j) {
 	forget_due(c, j);
-	leave(j);
+	queue_leave(j);
 	c->jobs--;
 }
 
 void client_resume(struct client *c, struct job *j) {
-	enter(&c->ready, j);
+	queue_enter(&c->ready, j);
 }
 
 void client_lost_signin(struct client *c) {
@@ -134,7 +134,7 @@ void client_lost_signin(struct client *c) {
 
 static void ended(struct client *c, struct job *j) {
 	forget_due(c, j);
-	enter(&c->ended, j);
+	queue_enter(&c->ended, j);
 }
 
 void client_cancel(struct client *c, struct job *j, const char *why,
@@ -148,7 +148,7 @@ void client_cancel(struct client *c, struct job *j, const char *why,
 /* To be asked what it wants, before those who have not begun: an operation
    once begun is to be brought to its end.  Its deadline goes on meanwhile. */
 static void ready(struct client *c, struct job *j, struct now now) {
-	leave(j);
+	queue_leave(j);
 	j->next = c->ready.first;
 	*(j->next ? &j->next->prev : &c->ready.last) = j;
 	c->ready.first = j;
@@ -183,7 +183,7 @@ static void want_token(struct client *c, struct job *j, int64_t deadline,
 	if (generation) {
 		op_grant(&j->op, generation, now);
 	} else {
-		enter(&c->tokenless, j);
+		queue_enter(&c->tokenless, j);
 		set_due(c, j, deadline);
 	}
 }
@@ -228,7 +228,7 @@ static bool ask(struct client *c, struct now now, struct request *request) {
 		       authorize(c, j, request, now) &&
 		       complete(j, request, now);
 	case OP_WAIT:
-		leave(j);
+		queue_leave(j);
 		set_due(c, j, until);
 		return false;
 	case OP_DONE:
@@ -263,7 +263,7 @@ enum client_want client_next(struct client *c, struct now now, struct job **job,
 		}
 		*job = c->ended.first;
 		if (*job) {
-			leave(*job);
+			queue_leave(*job);
 			return CLIENT_ENDED;
 		}
 		signin = signin_next(&c->signin, now, request, until);
@@ -283,7 +283,7 @@ void client_sent(struct client *c, struct job *job, struct now now) {
 		return;
 	}
 	op_sent(&job->op, now);
-	enter(&c->flying, job);
+	queue_enter(&c->flying, job);
 	set_due(c, job, job->op.deadline);
 }
 

@@ -25,6 +25,11 @@ struct queue {
 	size_t n;
 };
 
+/* A job stands in one queue at most.  The driver may have queues of its own
+   for those that have ended. */
+void queue_enter(struct queue *q, struct job *j);
+void queue_leave(struct job *j);
+
 struct client {
 	struct op_config cfg;
 	struct signin signin;
