@@ -126,9 +126,10 @@ azpec.PrivateEndpointConnectionProvisioningState = {
 ---| "AzureUSGovernment" # https://management.usgovcloudapi.net, https://login.microsoftonline.us
 ---| "AzureChinaCloud" # https://management.chinacloudapi.cn, https://login.chinacloudapi.cn
 
---- How a call waits: called with what the call waits for whenever there is nothing to do at present, it returns
---- when its `pollfd()` is readable, or at any other time.  It may yield.  What it raises ends the call, as
---- coroutine.close does: a call that made the operation itself cancels it, poller:wait leaves it to its client.
+--- How a call waits: called with what the call waits for, before the call's first step and whenever there is nothing
+--- to do at present, it returns when its `pollfd()` is readable, or at any other time.  It may yield.  Of all calls of
+--- a client that are woken together one steps.  What it raises ends the call, as coroutine.close does: a call that made
+--- the operation itself cancels it, poller:wait leaves it to its client.
 --- `cqueues.poll` fits as it is.
 ---@alias azpec.Waiter fun(pollable: azpec.Poller|azpec.Client)
 

@@ -261,6 +261,7 @@ static int l_step(lua_State *L) {
 	struct transfer *t;
 	int64_t until;
 	luaL_checkstack(L, 16, "step");
+	c->steps++;
 	curlio_step(c->io);
 	while ((t = curlio_finished(c->io)))
 		feed(L, 1, c, t);
@@ -316,6 +317,7 @@ void drive_push_waiter(lua_State *L, int idx) {
 struct wait {
 	struct waiting *on; /* of the object in the user value */
 	int64_t limit;
+	uint64_t seen; /* the client's steps when it began to wait */
 	bool armed;
 };
 
@@ -345,13 +347,28 @@ void drive_open(lua_State *L) {
 	lua_pop(L, 1);
 }
 
+/* A host's loop has its turn before the call's first step: many calls that
+   begin at once must not keep it from its other business. */
+static bool waits_first(lua_State *L, const struct lclient *c, int64_t limit) {
+	return lua_tocfunction(L, DRIVE_WAIT) != l_block &&
+	       sys_now().mono < limit && c->pid == (int)getpid();
+}
+
 static void push_guard(lua_State *L, struct waiting *on, int64_t limit) {
 	struct wait *w = lua_newuserdatauv(L, sizeof *w, 1);
-	*w = (struct wait){ on, limit, false };
+	*w = (struct wait){ on, limit, on->client->steps, false };
 	luaL_setmetatable(L, GUARD_TYPE);
+	if (waits_first(L, on->client, limit))
+		w->seen--;
 	lua_pushvalue(L, DRIVE_OBJECT);
 	lua_setiuservalue(L, -2, 1);
 	lua_toclose(L, DRIVE_GUARD);
+}
+
+/* Of all who are woken together the first steps, and so has moved the work of
+   the others: what is left to do keeps the descriptor readable. */
+static bool has_to_step(const struct wait *w) {
+	return !w->on->over(w->on->of) && w->seen == w->on->client->steps;
 }
 
 /* Also its own continuation: all state is in the wait and on the stack. */
@@ -363,7 +380,7 @@ static int drive(lua_State *L, int status, lua_KContext ctx) {
 	for (;;) {
 		lua_settop(L, DRIVE_TOP);
 		unwait(w);
-		if (!on->over(on->of)) {
+		if (has_to_step(w)) {
 			lua_getiuservalue(L, DRIVE_OBJECT, UV_CLIENT);
 			drive_step(L, lua_gettop(L));
 			lua_settop(L, DRIVE_TOP);
@@ -371,6 +388,7 @@ static int drive(lua_State *L, int status, lua_KContext ctx) {
 		if (on->over(on->of) || sys_now().mono >= w->limit)
 			return end(L);
 		drive_arm(on, w->limit);
+		w->seen = on->client->steps;
 		w->armed = true;
 		lua_pushvalue(L, DRIVE_WAIT);
 		lua_pushvalue(L, DRIVE_PASSED);

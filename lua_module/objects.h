@@ -83,10 +83,11 @@ struct lclient {
 	struct stock stock;             /* no loop has named them */
 	struct waiting *limited;        /* those with a limit */
 	int64_t limit;                  /* the soonest of those limits */
-	int64_t due;  /* when the descriptor's timer is set to */
-	size_t armed; /* calls that wait */
-	size_t news;  /* waited for, and there */
-	int pid;      /* a fork's child is another client */
+	int64_t due;    /* when the descriptor's timer is set to */
+	uint64_t steps; /* so far */
+	size_t armed;   /* calls that wait */
+	size_t news;    /* waited for, and there */
+	int pid;        /* a fork's child is another client */
 	bool open;
 	bool busy; /* one of the host's functions is running */
 };

@@ -126,6 +126,15 @@ describe("a waiter that yields", function ()
     end
   end
 
+  -- Resumes until its operation is on its way: a call waits once before it does anything.  Returns what it waits for.
+  local function on_its_way(thread)
+    assert.is_true(coroutine.resume(thread))
+    local ok, pollable = coroutine.resume(thread)
+    assert.is_true(ok)
+    assert.equal("suspended", coroutine.status(thread))
+    return pollable
+  end
+
   it("suspends update, ensure, delete, get and poller:wait, and hands out the poller", function ()
     local client <close> = kit.client { wait = yielding }
     for name, options in pairs { update = kit.named(), ensure = kit.named(),
@@ -191,6 +200,21 @@ describe("a waiter that yields", function ()
     end
   end)
 
+  it("comes before the first step, and of all who are resumed together one steps: the loop keeps its turn", function ()
+    local requests, threads = 0, {}
+    local client <close> = kit.patient { wait = yielding, on_event = function (e)
+      if e.event == "request" then requests = requests + 1 end
+    end }
+    for i = 1, 50 do threads[i] = coroutine.create(function () return client:update(kit.named()) end) end
+    local before
+    for round = 1, 20 do
+      before = requests
+      for _, thread in ipairs(threads) do assert.is_true(coroutine.resume(thread)) end
+      assert(requests - before <= (round == 1 and 0 or 8), requests - before .. " requests in one round")
+    end
+    assert.equal(50, requests)
+  end)
+
   it("may be resumed though nothing has happened: the call asks again", function ()
     local client <close> = kit.patient { wait = yielding }
     local thread = coroutine.create(function () return client:update(kit.named()) end)
@@ -208,7 +232,7 @@ describe("a waiter that yields", function ()
   it("lets the call be closed in the middle: azpec.update's client is closed with it", function ()
     local before = kit.sockets()
     local thread = coroutine.create(function () return azpec.update(kit.config(kit.named { wait = yielding })) end)
-    local _, poller = coroutine.resume(thread)
+    local poller = on_its_way(thread)
     assert.is_false(poller:done())
     assert.is_true(coroutine.close(thread))
     assert.is_true(poller:done())
@@ -220,7 +244,7 @@ describe("a waiter that yields", function ()
     local told
     local client <close> = kit.patient { wait = yielding, on_event = function (e) told = e end }
     local thread = coroutine.create(function () return client:update(kit.named()) end)
-    local _, poller = coroutine.resume(thread)
+    local poller = on_its_way(thread)
     assert.is_true(coroutine.close(thread))
     assert.is_true(poller:done())
     client:step()
@@ -232,7 +256,7 @@ describe("a waiter that yields", function ()
     local client <close> = kit.client { wait = yielding }
     local poller = client:begin_update(kit.named())
     local thread = coroutine.create(function () return poller:wait() end)
-    assert.is_true(coroutine.resume(thread))
+    on_its_way(thread)
     assert.is_true(coroutine.close(thread))
     assert.is_true(kit.drive(client, function () return poller:done() end))
     assert.equal("transport", select(2, poller:result()).kind)
@@ -243,15 +267,16 @@ describe("a waiter that yields", function ()
     local thread = coroutine.create(function ()
       for _ in client:list { resource_group_name = "rg", account_name = "acct" } do error "an item" end
     end)
-    assert.is_true(coroutine.resume(thread))
+    on_its_way(thread)
     assert.is_true(coroutine.close(thread))
     client:step()
   end)
 
   it("leaves nothing behind when suspended calls are dropped and collected", function ()
     local before = kit.sockets()
-    for _ = 1, 50 do
-      coroutine.wrap(function () azpec.update(kit.config(kit.named { wait = yielding })) end)()
+    for n = 1, 50 do
+      local resume = coroutine.wrap(function () azpec.update(kit.config(kit.named { wait = yielding })) end)
+      for _ = 1, n % 3 + 1 do resume() end
     end
     for _ = 1, 4 do collectgarbage() end
     assert.equal(before, kit.sockets())
