@@ -13,7 +13,7 @@ units=(lua_module/*.c lua_module/core/*.c lua_module/signing/*.c)
 mapfile -t tree < <(find . -type f -not -path './.git/*' -not -path './build/*' |
                     sed 's|^\./||' | sort)
 mapfile -t lua_files < <(printf '%s\n' "${tree[@]}" | grep -E '\.lua$'
-                         grep -lE '^#!.*\blua' -- scripts/* 2>/dev/null)
+                         grep -lE '^#!.*\blua' -- scripts/* scripts/bin/* 2>/dev/null)
 gcc=build/check/gcc clang=build/check/clang
 mkdir -p build/check/tidy
 

@@ -1,4 +1,4 @@
--- run.lua [--under=asan|valgrind] [unit|lua|scripts|loopback|packaging|FILE ...]
+-- run.lua [--under=asan|valgrind] [unit|lua|scripts|loopback|command|packaging|FILE ...]
 --
 -- Runs every test program, adds up what they say (TAP), shows what failed, and
 -- ends with the line "N passed, N failed[, N skipped]".  A program that
@@ -67,6 +67,7 @@ local groups = {
   { name = "lua", glob = "tests/lua/*_spec.lua", command = busted, clocked = true },
   { name = "scripts", glob = "tests/scripts/*_spec.lua", command = busted },
   { name = "loopback", glob = "tests/loopback/*_spec.lua", command = busted, clocked = true },
+  { name = "command", glob = "tests/command/*_spec.lua", command = busted, clocked = true },
   { name = "packaging", glob = "tests/packaging.sh", command = "bash %s", on_request = true },
 }
 

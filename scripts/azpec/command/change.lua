@@ -1,0 +1,158 @@
+-- What approve, reject and delete have in common: the options, many operations beside each other, a row for each.
+
+local failure = require "azpec.command.failure"
+local rows = require "azpec.command.rows"
+local targets = require "azpec.command.targets"
+local text = require "azpec.command.text"
+
+local change = {}
+
+local most_at_once = 200
+
+function change.define(command)
+  targets.define(command, { more = true })
+  command:group("How",
+    command:option("--if-match", "only if this is the connection's ETag"):argname "ETAG",
+    command:flag("--dry-run", "show what would be done, and do nothing"),
+    command:flag("--no-wait", "begin, print the token for `azpec resume`, and do not wait for the end"),
+    command:flag("--yes", "do not ask before more than one is touched"),
+    command:flag("--detailed-exitcode", "10 where something changed, or would"))
+end
+
+-- ---- rows ----------------------------------------------------------------------------------------------------------
+
+change.columns = {
+  { "NAME", "name" }, { "RESULT", "result" }, { "BEFORE", "before" }, { "AFTER", "after" },
+  { "ERROR", "error_message" }, { "ID", "id" }, { "TOKEN", "continuation_token", for_programs = true },
+}
+
+-- A row about one target. result: "changed", "unchanged", "would change", "begun", "failed".
+function change.row(target, result, more)
+  local facts = rows.of_id(target.id)
+  local row = { id = target.id, name = facts.name, subscription_id = facts.subscription_id,
+    resource_group_name = facts.resource_group_name, account_name = facts.account_name, result = result }
+  for name, value in pairs(more or {}) do row[name] = value end
+  return row
+end
+
+local function failed_row(target, err)
+  return change.row(target, "failed", { error = failure.facts(err), error_message = failure.lines(err)[1],
+    continuation_token = type(err) == "table" and err.continuation_token or nil })
+end
+
+-- ---- beginning and waiting -----------------------------------------------------------------------------------------
+
+-- Raised through a wait that is to last only until the service has accepted the operation.
+local accepted = setmetatable({}, { __tostring = function () return "accepted" end })
+
+-- The client's options: with --no-wait a wait ends where polling would begin.
+local function client_options(context)
+  if not context.args.no_wait then return nil end
+  local trace = context:tracer()
+  return { on_event = function (event)
+    if trace then trace(event) end
+    if event.event == "poll" then error(accepted, 0) end
+  end }
+end
+
+-- What a poller comes to: a row, or nil and why not.
+local function outcome(context, spec, target, poller)
+  local ok, result, err = pcall(poller.wait, poller)
+  if not ok then
+    if result ~= accepted then error(result, 0) end
+    local token = poller:continuation_token()
+    return change.row(target, "begun", { continuation_token = token })
+  end
+  if result == nil then return nil, err end
+  return spec.row(target, result)
+end
+
+local function begin(context, spec, target)
+  local poller, settled, err = spec.begin(target)
+  if poller and not context.args.no_wait then context:track(poller) end
+  return { target = target, poller = poller, row = settled, err = err }
+end
+
+local function settle(context, spec, entry)
+  if entry.row or entry.err then return entry.row, entry.err end
+  return outcome(context, spec, entry.target, entry.poller)
+end
+
+-- Calls done(target, row, err) for each target, in their order, with many operations under way.
+local function run_all(context, spec, list, done)
+  local under_way, first = {}, 1
+  for n = 1, #list do
+    under_way[n] = begin(context, spec, list[n])
+    if n - first + 1 >= most_at_once then
+      done(list[first], settle(context, spec, under_way[first]))
+      under_way[first], first = nil, first + 1
+    end
+  end
+  for n = first, #list do
+    done(list[n], settle(context, spec, under_way[n]))
+    under_way[n] = nil
+  end
+end
+
+-- ---- the verb ------------------------------------------------------------------------------------------------------
+
+local function new_counts(context, out, spec, total)
+  local counts = { failed = 0, changed = 0 }
+  local bar = total > 1 and context:progress { total = total }
+  local n = 0
+  function counts.done(target, row, err)
+    n = n + 1
+    if err then
+      if total == 1 then error(err, 0) end
+      counts.failed = counts.failed + 1
+      context:keep(type(err) == "table" and err.continuation_token)
+      row = failed_row(target, err)
+      failure.show(err)
+    elseif row.result ~= "unchanged" then
+      counts.changed = counts.changed + 1
+    end
+    out:row(row)
+    if bar then bar:update { done = n, running = math.min(total - n, most_at_once), failed = counts.failed } end
+  end
+  function counts.close()
+    if bar then bar:close() end
+    if total > 1 then
+      context:note("%s, %d %s, %d failed", text.count(total, "connection"), counts.changed,
+        context.args.dry_run and "would change" or context.args.no_wait and "begun" or "changed", counts.failed)
+    end
+  end
+  return counts
+end
+
+local function exit_code(context, counts)
+  local codes = failure.codes
+  if counts.failed > 0 then return codes.some_failed end
+  return context.args.detailed_exitcode and counts.changed > 0 and codes.changes or 0
+end
+
+-- spec: verb, for people; begin(client, target) returns a poller, or nil and the row at once, or nil, nil and an
+-- error; row(target, result); plan(client, target) for --dry-run; words(row).
+function change.run(context, make_spec)
+  local args = context.args
+  local client = context:client(client_options(context))
+  local spec = make_spec(client)
+  local list = targets.find(context, client)
+  if args.if_match and #list > 1 then context:usage("--if-match goes with one connection") end
+  if #list > 1 and not args.dry_run
+    and not context:confirm(("%s %s?"):format(spec.verb, text.count(#list, "connection"))) then
+    context:fail(failure.codes.other, "nothing was done")
+  end
+  local out = context:output { columns = change.columns, title = "results", line = spec.words, live = true }
+  local counts = new_counts(context, out, spec, #list)
+  if args.dry_run then
+    for _, target in ipairs(list) do counts.done(target, spec.plan(target)) end
+  else
+    run_all(context, spec, list, counts.done)
+  end
+  counts.close()
+  out:close()
+  if #list == 0 then context:note("no connection matches") end
+  return exit_code(context, counts)
+end
+
+return change

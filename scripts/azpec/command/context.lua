@@ -1,0 +1,124 @@
+-- What a verb is given: its arguments, clients, where to look, output, and how to say and to end things.
+
+local failure = require "azpec.command.failure"
+local terminal = require "azpec.command.terminal"
+
+local context = {}
+context.__index = context
+
+context.codes = failure.codes
+context.exit_code = failure.exit_code
+
+-- arguments: of the command line, for a verb that reads them itself.
+function context.new(verb, args, arguments)
+  return setmetatable({ verb = verb, args = args, arguments = arguments, pollers = {} }, context)
+end
+
+-- ---- what people read ----------------------------------------------------------------------------------------------
+
+-- To stderr, whatever -q says: what is needed to go on.
+function context:say(format, ...)
+  io.stderr:write(select("#", ...) > 0 and format:format(...) or format, "\n")
+end
+
+-- To stderr unless -q.
+function context:note(...)
+  if not self.args.quiet then self:say(...) end
+end
+
+-- To stderr with -v.
+function context:detail(...)
+  if (self.args.verbosity or 0) > 0 then self:say(...) end
+end
+
+-- Rows on stdout in the format asked for; see azpec.command.output.
+function context:output(options)
+  return require "azpec.command.output".new(self.args.output or "table", options)
+end
+
+-- A bar on stderr for much work; without a terminal, or with -q, nothing.
+function context:progress(options)
+  if self.args.quiet or not terminal.is(io.stderr) then
+    return { update = function () end, close = function () end }
+  end
+  return require "azpec.command.progress".new(options)
+end
+
+-- Asks a person, if there is one; without a terminal, and with --yes, the command line has said all.
+function context:confirm(question)
+  if self.args.yes or not (terminal.is(io.stdin) and terminal.is(io.stderr)) then return true end
+  io.stderr:write(question, " [y/N] ")
+  local answer = io.stdin:read "l"
+  return answer ~= nil and answer:lower():find "^%s*ye?s?%s*$" ~= nil
+end
+
+-- ---- endings -------------------------------------------------------------------------------------------------------
+
+-- Ends the verb with an exit code. Does not return.
+function context:fail(code, message, hint)
+  error(setmetatable({ exit_code = code, kind = "other", message = message, hint = hint },
+    { __tostring = function () return message end }), 0)
+end
+
+function context:usage(message)
+  self:fail(failure.codes.usage, message, ("azpec help %s"):format(self.verb))
+end
+
+-- An operation whose end is to be waited for: if the waiting is broken off, the frame says how to go on. Returns it.
+function context:track(poller)
+  self.pollers[#self.pollers + 1] = poller
+  return poller
+end
+
+-- A continuation token that the frame is to show at the end; nil is none.
+function context:keep(token)
+  self.unfinished = self.unfinished or {}
+  self.unfinished[#self.unfinished + 1] = token
+end
+
+-- ---- the service ---------------------------------------------------------------------------------------------------
+
+-- The first subscription that the command line names, in whatever way.
+local function subscription(args)
+  if args.subscription and args.subscription[1] then return args.subscription[1] end
+  local found = args.id and require "azpec.scope".parse_id(args.id)
+  return found and found.subscription_id
+end
+
+-- What tells of each request with -vv, else nil: for on_event.
+function context:tracer()
+  if (self.args.verbosity or 0) < 2 then return nil end
+  return require "azpec.command.trace"(self)
+end
+
+-- A client as the options and the environment say, with more fields or others.
+function context:client(overrides)
+  local azpec, args = require "azpec", self.args
+  local fields = {
+    subscription_id = subscription(args), cloud = args.cloud, endpoint = args.endpoint,
+    authority_host = args.authority_host, ca_file = args.ca_file, timeout = args.timeout,
+    poll_interval = args.interval, on_event = self:tracer(), application_id = "azpec-command",
+  }
+  for name, value in pairs(overrides or {}) do fields[name] = value end
+  fields.credential = fields.credential or require "azpec.command.credentials"(azpec, self)
+  local ok, client = pcall(azpec.client, fields)
+  if not ok then self:usage((tostring(client):gsub("^.-:%d+: ", ""))) end
+  self.clients = self.clients or {}
+  self.clients[#self.clients + 1] = client
+  return client
+end
+
+-- The scope that the options name.
+function context:scope()
+  local args = self.args
+  local ids = args.subscription and #args.subscription > 0 and args.subscription or nil
+  return { subscription_ids = ids, resource_group_name = args.resource_group, account_name = args.account,
+    id = args.id }
+end
+
+-- connection, account, client: of all that the options name, for a generic `for`.
+function context:connections(client)
+  return require "azpec.scope".connections(client or self:client(), self:scope())
+end
+
+return context

@@ -1,0 +1,62 @@
+-- approve and reject: a connection gets a status, unless it has it already.
+
+local change = require "azpec.command.change"
+local select = require "azpec.select"
+
+local decision = {}
+
+function decision.define(command)
+  change.define(command)
+  command:option("--description", "the new description; without it the requester's stays"):argname "TEXT"
+end
+
+local function status_of(connection)
+  return select.facts(connection).status
+end
+
+local function make_spec(context, verb, status)
+  local args = context.args
+  return function (client)
+    local spec = { verb = verb }
+    function spec.begin(target)
+      return client:begin_ensure { id = target.id, status = status, description = args.description,
+        if_match = args.if_match }
+    end
+    function spec.row(target, result)
+      return change.row(target, result.changed and "changed" or "unchanged", {
+        before = status_of(result.before), after = status_of(result.after),
+        description = select.facts(result.after).description, etag = result.after.etag })
+    end
+    function spec.plan(target)
+      local connection, err = target.connection, nil
+      if not connection then connection, err = client:get { id = target.id } end
+      if not connection then return nil, err end
+      local facts = select.facts(connection)
+      local is_so = facts.status == status
+        and (not args.description or args.description == (facts.description or ""))
+      return change.row(target, is_so and "unchanged" or "would change", {
+        before = facts.status, after = status, description = args.description or facts.description,
+        etag = facts.etag })
+    end
+    function spec.words(row)
+      if row.result == "changed" then
+        return row.before ~= row.after and ("%s: %s (was %s)"):format(row.name, row.after, row.before)
+          or ("%s: %s (new description)"):format(row.name, row.after)
+      elseif row.result == "unchanged" then
+        return ("%s: already %s"):format(row.name, status)
+      elseif row.result == "would change" then
+        return ("%s: would become %s (is %s)"):format(row.name, status, row.before)
+      elseif row.result == "begun" then
+        return row.continuation_token
+      end
+    end
+    return spec
+  end
+end
+
+-- verb: "Approve"; status: "Approved".
+function decision.run(context, verb, status)
+  return change.run(context, make_spec(context, verb, status))
+end
+
+return decision

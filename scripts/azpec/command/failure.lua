@@ -1,0 +1,89 @@
+-- What went wrong, as an exit code and as text: one line that says what, then what helps.
+
+local json = require "azpec.json"
+local terminal = require "azpec.command.terminal"
+local text = require "azpec.command.text"
+
+local failure = {}
+
+-- Exit codes; 0: done, or nothing to do. (az and gh: 1, 2, 3 and 4 mean the same there.)
+failure.codes = {
+  other = 1, usage = 2, not_found = 3, credential = 4, forbidden = 5, conflict = 6, operation = 7, timeout = 8,
+  throttled = 9, changes = 10, ambiguous = 11, some_failed = 12, interrupted = 130,
+}
+
+local by_kind = {
+  usage = 2, not_found = 3, no_match = 3, credential = 4, forbidden = 5, conflict = 6, precondition = 6,
+  operation = 7, service = 7, timeout = 8, throttled = 9, ambiguous = 11, too_many = 11, canceled = 1,
+}
+
+-- The exit code of an error: azpec's own, a selection's, a scope's, or anything else.
+function failure.exit_code(err)
+  if type(err) ~= "table" then return failure.codes.other end
+  return err.exit_code or by_kind[err.kind] or failure.codes.other
+end
+
+-- lua raises this where a call waits when SIGINT has come.
+function failure.is_interrupt(err)
+  return type(err) == "string" and err:find "interrupted!$" ~= nil
+end
+
+-- ---- what is shown -------------------------------------------------------------------------------------------------
+
+local described = { "kind", "message", "code", "target", "http_status", "request_id", "correlation_id",
+  "client_request_id", "id", "phase", "hint", "retryable", "retry_after", "continuation_token" }
+
+-- An error as a flat table for programs.
+function failure.facts(err)
+  if type(err) ~= "table" then return { kind = "other", message = tostring(err) } end
+  local facts = {}
+  for _, name in ipairs(described) do facts[name] = err[name] end
+  facts.kind = facts.kind or "other"
+  facts.message = facts.message or tostring(err)
+  if err.candidates then
+    facts.candidates = json.list()
+    for n, connection in ipairs(err.candidates) do facts.candidates[n] = connection.id end
+    facts.count = err.count
+  end
+  return facts
+end
+
+local function detail_lines(err)
+  local lines = {}
+  local function add(name, value)
+    if value then lines[#lines + 1] = ("  %s: %s"):format(name, text.clean(value)) end
+  end
+  add("about", err.id)
+  if err.code then add("code", err.http_status and ("%s (HTTP %d)"):format(err.code, err.http_status) or err.code) end
+  add("request id", err.request_id)
+  if not err.request_id then add("client request id", err.client_request_id) end
+  if err.kind == "throttled" and err.retry_after then add("try again in", ("%g s"):format(err.retry_after)) end
+  add("hint", err.hint)
+  return lines
+end
+
+local function candidate_lines(err)
+  local lines = {}
+  for line in tostring(err):gmatch "[^\n]+" do lines[#lines + 1] = line end
+  return table.move(lines, 2, #lines, 1, {})
+end
+
+-- The lines for a person; the first says what happened.
+function failure.lines(err)
+  if type(err) ~= "table" then return { text.clean(err) } end
+  local lines = { text.clean(err.message or tostring(err)) }
+  local more = err.candidates and candidate_lines(err) or detail_lines(err)
+  return table.move(more, 1, #more, 2, lines)
+end
+
+-- Writes an error to stderr: for programs as one JSON object when data is JSON, too.
+function failure.show(err, format)
+  local lines = failure.lines(err)
+  lines[1] = terminal.paint(io.stderr, "red", "azpec: ") .. lines[1]
+  io.stderr:write(table.concat(lines, "\n"), "\n")
+  if format == "json" or format == "jsonl" then
+    io.stderr:write(json.encode { error = failure.facts(err), exit_code = failure.exit_code(err) }, "\n")
+  end
+end
+
+return failure

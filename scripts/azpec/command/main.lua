@@ -1,0 +1,113 @@
+-- The command's frame: finds the verb, reads the options, runs it, and sees that every ending has its exit code.
+
+local failure = require "azpec.command.failure"
+local terminal = require "azpec.command.terminal"
+
+local main = {}
+
+local function version()
+  local azpec = require "azpec"
+  terminal.write(("%s (%s, %s)\n"):format(azpec._VERSION, _VERSION, azpec.libcurl:match "^%S+"))
+  terminal.flush()
+  return 0
+end
+
+local function usage(message, hint)
+  error({ exit_code = failure.codes.usage, kind = "usage", message = message, hint = hint }, 0)
+end
+
+local function show_help(page)
+  terminal.write(page)
+  terminal.flush()
+  return 0
+end
+
+-- Runs a verb with the rest of the command line; context is known outside as soon as there is one.
+local function run_verb(name, arguments, know)
+  local context = require "azpec.command.context"
+  local verb = require("azpec.verbs." .. name)
+  if verb.raw then return verb.run(know(context.new(name, {}, arguments))) end
+  local parser = require "azpec.command.parser"
+  local command = parser.of(name, verb)
+  -- Help is wanted, whatever is missing or wrong beside it.
+  for _, word in ipairs(arguments) do
+    if word == "--" then break end
+    if word == "-h" or word == "--help" then return show_help(parser.help(name, verb, command)) end
+  end
+  local args, complaint = parser.parse(command, arguments)
+  if not args then
+    usage(complaint, "azpec help " .. name)
+  end
+  terminal.set_color(args.color or "auto")
+  return verb.run(know(context.new(name, args, arguments))) or 0
+end
+
+local function dispatch(arguments, know)
+  local first = arguments[1]
+  if not first then usage("what is to be done?", "azpec help") end
+  if first == "--version" or first == "-V" then return version() end
+  if first == "-h" or first == "--help" then first = "help" end
+  if first:find "^%-" then usage(("the verb comes first, then '%s'"):format(first), "azpec help") end
+  local found, nearest = require "azpec.command.parser".find_verb(first)
+  if not found then
+    usage(("there is no verb '%s'%s"):format(first, nearest and ("; did you mean '" .. nearest .. "'?") or ""),
+      "azpec help")
+  end
+  return run_verb(first, table.move(arguments, 2, #arguments, 1, {}), know)
+end
+
+-- ---- endings -------------------------------------------------------------------------------------------------------
+
+local function traced(err)
+  if type(err) == "string" and not failure.is_interrupt(err) then return debug.traceback(err, 2) end
+  return err
+end
+
+-- The output format, also where the options could not be read.
+local function format_of(context, arguments)
+  if context and context.args.output then return context.args.output end
+  local line = " " .. table.concat(arguments, " ", 1, #arguments) .. " "
+  return line:match " %-%-output[= ](%l+) " or line:match " %-o ?(%l+) "
+end
+
+local function show_usage(err)
+  io.stderr:write(terminal.paint(io.stderr, "red", "azpec: "), err.message, " (see: ", err.hint, ")\n")
+end
+
+local function ended_badly(err, context, arguments)
+  if terminal.is_write_error(err) then
+    if not err.is_broken_pipe then failure.show(tostring(err)) end
+    return failure.codes.other
+  end
+  local interrupted = failure.is_interrupt(err)
+  local format = format_of(context, arguments)
+  if interrupted then
+    io.stderr:write("azpec: interrupted\n")
+  elseif type(err) == "table" and err.exit_code == failure.codes.usage and err.hint then
+    show_usage(err)
+  else
+    failure.show(err, format)
+  end
+  require "azpec.command.unfinished".tell(context, not interrupted and err or nil)
+  return interrupted and failure.codes.interrupted or failure.exit_code(err)
+end
+
+-- Runs the command line; returns the exit code.
+function main.run(arguments)
+  if not terminal.hold_streams() then
+    io.stderr:write("azpec: standard output is closed\n")
+    return failure.codes.other
+  end
+  io.stdout:setvbuf "full"
+  local context
+  local function know(made)
+    context = made
+    return made
+  end
+  local ok, result = xpcall(dispatch, traced, arguments, know)
+  local code = ok and result or ended_badly(result, context, arguments)
+  for _, client in ipairs(context and context.clients or {}) do client:close() end
+  return code
+end
+
+return main

@@ -1,0 +1,124 @@
+-- Rows on standard output: for people a table, for programs JSON, JSON lines or tab-separated values.
+--
+--   local out = output.new("json", { columns = { { "NAME", "name" }, ... }, title = "connections" })
+--   out:row { name = ... }     -- a row is a flat table of facts; columns choose from it, JSON carries all of it
+--   out:close()                -- only now the table and the JSON envelope are written
+
+local json = require "azpec.json"
+local terminal = require "azpec.command.terminal"
+local text = require "azpec.command.text"
+
+local output = {}
+
+-- Of the envelope and of the rows in it: a member may be added without a new number, never taken away or changed.
+output.schema_version = 1
+
+output.formats = { "table", "json", "jsonl", "tsv" }
+
+local function value_of(column, row)
+  local value = row[column[2]]
+  if type(value) == "table" then return table.concat(value, ",") end
+  if value == nil then return "" end
+  return tostring(value)
+end
+
+-- ---- the formats ---------------------------------------------------------------------------------------------------
+
+local formats = {}
+
+local styles = { Approved = "green", Pending = "yellow", Rejected = "red", Disconnected = "red", failed = "red",
+  changed = "green" }
+
+local function render_line(cells, widths, plain)
+  local parts = {}
+  for n, cell in ipairs(cells) do
+    local padded = n == #cells and cell or text.pad(cell, widths[n])
+    parts[n] = plain and padded or terminal.paint(io.stdout, styles[cell], padded)
+  end
+  return table.concat(parts, "  "):gsub(" +$", "") .. "\n"
+end
+
+-- The columns that some row has something for.
+local function used_columns(columns, rows)
+  local used = {}
+  for _, column in ipairs(columns) do
+    local is_used = not column.optional
+    for _, row in ipairs(rows) do is_used = is_used or value_of(column, row) ~= "" end
+    if is_used and not column.for_programs then used[#used + 1] = column end
+  end
+  return used
+end
+
+formats.table = { row = function (self, row) self.rows[#self.rows + 1] = row end }
+
+function formats.table.close(self)
+  if #self.rows == 0 then return end
+  local columns, widths, lines = used_columns(self.columns, self.rows), {}, { {} }
+  for n, column in ipairs(columns) do
+    lines[1][n], widths[n] = column[1], text.width(column[1])
+  end
+  for r, row in ipairs(self.rows) do
+    local cells = {}
+    for n, column in ipairs(columns) do
+      cells[n] = text.clean(value_of(column, row))
+      widths[n] = math.max(widths[n], text.width(cells[n]))
+    end
+    lines[r + 1] = cells
+  end
+  for n, cells in ipairs(lines) do terminal.write((render_line(cells, widths, n == 1))) end
+end
+
+-- One line for each row at once, in words.
+formats.lines = { close = function () end }
+
+function formats.lines.row(self, row)
+  local line = self.line(row)
+  if line then terminal.write(line .. "\n") end
+end
+
+formats.json = { row = formats.table.row }
+
+function formats.json.close(self)
+  local parts = {}
+  for n, row in ipairs(self.rows) do parts[n] = json.encode(row) end
+  local items = #parts == 0 and "[]" or "[\n" .. table.concat(parts, ",\n") .. "\n]"
+  terminal.write(('{"schema_version":%d,"%s":%s}\n'):format(output.schema_version, self.title, items))
+end
+
+formats.jsonl = { row = function (_, row) terminal.write(json.encode(row) .. "\n") end, close = function () end }
+
+formats.tsv = { close = function () end }
+
+function formats.tsv.row(self, row)
+  local cells = {}
+  for n, column in ipairs(self.columns) do cells[n] = text.field(value_of(column, row)) end
+  terminal.write(table.concat(cells, "\t") .. "\n")
+end
+
+-- ---- the object ----------------------------------------------------------------------------------------------------
+
+local methods = {}
+methods.__index = methods
+
+function methods:row(row)
+  self.count = self.count + 1
+  self.format.row(self, row)
+  if self.live then terminal.flush() end
+end
+
+-- Writes what was held back, and sees that all of it is out.
+function methods:close()
+  self.format.close(self)
+  terminal.flush()
+end
+
+-- options: columns, a list of { TITLE, member of the row, optional = true: not where no row has it,
+-- for_programs = true: not in tables }; title: of the rows in the JSON envelope; line: a function that words a row,
+-- in place of a table (nil: says nothing); live: each row is to be seen at once.
+function output.new(format, options)
+  local chosen = formats[format == "table" and options.line and "lines" or format]
+  return setmetatable({ format = chosen, columns = options.columns, title = options.title or "items",
+    line = options.line, live = options.live, rows = {}, count = 0 }, methods)
+end
+
+return output

@@ -1,0 +1,65 @@
+-- What is still going on at the service when the command ends, and what to type to wait for it.
+
+local text = require "azpec.command.text"
+
+local unfinished = {}
+
+-- The options by which another run reaches the same service, as words for the shell.
+local carried = { { "cloud", "--cloud" }, { "credential", "--credential" }, { "tenant_id", "--tenant-id" },
+  { "client_id", "--client-id" }, { "client_certificate_file", "--client-certificate-file" },
+  { "endpoint", "--endpoint" }, { "authority_host", "--authority-host" }, { "ca_file", "--ca-file" } }
+
+local function command_line(args)
+  local words = { "azpec", "resume" }
+  for _, option in ipairs(carried) do
+    local value = args[option[1]]
+    if value then words[#words + 1] = option[2] .. " " .. text.shell(value) end
+  end
+  return table.concat(words, " ")
+end
+
+local most_shown = 3
+
+-- Many go into a file of their own, readable to its owner alone.
+local function save(tokens)
+  local path = os.tmpname()
+  local file, why = io.open(path, "w")
+  if file then
+    local written = file:write(table.concat(tokens, "\n"), "\n")
+    if file:close() and written then return path end
+  end
+  return nil, why or "cannot write " .. path
+end
+
+-- Prints how to go on with the operations of these continuation tokens.
+function unfinished.show(args, tokens)
+  if #tokens == 0 then return end
+  io.stderr:write(("%s still running at the service, or not known to have ended; to go on waiting:\n"):format(
+    #tokens == 1 and "An operation is" or #tokens .. " operations are"))
+  local path = #tokens > most_shown and save(tokens)
+  if path then
+    io.stderr:write(("  %s %s\n"):format(command_line(args), text.shell(path)))
+  else
+    io.stderr:write(("  %s - <<'END'\n%s\nEND\n"):format(command_line(args), table.concat(tokens, "\n")))
+  end
+end
+
+-- At the end of a run: of the operations that were begun and not waited for to the end, and of the error's own.
+function unfinished.tell(context, err)
+  if not context then return end
+  local tokens, seen = {}, {}
+  local function add(token)
+    if token and not seen[token] then
+      seen[token] = true
+      tokens[#tokens + 1] = token
+    end
+  end
+  for _, poller in ipairs(context.pollers) do
+    if not poller:done() then add(poller:continuation_token()) end
+  end
+  if type(err) == "table" then add(err.continuation_token) end
+  for _, token in ipairs(context.unfinished or {}) do add(token) end
+  unfinished.show(context.args, tokens)
+end
+
+return unfinished

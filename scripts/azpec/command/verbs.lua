@@ -1,0 +1,6 @@
+-- The verbs, in the order in which help shows them; each is a file of azpec.verbs.
+return {
+  { "See", "list" },
+  { "Decide", "approve", "reject" },
+  { "Else", "help" },
+}

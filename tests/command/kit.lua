@@ -1,0 +1,152 @@
+-- What the tests of the command share: it runs as a process, and what it says and returns is looked at.
+
+local assert = require "luassert"
+local cjson = require "cjson"
+local support = require "loopback.support"
+
+local kit = {}
+
+local quote = support.quote
+local program = "scripts/bin/azpec"
+
+-- The emulator for a file's tests; options: as support.emulator's.
+function kit.emulator(options, more)
+  return support.emulator(options, more)
+end
+
+-- The environment of a person who works with that emulator.
+function kit.environment(emulator)
+  return { AZURE_TENANT_ID = emulator.tenant_id, AZURE_CLIENT_ID = emulator.client_id,
+    AZURE_CLIENT_SECRET = support.secret, AZURE_SUBSCRIPTION_ID = emulator.subscription_id }
+end
+
+-- The options that name the emulator.
+function kit.address(emulator)
+  return ("--endpoint %s --authority-host %s --interval 0.02"):format(emulator.endpoint, emulator.endpoint)
+end
+
+local function assignments(env)
+  local parts = {}
+  for name, value in support.each(env or {}) do parts[#parts + 1] = quote(name .. "=" .. value) end
+  return table.concat(parts, " ")
+end
+
+local forgotten = " -u NO_COLOR -u COLUMNS -u TERM"
+for _, name in ipairs { "SUBSCRIPTION_ID", "TENANT_ID", "CLIENT_ID", "CLIENT_SECRET", "ACCESS_TOKEN" } do
+  forgotten = forgotten .. " -u AZURE_" .. name
+end
+
+-- The shell command that runs azpec; line: its arguments as the shell reads them.
+function kit.command(line, env)
+  return ("env%s %s timeout -k 1 %d %s %s"):format(forgotten, assignments(env), 60 * support.patience, program, line)
+end
+
+-- Runs azpec to its end: { code, out, err }, searched for secrets. more: env, stdin (a text), redirect (in place of
+-- what catches stdout).
+function kit.run(line, more)
+  more = more or {}
+  local out, err, input = support.new_path "out", support.new_path "err", "/dev/null"
+  if more.stdin then input = support.write(support.new_path "in", more.stdin) end
+  local redirect = more.redirect or (">" .. quote(out))
+  local _, _, code = os.execute(("%s <%s %s 2>%s"):format(kit.command(line, more.env), quote(input), redirect,
+    quote(err)))
+  local result = { code = code, out = support.read(out) or "", err = support.read(err) or "" }
+  support.has_no_secret(result.out, "stdout")
+  support.has_no_secret(result.err, "stderr")
+  return result
+end
+
+-- A function that runs azpec against the emulator: azpec("list", "-o json", more).
+function kit.against(emulator, env)
+  return function (verb, line, more)
+    more = support.merged({ env = support.merged(kit.environment(emulator), env or {}) }, more or {})
+    return kit.run(("%s %s %s"):format(verb, kit.address(emulator), line or ""), more)
+  end
+end
+
+-- Fails with all that is known unless the exit code is that.
+function kit.ended(code, result)
+  if result.code ~= code then
+    error(("exit code %s, not %d\nstdout: %s\nstderr: %s"):format(result.code, code, result.out, result.err), 2)
+  end
+  return result
+end
+
+-- ---- JSON against a schema -----------------------------------------------------------------------------------------
+
+-- A schema: a type's name ("string", "number", "boolean", "any"); a list of one schema, for a list of such; a table of
+-- members, a name ending in "?" being optional; members = "open" allows others. A string "=..." is that very value.
+local check
+
+local function check_object(schema, value, path)
+  assert.equal("table", type(value), path)
+  local known = {}
+  for name, rule in pairs(schema) do
+    local bare, optional = name:match "^(.-)(%??)$"
+    known[bare] = true
+    if value[bare] ~= nil then
+      if bare ~= "open" then check(rule, value[bare], path .. "." .. bare) end
+    elseif bare ~= "open" then
+      assert(optional == "?", path .. "." .. bare .. " is missing")
+    end
+  end
+  for name in pairs(value) do
+    assert(schema.open or known[name], ("%s.%s is not in the schema"):format(path, name))
+  end
+end
+
+function check(schema, value, path)
+  if type(schema) == "string" then
+    if schema:sub(1, 1) == "=" then 
+      local text = type(value) == "number" and ("%.14g"):format(value) or tostring(value)
+      return assert.equal(schema:sub(2), text, path)
+    end
+    if schema ~= "any" then assert.equal(schema, type(value), path) end
+  elseif schema[1] then
+    assert.equal("table", type(value), path)
+    for n, item in ipairs(value) do check(schema[1], item, ("%s[%d]"):format(path, n)) end
+  else
+    check_object(schema, value, path)
+  end
+end
+
+-- Decodes a JSON text and checks it; its value.
+function kit.json(text, schema)
+  local ok, value = pcall(cjson.decode, text)
+  assert(ok, ("no JSON: %s\n%s"):format(value, text))
+  check(schema, value, "$")
+  return value
+end
+
+-- A row of `list` and `show`.
+kit.connection_row = {
+  id = "string", name = "string", base_name = "string", subscription_id = "string", resource_group_name = "string",
+  account_name = "string", status = "string", ["description?"] = "string", ["etag?"] = "string",
+  provisioning_state = "string", group_ids = { "string" }, ["private_endpoint?"] = "string",
+  ["private_endpoint_name?"] = "string", ["private_endpoint_resource_group?"] = "string",
+  ["private_endpoint_subscription?"] = "string", ["created_at?"] = "string",
+  connection = { id = "string", name = "string", properties = { open = true }, open = true },
+}
+
+kit.connections = { schema_version = "=1", connections = { kit.connection_row } }
+
+local error_facts = { kind = "string", message = "string", open = true }
+
+-- A row of `approve`, `reject`, `delete`.
+kit.result_row = {
+  id = "string", name = "string", subscription_id = "string", resource_group_name = "string", account_name = "string",
+  result = "string", ["before?"] = "string", ["after?"] = "string", ["description?"] = "string", ["etag?"] = "string",
+  ["error?"] = error_facts, ["error_message?"] = "string", ["continuation_token?"] = "string",
+}
+
+kit.results = { schema_version = "=1", results = { kit.result_row } }
+
+-- What is written to stderr beside the words when JSON was asked for.
+kit.failure = { exit_code = "number", error = error_facts }
+
+-- The last line of a text.
+function kit.last_line(text)
+  return text:match "([^\n]*)\n?$"
+end
+
+return kit
