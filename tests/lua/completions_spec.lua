@@ -165,6 +165,7 @@ describe("completions", function ()
     assert(coroutine.resume(loop))
     assert(coroutine.close(loop))
     for _, poller in ipairs(pollers) do poller:cancel() end
+    client:step()
     assert.is_false(pcall(function () for _ in client:completions(pollers) do error "enough" end end))
     local seen = 0
     for _ in client:completions(pollers) do seen = seen + 1 end
