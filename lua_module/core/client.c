@@ -215,9 +215,9 @@ static bool complete(struct job *j, const struct request *q, struct now now) {
 	return false;
 }
 
-/* Asks the first in line.  True: it wants to send. */
-static bool ask(struct client *c, struct now now, struct request *request) {
-	struct job *j = c->ready.first;
+/* Asks it what it wants.  True: to send. */
+static bool ask(struct client *c, struct job *j, struct now now,
+                struct request *request) {
 	int64_t until;
 	switch (op_next(&j->op, now, request, &until)) {
 	case OP_TOKEN:
@@ -239,15 +239,87 @@ static bool ask(struct client *c, struct now now, struct request *request) {
 	return false;
 }
 
-/* May the first in line be asked?  Who has not begun needs a free place, or
-   its time would run without it; a full house still hears of deadlines. */
-static bool may_ask(const struct client *c, struct now now) {
-	const struct job *j = c->ready.first;
-	size_t taken = c->flying.n;
-	if (j && j->op.deadline == NEVER)
-		taken += c->tokenless.n;
-	return j && (taken < c->max_flying || j->op.deadline <= now.mono ||
-	             j->op.end != OP_WAIT);
+static bool has_begun(const struct job *j) {
+	return j->op.deadline != NEVER;
+}
+
+/* Is there a place?  For one that has not begun, only where none that has is
+   waiting for one: its time would run without it. */
+static bool has_place(const struct client *c, const struct job *j) {
+	size_t taken = has_begun(j) ? 0 : c->tokenless.n;
+	for (int kind = 0; kind < RATE_KINDS; kind++)
+		taken += c->flying[kind].n +
+		         (has_begun(j) ? 0 : c->held[kind].n);
+	return taken < c->max_flying;
+}
+
+/* Will it send when it is asked?  Otherwise it only wants to hear that it is
+   over, that its time is up, or when to come again. */
+static bool will_send(const struct job *j, struct now now) {
+	return j->op.end == OP_WAIT && j->op.deadline > now.mono &&
+	       j->op.not_before <= now.mono;
+}
+
+static bool may_send(const struct client *c, enum rate_kind kind,
+                     struct now now) {
+	return rate_next(&c->rate, kind, c->flying[kind].n) <= now.mono;
+}
+
+static enum rate_kind kind_of(const struct op *o) {
+	if (o->leg != LEG_WRITE)
+		return RATE_READ;
+	return o->spec.kind == OP_DELETE ? RATE_DELETE : RATE_WRITE;
+}
+
+/* The service's limits leave it no room yet, or others stand before it. */
+static bool hold(struct client *c, struct job *j, struct now now) {
+	enum rate_kind kind = kind_of(&j->op);
+	struct queue *line = has_begun(j) ? &c->held[kind] : &c->new_held[kind];
+	if (!will_send(j, now) || (line->n == 0 && may_send(c, kind, now)))
+		return false;
+	queue_enter(line, j);
+	set_due(c, j, j->op.deadline);
+	return true;
+}
+
+/* The first in a limit's line that may go now. */
+static struct job *released(const struct client *c, const struct queue *lines,
+                            struct now now) {
+	for (int kind = 0; kind < RATE_KINDS; kind++) {
+		struct job *j = lines[kind].first;
+		if (j && has_place(c, j) &&
+		    may_send(c, (enum rate_kind)kind, now))
+			return j;
+	}
+	return NULL;
+}
+
+/* Who is to be asked now, those that have begun before the others; NULL:
+   nobody. */
+static struct job *in_turn(struct client *c, struct now now) {
+	struct job *j = released(c, c->held, now);
+	while (!j && (j = c->ready.first)) {
+		if (will_send(j, now) && !has_place(c, j))
+			return NULL;
+		if (hold(c, j, now))
+			j = NULL;
+	}
+	return j ? j : released(c, c->new_held, now);
+}
+
+/* When somebody is due, or may go on, if nothing happens before. */
+static void note_until(const struct client *c, int64_t *until) {
+	if (c->heap_n > 0 && c->heap[0]->due < *until)
+		*until = c->heap[0]->due;
+	for (int kind = 0; kind < RATE_KINDS; kind++) {
+		const struct job *j = c->held[kind].first
+		                              ? c->held[kind].first
+		                              : c->new_held[kind].first;
+		int64_t next = rate_next(&c->rate, (enum rate_kind)kind,
+		                         c->flying[kind].n);
+		if (j && has_place(c, j) && next < *until)
+			*until = next;
+	}
 }
 
 enum client_want client_next(struct client *c, struct now now, struct job **job,
@@ -256,11 +328,9 @@ enum client_want client_next(struct client *c, struct now now, struct job **job,
 	*job = NULL;
 	wake_due(c, now);
 	do {
-		while (may_ask(c, now) && !c->ended.first) {
-			*job = c->ready.first;
-			if (ask(c, now, request))
+		while (!c->ended.first && (*job = in_turn(c, now)))
+			if (ask(c, *job, now, request))
 				return CLIENT_SEND;
-		}
 		*job = c->ended.first;
 		if (*job) {
 			queue_leave(*job);
@@ -272,25 +342,28 @@ enum client_want client_next(struct client *c, struct now now, struct job **job,
 		if (signin == SIGNIN_NEED)
 			return CLIENT_NEED;
 	} while (tell_tokenless(c, now));
-	if (c->heap_n > 0 && c->heap[0]->due < *until)
-		*until = c->heap[0]->due;
+	note_until(c, until);
 	return CLIENT_WAIT;
 }
 
 void client_sent(struct client *c, struct job *job, struct now now) {
+	enum rate_kind kind;
 	if (!job) {
 		signin_sent(&c->signin, now);
 		return;
 	}
+	kind = kind_of(&job->op);
 	op_sent(&job->op, now);
-	queue_enter(&c->flying, job);
+	queue_enter(&c->flying[kind], job);
+	rate_sent(&c->rate, kind, now);
 	set_due(c, job, job->op.deadline);
 }
 
 void client_feed(struct client *c, struct job *job, const struct reply *r,
                  const struct facts *f, struct now now) {
 	if (job) {
-		rate_note(&c->rate, r);
+		rate_note(&c->rate, kind_of(&job->op), r, f->code,
+		          c->cfg.retry.max_delay, now);
 		op_feed(&job->op, r, f, now);
 		ready(c, job, now);
 	} else {

@@ -1,6 +1,6 @@
 /*
  * client.h -- many operations beside each other: who may send, who waits for
- * the token, who is due, who has ended.  No I/O; the driver asks client_next
+ * the token, for room in the service's limits, for a time, who has ended.  No I/O; the driver asks client_next
  * until nothing is left to do, and feeds back what happened.
  */
 #ifndef AZPEC_CLIENT_H
@@ -37,9 +37,13 @@ struct client {
 	void *signin_transfer;  /* the driver's */
 	struct queue ready;     /* to be asked what they want */
 	struct queue tokenless; /* wait for the token */
-	struct queue flying;    /* a request of theirs is on its way */
-	struct queue ended;     /* not yet reported to the driver */
-	struct job **heap;      /* waiting for a time, the soonest first */
+	/* a request of theirs is on its way, by the limit that it counts for;
+	   others wait until that limit lets them: those that have begun, and
+	   those that have not */
+	struct queue flying[RATE_KINDS];
+	struct queue held[RATE_KINDS], new_held[RATE_KINDS];
+	struct queue ended; /* not yet reported to the driver */
+	struct job **heap;  /* waiting for a time, the soonest first */
 	size_t heap_n, heap_cap;
 	size_t jobs;       /* added and not removed */
 	size_t max_flying; /* requests on their way at once */

@@ -51,6 +51,28 @@ describe("many at once", function ()
     all_approved(64)
   end)
 
+  it("slows down before the service has to refuse: no 429 where the bucket is all but empty", function ()
+    emulator:set { writes_bucket = 75, writes_refill = 20, operation_polls = 0 }
+    local client, begun, ended = emulator:client { timeout = 60 * t.patience }, 0, 0
+    for round = 1, 2 do
+      for n = 1, 64 do
+        client:begin_update(t.call(emulator.many[n], { status = "Approved", description = "round " .. round }))
+        begun = begun + 1
+      end
+    end
+    for _, connection, err in client:completions() do
+      assert(connection, err)
+      ended = ended + 1
+    end
+    assert.equal(begun, ended)
+    local refused = 0
+    for _, entry in ipairs(emulator:log "update") do
+      if entry.status == 429 then refused = refused + 1 end
+    end
+    assert.equal(0, refused)
+    all_approved(64)
+  end)
+
   it("64 that wait for a token that is refused all hear why, after one request", function ()
     local client, pollers = emulator:client { credential = emulator:credential { client_secret = "wrong" } }, {}
     for n = 1, 64 do pollers[n] = client:begin_update(t.call(emulator.many[n], { status = "Approved" })) end

@@ -805,7 +805,8 @@ static void test_a_job_is_removed_from_wherever_it_stands(void **state) {
 	feed_token("tok2");
 	WAITS(NEVER);
 	assert_int_equal(house.c.jobs, 0);
-	assert_int_equal(house.c.flying.n, 0);
+	for (int i = 0; i < RATE_KINDS; i++)
+		assert_int_equal(house.c.flying[i].n, 0);
 	assert_int_equal(house.c.heap_n, 0);
 	leave_house();
 }
@@ -1056,6 +1057,91 @@ static void test_the_service_s_counters_are_kept(void **state) {
 	leave_house();
 }
 
+#define THROTTLED "Retry-After: 7"
+
+static void feed_429(struct job *j, const char *code) {
+	feed(j, reply_of(429, THROTTLED, "{}"), facts_error(code, "wait"));
+}
+
+static void test_a_429_of_the_front_door_holds_its_kind(void **state) {
+	struct job *a, *b, *c;
+	(void)state;
+	build_house(&ready, 10);
+	a = add(update(HOST "/a"));
+	SENDS(a);
+	feed_429(a, "SubscriptionRequestsThrottled");
+	b = add(update(HOST "/b"));
+	c = add(get(HOST "/c"));
+	SENDS(c); /* reads have a limit of their own */
+	WAITS(7 * SECOND);
+	assert_int_equal(b->op.deadline, NEVER); /* its time stands still */
+	at(7 * SECOND);
+	SENDS(a);
+	SENDS(b);
+	leave_house();
+}
+
+static void test_a_429_of_a_resource_holds_nobody_else(void **state) {
+	struct job *a, *b;
+	(void)state;
+	build_house(&ready, 10);
+	a = add(update(HOST "/a"));
+	SENDS(a);
+	feed_429(a, "RetryableErrorDueToAnotherOperation");
+	b = add(update(HOST "/b"));
+	SENDS(b);
+	leave_house();
+}
+
+/* One write is left: two seconds between any two. */
+static void slow_down(struct job *j) {
+	feed(j,
+	     reply_of(202,
+	              "Location: " HOST "/l\nRetry-After: 100\n"
+	              "x-ms-ratelimit-remaining-subscription-writes: 1",
+	              NULL),
+	     no_facts());
+}
+
+static void test_little_left_slows_writes_down(void **state) {
+	struct job *jobs[4];
+	(void)state;
+	build_house(&ready, 10);
+	for (size_t i = 0; i < COUNT(jobs); i++)
+		jobs[i] = add(update(HOST "/x"));
+	for (size_t i = 0; i < COUNT(jobs); i++) {
+		int64_t when = (int64_t)i * 2 * SECOND;
+		if (i > 0)
+			WAITS(when);
+		at(when);
+		SENDS(jobs[i]);
+		slow_down(jobs[i]);
+	}
+	leave_house();
+}
+
+static void test_a_deadline_comes_while_it_is_held(void **state) {
+	struct job *first, *held;
+	(void)state;
+	build_house(&ready, 10);
+	first = add(update(HOST "/x"));
+	held = add(within((struct op_spec){ .kind = OP_ENSURE,
+	                                    .url = SPAN(HOST "/y"),
+	                                    .body = SPAN("{}"),
+	                                    .status = SPAN("Approved") },
+	                  SECOND));
+	SENDS(first);
+	SENDS(held);
+	slow_down(first);
+	feed(held, reply_of(200, NULL, "{}"),
+	     facts_resource("Succeeded", "Pending"));
+	WAITS(SECOND); /* it would write at 2 s */
+	at(SECOND);
+	ENDS(held);
+	assert_int_equal(held->op.fail.kind, FAIL_TIMEOUT);
+	leave_house();
+}
+
 /* ---- no memory ---------------------------------------------------------- */
 
 static void test_no_memory_for_one_more_job(void **state) {
@@ -1148,6 +1234,10 @@ int main(void) {
 		TEST(test_nobody_waits_for_ever_behind_the_busy),
 		TEST(test_those_due_at_once_all_get_their_turn),
 		TEST(test_the_service_s_counters_are_kept),
+		TEST(test_a_429_of_the_front_door_holds_its_kind),
+		TEST(test_a_429_of_a_resource_holds_nobody_else),
+		TEST(test_little_left_slows_writes_down),
+		TEST(test_a_deadline_comes_while_it_is_held),
 		TEST(test_no_memory_for_one_more_job),
 		TEST(test_no_memory_for_a_request_is_seen_in_it),
 	};

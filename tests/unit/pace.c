@@ -1,0 +1,240 @@
+/* pace.c -- a client against a service that keeps Azure Resource Manager's
+   limits, with the clock in hand: is it as fast as it may be, and refused
+   nothing? */
+#include "who.h"
+
+#include <stdio.h>
+
+#include "core/client.h"
+
+enum { SECOND = 1000, LATENCY = 100, MAX_JOBS = 2000, MAX_FLYING = 64 };
+
+#define HOST "https://management.azure.com"
+
+static const struct who ready = { .flow = &flow_token,
+	                          .secret = LITERAL("ready") };
+
+/* ---- the service -------------------------------------------------------- */
+
+struct bucket {
+	double level, size, refill;
+	int64_t at;
+	int served, refused;
+};
+
+static struct {
+	struct client c;
+	struct url origin;
+	struct request q;
+	struct job *jobs;
+	size_t n, ended, failed;
+	int64_t ms;
+	/* requests on their way, in the order of their arrival */
+	struct job *way[MAX_JOBS];
+	int64_t arrives[MAX_JOBS];
+	size_t first, last;
+	struct bucket buckets[RATE_KINDS];
+} sim;
+
+static void fill(struct bucket *b) {
+	b->level += b->refill * (double)(sim.ms - b->at) / SECOND;
+	if (b->level > b->size)
+		b->level = b->size;
+	b->at = sim.ms;
+}
+
+static bool take(struct bucket *b) {
+	fill(b);
+	if (b->level < 1) {
+		b->refused++;
+		return false;
+	}
+	b->level -= 1;
+	b->served++;
+	return true;
+}
+
+static enum rate_kind kind_of(const struct job *j) {
+	if (j->op.leg != LEG_WRITE)
+		return RATE_READ;
+	return j->op.spec.kind == OP_DELETE ? RATE_DELETE : RATE_WRITE;
+}
+
+static void answer(struct job *j) {
+	static const char *const names[] = { "reads", "writes", "deletes" };
+	enum rate_kind kind = kind_of(j);
+	bool found = j->op.leg == LEG_READ; /* by an ensure, as it was */
+	struct facts f =
+		facts_resource("Succeeded", found ? "Pending" : "Approved");
+	char head[200];
+	bool fine = take(&sim.buckets[kind]);
+	snprintf(head, sizeof head,
+	         "x-ms-ratelimit-remaining-subscription-%s: %d%s", names[kind],
+	         (int)sim.buckets[kind].level, fine ? "" : "\nRetry-After: 5");
+	if (!fine)
+		f = facts_error("SubscriptionRequestsThrottled", "too many");
+	client_feed(&sim.c, j, reply_of(fine ? 200 : 429, head, "{}"), &f,
+	            now_at(sim.ms));
+}
+
+static void build(double writes, double reads) {
+	struct op_config cfg = { .mem = test_mem(),
+		                 .origins = &sim.origin,
+		                 .origin_count = 1,
+		                 .retry = RETRY_DEFAULT,
+		                 .try_timeout = 60 * SECOND };
+	memset(&sim, 0, sizeof sim);
+	sim.ms = 1000 * SECOND;
+	assert_true(url_parse(SPAN(HOST), &sim.origin));
+	client_init(&sim.c, &cfg, MAX_FLYING);
+	assert_true(who_init(&sim.c.signin, &ready));
+	request_init(&sim.q, test_mem());
+	sim.jobs = calloc(MAX_JOBS, sizeof *sim.jobs);
+	assert_non_null(sim.jobs);
+	sim.buckets[RATE_READ] =
+		(struct bucket){ reads, 250, 25, sim.ms, 0, 0 };
+	sim.buckets[RATE_WRITE] =
+		(struct bucket){ writes, 200, 10, sim.ms, 0, 0 };
+}
+
+static void add(enum op_kind kind) {
+	struct op_spec spec = { .kind = kind,
+		                .url = SPAN(HOST "/x"),
+		                .id = SPAN("/x"),
+		                .body = SPAN("{}"),
+		                .status = SPAN("Approved"),
+		                .timeout = 300 * SECOND,
+		                .seed = (uint32_t)sim.n + 1 };
+	struct job *j = &sim.jobs[sim.n++];
+	assert_true(sim.n <= MAX_JOBS);
+	assert_true(op_init(&j->op, &sim.c.cfg, &spec));
+	assert_true(client_add(&sim.c, j));
+}
+
+static void end(struct job *j) {
+	sim.ended++;
+	sim.failed += j->op.end == OP_FAIL;
+	client_remove(&sim.c, j);
+	op_free(&j->op);
+}
+
+static void send(struct job *j) {
+	client_sent(&sim.c, j, now_at(sim.ms));
+	request_free(&sim.q);
+	sim.way[sim.last % MAX_JOBS] = j;
+	sim.arrives[sim.last++ % MAX_JOBS] = sim.ms + LATENCY;
+}
+
+/* To the next arrival, or to when the client wants to be asked. */
+static void advance(int64_t until) {
+	bool any = sim.first != sim.last;
+	int64_t arrival = any ? sim.arrives[sim.first % MAX_JOBS] : NEVER;
+	if (arrival > until) {
+		assert_true(until > sim.ms); /* or it would spin */
+		sim.ms = until;
+		return;
+	}
+	assert_true(any); /* or it would wait for ever */
+	sim.ms = arrival > sim.ms ? arrival : sim.ms;
+	answer(sim.way[sim.first++ % MAX_JOBS]);
+}
+
+/* Until all have ended; how long it took, in seconds. */
+static int run(void) {
+	int64_t began = sim.ms, until;
+	struct job *j;
+	while (sim.ended < sim.n) {
+		switch (client_next(&sim.c, now_at(sim.ms), &j, &sim.q,
+		                    &until)) {
+		case CLIENT_SEND:
+			send(j);
+			break;
+		case CLIENT_ENDED:
+			end(j);
+			break;
+		case CLIENT_WAIT:
+			advance(until);
+			break;
+		case CLIENT_NEED:
+			FAIL("it needs %s", "nothing here");
+		}
+	}
+	return (int)((sim.ms - began) / SECOND);
+}
+
+static void leave(void) {
+	client_free(&sim.c);
+	signin_free(&sim.c.signin);
+	request_free(&sim.q);
+	free(sim.jobs);
+	test_no_leaks();
+}
+
+/* ---- what is to be seen ------------------------------------------------- */
+
+static void test_a_thousand_writes_are_refused_nothing(void **state) {
+	int seconds;
+	(void)state;
+	build(200, 250);
+	for (int i = 0; i < 1000; i++)
+		add(OP_UPDATE);
+	seconds = run();
+	assert_int_equal(sim.failed, 0);
+	assert_int_equal(sim.buckets[RATE_WRITE].served, 1000);
+	assert_int_equal(sim.buckets[RATE_WRITE].refused, 0);
+	/* 200 at once and 10 a second: 80 s are the limit */
+	assert_in_range(seconds, 79, 90);
+	leave();
+}
+
+static void test_a_few_are_not_slowed_down(void **state) {
+	(void)state;
+	build(200, 250);
+	for (int i = 0; i < 60; i++)
+		add(OP_UPDATE);
+	assert_int_equal(run(), 0);
+	leave();
+}
+
+/* Somebody else has emptied it: one refusal tells, the rest wait. */
+static void test_an_empty_bucket_refuses_few(void **state) {
+	int seconds;
+	(void)state;
+	build(0, 250);
+	for (int i = 0; i < 500; i++)
+		add(OP_UPDATE);
+	seconds = run();
+	assert_int_equal(sim.failed, 0);
+	assert_in_range(sim.buckets[RATE_WRITE].refused, 1, MAX_FLYING);
+	assert_in_range(seconds, 48, 75);
+	leave();
+}
+
+/* Each reads before it writes, and reads are faster: nobody's time may run out
+   in the line of the writes. */
+static void test_reads_do_not_outrun_writes(void **state) {
+	int seconds;
+	(void)state;
+	build(200, 250);
+	for (int i = 0; i < 1500; i++)
+		add(OP_ENSURE);
+	for (size_t i = 0; i < sim.n; i++)
+		sim.jobs[i].op.spec.timeout = 30 * SECOND;
+	seconds = run();
+	assert_int_equal(sim.failed, 0);
+	assert_int_equal(sim.buckets[RATE_READ].refused, 0);
+	assert_int_equal(sim.buckets[RATE_WRITE].refused, 0);
+	assert_int_equal(sim.buckets[RATE_WRITE].served, 1500);
+	assert_in_range(seconds, 129, 150); /* 130 s are the limit */
+	leave();
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		TEST(test_a_thousand_writes_are_refused_nothing),
+		TEST(test_a_few_are_not_slowed_down),
+		TEST(test_an_empty_bucket_refuses_few),
+		TEST(test_reads_do_not_outrun_writes),
+	};
+	return RUN(tests);
+}
