@@ -5,7 +5,7 @@
 # shellcheck disable=SC2086  # lists of packages are meant to be split
 set -u
 run="gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libcurl4-openssl-dev \
-lua-cjson lua-cqueues lua-luaossl lua-argparse ca-certificates"
+lua-cjson lua-cqueues lua-luaossl lua-filesystem lua-argparse ca-certificates"
 test="$run lua-busted lua-socket libcmocka-dev openssl libssl-dev"
 check="$test nginx-light tinyproxy clang clang-format clang-tidy libclang-rt-dev cppcheck lua-check \
 universal-ctags valgrind luarocks"

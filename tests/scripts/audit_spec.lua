@@ -1,0 +1,451 @@
+-- The audit trail: what stands in it, and that no change of it stays unseen.
+
+local audit = require "azpec.audit"
+local azpec = require "azpec"
+local json = require "azpec.json"
+
+local lua = os.getenv "LUA" or "lua5.4"
+
+local function run(command)
+  local pipe <close> = io.popen(command)
+  return (pipe:read "a":gsub("\n$", ""))
+end
+
+local folder = run "mktemp -d"
+local numbers = 0
+
+local function new_path()
+  numbers = numbers + 1
+  return ("%s/trail%d.jsonl"):format(folder, numbers)
+end
+
+local function read(path)
+  local file <close> = assert(io.open(path, "rb"))
+  return file:read "a"
+end
+
+local function write(path, bytes, mode)
+  local file <close> = assert(io.open(path, mode or "wb"))
+  assert(file:write(bytes))
+  return path
+end
+
+teardown(function () os.execute("rm -rf " .. folder) end)
+
+local id = "/subscriptions/3f1c2a54-6a1e-4b7d-9c55-0e8d1b2a7f10/resourceGroups/rg/providers/Microsoft.Batch"
+  .. "/batchAccounts/acct/privateEndpointConnections/pec.1"
+
+local function connection(status, etag, description)
+  return { id = id, name = "pec.1", etag = etag, properties = { provisioningState = "Succeeded",
+    privateLinkServiceConnectionState = { status = status, description = description } } }
+end
+
+local waiting, approved = connection("Pending", 'W/"1"', "Bitte, für 日本"), connection("Approved", 'W/"2"', "done")
+
+-- A trail of so many writes, two lines each.
+local function made(writes, options)
+  local path = new_path()
+  local trail = audit.open(path, options or { run = "r1", who = { oid = "o" } })
+  for _ = 1, writes do
+    local entry = assert(trail:intend { verb = "approve", id = id, before = waiting, rule = "ours" })
+    assert(trail:conclude(entry, approved))
+  end
+  return path, trail
+end
+
+local function lines_of(path)
+  local lines = {}
+  for line in io.lines(path, "L") do lines[#lines + 1] = line end
+  return lines
+end
+
+local function judged(lines, anchor)
+  return assert(audit.verify(write(folder .. "/changed", table.concat(lines)), anchor))
+end
+
+-- What the report complains of, as "kind line: message" texts.
+local function complaints(report)
+  local texts = {}
+  for n, problem in ipairs(report.problems) do texts[n] = ("%s: %s"):format(problem.kind, problem.message) end
+  return table.concat(texts, "\n")
+end
+
+describe("a trail", function ()
+  it("holds both lines of a write, with all that is known of it", function ()
+    local path = new_path()
+    local trail = audit.open(path, { run = "r7", ticket = "CHG-1", who = audit.who { credential = "client_secret",
+      expires_on = 1, claims = { oid = "o-1", tid = "t-1", appid = "a-1", exp = 5, secret = "never", iss = "i" } } })
+    local entry = assert(trail:intend { verb = "approve", id = id, before = waiting, rule = "ours",
+      reason = "it is ours", wanted = { status = "Approved", description = "done" } })
+    assert(trail:conclude(entry, { changed = true, before = waiting, after = approved }, nil,
+      { request_id = "q", correlation_id = "c" }))
+    local records = assert(audit.read(path))
+    assert.equal(2, #records)
+    local both = { audit = 1, run = "r7", ticket = "CHG-1", azpec = azpec._VERSION, verb = "approve", connection = id,
+      rule = "ours", reason = "it is ours" }
+    for _, record in ipairs(records) do
+      for name, value in pairs(both) do assert.equal(value, record[name]) end
+      assert.matches("^%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%dZ$", record.at)
+      assert.same({ credential = "client_secret", oid = "o-1", tid = "t-1", appid = "a-1" }, record.who)
+      assert.same({ etag = 'W/"1"', status = "Pending", description = "Bitte, für 日本",
+        provisioning_state = "Succeeded" }, record.before)
+      assert.equal(entry.call, record.call)
+    end
+    assert.equal("intent", records[1].event)
+    assert.same({ status = "Approved", description = "done" }, records[1].wanted)
+    assert.equal("result", records[2].event)
+    assert.equal("changed", records[2].outcome)
+    assert.equal("Approved", records[2].after.status)
+    assert.equal('W/"2"', records[2].after.etag)
+    assert.equal("q", records[2].request_id)
+    assert.equal("c", records[2].correlation_id)
+    assert.matches("^%x%x%x%x%x%x%x%x%-%x%x%x%x%-4%x%x%x%-[89ab]%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$", entry.call)
+  end)
+
+  it("tells how a write ended", function ()
+    local path = new_path()
+    local trail = audit.open(path)
+    local function outcome(...)
+      local entry = assert(trail:intend { verb = "approve", id = id })
+      assert(trail:conclude(entry, ...))
+      local records = audit.read(path)
+      return records[#records]
+    end
+    assert.equal("changed", outcome(true).outcome)
+    assert.equal("unchanged", outcome({ changed = false, before = approved, after = approved }).outcome)
+    local failed = outcome(nil, { kind = "precondition", code = "PreconditionFailed", message = "no", http_status = 412,
+      request_id = "q" })
+    assert.equal("failed", failed.outcome)
+    assert.equal("q", failed.request_id)
+    assert.same({ kind = "precondition", code = "PreconditionFailed", message = "no", http_status = 412 },
+      failed.error)
+    assert.equal("unknown",
+      outcome(nil, { kind = "timeout", message = "late", continuation_token = "secret" }).outcome)
+    assert.is_nil(read(path):find("secret", 1, true))
+  end)
+
+  it("is its owner's alone, and refuses a file that proves nothing", function ()
+    local path, trail = made(1)
+    assert.equal("600", run("stat -c %a " .. path))
+    assert(os.execute("chmod 662 " .. path))
+    local entry, err = trail:intend { verb = "approve", id = id }
+    assert.is_nil(entry)
+    assert.matches("anybody may write to", err.message, 1, true)
+    entry, err = audit.open("/dev/full"):intend { verb = "approve", id = id }
+    assert.is_nil(entry)
+    assert.matches("no regular file but a char device", err.message, 1, true)
+    entry, err = audit.open(folder .. "/none/trail"):intend { verb = "approve", id = id }
+    assert.is_nil(entry)
+    assert.matches("No such file", err.message, 1, true)
+  end)
+
+  it("can be verified with a shell's tools", function ()
+    local path = made(2)
+    local before = ("0"):rep(64)
+    for n, line in ipairs(lines_of(path)) do
+      local hash = run(([[sed -n %dp %s | sed 's/,"hash":"[0-9a-f]*"}$//' | tr -d '\n' | sha256sum]]):format(n, path))
+      assert.equal(hash:match "^%x+", json.decode(line).hash)
+      assert.equal(before, json.decode(line).prev)
+      before = json.decode(line).hash
+    end
+  end)
+
+  it("refuses what is no option", function ()
+    assert.has_error(function () audit.open(1) end, "bad argument #1 to 'open' (string expected, got number)")
+    assert.has_error(function () audit.open("x", { tikcet = "1" }) end, "unknown field 'tikcet'")
+    assert.has_error(function () audit.open("x", { ticket = 1 }) end,
+      "bad field 'ticket' (string expected, got number)")
+  end)
+end)
+
+describe("audit.verify", function ()
+  local path = made(3)
+  local lines = lines_of(path)
+
+  it("finds nothing where nothing was changed", function ()
+    local report = assert(audit.verify(path))
+    assert.equal("", complaints(report))
+    assert.is_true(report.ok)
+    assert.equal(6, report.lines)
+    assert.equal(6, report.last.seq)
+    assert.same({}, report.open)
+    assert.is_true(assert(audit.verify(write(new_path(), ""))).ok)
+    local none, why = audit.verify(folder .. "/none")
+    assert.is_nil(none)
+    assert.matches("No such file", why, 1, true)
+  end)
+
+  it("finds every flip of a bit in a line, its line feed included, and names the line", function ()
+    for at = 1, #lines[4] do
+      for bit = 0, 7 do
+        local flipped = string.char(lines[4]:byte(at) ~ 1 << bit)
+        local copy = table.move(lines, 1, 6, 1, {})
+        copy[4] = lines[4]:sub(1, at - 1) .. flipped .. lines[4]:sub(at + 1)
+        local report = judged(copy)
+        assert(not report.ok, ("byte %d, bit %d"):format(at, bit))
+        assert(report.problems[1].line == 4, ("byte %d, bit %d: line %d"):format(at, bit, report.problems[1].line))
+      end
+    end
+  end)
+
+  it("finds a changed line wherever it is", function ()
+    for n = 1, 6 do
+      local copy = table.move(lines, 1, 6, 1, {})
+      copy[n] = copy[n]:gsub("approve", "reject!")
+      assert.equal(("changed: line %d was changed: it is not as azpec wrote it"):format(n), complaints(judged(copy)))
+    end
+  end)
+
+  it("finds removed lines wherever they were, those at the end by an anchor", function ()
+    for n = 1, 5 do
+      for count = 1, 6 - n do
+        local copy = table.move(lines, 1, 6, 1, {})
+        for _ = 1, count do table.remove(copy, n) end
+        local gone = count == 1 and ("number %d is"):format(n) or ("numbers %d to %d are"):format(n, n + count - 1)
+        if n + count <= 6 then
+          assert.equal(("removed: %s missing before line %d"):format(gone, n), complaints(judged(copy)))
+        end
+      end
+    end
+    local last = assert(audit.verify(path)).last
+    local anchor = ("%d:%s"):format(last.seq, last.hash)
+    assert.is_true(judged(lines, anchor).ok)
+    for n = 0, 5 do
+      local report = judged(table.move(lines, 1, n, 1, {}), anchor)
+      assert.equal(("removed: number 6, which the anchor knows, is missing: the trail ends at line %d"):format(n),
+        complaints(report))
+    end
+  end)
+
+  it("finds lines that changed places", function ()
+    for a = 1, 5 do
+      for b = a + 1, 6 do
+        local copy = table.move(lines, 1, 6, 1, {})
+        copy[a], copy[b] = copy[b], copy[a]
+        assert.matches("reordered: line %d+ has the number " .. a, complaints(judged(copy)))
+      end
+    end
+  end)
+
+  it("finds a line that is there twice, and one that was made up", function ()
+    for n = 1, 6 do
+      for at = 1, 7 do
+        local copy = table.move(lines, 1, 6, 1, {})
+        table.insert(copy, at, lines[n])
+        assert.matches("added: line %d+ has the number " .. n .. ", which line %d+ has too", complaints(judged(copy)))
+      end
+    end
+    local other = lines_of(made(3))
+    for n = 1, 6 do
+      local copy = table.move(lines, 1, 6, 1, {})
+      copy[n] = other[n]
+      local report = judged(copy, n == 6 and ("6:" .. json.decode(lines[6]).hash) or nil)
+      assert(not report.ok, "line " .. n)
+    end
+  end)
+
+  it("finds by an anchor that all of it was written anew, and goes on knowing it as the trail grows", function ()
+    local older = json.decode(lines[4])
+    local anchor = "4:" .. older.hash
+    assert.is_true(judged(lines, anchor).ok)
+    assert.equal("changed: number 4 is another one than the anchor knows: the trail was written anew",
+      complaints(judged(lines_of(made(3)), anchor)))
+    for _, bad in ipairs { "", "x", "4", "4:12", "0:" .. older.hash, "4:" .. older.hash .. "0" } do
+      local none, why = audit.verify(path, bad)
+      assert.is_nil(none)
+      assert.matches("is no anchor; NUMBER:HASH", why, 1, true)
+    end
+  end)
+
+  it("takes no number for granted", function ()
+    local chain = require "azpec.audit.chain"
+    local forged = chain.seal({ event = "intent", call = "x", at = "" }, 1 << 40, json.decode(lines[6]).hash)
+    local copy = table.move(lines, 1, 6, 1, {})
+    copy[7] = forged .. "\n"
+    assert.equal("removed: numbers 7 to 1099511627775 are missing before line 7", complaints(judged(copy)))
+  end)
+
+  it("names the writes whose end is not in it", function ()
+    local mine, trail = made(1)
+    assert(trail:intend { verb = "approve", id = id })
+    local report = assert(audit.verify(mine))
+    assert.is_true(report.ok)
+    assert.same({ 3 }, report.open)
+  end)
+end)
+
+describe("a write that was cut off", function ()
+  local whole = read(made(2))
+
+  it("is told from a changed one, and repaired by the next, wherever it ended", function ()
+    local third = 1
+    for _ = 1, 2 do third = whole:find("\n", third, true) + 1 end
+    local fourth = whole:find("\n", third, true) + 1
+    for cut = third, fourth - 1 do
+      local path = write(new_path(), whole:sub(1, cut))
+      local is_whole = cut >= fourth - 2
+      local report = assert(audit.verify(path))
+      assert.equal(is_whole, report.ok)
+      if not is_whole then
+        assert.equal("torn: line 3 was cut off (a crash, a full disk), or the trail was", complaints(report))
+      end
+      assert(audit.open(path):intend { verb = "approve", id = id })
+      report = assert(audit.verify(path))
+      assert.equal("", complaints(report))
+      assert.equal(4, report.lines)
+      assert.same(is_whole and {} or { 3 }, report.repaired)
+      assert.equal(whole:sub(1, cut), read(path):sub(1, cut))
+    end
+  end)
+
+  it("is repaired though the repair was cut off, too", function ()
+    local path = write(new_path(), whole:sub(1, -20))
+    assert(audit.open(path):intend { verb = "approve", id = id })
+    local repaired = read(path)
+    local from = #whole - 19
+    for cut = from, #repaired - 1, 7 do
+      local mine = write(new_path(), repaired:sub(1, cut))
+      assert(audit.open(mine):intend { verb = "approve", id = id })
+      assert.equal("", complaints(assert(audit.verify(mine))))
+    end
+  end)
+
+  it("cannot be made up: a fragment that was changed shows", function ()
+    local path = write(new_path(), whole:sub(1, -20))
+    assert(audit.open(path):intend { verb = "approve", id = id })
+    local lines = lines_of(path)
+    assert.equal(5, #lines)
+    lines[4] = lines[4]:gsub("approve", "reject!", 1)
+    assert.equal("changed: line 4 was changed: it is not as azpec wrote it", complaints(judged(lines)))
+  end)
+
+  it("is no reason to write behind a line that was changed", function ()
+    local path = write(new_path(), (whole:gsub('"result"', '"resutl"')))
+    local entry, err = audit.open(path):intend { verb = "approve", id = id }
+    assert.is_nil(entry)
+    assert.matches("its last line is not as azpec wrote it", err.message, 1, true)
+  end)
+
+  -- The shell's limit on a file's size stands for the disk: a write goes as far as it reaches, and then fails.
+  it("is an error, and the trail stays sound, when the disk is full", function ()
+    local path = new_path()
+    local script = write(new_path(), ([[
+      local audit = require "azpec.audit"
+      local trail = audit.open(%q)
+      local entries, failed = 0
+      for n = 1, 40 do
+        local entry, err = trail:intend { verb = "approve", id = %q, reason = ("x"):rep(n) }
+        if entry then entries = entries + 1 else failed = failed or err.message end
+      end
+      print(entries, failed)
+    ]]):format(path, id))
+    local said = run(("trap '' XFSZ; ulimit -f 8; exec %s %s"):format(lua, script))
+    local entries, why = said:match "^(%d+)\t(.*)$"
+    assert.matches("the audit trail cannot be written: " .. path .. ": File too large", why, 1, true)
+    local report = assert(audit.verify(path))
+    assert.equal("torn", report.problems[1].kind)
+    assert.equal(1, #report.problems)
+    assert(audit.open(path):intend { verb = "approve", id = id })
+    report = assert(audit.verify(path))
+    assert.equal("", complaints(report))
+    assert.equal(tonumber(entries) + 2, report.lines)
+    assert.equal(1, #report.repaired)
+  end)
+
+  it("is found room for on a small disk of its own", function ()
+    local disk = folder .. "/disk"
+    assert(os.execute("mkdir " .. disk))
+    if not os.execute("mount -t tmpfs -o size=16k tmpfs " .. disk .. " 2>/dev/null") then
+      return pending "mounting is not permitted"
+    end
+    local path, count = disk .. "/trail", 0
+    local trail = audit.open(path)
+    local entry, problem
+    repeat
+      entry, problem = trail:intend { verb = "approve", id = id, reason = ("x"):rep(count % 50) }
+      count = count + 1
+    until not entry
+    local report = audit.verify(path)
+    os.execute("umount " .. disk)
+    assert.matches("No space left on device", problem.message, 1, true)
+    for _, one in ipairs(report.problems) do assert.equal("torn", one.kind) end
+  end)
+end)
+
+describe("several writers", function ()
+  it("lose no line and keep one chain", function ()
+    local path = new_path()
+    local script = write(new_path(), ([[
+      local audit = require "azpec.audit"
+      local trail = audit.open(%q, { run = arg[1], patience = 60 })
+      for n = 1, 150 do
+        local entry = assert(trail:intend { verb = "approve", id = %q, reason = tostring(n) })
+        assert(trail:conclude(entry, true))
+      end
+      print "done"
+    ]]):format(path, id))
+    local pipes = {}
+    for n = 1, 3 do pipes[n] = io.popen(("%s %s run%d 2>&1"):format(lua, script, n)) end
+    for n = 1, 3 do
+      assert.equal("done\n", pipes[n]:read "a")
+      pipes[n]:close()
+    end
+    local records, report = audit.read(path)
+    assert.equal("", complaints(report))
+    assert.equal(900, report.lines)
+    assert.same({}, report.open)
+    for n = 1, 3 do
+      local writes = audit.writes(records, { run = "run" .. n })
+      assert.equal(150, #writes)
+      for k, one in ipairs(writes) do assert.equal(tostring(k), one.reason) end
+    end
+  end)
+
+  it("lose nothing when one is killed in the midst of it", function ()
+    local path = new_path()
+    local script = write(new_path(), ([[
+      local trail = require "azpec.audit".open(%q)
+      for n = 1, math.huge do
+        assert(trail:intend { verb = "approve", id = %q, reason = tostring(n) })
+        print(n)
+        io.stdout:flush()
+      end
+    ]]):format(path, id))
+    local written = 0
+    for turn = 1, 5 do
+      local pipe = io.popen(("echo $$; exec %s %s"):format(lua, script))
+      local pid = pipe:read "n"
+      for _ = 1, 20 * turn do pipe:read "n" end
+      os.execute(("kill -KILL %d"):format(pid))
+      local last = 20 * turn
+      for n in pipe:lines "n" do last = n or last end
+      pipe:close()
+      written = written + last
+    end
+    assert(audit.open(path):intend { verb = "approve", id = id })
+    local report = assert(audit.verify(path))
+    assert.equal("", complaints(report))
+    assert(report.lines > written, ("%d lines, %d written"):format(report.lines, written))
+  end)
+
+  it("wait for each other no longer than they want to", function ()
+    local path = made(1)
+    local holder = write(new_path(), ([[
+      local file = io.open(%q, "a+b")
+      assert(require "lfs".lock(file, "w"))
+      print "locked"
+      io.stdout:flush()
+      io.stdin:read "a"
+    ]]):format(path))
+    local fifo = folder .. "/fifo"
+    assert(os.execute("mkfifo " .. fifo))
+    local pipe = io.popen(("%s %s >%s"):format(lua, holder, fifo), "w")
+    local said <close> = io.open(fifo)
+    assert.equal("locked", said:read "l")
+    local entry, err = audit.open(path, { patience = 0.05 }):intend { verb = "approve", id = id }
+    assert.is_nil(entry)
+    assert.matches("not locked within 0.05 seconds", err.message, 1, true)
+    pipe:close()
+    assert(audit.open(path):intend { verb = "approve", id = id })
+  end)
+end)
