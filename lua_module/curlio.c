@@ -10,8 +10,10 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <limits.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #if LIBCURL_VERSION_NUM < 0x075700
@@ -67,16 +69,38 @@ struct curlio {
 	bool broken;  /* a socket cannot be watched */
 	int64_t due;
 	struct list active, finished, idle;
-	unsigned char *sockets; /* by descriptor: the bits below */
+	struct note *sockets; /* by descriptor */
 	size_t nsockets;
 };
 
 /* --- the library ------------------------------------------------------- */
 
+/* What libcurl says of itself.  It answers from buffers that each question
+   writes anew, which two threads must not do at once: asked once, kept. */
+static struct {
+	curl_version_info_data info;
+	char version[256];
+} library;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void look(void) {
+	const char *version = curl_version();
+	size_t n = strlen(version);
+	if (n >= sizeof(library.version))
+		n = sizeof(library.version) - 1;
+	memcpy(library.version, version, n);
+	library.info = *curl_version_info(CURLVERSION_NOW);
+}
+
+static const curl_version_info_data *library_info(void) {
+	pthread_once(&once, look);
+	return &library.info;
+}
+
 /* A host may close a Lua state, and with it unload this module and libcurl,
    while a resolver thread that CURLOPT_QUICK_EXIT left behind still has to
    return into libcurl's code.  So libcurl, once used, stays mapped. */
-static void pin(const curl_version_info_data *inside) {
+static void pin(const void *inside) {
 	Dl_info lib;
 	void *handle;
 	if (!dladdr(inside, &lib) || lib.dli_fname == NULL)
@@ -89,7 +113,7 @@ static void pin(const curl_version_info_data *inside) {
 /* No flag of ours says "done already": with the bit THREADSAFE libcurl locks
    and counts by itself, so each Lua state may simply ask again. */
 const char *curlio_global(void) {
-	const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+	const curl_version_info_data *v = library_info();
 	if (v->version_num < OLDEST)
 		return "libcurl 7.87.0 or later is needed";
 	if (!(v->features & CURL_VERSION_SSL))
@@ -98,14 +122,15 @@ const char *curlio_global(void) {
 		return "a libcurl with an asynchronous resolver is needed";
 	if (!(v->features & CURL_VERSION_THREADSAFE))
 		return "a libcurl with thread-safe initialization is needed";
-	pin(v);
+	pin(v->version); /* a text inside libcurl */
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return "libcurl could not be initialized";
 	return NULL;
 }
 
 const char *curlio_version(void) {
-	return curl_version();
+	library_info();
+	return library.version;
 }
 
 /* --- lists of transfers ------------------------------------------------ */
@@ -141,7 +166,9 @@ static void unlist(struct transfer *t) {
    with the next request.  A connection's socket stays in the epoll in between
    (two system calls less per request) until it is closed, or until it is ready
    although nobody wants it.  That is safe only for sockets whose closing we
-   are told of, the ones we opened: a number may be given out again at once. */
+   are told of, the ones we opened: a number may be given out again at once.
+   One that never came as far as a connection libcurl closes by itself, with no
+   word but that it is to be forgotten: so then we look whether it is there. */
 enum {
 	WANT_READ = POLLSET_READ, /* what libcurl waits for */
 	WANT_WRITE = POLLSET_WRITE,
@@ -151,54 +178,74 @@ enum {
 	OPENED = 16 /* by on_open, to be closed by on_close */
 };
 
+struct note {
+	ino_t inode; /* of an OPENED one: tells it from a later one's number */
+	unsigned char bits;
+};
+
 static int bits(const struct curlio *io, int fd) {
-	return (size_t)fd < io->nsockets ? io->sockets[fd] : 0;
+	return (size_t)fd < io->nsockets ? io->sockets[fd].bits : 0;
 }
 
 static bool reach(struct curlio *io, int fd) {
-	size_t n = io->nsockets ? io->nsockets : 64;
-	unsigned char *p;
+	size_t n = io->nsockets ? io->nsockets : 64, size = sizeof(struct note);
+	struct note *p;
 	if ((size_t)fd < io->nsockets)
 		return true;
 	while (n <= (size_t)fd)
 		n *= 2;
-	p = mem_resize(io->mem, io->sockets, io->nsockets, n);
+	p = mem_resize(io->mem, io->sockets, io->nsockets * size, n * size);
 	if (p == NULL)
 		return false;
-	memset(p + io->nsockets, 0, n - io->nsockets);
+	memset(p + io->nsockets, 0, (n - io->nsockets) * size);
 	io->sockets = p;
 	io->nsockets = n;
 	return true;
 }
 
+static ino_t inode_of(int fd) {
+	struct stat st;
+	return fstat(fd, &st) == 0 ? st.st_ino : 0;
+}
+
+static bool is_there(const struct curlio *io, int fd) {
+	const struct note *note = &io->sockets[fd];
+	return !(note->bits & OPENED) || inode_of(fd) == note->inode;
+}
+
 /* The pollset watches fd for just these events from now on. */
 static bool watch(struct curlio *io, int fd, int events) {
-	int now = io->sockets[fd], then = events << WATCH_SHIFT;
+	int now = io->sockets[fd].bits, then = events << WATCH_SHIFT;
 	if ((now & WATCH) == then)
 		return true;
 	if (pollset_watch(io->ps, fd, events) != 0)
 		return false;
-	io->sockets[fd] = (unsigned char)((now & ~WATCH) | then);
+	io->sockets[fd].bits = (unsigned char)((now & ~WATCH) | then);
 	return true;
-}
-
-static void want(struct curlio *io, int fd, int events) {
-	if (!reach(io, fd)) {
-		io->broken = true;
-		return;
-	}
-	io->sockets[fd] = (unsigned char)((io->sockets[fd] & ~WANT) | events);
-	if (events == 0 && (io->sockets[fd] & OPENED))
-		return;
-	if (!watch(io, fd, events))
-		io->broken = true;
 }
 
 static void forget(struct curlio *io, int fd) {
 	if (bits(io, fd) == 0)
 		return;
 	watch(io, fd, 0);
-	io->sockets[fd] = 0;
+	io->sockets[fd].bits = 0;
+}
+
+static void want(struct curlio *io, int fd, int events) {
+	struct note *note;
+	if (!reach(io, fd)) {
+		io->broken = true;
+		return;
+	}
+	note = &io->sockets[fd];
+	note->bits = (unsigned char)((note->bits & ~WANT) | events);
+	if (events == 0 && (note->bits & OPENED)) {
+		if (!is_there(io, fd))
+			forget(io, fd);
+		return;
+	}
+	if (!watch(io, fd, events))
+		io->broken = true;
 }
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ud,
@@ -226,7 +273,7 @@ static curl_socket_t on_open(void *ud, curlsocktype purpose,
 		return CURL_SOCKET_BAD;
 	}
 	forget(io, fd); /* whatever had this number before */
-	io->sockets[fd] = OPENED;
+	io->sockets[fd] = (struct note){ inode_of(fd), OPENED };
 	return fd;
 }
 
@@ -239,9 +286,9 @@ static int on_close(void *ud, curl_socket_t fd) {
    descriptors may go.  (Two or three that libcurl makes for itself are not
    known to us and stay open.) */
 static void close_sockets(struct curlio *io) {
-	for (size_t fd = 0; fd < io->nsockets; fd++)
-		if (io->sockets[fd] != 0)
-			close((int)fd);
+	for (int fd = 0; (size_t)fd < io->nsockets; fd++)
+		if (bits(io, fd) != 0 && is_there(io, fd))
+			close(fd);
 }
 
 /* --- callbacks --------------------------------------------------------- */
@@ -374,7 +421,7 @@ static bool has_hashed(const char *path) {
  */
 static void choose_trust(const struct curlio_config *cfg, const char **file,
                          const char **path) {
-	const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+	const curl_version_info_data *v = library_info();
 	*file = cfg->ca_file;
 	*path = cfg->ca_path;
 	if (*file != NULL || *path != NULL)
@@ -546,7 +593,8 @@ void curlio_close(struct curlio *io, bool forked) {
 		curl_easy_cleanup(io->model);
 	}
 	curl_slist_free_all(io->tail);
-	mem_resize(io->mem, io->sockets, io->nsockets, 0);
+	mem_resize(io->mem, io->sockets, io->nsockets * sizeof(*io->sockets),
+	           0);
 	mem_resize(io->mem, io, sizeof(*io), 0);
 }
 

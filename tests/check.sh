@@ -22,8 +22,8 @@ mkdir -p build/check/tidy
 below='^lua_module/(core/|signing/(bundle|key)\.|(child|curlio|pollset|sys)\.)'
 # Functions longer than 60 lines: at most one switch for each machine.
 long_functions=''
-# Changeable names at file scope: the once-control of curl_global_init.
-changeable='curlio.o once'
+# Changeable names at file scope: what libcurl says of itself, asked once.
+changeable='curlio.o (library|once)'
 
 refuse() { # grep's arguments: lines found are a failure, so is grep's own
 	grep -E "$@"
@@ -46,7 +46,7 @@ functions() { # FILE.c...: "file:line name length signature"
 
 # --- builds -----------------------------------------------------------------
 
-builds() { make -s WERROR=1 CFLAGS='-O2 -g' "CC=$1" "BUILD=$2" all units; }
+builds() { make -s WERROR=1 CFLAGS='-O2 -g' "CC=$1" "BUILD=$2" all units hosts; }
 builds_with_gcc() { builds gcc $gcc; }
 builds_with_clang() { builds clang $clang; }
 headers_stand_alone() {
