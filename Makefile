@@ -7,6 +7,7 @@
 #   make explore          all that can happen to an operation, 4 deep
 #   make check | format   the rules of the house, each by a command | clang-format
 #   make asan | valgrind  all tests again, under these
+#   make tsan             the C hosts again, under this
 #   make bench            beside raw libcurl
 #   make deps             what all of the above needs, by apt
 #   make install PREFIX=/usr/local DESTDIR=
@@ -33,6 +34,7 @@ SOURCES := $(wildcard lua_module/*.c) $(CORE)
 SIGNING := $(wildcard lua_module/signing/*.c) lua_module/core/buf.c
 UNITS   := $(wildcard tests/unit/*.c)
 signing := $(if $(strip $(CRYPTO_LIBS)),$(BUILD)/azpec_signing.so)
+HOSTS   := $(wildcard tests/hosts/*.c)
 TESTED  := $(CORE) $(addprefix lua_module/,child.c pollset.c sys.c)
 
 warnings := -Wall -Wextra -pedantic -Wshadow -Wstrict-prototypes \
@@ -84,7 +86,16 @@ $(BUILD)/unit/%: tests/unit/%.c $(call objects,$(TESTED))
 	$(call compile,-Itests/unit) $(LDFLAGS) -o $@ $(filter-out %.h,$^) \
 	      -lcmocka
 
+# As a program that embeds Lua would be: the archive, and all else by name.
+$(BUILD)/hosts/%: tests/hosts/%.c tests/tools/host.c tests/tools/host.h \
+                  $(BUILD)/libazpec.a
+	@mkdir -p $(@D)
+	$(call compile,-Itests/tools $(LUA_CFLAGS) $(CURL_CFLAGS)) $(LDFLAGS) \
+	      -o $@ $(filter-out %.h,$^) -l:liblua5.4-cjson.a -llua5.4 \
+	      $(CURL_LIBS) -lcmocka -ldl -lpthread
+
 units: $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS))
+hosts: $(patsubst tests/hosts/%.c,$(BUILD)/hosts/%,$(HOSTS))
 
 deps:
 	$(apt) check
@@ -96,7 +107,7 @@ demo:
 	 $(LUA) scripts/demo.lua $(PORT)
 test:
 	$(apt) test
-	$(build) all units
+	$(build) all units hosts
 	$(run)
 unit:
 	$(apt) test
@@ -108,11 +119,15 @@ explore:
 	@$(BUILD)/unit/explore 4
 asan:
 	$(apt) test
-	$(build) BUILD=build/asan SAN=address,undefined CFLAGS="-O1 -g" all units
+	$(build) BUILD=build/asan SAN=address,undefined CFLAGS="-O1 -g" all units hosts
 	$(run) --under=asan
+tsan:
+	$(apt) test
+	$(build) BUILD=build/tsan SAN=thread CFLAGS="-O1 -g" hosts
+	$(run) --under=tsan hosts
 valgrind:
 	$(apt) check
-	$(build) all units
+	$(build) all units hosts
 	$(run) --under=valgrind
 check:
 	$(apt) check
@@ -143,7 +158,7 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all units deps demo test unit explore asan valgrind check format bench \
-        install uninstall clean
+.PHONY: all units hosts deps demo test unit explore asan tsan valgrind check \
+        format bench install uninstall clean
 -include $(patsubst %.o,%.d,$(call objects,$(SOURCES) $(SIGNING))) \
-         $(patsubst tests/unit/%.c,$(BUILD)/unit/%.d,$(UNITS))
+         $(patsubst tests/%.c,$(BUILD)/%.d,$(UNITS) $(HOSTS))

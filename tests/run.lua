@@ -1,4 +1,4 @@
--- run.lua [--under=asan|valgrind] [unit|lua|scripts|loopback|command|packaging|FILE ...]
+-- run.lua [--under=asan|valgrind|tsan] [unit|lua|scripts|loopback|command|hosts|packaging|FILE ...]
 --
 -- Runs every test program, adds up what they say (TAP), shows what failed, and
 -- ends with the line "N passed, N failed[, N skipped]".  A program that
@@ -11,7 +11,7 @@ for _, a in ipairs(arg) do
   under = a:match "^%-%-under=(%a+)$" or under
   if not a:find "^%-%-" then wanted[#wanted + 1] = a end
 end
-if under == "asan" then build = "build/asan" end
+if under == "asan" or under == "tsan" then build = "build/" .. under end
 
 local function lines(command)
   local out = {}
@@ -43,6 +43,7 @@ local tools = {
   asan = { unit = "", seconds = 300,
            lua = "LD_PRELOAD=\"$(${CC:-cc} -print-file-name=libasan.so) $PWD/build/preload.so\" " },
   valgrind = { seconds = 900 },
+  tsan = { unit = "", seconds = 300 }, -- programs that are built for it alone
 }
 if under == "asan" then
   clean = clean .. "ASAN_OPTIONS=abort_on_error=0:detect_stack_use_after_return=1 "
@@ -55,19 +56,20 @@ elseif under == "valgrind" then
     .. " --child-silent-after-fork=yes --trace-children=no --suppressions=tests/tools/valgrind.supp "
   tools.valgrind.lua = tools.valgrind.unit
 end
-local tool = assert(tools[under], "--under=asan or --under=valgrind")
+local tool = assert(tools[under], "--under=asan, --under=valgrind or --under=tsan")
 
 -- The kinds of test programs: where they lie, how one is run.
 local lua = os.getenv "LUA" or "lua5.4"
-local busted = tool.lua .. lua .. " /usr/bin/busted -o TAP %s"
+local busted = tool.lua and tool.lua .. lua .. " /usr/bin/busted -o TAP %s"
+local function program(file) return tool.unit .. file:gsub("^tests/(.*)%.c$", build .. "/%1") end
 local groups = {
-  { name = "unit", glob = "tests/unit/*.c", command = function (file)
-      return tool.unit .. file:gsub("^tests/(.*)%.c$", build .. "/%1")
-    end },
+  { name = "unit", glob = "tests/unit/*.c", command = program },
   { name = "lua", glob = "tests/lua/*_spec.lua", command = busted, clocked = true },
   { name = "scripts", glob = "tests/scripts/*_spec.lua", command = busted },
   { name = "loopback", glob = "tests/loopback/*_spec.lua", command = busted, clocked = true },
   { name = "command", glob = "tests/command/*_spec.lua", command = busted, clocked = true },
+  { name = "hosts", glob = "tests/hosts/*.c", command = program, clocked = under ~= "tsan" },
+  { name = "hosts", glob = "tests/hosts/*_spec.lua", command = busted, clocked = true },
   { name = "packaging", glob = "tests/packaging.sh", command = "bash %s", on_request = true },
 }
 
@@ -143,7 +145,7 @@ for _, group in ipairs(groups) do
   for _, file in ipairs(lines("ls " .. group.glob .. " 2>/dev/null")) do
     local asked = #wanted == 0 and not group.on_request
     for _, w in ipairs(wanted) do asked = asked or w == group.name or w == file end
-    if asked then
+    if asked and group.command then
       local command = group.command
       run(file, type(command) == "string" and command or command(file), group.clocked)
     end

@@ -1,6 +1,7 @@
 /*
  * static.c -- an embedding program in small: azpec.h and libazpec.a, two Lua
  * states beside each other, and a name of its own that azpec also uses inside.
+ * Prints TAP.
  */
 #include <azpec.h>
 #include <lauxlib.h>
@@ -36,10 +37,14 @@ int main(void) {
 	             luaL_dostring(second, script) != LUA_OK))
 		bad = 1;
 	if (first != NULL)
-		printf("%s\n", lua_tostring(first, -1));
+		printf("# %s\n", lua_tostring(first, -1));
 	if (second != NULL)
 		lua_close(second);
 	if (first != NULL)
 		lua_close(first);
-	return bad || buf_init() != 42;
+	bad = bad || buf_init() != 42;
+	printf("%sok 1 - the archive is linked and two states are opened\n"
+	       "1..1\n",
+	       bad ? "not " : "");
+	return bad;
 }

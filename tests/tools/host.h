@@ -1,0 +1,87 @@
+/*
+ * host.h -- what the C hosts of tests/hosts share: an emulator of their own,
+ * Lua states that have azpec and lua-cjson linked in, and counts of what a
+ * process holds.  Nothing here changes a signal, a locale or a directory: the
+ * hosts look for exactly that.
+ */
+#ifndef AZPEC_TEST_HOST_H
+#define AZPEC_TEST_HOST_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <lauxlib.h>
+#include <lualib.h>
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+/* Fails the test with a text that stands in the report. */
+__attribute__((format(printf, 3, 4))) void host_fail(const char *file, int line,
+                                                     const char *format, ...);
+#define FAIL(...) host_fail(__FILE__, __LINE__, __VA_ARGS__)
+
+/* How much longer everything may take under the tool at hand. */
+int host_patience(void);
+int64_t host_now(void); /* ms of a clock that only goes forward */
+
+/* ---- the emulator ------------------------------------------------------- */
+
+enum { HOST_CONNECTIONS = 96 }; /* all Pending in the account hostacct */
+
+struct emulator {
+	pid_t pid;
+	int in; /* it ends when this is closed */
+	char endpoint[64], tls_endpoint[64], ca_file[128];
+	char state[128], log[128]; /* files */
+	long from;                 /* where the log begins for this test */
+};
+
+/* With fault rules and a log of all requests; it ends with the program. */
+void emulator_start(struct emulator *e);
+void emulator_stop(struct emulator *e);
+/* As at start: state, faults, options and log. */
+void emulator_reset(struct emulator *e);
+/* One call of its control; the answer's body, to be freed. */
+char *emulator_control(struct emulator *e, const char *method, const char *what,
+                       const char *body);
+/* How many requests of a kind ("update", "poll", "token" ...) have come; with
+   a text, only those whose line in the log holds it too. */
+int emulator_count(struct emulator *e, const char *kind, const char *text);
+
+/* ---- Lua states --------------------------------------------------------- */
+
+/*
+ * A state with the standard libraries, azpec and cjson, and these globals:
+ *   azpec             the module
+ *   id(n)             the id of the emulator's n-th connection, from 1
+ *   approve(n [, t])  the options that approve it, with the fields of t
+ *   client([t])       a client over TLS, with the fields of t
+ *   e                 endpoint, tls_endpoint, ca_file and the sign-in's fields
+ *   patience          see above
+ */
+lua_State *host_state(const struct emulator *e);
+/* Runs a chunk; what it returns, as text that lives as long as it stands on
+   the stack, or the error that it raised with "error: " before it. */
+const char *host_run(lua_State *L, const char *chunk);
+/* The same, and it must return just this. */
+void host_expect(lua_State *L, const char *chunk, const char *expected);
+
+/* ---- what a process holds ----------------------------------------------- */
+
+int host_descriptors(void);
+int host_threads(void);
+/* Waits until no more threads than so many are left; how many there are. */
+int host_wait_threads(int wanted);
+/* Waits for the process; its exit status, or 128 + the signal. */
+int host_wait(pid_t pid);
+
+#endif
