@@ -4,3 +4,5 @@ unused_args = false
 files["tests/**/*_spec.lua"] = { std = "+busted" }
 files["*.rockspec"] = { std = "rockspec" }
 files["lua_module/azpec.meta.lua"] = { ignore = { "2.." } }
+files["scripts/examples/rules.lua"] = { std = "lua54+rules" }
+stds.rules = { read_globals = { "approve", "reject", "ignore", "hold", "at_most", "expect", "matches" } }

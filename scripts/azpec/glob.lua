@@ -3,13 +3,16 @@
 
 local glob = {}
 
+-- By name, not as methods: in a sandbox texts have few.
+local byte, lower, sub = string.byte, string.lower, string.sub
+
 local any, run = {}, {}
 
 -- The elements of a pattern: bytes, `any` and `run`; and whether a wildcard is among them.
 local function parse(pattern)
   local elements, at, wild = {}, 1, false
   while at <= #pattern do
-    local c = pattern:sub(at, at)
+    local c = sub(pattern, at, at)
     if c == "*" then
       if elements[#elements] ~= run then elements[#elements + 1] = run end
       wild = true
@@ -17,7 +20,7 @@ local function parse(pattern)
       elements[#elements + 1], wild = any, true
     else
       if c == "\\" and at < #pattern then at = at + 1 end
-      elements[#elements + 1] = pattern:byte(at)
+      elements[#elements + 1] = byte(pattern, at)
     end
     at = at + 1
   end
@@ -27,7 +30,7 @@ end
 -- Where the character after the one at `at` begins; a byte that is no UTF-8 is a character.
 local function after(text, at)
   at = at + 1
-  while at <= #text and text:byte(at) & 0xC0 == 0x80 do at = at + 1 end
+  while at <= #text and byte(text, at) & 0xC0 == 0x80 do at = at + 1 end
   return at
 end
 
@@ -40,7 +43,7 @@ local function fits(elements, text)
       e = e + 1
     elseif element == any then
       at, e = after(text, at), e + 1
-    elseif element == text:byte(at) then
+    elseif element == byte(text, at) then
       at, e = at + 1, e + 1
     elseif resume_e then -- the last run takes one byte more
       resume_at = resume_at + 1
@@ -55,15 +58,15 @@ end
 
 -- A function that says whether a text matches; fold: letters of ASCII compare without case.
 function glob.compile(pattern, fold)
-  if fold then pattern = pattern:lower() end
+  if fold then pattern = lower(pattern) end
   local elements, wild = parse(pattern)
   if not wild then
     local bytes = {}
-    for n, byte in ipairs(elements) do bytes[n] = string.char(byte) end
+    for n, code in ipairs(elements) do bytes[n] = string.char(code) end
     local whole = table.concat(bytes)
-    return function (text) return (fold and text:lower() or text) == whole end
+    return function (text) return (fold and lower(text) or text) == whole end
   end
-  return function (text) return fits(elements, fold and text:lower() or text) end
+  return function (text) return fits(elements, fold and lower(text) or text) end
 end
 
 return glob

@@ -1,0 +1,70 @@
+-- Who may connect to our Batch accounts. For `azpec auto --rules` and `azpec plan --rules`; try it with
+--
+--   azpec auto --rules scripts/examples/rules.lua        (only shows what it would do, and why)
+--
+-- Rules are read from above, and the first that matches decides. What none matches is held for a person. A rule that
+-- does not speak of `status` is about pending requests alone: what a person has approved or rejected stays so.
+-- Texts may hold * and ?, a list means any of them, and all fields of a rule have to match.
+
+local build_team = "3f1c2a54-6a1e-4b7d-9c55-0e8d1b2a7f10"
+local partners = { "0d9b6f1e-2f60-4f0b-8a52-6f2d6a1c7e01", "7b3a1c55-90de-4a8e-b1ad-2c9e5f7d4b02" }
+
+-- A run that would do more than this does nothing at all, and says so.
+at_most { approve = 20, reject = 5 }
+
+hold "tests need a person" {
+  when = { description = { "*test*", "*Test*" } },
+  because = "test endpoints are approved by hand, for a day",
+}
+
+approve "our build agents" {
+  when = {
+    private_endpoint_subscription = build_team,
+    private_endpoint_resource_group = "rg-build-*",
+    group_id = "batchAccount",
+  },
+  because = "the build team's own subscription",
+}
+
+-- A partner's request has to quote the ticket that we gave him. The text is written over his, so it repeats it.
+approve "partners with a ticket" {
+  when = { private_endpoint_subscription = partners, description = "*NET-*" },
+  unless = { account_name = "*prod*" },
+  because = "a partner of ours, who names a ticket",
+  description = "{description} (approved: {rule})",
+}
+
+-- Where data is not enough a function may decide. It gets what is known of the connection and the time, and returns
+-- true or false and perhaps a reason; it can neither read files nor run for long, and where it fails nothing is done.
+approve "office hours, by name" {
+  when = {
+    private_endpoint_name = "batch-ui-*",
+    where = function (connection, now)
+      local is_working_day = now.weekday ~= "Saturday" and now.weekday ~= "Sunday"
+      return is_working_day and #connection.group_ids == 1, "asked for on a " .. now.weekday
+    end,
+  },
+}
+
+reject "nobody came back" {
+  when = { older_than = "30d" },
+  because = "a month has gone by without an answer",
+}
+
+-- What these rules have to say to some requests. Where they say something else the file is refused, with its line.
+expect "approve" {
+  private_endpoint = "/subscriptions/3f1c2a54-6a1e-4b7d-9c55-0e8d1b2a7f10/resourceGroups/rg-build-7"
+    .. "/providers/Microsoft.Network/privateEndpoints/agent-1",
+  rule = "our build agents",
+}
+expect "hold" { description = "just a test" }
+expect "hold" {
+  private_endpoint = "/subscriptions/ffffffff-0000-4000-8000-000000000000/resourceGroups/rg-build-7"
+    .. "/providers/Microsoft.Network/privateEndpoints/agent-1",
+}
+expect "approve" {
+  private_endpoint = "/subscriptions/0d9b6f1e-2f60-4f0b-8a52-6f2d6a1c7e01/resourceGroups/any"
+    .. "/providers/Microsoft.Network/privateEndpoints/batch",
+  description = "as agreed in NET-4711",
+}
+expect "reject" { age = "31d" }

@@ -1,0 +1,266 @@
+-- Rules files: what they decide, what they refuse, and that nothing is approved that no rule names.
+
+local rules = require "azpec.rules"
+
+local ours, theirs = "3f1c2a54-6a1e-4b7d-9c55-0e8d1b2a7f10", "aaaaaaaa-6a1e-4b7d-9c55-0e8d1b2a7f10"
+local now = 1800000000
+
+local function endpoint(subscription, name)
+  return ("/subscriptions/%s/resourceGroups/rg-net/providers/Microsoft.Network/privateEndpoints/%s"):format(
+    subscription, name)
+end
+
+local function connection(more)
+  more = more or {}
+  return {
+    id = "/subscriptions/" .. ours .. "/resourceGroups/rg/providers/Microsoft.Batch/batchAccounts/acct"
+      .. "/privateEndpointConnections/" .. (more.name or "build-7") .. ".24d6b4b5-e65c-4330-bbe9-3a290d62f8e0",
+    etag = '"1"', systemData = more.created and { createdAt = more.created },
+    properties = { provisioningState = more.provisioning or "Succeeded", groupIds = { "batchAccount" },
+      privateEndpoint = { id = endpoint(more.from or ours, more.name or "build-7") },
+      privateLinkServiceConnectionState = { status = more.status or "Pending", description = more.description } },
+  }
+end
+
+local function parse(text)
+  return assert(rules.parse(text, "r.lua"))
+end
+
+local function decide(text, more, options)
+  options = options or {}
+  options.now = options.now or now
+  return parse(text):decide(connection(more), options)
+end
+
+local function refused(message, text)
+  local set, why = rules.parse(text, "r.lua")
+  assert.is_nil(set)
+  assert.equal(message, why)
+end
+
+local by_name = 'approve "named" { when = { private_endpoint_name = "build-*" }, because = "it is ours" }\n'
+
+describe("rules", function ()
+  it("hold a request that no rule matches", function ()
+    assert.same({ action = "hold", reason = "no rule matches" }, decide(by_name, { name = "other" }))
+  end)
+
+  it("ignore what is decided, unless a rule speaks of its status", function ()
+    for _, status in ipairs { "Approved", "Rejected", "Disconnected" } do
+      assert.same({ action = "ignore", reason = "it is " .. status .. ", and no rule speaks of that" },
+        decide(by_name, { status = status }))
+    end
+    local sweep = 'reject "strangers" { when = { status = "Approved" }, unless = { private_endpoint_subscription = "'
+      .. ours .. '" } }'
+    assert.equal("ignore", decide(sweep, { status = "Approved" }).action)
+    local decision = decide(sweep, { status = "Approved", from = theirs })
+    assert.equal("reject Rejected true", ("%s %s %s"):format(decision.action, decision.status, decision.changes))
+  end)
+
+  it("carry name, line and reason into the decision", function ()
+    assert.same({ action = "approve", rule = "named", line = 2, reason = "it is ours", status = "Approved",
+      changes = true }, decide("\n" .. by_name))
+    assert.equal("private_endpoint_name 'build-*' and older_than 2h", decide(
+      'reject "x" { when = { private_endpoint_name = "build-*", older_than = "2h" } }', { created =
+        os.date("!%Y-%m-%dT%H:%M:%SZ", now - 7201) }).reason)
+    assert.equal("it is about all that come so far", decide('hold "x" {}').reason)
+  end)
+
+  it("decide by the first that matches", function ()
+    local text = 'hold "tests" { when = { description = "*test*" } }\n' .. by_name .. 'reject "rest" {}'
+    assert.equal("tests", decide(text, { description = "a test" }).rule)
+    assert.equal("named", decide(text).rule)
+    assert.equal("rest", decide(text, { name = "other" }).rule)
+  end)
+
+  it("heed unless", function ()
+    local text = 'approve "a" { when = { name = "build-7" }, unless = { private_endpoint_subscription = "' .. theirs
+      .. '" } }'
+    assert.equal("approve", decide(text).action)
+    assert.equal("hold", decide(text, { from = theirs }).action)
+  end)
+
+  it("know ages, and take an unknown one for neither old nor young", function ()
+    local old, young = 'reject "o" { when = { older_than = "1d" } }', 'reject "y" { when = { younger_than = 3600 } }'
+    local function ago(seconds) return os.date("!%Y-%m-%dT%H:%M:%S.0Z", now - seconds) end
+    assert.equal("reject", decide(old, { created = ago(86400) }).action)
+    assert.equal("hold", decide(old, { created = ago(86399) }).action)
+    assert.equal("hold", decide(old).action)
+    assert.equal("hold", decide(old, { created = "yesterday" }).action)
+    assert.equal("reject", decide(old, {}, { first_seen = now - 86401 }).action)
+    assert.equal("reject", decide(young, { created = ago(3599) }).action)
+    assert.equal("hold", decide(young, { created = ago(3600) }).action)
+    assert.equal("hold", decide(young, {}, { first_seen = now }).action)
+  end)
+
+  it("ask functions, with facts that are copies", function ()
+    local text = [[
+      approve "f" { when = function (c, t)
+        if t.weekday ~= "Friday" or t.year ~= 2027 then return false end
+        c.group_ids[1], c.status = nil, "Approved"
+        return c.private_endpoint_name == "build-7", "asked for " .. c.account_name
+      end }
+      hold "g" { when = { where = function (c)
+        return c.group_ids[1] == "batchAccount" and c.status == "Pending"
+      end } }]]
+    assert.equal("asked for acct", decide(text).reason)
+    assert.equal("g", decide(text, { name = "other" }).rule)
+  end)
+
+  it("hold, and say so, where a function fails", function ()
+    for body, message in pairs {
+      ["return c.x.y"] = "r.lua:1: attempt to index a nil value (field 'x')",
+      ["while true do end"] = "r.lua:1: it runs for too long",
+      ["local s = 'xxxxxxxxx' while true do s = s .. s end"] = "r.lua:1: it takes too much memory",
+      ["return 'yes'"] = "r.lua: `where` returned a string; true or false is expected",
+      ["error {}"] = "r.lua: an error that is a table",
+      ["approve 'more' { when = { name = '*' } }"] = "r.lua:1: rules are not made while others are asked",
+      ["at_most { approve = 9 }"] = "r.lua:1: rules are not made while others are asked",
+    } do
+      local decision = decide('reject "bad" { when = function (c) ' .. body .. ' end }\n' .. by_name)
+      assert.same({ action = "hold", rule = "bad", line = 1, reason = message, failed = true }, decision)
+    end
+  end)
+
+  it("are not changed by their own file once it is read", function ()
+    local text = [[
+      local when = { name = "nobody" }
+      hold "first" { when = function () when.name = "*" return false end }
+      approve "second" { when = when }]]
+    local set = parse(text)
+    assert.equal("hold", set:decide(connection()).action)
+    assert.equal("hold", set:decide(connection()).action)
+  end)
+
+  it("see a change that is not needed", function ()
+    local text = 'approve "a" { when = { name = "build-7", status = { "Pending", "Approved" } }, description = "x" }'
+    local decision = decide(text, { status = "Approved", description = "old" })
+    assert.is_false(decision.changes)
+    assert.is_nil(decision.description)
+  end)
+
+  it("wait for what the service is still at", function ()
+    for _, state in ipairs { "Creating", "Updating", "Deleting" } do
+      assert.same({ action = "hold", rule = "named", line = 1, reason = "it is " .. state
+        .. "; to be looked at again when that is over" }, decide(by_name, { provisioning = state }))
+    end
+    assert.equal("approve", decide(by_name, { provisioning = "Failed" }).action)
+  end)
+
+  it("write a description from a template, once", function ()
+    local text = 'approve "ours" { when = { name = "*" }, because = "why", '
+      .. 'description = "{rule}, {reason} [{description}]" }'
+    assert.equal("ours, why [ticket {rule} %1]", decide(text, { description = "ticket {rule} %1" }).description)
+    assert.equal("ours, why []", decide(text).description)
+    assert.is_nil(decide(by_name, { description = "x" }).description)
+  end)
+
+  it("limit what one run does", function ()
+    local set = parse('at_most { approve = 2, changes = 3 }\n' .. by_name)
+    assert.is_nil(set:excess { approve = 2, reject = 1 })
+    assert.equal("this would approve 3 connections, and r.lua allows at most 2", set:excess { approve = 3 })
+    assert.equal("this would change 4 connections, and r.lua allows at most 3", set:excess { approve = 1, reject = 3 })
+    assert.equal("this would change 2 connections, and at most 1 were allowed", set:excess({ approve = 2 }, 1))
+    assert.is_nil(parse(by_name):excess { approve = 9999 })
+  end)
+
+  it("have to come out as they expect themselves", function ()
+    local good = by_name .. ('expect "approve" { private_endpoint = "%s", rule = "named" }\n'):format(
+      endpoint(theirs, "build-9"))
+      .. 'expect "hold" { description = "build-7" }\nexpect "ignore" { status = "Approved" }'
+    assert.equal("named", decide(good).rule)
+    refused("r.lua:2: expect 'approve': the rules hold it, by no rule: no rule matches",
+      by_name .. 'expect "approve" { name = "build-7" }')
+    refused("r.lua:3: expect 'hold': the rules hold it, by rule 'b': it is about all that come so far",
+      by_name .. 'hold "b" {}\nexpect "hold" { rule = "a" }')
+    refused("r.lua:2: expect 'aprove': one of approve, reject, ignore, hold is expected",
+      by_name .. 'expect "aprove" { name = "x" }')
+    refused("r.lua:2: expect 'hold': unknown field 'nme' (known: account_name, age, description, group_id, id, name, "
+      .. "private_endpoint, provisioning_state, resource_group_name, rule, status, subscription_id)",
+      by_name .. 'expect "hold" { nme = "x" }')
+    assert.equal("reject", decide('reject "o" { when = { older_than = "1d" } } expect "reject" { age = "2d" } '
+      .. 'expect "hold" { age = 60 }', {}, { first_seen = now - 86400 }).action)
+  end)
+end)
+
+describe("a rules file", function ()
+  it("is refused with file and line", function ()
+    refused("r.lua: there is no rule in it", "-- nothing")
+    refused("r.lua:2: unknown word 'aprove'", "\naprove 'x' {}")
+    refused("r.lua:1: 'limit' cannot be set; write `local limit = ...`", "limit = 3")
+    refused("r.lua:1: approve: a name in quotes is expected", "approve { when = {} }")
+    refused("r.lua:1: approve: one table is expected after the name", "approve 'x' 'y'")
+    refused("r.lua:1: approve: one table is expected after the name",
+      "local a = approve 'x' a { when = { name = 'x' } } a {}")
+    refused("r.lua:1: hold 'x': it has no body; write hold \"x\" { ... }", "hold 'x'")
+    refused("r.lua:2: hold 'x': line 1 has a rule of that name already", "hold 'x' {}\nhold 'x' {}")
+    refused("r.lua:1: hold 'x': unknown field 'if' (known: because, description, unless, when)",
+      "hold 'x' { ['if'] = 1 }")
+    refused("r.lua:1: hold 'x': unknown field '1' (known: because, description, unless, when)", "hold 'x' { 1 }")
+    refused("r.lua:1: hold 'x': bad field 'when' (table expected, got string)", "hold 'x' { when = 'always' }")
+    refused("r.lua:1: hold 'x': bad field 'when' (it says nothing)", "hold 'x' { when = {} }")
+    refused("r.lua:1: hold 'x': when: unknown field 'nme' (known: account_name, description, group_id, id, name, "
+      .. "older_than, private_endpoint, private_endpoint_name, private_endpoint_resource_group, "
+      .. "private_endpoint_subscription, provisioning_state, resource_group_name, status, subscription_id, where, "
+      .. "younger_than)", "hold 'x' { when = { nme = 1 } }")
+    refused("r.lua:1: hold 'x': when: bad field 'status' ('Aproved' is none of Approved, Disconnected, Pending, "
+      .. "Rejected)", "hold 'x' { when = { status = 'Aproved' } }")
+    refused("r.lua:1: hold 'x': unless: bad field 'name' (it is empty)", "hold 'x' { unless = { name = '' } }")
+    refused("r.lua:1: hold 'x': bad field 'when.older_than' ('soon' is no time; write seconds, or 30s, 15m, 2h, 7d, "
+      .. "2w)", "hold 'x' { when = { older_than = 'soon' } }")
+    refused("r.lua:1: hold 'x': bad field 'when.where' (function expected, got string)",
+      "hold 'x' { when = { where = 'x' } }")
+    refused("r.lua:1: hold 'x': bad field 'because' (string expected, got number)", "hold 'x' { because = 1 }")
+    refused("r.lua:1: hold 'x': bad field 'description' (hold writes none)", "hold 'x' { description = 'x' }")
+    refused("r.lua:1: reject 'x': bad field 'description' ('{ruel}' is none of {rule}, {reason}, {description}, "
+      .. "{name})",
+      "reject 'x' { description = '{ruel}' }")
+    refused("r.lua:1: at_most: bad field 'approve' (whole number, not negative, expected)",
+      "at_most { approve = 1.5 }")
+    refused("r.lua:1: at_most: unknown field 'hold' (known: approve, changes, reject)", "at_most { hold = 1 }")
+    refused("r.lua:2: at_most: bad field 'reject' (it is limited twice)",
+      "at_most { reject = 1 }\nat_most { reject = 2 }")
+    refused("r.lua:1: at_most: a table is expected", "at_most(3)")
+  end)
+
+  it("does not approve whoever asks", function ()
+    local message = "r.lua:1: approve 'x': it would approve whoever asks; let `when` say who: id, name, "
+      .. "private_endpoint, private_endpoint_name, private_endpoint_resource_group, private_endpoint_subscription, "
+      .. "description or where"
+    refused(message, "approve 'x' {}")
+    refused(message, "approve 'x' { when = { status = 'Pending', account_name = 'acct' } }")
+    refused(message, "approve 'x' { when = { older_than = '1d' } }")
+    refused(message, "approve 'x' { unless = { name = 'x' } }")
+  end)
+
+  it("cannot leave its sandbox", function ()
+    refused("r.lua:1: unknown word 'os'", "os.exit(0)")
+    refused("r.lua:1: unknown word 'pcall'", "pcall(error) hold 'x' {}")
+    refused("r.lua:1: it runs for too long", "while true do end")
+    refused("r.lua: this is compiled; a text is wanted", string.dump(function () end))
+    refused("r.lua:1: it runs for too long", "for i = 1, 1e9 do hold('x' .. i) {} end")
+  end)
+
+  it("comes with an example that keeps its own promises", function ()
+    local set = assert(rules.read "scripts/examples/rules.lua")
+    assert.equal(5, #set.rules)
+    assert.equal(20, set.limits.approve)
+  end)
+
+  it("is read from a path that messages name", function ()
+    local path = os.tmpname()
+    local file <close> = assert(io.open(path, "w"))
+    file:write("\n\nboo 'x'")
+    file:close()
+    local set, why = rules.read(path)
+    assert.is_nil(set)
+    assert.equal(path .. ":3: unknown word 'boo'", why)
+    os.remove(path)
+    set, why = rules.read(path)
+    assert.is_nil(set)
+    assert.equal(path .. ": No such file or directory", why)
+    set, why = rules.read "/"
+    assert.is_nil(set)
+    assert.equal("/: Is a directory", why)
+  end)
+end)
