@@ -16,10 +16,11 @@
 -- wait for the disk (fsync).
 --
 -- The members: audit (1), seq, prev, hash; event ("intent", "result", "repair"), at (RFC 3339, UTC), run, call (one id
--- for both lines of a write, which is also its x-ms-client-request-id), azpec (the version), who, verb, connection (its
--- id), rule, reason, ticket; in an intent: wanted = { status, description }; before and after = { etag, status,
--- description, provisioning_state }; in a result: outcome ("changed", "unchanged", "failed", "unknown"), request_id,
--- correlation_id, error = { kind, code, message, http_status }.
+-- for both lines of a write, which is also its x-ms-client-request-id), azpec (the version), who, verb (the command's),
+-- operation ("update", "ensure", "delete"), connection (its id), rule, reason, ticket; in an intent: wanted =
+-- { status, description }; before and after = { etag, status, description, provisioning_state }; in a result: outcome
+-- ("changed", "unchanged", "failed", "unknown"), request_id, correlation_id, error = { kind, code, message,
+-- http_status }.
 
 local rand = require "openssl.rand"
 
@@ -92,12 +93,12 @@ function audit.open(path, options)
   end
   local module = package.loaded.azpec
   return setmetatable({ path = path, run = options.run or audit.new_run(), who = options.who, ticket = options.ticket,
-    azpec = options.azpec or module and module._VERSION, patience = options.patience or 10 }, trail)
+    azpec = options.azpec or module and module._VERSION, patience = options.patience or 10, ids = {} }, trail)
 end
 
 local function append(self, record)
   record.at, record.run, record.azpec = os.date "!%Y-%m-%dT%H:%M:%SZ", self.run, self.azpec
-  record.who, record.ticket = self.who, self.ticket
+  record.who, record.ticket = record.who or self.who, self.ticket
   local place, why = file.append(self.path, record, self.patience)
   if not place then
     return nil, { kind = "audit", message = ("the audit trail cannot be written: %s"):format(why), record = record }
@@ -106,11 +107,11 @@ local function append(self, record)
 end
 
 -- Puts down that a write is about to be made; nil and an error: it is not, so the write must not be made. about: verb,
--- id, wanted = { status, description }, before (a connection), rule, reason, call (the write's client_request_id; else
--- a new one, to be given to it).
+-- operation, id, wanted = { status, description }, before (a connection), rule, reason, who (else the trail's), call
+-- (the write's client_request_id; else a new one, to be given to it).
 function trail:intend(about)
-  local entry = { verb = about.verb, connection = about.id, rule = about.rule, reason = about.reason,
-    call = about.call or new_call() }
+  local entry = { verb = about.verb, operation = about.operation, connection = about.id, rule = about.rule,
+    reason = about.reason, who = about.who, call = about.call or new_call() }
   local intent = { event = "intent", wanted = about.wanted, before = state_of(about.before) }
   for name, value in pairs(entry) do intent[name] = value end
   local place, err = append(self, intent)
@@ -147,6 +148,18 @@ function trail:conclude(entry, done, err, ids)
     record.correlation_id = ids.correlation_id or record.correlation_id
   end
   return append(self, record)
+end
+
+-- For a client's on_event: remembers the ids of answers to writes, which the results of audit.client then have.
+function trail:observe(event)
+  if event.event == "response" and event.method ~= "GET" and event.client_request_id then
+    self.ids[event.client_request_id] = { request_id = event.request_id, correlation_id = event.correlation_id }
+  end
+end
+
+-- The client, with each of its writes put down; see azpec.audit.client for the options.
+function audit.client(client, to, options)
+  return require "azpec.audit.client".new(client, to, options)
 end
 
 -- ---- reading -------------------------------------------------------------------------------------------------------
@@ -199,6 +212,22 @@ function audit.writes(records, filter)
     end
   end
   return writes
+end
+
+-- ---- undoing -------------------------------------------------------------------------------------------------------
+
+-- The plan of how a run can be undone; its methods check and apply are azpec.audit.undo's. nil and a text: the trail
+-- cannot be read, is not as it was written, or knows no such run.
+function audit.undo(path, run, options)
+  local records, report = audit.read(path)
+  if not records then return nil, report end
+  if not report.ok then
+    return nil, "nothing is undone by a trail that is not as it was written: " .. report.problems[1].message
+  end
+  local writes = audit.writes(records, { run = run })
+  if #writes == 0 then return nil, ("the trail knows no run '%s'"):format(run) end
+  local undo = require "azpec.audit.undo"
+  return setmetatable(undo.plan(writes, options), { __index = { check = undo.check, apply = undo.apply } })
 end
 
 return audit
