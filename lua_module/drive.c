@@ -6,119 +6,13 @@
 
 #include "events.h"
 #include "json.h"
-#include "lcompletions.h"
 #include "lsignin.h"
 #include "sys.h"
+#include "waiting.h"
 
 #define GUARD_TYPE "azpec.guard"
 
 enum { MAX_BEGUN = 8 }; /* transfers begun in one step: it must stay short */
-
-/* ---- who waits ---------------------------------------------------------- */
-
-static int64_t sooner(int64_t a, int64_t b) {
-	return a < b ? a : b;
-}
-
-static void set_news(struct lclient *c) {
-	if (c->open)
-		pollset_news(c->ps, c->news > 0);
-}
-
-static void set_due(struct lclient *c, int64_t due) {
-	c->due = due;
-	pollset_due(c->ps, due);
-}
-
-void drive_tell(struct waiting *w) {
-	if (w->armed > 0 && !w->told) {
-		w->told = true;
-		w->client->news++;
-		set_news(w->client);
-	}
-}
-
-static void untell(struct waiting *w) {
-	if (w->told)
-		w->client->news--;
-	w->told = false;
-}
-
-static void unlimit(struct waiting *w) {
-	struct waiting *next = w->next;
-	if (w->limit == NEVER)
-		return;
-	w->limit = NEVER;
-	*(w->prev ? &w->prev->next : &w->client->limited) = next;
-	if (next)
-		next->prev = w->prev;
-	w->prev = w->next = NULL;
-}
-
-static void set_limit(struct waiting *w, int64_t limit) {
-	struct lclient *c = w->client;
-	if (limit >= w->limit)
-		return;
-	unlimit(w);
-	w->limit = limit;
-	w->next = c->limited;
-	if (c->limited)
-		c->limited->prev = w;
-	c->limited = w;
-	c->limit = sooner(c->limit, limit);
-	set_due(c, sooner(c->due, c->limit));
-}
-
-void drive_arm(struct waiting *w, int64_t limit) {
-	w->armed++;
-	w->client->armed++;
-	set_limit(w, limit);
-	if (w->over(w->of))
-		drive_tell(w);
-	set_news(w->client);
-}
-
-/* One descriptor wakes all who wait at it: each of them looks, and arms again
-   with its own limit if it has to go on waiting. */
-void drive_disarm(struct waiting *w) {
-	struct lclient *c = w->client;
-	if (w->armed == 0 || c->armed == 0)
-		return; /* a fork or the end of the client came between */
-	w->armed--;
-	c->armed--;
-	if (w->armed == 0)
-		unlimit(w);
-	if (w->armed == 0 || !w->over(w->of))
-		untell(w);
-	if (c->open)
-		set_news(c);
-	else
-		client_let_go(c);
-}
-
-void drive_forget(struct waiting *w) {
-	w->armed = 0;
-	w->told = false;
-	w->limit = NEVER;
-	w->prev = w->next = NULL;
-}
-
-/* Those whose limit has passed are told, and the soonest other is noted. */
-static void check_limits(struct lclient *c, struct now now) {
-	struct waiting *w, *next;
-	if (now.mono < c->limit)
-		return;
-	c->limit = NEVER;
-	for (w = c->limited; w; w = next) {
-		next = w->next;
-		if (w->limit <= now.mono) {
-			unlimit(w);
-			drive_tell(w);
-		} else {
-			c->limit = sooner(c->limit, w->limit);
-		}
-	}
-}
 
 /* ---- one step ----------------------------------------------------------- */
 
@@ -223,7 +117,7 @@ static void job_ended(struct lclient *c, struct job *job) {
 	struct poller *p = (struct poller *)job;
 	client_abort(c, job);
 	stock_ended(p);
-	drive_tell(&p->waiting);
+	waiting_tell(&p->waiting);
 }
 
 /* Asks the core until it has nothing more to do; returns when to ask again. */
@@ -269,12 +163,11 @@ static int l_step(lua_State *L) {
 	until = turns(L, 1, c);
 	if (curlio_finished(c->io))
 		until = 0;
-	check_limits(c, sys_now());
+	waiting_check(c, sys_now());
 	until = sooner(until, sooner(curlio_due(c->io), c->limit));
 	if (c->child)
 		until = sooner(until, child_due(c->child));
-	set_due(c, until);
-	set_news(c);
+	waiting_due(c, until);
 	return 0;
 }
 
@@ -323,7 +216,7 @@ struct wait {
 
 static void unwait(struct wait *w) {
 	if (w->armed)
-		drive_disarm(w->on);
+		waiting_disarm(w->on);
 	w->armed = false;
 }
 
@@ -387,7 +280,7 @@ static int drive(lua_State *L, int status, lua_KContext ctx) {
 		}
 		if (on->over(on->of) || sys_now().mono >= w->limit)
 			return end(L);
-		drive_arm(on, w->limit);
+		waiting_arm(on, w->limit);
 		w->seen = on->client->steps;
 		w->armed = true;
 		lua_pushvalue(L, DRIVE_WAIT);

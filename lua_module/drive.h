@@ -32,12 +32,4 @@ int drive_until(lua_State *L, struct waiting *w, int64_t limit, drive_end end);
 /* Pushes the waiter to use for the client at idx.  [-0, +1] */
 void drive_push_waiter(lua_State *L, int idx);
 
-/* A call begins, and ends, to wait for it; each arm has its disarm. */
-void drive_arm(struct waiting *w, int64_t limit);
-void drive_disarm(struct waiting *w);
-/* Nobody waits for it in this process: it is a fork's child. */
-void drive_forget(struct waiting *w);
-/* It is there: whoever waits for it is woken. */
-void drive_tell(struct waiting *w);
-
 #endif

@@ -14,6 +14,7 @@
 #include "lpoller.h"
 #include "passport.h"
 #include "sys.h"
+#include "waiting.h"
 
 enum {
 	MAX_FLYING = 64,              /* requests on their way at once */
@@ -258,9 +259,9 @@ static void end_all(lua_State *L, int idx, struct lclient *c, bool forget,
 		}
 		if (c->pid != (int)getpid()) { /* nobody waits here */
 			p->guest = false;
-			drive_forget(&p->waiting);
+			waiting_forget(&p->waiting);
 			if (p->stock)
-				drive_forget(&p->stock->waiting);
+				waiting_forget(&p->stock->waiting);
 		}
 		lua_pop(L, 1);
 		/* a loop goes on handing them out; nobody else can ask the
@@ -375,7 +376,7 @@ static void leave_parent(lua_State *L, int idx, struct lclient *c) {
 	c->ps = NULL;
 	client_lost_signin(&c->core);
 	c->news = c->armed = 0;
-	drive_forget(&c->stock.waiting);
+	waiting_forget(&c->stock.waiting);
 	c->limited = NULL;
 	c->limit = c->due = NEVER;
 	c->open = false;

@@ -5,56 +5,9 @@
 
 #include "drive.h"
 #include "lpoller.h"
+#include "waiting.h"
 
 #define LOOP_TYPE "azpec.completions"
-
-/* ---- the stock ---------------------------------------------------------- */
-
-/* There is one to hand out, or there will never be another. */
-static bool over(const void *stock) {
-	const struct stock *s = stock;
-	return s->ended.n > 0 || s->left == 0;
-}
-
-void stock_init(struct stock *s, struct lclient *c) {
-	*s = (struct stock){ .left = 0 };
-	s->waiting = (struct waiting){ c, over, s, .limit = NEVER };
-}
-
-static void put(struct poller *p, struct stock *s) {
-	p->stock = s;
-	s->left++;
-}
-
-void stock_offer(struct poller *p) {
-	put(p, &p->client->stock);
-}
-
-void stock_ended(struct poller *p) {
-	if (!p->stock)
-		return;
-	queue_enter(&p->stock->ended, &p->job);
-	drive_tell(&p->stock->waiting);
-}
-
-void stock_take(struct poller *p) {
-	struct stock *s = p->stock;
-	if (!s)
-		return;
-	if (p->job.queue == &s->ended)
-		queue_leave(&p->job);
-	p->stock = NULL;
-	if (--s->left == 0)
-		drive_tell(&s->waiting);
-}
-
-static void move(struct poller *p, struct stock *to) {
-	bool ended = p->job.queue == &p->stock->ended;
-	stock_take(p);
-	put(p, to);
-	if (ended)
-		stock_ended(p);
-}
 
 /* ---- a loop ------------------------------------------------------------- */
 
@@ -102,7 +55,7 @@ static void claim(lua_State *L, struct lclient *c, struct loop *l) {
 	l->own.looped = true;
 	l->stock = &l->own; /* nothing raises from here on */
 	for (lua_pushnil(L); lua_next(L, loop + 1); lua_pop(L, 1))
-		move(poller_at(L, -1), l->stock);
+		stock_move(poller_at(L, -1), l->stock);
 	lua_settop(L, loop);
 }
 
@@ -115,7 +68,7 @@ static int l_close(lua_State *L) {
 		for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
 			struct poller *p = poller_at(L, -1);
 			if (p->stock == &l->own)
-				move(p, &p->client->stock);
+				stock_move(p, &p->client->stock);
 		}
 	} else if (l->stock) {
 		l->stock->looped = false;

@@ -4,10 +4,10 @@
 #include <lauxlib.h>
 
 #include "fields.h"
-#include "lcompletions.h"
 #include "lerror.h"
 #include "passport.h"
 #include "sys.h"
+#include "waiting.h"
 
 struct poller *poller_at(lua_State *L, int idx) {
 	return luaL_checkudata(L, idx, POLLER_TYPE);
@@ -78,7 +78,7 @@ struct poller *lpoller_new(lua_State *L, int idx, const struct op_spec *spec) {
 
 static void unguest(struct poller *p) {
 	if (p->guest)
-		drive_disarm(&p->waiting);
+		waiting_disarm(&p->waiting);
 	p->guest = false;
 }
 
@@ -340,7 +340,7 @@ static int l_pollfd(lua_State *L) {
 	if (!p->client->open)
 		return luaL_error(L, "attempt to use a closed client");
 	if (p->waiting.armed == 0) {
-		drive_arm(&p->waiting, NEVER);
+		waiting_arm(&p->waiting, NEVER);
 		p->guest = true;
 	}
 	lua_pushinteger(L, pollset_fd(p->client->ps));

@@ -15,6 +15,10 @@ struct now {
 
 #define NEVER INT64_MAX
 
+static inline int64_t sooner(int64_t a, int64_t b) {
+	return a < b ? a : b;
+}
+
 enum http_method { HTTP_GET, HTTP_POST, HTTP_PATCH, HTTP_DELETE };
 
 /* One try of one request.  The fields are owned by whoever holds it. */
