@@ -70,7 +70,7 @@ end
 local function load_state(emulator, spec)
   emulator.world = state.new(spec, emulator.overrides, emulator.clock)
   emulator.operations = operations.new(emulator.world)
-  emulator.tokens = tokens.new(emulator.clock)
+  emulator.tokens = tokens.new(emulator.world)
   emulator.throttle = throttle.new(emulator.clock, emulator.world.options)
   local hidden = {}
   for _, secret in ipairs(emulator.world:secrets()) do

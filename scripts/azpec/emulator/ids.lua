@@ -13,10 +13,22 @@ function ids.is_guid(text)
   return text:find("^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$") ~= nil
 end
 
--- An opaque bearer token; it says nothing about its bearer.
-function ids.token()
-  return "emulator." .. (rand.bytes(36):gsub(".", function (char) return string.format("%02x", char:byte()) end))
+local function random_hex(count)
+  return (rand.bytes(count):gsub(".", function (char) return string.format("%02x", char:byte()) end))
 end
+
+-- An opaque token; it says nothing about its bearer.
+function ids.token()
+  return "emulator." .. random_hex(36)
+end
+
+-- What stands where a JSON Web Token has its signature.
+function ids.signature()
+  return "emulator-" .. random_hex(36)
+end
+
+-- What tokens look like, as Lua patterns: opaque ones, and JSON Web Tokens by their ends and their beginnings.
+ids.token_patterns = { "eyJ[%w_-]+%.[%w_-]+%.[%w_-]+", "emulator[.-]%x%x%x%x%x%x%x%x%x*", "eyJ[%w_-]+%.eyJ[%w_-]*" }
 
 local ticks_at_1970 = 62135596800 * 10000000
 

@@ -1,6 +1,7 @@
 -- The log: one JSON object a line for each request, written before its answer goes out, and never a secret in it.
 
 local clock = require "azpec.emulator.clock"
+local ids = require "azpec.emulator.ids"
 local json = require "azpec.json"
 local reply = require "azpec.emulator.reply"
 
@@ -41,7 +42,8 @@ end
 
 local function clean(self, text)
   for _, secret in ipairs(self.secrets or {}) do text = blot(text, secret) end
-  return (text:gsub("emulator%.%x+", "<redacted>"))
+  for _, pattern in ipairs(ids.token_patterns) do text = text:gsub(pattern, "<redacted>") end
+  return text
 end
 
 local function shown_headers(self, request)

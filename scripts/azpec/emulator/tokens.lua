@@ -1,6 +1,6 @@
--- The tokens that were issued: for which audience, until when, with which claims. Opaque and random.
+-- The tokens that were issued: for which audience, until when, with which claims.
 
-local ids = require "azpec.emulator.ids"
+local accesstoken = require "azpec.emulator.accesstoken"
 local json = require "azpec.json"
 
 local tokens = {}
@@ -8,14 +8,15 @@ tokens.__index = tokens
 
 local kept_at_most = 65536
 
-function tokens.new(clock)
-  return setmetatable({ clock = clock, by_text = {}, order = {}, first = 1 }, tokens)
+function tokens.new(world)
+  return setmetatable({ world = world, clock = world.clock, by_text = {}, order = {}, first = 1 }, tokens)
 end
 
 -- A new token: {principal, audience, lifetime, claims}.
 function tokens:issue(token)
-  local text = ids.token()
-  token.expires = self.clock:now() + token.lifetime
+  local now = self.clock:now()
+  token.expires = now + token.lifetime
+  local text = accesstoken.write(self.world, token, now)
   self.by_text[text] = token
   self.order[#self.order + 1] = text
   if #self.order - self.first >= kept_at_most then
