@@ -33,6 +33,7 @@ build = {
         "lua_module/lcompletions.c",
         "lua_module/lcredential.c",
         "lua_module/lerror.c",
+        "lua_module/lidentity.c",
         "lua_module/lpoller.c",
         "lua_module/lsignin.c",
         "lua_module/module.c",

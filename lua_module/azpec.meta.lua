@@ -38,6 +38,7 @@
 --- * [Azure CLI]: "az account", Azure CLI reference.
 --- * [Developer CLI]: "Azure Developer CLI reference".
 --- * [Chains]: "Credential chains in the Azure Identity client library".
+--- * [Token claims]: "Access token claims reference", Microsoft identity platform.
 --- * [Claims]: "Claims challenges, claims requests and client capabilities", Microsoft identity platform.
 --- * [Error codes]: "Microsoft Entra authentication and authorization error codes".
 --- * RFC 3986 (URIs), RFC 6749 (OAuth 2.0), RFC 6750 (bearer tokens), RFC 7518 (signatures), RFC 7523 (assertions),
@@ -255,6 +256,10 @@ azpec.PrivateEndpointConnectionProvisioningState = {
 ---@class (exact) azpec.ListAccountsOptions: azpec.CallOptions
 ---@field subscription_id? string as the client's; default: the client's
 ---@field resource_group_name? string as a connection's; default: the accounts of the whole subscription
+
+---@class (exact) azpec.IdentityOptions
+---@field timeout? number seconds that signing in may take; default: the client's
+---@field wait? azpec.Waiter as for update
 
 ---@class (exact) azpec.ResumeOptions
 ---@field id? string the token must belong to this connection, letter case aside
@@ -513,6 +518,16 @@ function Client:ensure(options) end
 ---@return azpec.Error? err
 function Client:get(options) end
 
+--- Who signs in: has a token, or gets one, and says what it says of itself.  Asks nobody but who gives tokens.
+---@param options? azpec.IdentityOptions
+---@return azpec.Identity? identity
+---@return azpec.Error? err
+function Client:identity(options) end
+
+--- What the last sign-in made of each link of the credential, in order; never waits, and signs nobody in.
+---@return azpec.Link[] links
+function Client:explain() end
+
 --- Reads a Batch account [Account].
 ---@param options azpec.GetAccountOptions
 ---@return azpec.Account? account
@@ -733,6 +748,64 @@ function Poller:continuation_token() end
 ---@field location? string
 ---@field properties? table
 
+--- Who is signed in; never the token itself.
+---@class azpec.Identity
+---@field credential azpec.CredentialName the link of the credential that gave the token
+--- seconds since 1970 when the token ends; absent where a ready token does not say
+---@field expires_on? integer
+---@field claims azpec.Claims what the token says of itself, not verified; empty for an opaque one
+
+--- The claims that are shown, of those that a token has [Token claims]; strings, times in seconds since 1970.
+---@class azpec.Claims
+---@field aud? string for whom the token is
+---@field iss? string who made it
+---@field tid? string the tenant
+---@field oid? string the object id of who is signed in: what role assignments name
+---@field appid? string the application's client id ...
+---@field azp? string ... as version 2 of the token calls it
+---@field app_displayname? string
+---@field upn? string a person's name to sign in with ...
+---@field unique_name? string ... as other tokens call it ...
+---@field preferred_username? string ... and version 2
+---@field name? string a person's name for people
+---@field idtyp? string "app" or "user"
+---@field xms_mirid? string the resource whose managed identity it is
+---@field iat? integer made at
+---@field nbf? integer good from
+---@field exp? integer good until
+
+--- What a link of the credential is called: its kind's name, that of a managed identity's source, or "environment"
+--- where the environment names no application.
+---@alias azpec.CredentialName
+---| "token"
+---| "environment"
+---| "client_secret"
+---| "client_certificate"
+---| "client_assertion"
+---| "workload_identity"
+---| "managed_identity (virtual machine)"
+---| "managed_identity (App Service)"
+---| "managed_identity (Azure Arc)"
+---| "managed_identity (Service Fabric)"
+---| "managed_identity (Cloud Shell)"
+---| "managed_identity (Azure ML)"
+---| "azure_cli"
+---| "azure_developer_cli"
+---| "device_code"
+
+--- What became of a link of the credential.
+---@class azpec.Link
+---@field credential azpec.CredentialName
+---@field outcome azpec.LinkOutcome
+---@field elapsed? number seconds it took; absent: it was not tried
+---@field message? string why it gave no token
+
+---@alias azpec.LinkOutcome
+---| "token" # it gave the token
+---| "failed" # it is set up here, and failed
+---| "absent" # it is not set up here, so that a chain goes on
+---| "untried" # another one came first, or nobody has signed in yet
+
 --- What one role assignment allows [Permissions]; "*" in an action stands for any characters.
 ---@class azpec.Permission
 ---@field actions? string[]
@@ -810,6 +883,7 @@ function Poller:continuation_token() end
 ---@field retry_after? number seconds the service asks to wait
 ---@field hint? string what to do about it
 ---@field elapsed? azpec.Elapsed
+---@field links? azpec.Link[] phase "token": what became of each link of the credential
 ---@field untrusted_poll_url? true as in an event
 --- for `client:resume`; there exactly when a write may have reached the service and its end is unknown
 ---@field continuation_token? string

@@ -6,6 +6,7 @@
 
 #include "events.h"
 #include "json.h"
+#include "lidentity.h"
 #include "lsignin.h"
 #include "sys.h"
 #include "waiting.h"
@@ -120,6 +121,17 @@ static void job_ended(struct lclient *c, struct job *job) {
 	waiting_tell(&p->waiting);
 }
 
+/* What the sign-in's links said when it failed: the next one may say other
+   things. */
+static void keep_links(lua_State *L, int idx, struct job *job) {
+	if (job->op.end != OP_FAIL || job->op.fail.phase != PHASE_TOKEN)
+		return;
+	lclient_push_poller(L, idx, job);
+	lidentity_push_links(L, idx);
+	lua_setiuservalue(L, -2, PUV_BODY);
+	lua_pop(L, 1);
+}
+
 /* Asks the core until it has nothing more to do; returns when to ask again. */
 static int64_t turns(lua_State *L, int idx, struct lclient *c) {
 	int64_t until;
@@ -139,6 +151,7 @@ static int64_t turns(lua_State *L, int idx, struct lclient *c) {
 			break;
 		case CLIENT_ENDED:
 			job_ended(c, job);
+			keep_links(L, idx, job);
 			event_end(L, idx, job);
 			break;
 		case CLIENT_WAIT:

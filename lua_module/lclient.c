@@ -11,6 +11,7 @@
 #include "lcompletions.h"
 #include "lcredential.h"
 #include "lerror.h"
+#include "lidentity.h"
 #include "lpoller.h"
 #include "passport.h"
 #include "sys.h"
@@ -459,6 +460,9 @@ static const struct call list_permissions = {
 	.api_version = "2022-04-01",
 };
 
+static const struct call identity = { .kind = OP_IDENTITY,
+	                              .fields = FOR_IDENTITY };
+
 /* The PATCH's text, anchored at the top.  [-0, +1] */
 static struct span push_body(lua_State *L, int client,
                              const struct op_spec *spec) {
@@ -525,6 +529,25 @@ static int l_get_private_link_resource(lua_State *L) {
 
 static int l_get_account(lua_State *L) {
 	return run(L, &get_account);
+}
+
+/* An empty table where no options were given. */
+static void default_options(lua_State *L) {
+	if (!lua_isnoneornil(L, 2))
+		return;
+	lua_settop(L, 1);
+	lua_newtable(L);
+}
+
+static int l_identity(lua_State *L) {
+	default_options(L);
+	return run(L, &identity);
+}
+
+static int l_explain(lua_State *L) {
+	client_open_at(L, 1);
+	lidentity_push_links(L, 1);
+	return 1;
 }
 
 static int offer(lua_State *L, const struct call *call) {
@@ -697,10 +720,7 @@ static int l_list_permissions(lua_State *L) {
 
 /* Of the resource group, or of the whole subscription without one. */
 static int l_list_accounts(lua_State *L) {
-	if (lua_isnoneornil(L, 2)) {
-		lua_settop(L, 1);
-		lua_newtable(L);
-	}
+	default_options(L);
 	return iterate(L, &list_accounts);
 }
 
@@ -766,6 +786,8 @@ static const luaL_Reg methods[] = {
 	{ "begin_update", l_begin_update },
 	{ "begin_delete", l_begin_delete },
 	{ "begin_ensure", l_begin_ensure },
+	{ "identity", l_identity },
+	{ "explain", l_explain },
 	{ "resume", l_resume },
 	{ "completions", l_completions },
 	{ "finished", l_finished },

@@ -99,8 +99,12 @@ void lerror_push(lua_State *L, int idx) {
 		lua_pushnumber(L, (lua_Number)f->retry_after / 1000);
 		lua_setfield(L, -2, "retry_after");
 	}
-	if (f->body)
+	if (f->phase == PHASE_TOKEN && lua_istable(L, -2)) {
+		lua_pushvalue(L, -2);
+		lua_setfield(L, -2, "links");
+	} else if (f->body) {
 		set_details(L, lua_absindex(L, -2));
+	}
 	set_common(L, idx, o);
 	lua_remove(L, -2); /* the body */
 }

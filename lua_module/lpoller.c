@@ -5,6 +5,7 @@
 
 #include "fields.h"
 #include "lerror.h"
+#include "lidentity.h"
 #include "passport.h"
 #include "sys.h"
 #include "waiting.h"
@@ -56,7 +57,7 @@ struct poller *lpoller_new(lua_State *L, int idx, const struct op_spec *spec) {
 	struct poller *p;
 	struct span guid = push_guid(L, &s.seed);
 	idx = lua_absindex(L, idx);
-	if (!s.client_request_id.p)
+	if (!s.client_request_id.p && s.kind != OP_IDENTITY)
 		s.client_request_id = guid;
 	p = lua_newuserdatauv(L, sizeof *p, PUV_COUNT);
 	*p = (struct poller){ .client = c };
@@ -160,12 +161,23 @@ static void push_ensured(lua_State *L, int idx, const struct op *o) {
 }
 
 static void push_result(lua_State *L, int idx, const struct op *o) {
-	if (o->spec.kind == OP_DELETE)
+	switch (o->spec.kind) {
+	case OP_DELETE:
 		lua_pushboolean(L, 1);
-	else if (o->spec.kind == OP_ENSURE)
+		break;
+	case OP_ENSURE:
 		push_ensured(L, idx, o);
-	else
+		break;
+	case OP_IDENTITY:
+		lua_getiuservalue(L, idx, UV_CLIENT);
+		lidentity_push(L, -1);
+		break;
+	case OP_UPDATE:
+	case OP_GET:
+	case OP_LIST:
 		push_connection(L, idx, o);
+		break;
+	}
 }
 
 /* What on_event raised is raised here, once. */

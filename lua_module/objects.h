@@ -39,7 +39,7 @@ enum {
 	PUV_WAIT = UV_CLIENT + 1, /* this call's waiter, or nil */
 	PUV_RESULT,               /* the connection, or the page */
 	PUV_BEFORE,               /* ensure: as it was found */
-	PUV_BODY,                 /* the service's error body */
+	PUV_BODY,                 /* the service's error body, or the links */
 	PUV_ERROR,                /* the err table, once it was asked for */
 	PUV_RAISED, /* what on_event raised, until somebody is told */
 	PUV_COUNT = PUV_RAISED

@@ -47,9 +47,11 @@ static const struct {
 	{ "application_id", OPT_STRING, FOR_CLIENT },
 	{ "max_connections", OPT_COUNT, FOR_CLIENT },
 	{ "on_event", OPT_FUNCTION, FOR_CLIENT },
-	{ "timeout", OPT_SECONDS, FOR_CLIENT | FOR_CALL | FOR_RESUME },
+	{ "timeout", OPT_SECONDS,
+	  FOR_CLIENT | FOR_CALL | FOR_RESUME | FOR_IDENTITY },
 	{ "poll_interval", OPT_SECONDS, FOR_CLIENT | FOR_CALL | FOR_RESUME },
-	{ "wait", OPT_FUNCTION, FOR_CLIENT | FOR_CALL | FOR_RESUME },
+	{ "wait", OPT_FUNCTION,
+	  FOR_CLIENT | FOR_CALL | FOR_RESUME | FOR_IDENTITY },
 	{ "client_request_id", OPT_STRING, FOR_CALL },
 	{ "traceparent", OPT_STRING, FOR_CALL | FOR_RESUME },
 	{ "id", OPT_STRING, (FOR_NAMES & ~FOR_GROUP) | FOR_RESUME },
@@ -582,21 +584,29 @@ static void read_asked(lua_State *L, int idx, struct op_spec *spec) {
 	spec->action_required = text(L, idx, "action_required");
 }
 
-void options_op(lua_State *L, int idx, const struct call *call,
-                const struct op_defaults *d, struct op_spec *spec,
-                struct buf *url, struct buf *id) {
+/* Whom the request goes to. */
+static void address(lua_State *L, int idx, const struct call *call,
+                    const struct op_defaults *d, struct op_spec *spec,
+                    struct buf *url, struct buf *id) {
 	struct arm_id parts = read_names(L, idx, call->fields, d);
 	write_url(L, idx, call, d, &parts, url);
 	buf_clear(id);
 	arm_write_id(id, &parts);
 	if (url->failed || id->failed)
 		luaL_error(L, "not enough memory");
+	spec->url = buf_span(url);
+	spec->id = buf_span(id);
+}
+
+void options_op(lua_State *L, int idx, const struct call *call,
+                const struct op_defaults *d, struct op_spec *spec,
+                struct buf *url, struct buf *id) {
+	if (call->fields & FOR_NAMES)
+		address(L, idx, call, d, spec, url, id);
 	if (call->fields & FOR_UPDATE)
 		read_asked(L, idx, spec);
 	spec->kind = call->kind;
 	spec->needs = call->needs;
-	spec->url = buf_span(url);
-	spec->id = buf_span(id);
 	spec->api_version = d->api_version;
 	spec->if_match = header(L, idx, "if_match");
 	spec->client_request_id = header(L, idx, "client_request_id");

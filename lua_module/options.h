@@ -37,6 +37,7 @@ enum {
 	FOR_MATCH = 64,  /* if_match */
 	FOR_LIST = 128,  /* maxresults */
 	FOR_RESUME = 512,
+	FOR_IDENTITY = 1024,
 	FOR_CALL = 256, /* timeout, wait and the like of one call */
 };
 

@@ -331,6 +331,10 @@ enum op_want op_next(struct op *o, struct now now, struct request *out,
 		o->asking = true;
 		return OP_TOKEN;
 	}
+	if (o->spec.kind == OP_IDENTITY) {
+		op_done(o, KEEP_NOTHING);
+		return o->end;
+	}
 	if (out)
 		build(o, now, out);
 	return OP_SEND;

@@ -2,7 +2,8 @@
 #include "opstate.h"
 
 bool op_writes(const struct op *o) {
-	return o->spec.kind != OP_GET && o->spec.kind != OP_LIST;
+	return o->spec.kind != OP_GET && o->spec.kind != OP_LIST &&
+	       o->spec.kind != OP_IDENTITY;
 }
 
 bool op_unknown(const struct op *o) {
@@ -11,6 +12,8 @@ bool op_unknown(const struct op *o) {
 }
 
 enum phase op_phase(const struct op *o) {
+	if (o->spec.kind == OP_IDENTITY)
+		return PHASE_TOKEN;
 	switch (o->leg) {
 	case LEG_READ:
 	case LEG_WRITE:

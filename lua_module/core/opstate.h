@@ -10,7 +10,14 @@
 #include "poll.h"
 #include "retry.h"
 
-enum op_kind { OP_UPDATE, OP_DELETE, OP_ENSURE, OP_GET, OP_LIST };
+enum op_kind {
+	OP_UPDATE,
+	OP_DELETE,
+	OP_ENSURE,
+	OP_GET,
+	OP_LIST,
+	OP_IDENTITY /* a token is had, and nothing sent */
+};
 
 enum op_want { OP_TOKEN, OP_SEND, OP_WAIT, OP_DONE, OP_FAIL };
 

@@ -113,11 +113,19 @@ static void try_link(struct signin *s, size_t at, struct now now) {
 	signin_step(s, 0, now.mono);
 }
 
+static void forget(struct link *l) {
+	l->outcome = LINK_UNTRIED;
+	l->took = -1;
+	buf_clear(&l->why);
+}
+
 static void begin(struct signin *s, struct now now) {
 	if (s->wanted)
 		return;
 	s->wanted = true;
 	s->in_flight = false;
+	for (size_t i = s->chosen ? s->chosen - 1 : 0; i < s->count; i++)
+		forget(&s->links[i]);
 	s->with_claims = s->claims.n > 0;
 	s->fail.kind = FAIL_NONE;
 	try_link(s, s->chosen ? s->chosen - 1 : 0, now);
@@ -142,6 +150,15 @@ uint32_t signin_token(struct signin *s, uint32_t refused, struct span claims,
 	if (!s->live || now.mono >= s->refresh_at)
 		begin(s, now);
 	return s->live ? s->generation : 0;
+}
+
+/* RFC 7519: three parts, the second of them the claims in base64url. */
+bool signin_claims(const struct signin *s, struct buf *out) {
+	struct span rest = buf_span(&s->token), claims;
+	span_word(&rest, ".");
+	claims = span_word(&rest, ".");
+	buf_clear(out);
+	return rest.n > 0 && base64_decode(out, claims);
 }
 
 const struct fail *signin_failure(const struct signin *s) {
@@ -189,8 +206,10 @@ void signin_take(struct signin *s, struct span token, int64_t lives,
 	s->generation++;
 	s->live = true;
 	s->wanted = s->in_flight = false;
+	s->source = s->at;
 	s->chosen = s->at + 1;
 	s->fail.kind = FAIL_NONE;
+	l->outcome = LINK_TOKEN;
 	l->took = now.mono - s->began;
 	buf_clear(&l->why);
 	s->expires = s->sent_at + lives * 1000;
@@ -256,8 +275,10 @@ static void add_links(struct signin *s) {
 	}
 }
 
-static void close_link(struct signin *s, struct now now) {
+static void close_link(struct signin *s, enum link_outcome outcome,
+                       struct now now) {
 	struct link *l = &s->links[s->at];
+	l->outcome = outcome;
 	l->took = now.mono - s->began;
 	buf_set(&l->why, buf_span(&s->fail.message));
 }
@@ -284,7 +305,7 @@ static void next_link(struct signin *s, struct now now) {
 }
 
 void signin_fail(struct signin *s, struct now now) {
-	close_link(s, now);
+	close_link(s, LINK_FAILED, now);
 	if (s->links[s->at].spec.developer) {
 		next_link(s, now);
 		return;
@@ -300,7 +321,7 @@ void signin_fail(struct signin *s, struct now now) {
 void signin_absent(struct signin *s, const char *why, struct span detail,
                    struct now now) {
 	signin_describe(s, why, detail);
-	close_link(s, now);
+	close_link(s, LINK_ABSENT, now);
 	next_link(s, now);
 }
 
@@ -349,7 +370,7 @@ static void nobody(struct signin *s, const struct reply *r, struct now now) {
 		return;
 	}
 	l->absent_until = now.mono + ABSENT_FOR;
-	close_link(s, now);
+	close_link(s, LINK_ABSENT, now);
 	next_link(s, now);
 }
 

@@ -36,14 +36,17 @@ struct signin_spec {
 	bool probed;    /* first asked whether it is there at all */
 };
 
-/* What became of a chain's link. */
+/* What the last sign-in made of a chain's link. */
+enum link_outcome { LINK_UNTRIED, LINK_TOKEN, LINK_FAILED, LINK_ABSENT };
+
 struct link {
 	struct signin_spec spec; /* its spans lie in text */
 	struct buf text;
 	struct buf refresh_token; /* a signed-in user's, in memory only */
-	struct buf why;           /* it gave no token; empty: it did */
-	int64_t took;             /* ms; -1: never tried */
-	int64_t absent_until;     /* monotonic: not to be asked before */
+	enum link_outcome outcome;
+	struct buf why;       /* it gave no token */
+	int64_t took;         /* ms; -1: never tried */
+	int64_t absent_until; /* monotonic: not to be asked before */
 };
 
 enum signin_want {
@@ -73,6 +76,7 @@ struct signin {
 	size_t count;
 	size_t at;     /* the link that is tried */
 	size_t chosen; /* 1-based: the one that has succeeded; 0: none */
+	size_t source; /* the one that the present token is of */
 	struct buf authority, scope;
 	struct buf token;
 	uint32_t generation; /* of the token; 0: none yet */
@@ -129,6 +133,9 @@ void signin_free(struct signin *s);
    one is due.  refused: the generation that a 401 turned down, or 0. */
 uint32_t signin_token(struct signin *s, uint32_t refused, struct span claims,
                       struct now now);
+/* The claims of the token, as JSON text; false: it is opaque.  They are what
+   the token says of itself, and nobody here verifies them. */
+bool signin_claims(const struct signin *s, struct buf *out);
 /* Why there is no token; NULL while a fetch is under way. */
 const struct fail *signin_failure(const struct signin *s);
 

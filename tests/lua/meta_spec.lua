@@ -223,8 +223,21 @@ describe("azpec.meta.lua's enumerations are the module's:", function ()
     assert.same(keys(names), keys(meta.aliases["azpec.EventName"].values))
   end)
 
+  it("azpec.CredentialName's values are those of the flows", function ()
+    local files = "lua_module/core/%s.c"
+    local names = found('\n\t%.name = "([^"]+)"', files:format "oauth", files:format "managed", files:format "tools")
+    assert.same(keys(names), keys(meta.aliases["azpec.CredentialName"].values))
+  end)
+
+  it("azpec.LinkOutcome's values and azpec.Claims' fields are those of lidentity.c", function ()
+    local outcomes = words(between("lua_module/lidentity.c", "outcomes%[%] = {", "};"), '"(%w+)"')
+    assert.same(keys(outcomes), keys(meta.aliases["azpec.LinkOutcome"].values))
+    local claims = words(between("lua_module/lidentity.c", "shown%[%] = {", "};"), '"([%w_]+)"')
+    assert.same(keys(claims), keys(meta.classes["azpec.Claims"].fields))
+  end)
+
   it("each value of these has its meaning beside it", function ()
-    for _, name in ipairs { "azpec.Cloud", "azpec.ErrorKind", "azpec.Phase", "azpec.EventName",
+    for _, name in ipairs { "azpec.Cloud", "azpec.ErrorKind", "azpec.Phase", "azpec.EventName", "azpec.LinkOutcome",
                             "azpec.SigningAlgorithm", "azpec.DefaultLink" } do
       for value, text in pairs(meta.aliases[name].values) do
         assert(#text > 2, name .. " " .. value .. " has no text")

@@ -291,7 +291,8 @@ describe("a closed client", function ()
     client:close()
     for _, name in ipairs { "update", "ensure", "delete", "get", "list", "list_accounts", "get_private_link_resource",
                             "list_private_link_resources", "get_account", "list_permissions", "begin_update",
-                            "begin_ensure", "begin_delete", "step", "pollfd", "events", "timeout", "rate_limits" } do
+                            "begin_ensure", "begin_delete", "step", "pollfd", "events", "timeout", "rate_limits",
+                            "identity", "explain" } do
       assert.equal("attempt to use a closed client", kit.raised(client[name], client, kit.named()), name)
     end
     assert.equal("attempt to use a closed client", kit.raised(client.resume, client, kit.passport()))

@@ -247,6 +247,50 @@ static void test_a_sign_in_between_takes_nothing_from_a_request(void **state) {
 	leave_house();
 }
 
+/* It is told that there is a token, and sends nothing of its own. */
+static void test_an_identity_is_a_token_and_no_request(void **state) {
+	struct op_spec who = { .kind = OP_IDENTITY };
+	struct job *a, *b, *c;
+	(void)state;
+	build_house(&by_secret, 10);
+	a = add(who);
+	b = add(get(HOST "/x"));
+	SENDS(NULL);
+	at(SECOND);
+	WAITS(300 * SECOND);
+	feed_token("the-token");
+	ENDS(a);
+	SENDS(b);
+	assert_int_equal(a->op.end, OP_DONE);
+	assert_int_equal(a->op.spent[PHASE_TOKEN], SECOND);
+	assert_int_equal(a->op.spent[PHASE_REQUEST], 0);
+	assert_false(op_unknown(&a->op));
+	c = add(who); /* the same token again */
+	ENDS(c);
+	assert_int_equal(c->op.end, OP_DONE);
+	WAITS(300 * SECOND);
+	leave_house();
+}
+
+static void test_an_identity_without_a_token_fails(void **state) {
+	struct op_spec who = { .kind = OP_IDENTITY };
+	struct job *a, *b;
+	(void)state;
+	build_house(&by_secret, 10);
+	a = add(who);
+	b = add(within(who, SECOND));
+	SENDS(NULL);
+	at(SECOND);
+	ENDS(b);
+	assert_int_equal(b->op.fail.kind, FAIL_TIMEOUT);
+	assert_int_equal(b->op.fail.phase, PHASE_TOKEN);
+	feed_refusal();
+	ENDS(a);
+	assert_int_equal(a->op.fail.kind, FAIL_CREDENTIAL);
+	assert_int_equal(a->op.fail.phase, PHASE_TOKEN);
+	leave_house();
+}
+
 static void test_all_who_wait_hear_that_no_token_comes(void **state) {
 	struct job *jobs[10];
 	(void)state;
@@ -1201,6 +1245,8 @@ int main(void) {
 		TEST(test_one_fetch_for_all_who_wait),
 		TEST(test_every_request_carries_the_token),
 		TEST(test_a_sign_in_between_takes_nothing_from_a_request),
+		TEST(test_an_identity_is_a_token_and_no_request),
+		TEST(test_an_identity_without_a_token_fails),
 		TEST(test_all_who_wait_hear_that_no_token_comes),
 		TEST(test_one_waiter_s_deadline_ends_no_fetch),
 		TEST(test_a_canceled_waiter_ends_no_fetch),

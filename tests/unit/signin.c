@@ -1139,6 +1139,89 @@ static void test_a_function_s_error_harms_no_living_token(void **state) {
 	stop(&t);
 }
 
+/* ---- what a token says of itself ---------------------------------------- */
+
+struct payload {
+	const char *token, *claims; /* NULL: it is opaque */
+};
+
+static void test_the_claims_of_a_token(void **state) {
+	static const struct payload rows[] = {
+		{ "e30.eyJvaWQiOiJvIn0.c2ln", "{\"oid\":\"o\"}" },
+		{ "e30.eyJvaWQiOiJvIn0.", "{\"oid\":\"o\"}" },
+		{ "opaque", NULL },
+		{ "two.parts", NULL },
+		{ "e30.e.c2ln", NULL },    /* no multiple of bytes */
+		{ "e30.e!30.c2ln", NULL }, /* no base64 */
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct trial t;
+		struct buf claims;
+		buf_init(&claims, test_mem(), 1000);
+		start(&t, &usual);
+		assert_false(signin_claims(&t.s, &claims)); /* none yet */
+		token(&t, 0);
+		SENDS(&t, 0);
+		feed_token(&t, rows[i].token, 3600, 0);
+		assert_int_equal(signin_claims(&t.s, &claims),
+		                 rows[i].claims != NULL);
+		if (rows[i].claims)
+			assert_span(buf_span(&claims), rows[i].claims);
+		buf_free(&claims);
+		stop(&t);
+	}
+}
+
+/* ---- what became of each link ------------------------------------------- */
+
+static void outcomes(const struct trial *t, enum link_outcome first,
+                     enum link_outcome second, const char *file, int line) {
+	const struct link *l = t->s.links;
+	if (l[0].outcome != first || l[1].outcome != second)
+		test_fail(file, line, "the links: %d, %d", (int)l[0].outcome,
+		          (int)l[1].outcome);
+	for (int i = 0; i < 2; i++) {
+		bool tried = l[i].outcome != LINK_UNTRIED;
+		bool gave = l[i].outcome == LINK_TOKEN;
+		assert_int_equal(l[i].took >= 0, tried);
+		assert_int_equal(l[i].why.n > 0, tried && !gave);
+	}
+}
+
+#define OUTCOMES(t, first, second)                                             \
+	outcomes(t, first, second, __FILE__, __LINE__)
+
+static void test_what_became_of_each_link(void **state) {
+	struct signin_spec specs[] = { { .flow = &flow_none },
+		                       { .flow = &flow_function } };
+	struct trial t;
+	(void)state;
+	request_init(&t.q, test_mem());
+	assert_true(
+		signin_init(&t.s, test_mem(), specs, 2, NO_SPAN, NO_SPAN, 1));
+	OUTCOMES(&t, LINK_UNTRIED, LINK_UNTRIED);
+	token(&t, 0);
+	assert_int_equal(next(&t, 0), SIGNIN_NEED);
+	OUTCOMES(&t, LINK_ABSENT, LINK_UNTRIED);
+	who_refuse(&t.s, SPAN("no"), now_at(5));
+	OUTCOMES(&t, LINK_ABSENT, LINK_FAILED);
+	assert_int_equal(t.s.links[1].took, 5);
+	token(&t, 10); /* a new fetch: all that was is forgotten */
+	OUTCOMES(&t, LINK_UNTRIED, LINK_UNTRIED);
+	assert_int_equal(next(&t, 10), SIGNIN_NEED);
+	who_give(&t.s, SPAN("t"), -1, now_at(10));
+	OUTCOMES(&t, LINK_ABSENT, LINK_TOKEN);
+	assert_int_equal(t.s.source, 1);
+	token(&t, 56 * MINUTE); /* the one that gave it is asked first */
+	OUTCOMES(&t, LINK_ABSENT, LINK_UNTRIED);
+	assert_int_equal(next(&t, 56 * MINUTE), SIGNIN_NEED);
+	who_refuse(&t.s, SPAN("no"), now_at(56 * MINUTE));
+	OUTCOMES(&t, LINK_ABSENT, LINK_FAILED);
+	assert_int_equal(t.s.source, 1); /* whose token still lives */
+	stop(&t);
+}
+
 static void test_without_a_credential_the_error_says_what_to_set(void **state) {
 	static const struct who spec = { .flow = &flow_none };
 	struct trial t;
@@ -1200,6 +1283,8 @@ int main(void) {
 		TEST(test_what_a_function_may_not_give),
 		TEST(test_a_function_s_error_is_told),
 		TEST(test_a_function_s_error_harms_no_living_token),
+		TEST(test_the_claims_of_a_token),
+		TEST(test_what_became_of_each_link),
 		TEST(test_without_a_credential_the_error_says_what_to_set),
 	};
 	return RUN(tests);
