@@ -1,0 +1,32 @@
+-- Whole files: read as they are, and replaced so that nobody ever sees half of one.
+
+local file = {}
+
+-- All of a file, or nil and a message with its name.
+function file.read(path)
+  local handle <close>, why = io.open(path, "rb")
+  if not handle then return nil, why end
+  local text, problem = handle:read "a"
+  if not text then return nil, ("%s: %s"):format(path, problem) end
+  return text
+end
+
+local function write(handle, text)
+  local ok, why = handle:write(text)
+  local closed, problem = handle:close() -- what was buffered may fail only now
+  return ok and closed, why or problem
+end
+
+-- Writes a text beside the file and puts it in its place: true, or nil and a message, and then the file is as it was.
+function file.replace(path, text)
+  local beside = ("%s.%d.new"):format(path, os.time())
+  local handle, why = io.open(beside, "wb")
+  if not handle then return nil, why end
+  local ok, problem = write(handle, text)
+  if ok then ok, problem = os.rename(beside, path) end
+  if ok then return true end
+  os.remove(beside)
+  return nil, ("%s: %s"):format(path, (tostring(problem):gsub("^" .. beside:gsub("%p", "%%%0") .. ": ", "")))
+end
+
+return file

@@ -1,0 +1,203 @@
+-- azpec.plan -- decisions in a file, to be carried out as they stand there and not otherwise.
+--
+--   local plan = require "azpec.plan"
+--   local draft = plan.new { rules = set, tool = azpec._VERSION }
+--   for connection in client:list { ... } do draft:add(connection, set:decide(connection)) end
+--   assert(draft:write "plan.json")
+--
+--   local read, err = plan.read "plan.json"       -- err.kind: "edited", or "plan" where it is none
+--   for _, item in ipairs(read.items) do ... end
+--
+-- The file is JSON for people to read. Its "sha256" is that of all the rest, as JSON with sorted members and without
+-- blanks: who edits a plan by hand, cuts it or changes its order is found out, not who makes the hash anew. That takes
+-- a key: with one the plan has an "hmac_sha256" too (RFC 2104), and is read only where it fits.
+
+local file = require "azpec.file"
+local json = require "azpec.json"
+local select = require "azpec.select"
+local sha256 = require "azpec.sha256"
+
+local plan = {}
+
+-- The number of the form; the member "azpec_plan".
+plan.version = 1
+
+local most_bytes = 64 << 20
+
+-- ---- the form ------------------------------------------------------------------------------------------------------
+
+-- In the order in which they are written; `?`: may be absent.
+local state_form = { "status? string", "description? string", "provisioning_state? string" }
+local wanted_form = { "status string", "description? string" }
+local item_form = { "action string", "id string", "etag? string", "current table", "wanted? table", "rule? string",
+  "reason string" }
+local source_form = { "file string", "sha256 string" }
+local summary_form = { "approve number", "reject number", "hold number", "ignore number", "unchanged number" }
+local plan_form = { "azpec_plan number", "made_at string", "made_by string", "rules table", "summary table",
+  "items table", "sha256 string", "hmac_sha256? string" }
+
+local nested = { ["rules"] = source_form, ["summary"] = summary_form, ["current"] = state_form,
+  ["wanted"] = wanted_form }
+
+local function parts(entry)
+  return entry:match "^([%w_]+)(%??) (%a+)$"
+end
+
+local failure = { __name = "azpec.plan_error" }
+function failure:__tostring() return self.message end
+function failure.__concat(a, b) return tostring(a) .. tostring(b) end
+
+local function failed(kind, format, ...)
+  return setmetatable({ kind = kind, message = format:format(...) }, failure)
+end
+
+local check
+
+local function check_member(value, name, kind, path)
+  if value == nil or value == json.null then error(failed("plan", "%s.%s is missing", path, name), 0) end
+  if type(value) ~= kind then
+    error(failed("plan", "%s.%s: %s expected, got %s", path, name, kind, type(value)), 0)
+  end
+  if nested[name] then check(value, nested[name], path .. "." .. name) end
+end
+
+-- Raises what is not of the form.
+function check(given, form, path)
+  local known = {}
+  for _, entry in ipairs(form) do
+    local name, optional, kind = parts(entry)
+    known[name] = true
+    if given[name] ~= nil or optional == "" then check_member(given[name], name, kind, path) end
+  end
+  for name in pairs(given) do
+    if not known[name] then error(failed("plan", "%s.%s is not known", path, tostring(name)), 0) end
+  end
+end
+
+local statuses = { approve = "Approved", reject = "Rejected" }
+
+local function check_item(item, path)
+  if type(item) ~= "table" then error(failed("plan", "%s: an object is expected", path), 0) end
+  check(item, item_form, path)
+  local status = statuses[item.action]
+  if item.action ~= "hold" and not (status and item.wanted and item.wanted.status == status) then
+    error(failed("plan", "%s: its action and what is wanted do not agree", path), 0)
+  end
+end
+
+-- What the hashes are made of.
+local function digested(contents)
+  local rest = {}
+  for name, value in pairs(contents) do
+    if name ~= "sha256" and name ~= "hmac_sha256" then rest[name] = value end
+  end
+  rest.items = json.list(table.move(contents.items, 1, #contents.items, 1, {}))
+  return json.encode(rest)
+end
+
+-- ---- making one ----------------------------------------------------------------------------------------------------
+
+local draft = {}
+draft.__index = draft
+
+-- An empty plan. options: rules, as azpec.rules reads them; tool, who makes it; now, the time.
+function plan.new(options)
+  return setmetatable({ azpec_plan = plan.version, made_by = options.tool or "azpec",
+    made_at = os.date("!%Y-%m-%dT%H:%M:%SZ", options.now),
+    rules = { file = options.rules.source, sha256 = options.rules.sha256 },
+    summary = { approve = 0, reject = 0, hold = 0, ignore = 0, unchanged = 0 }, items = {} }, draft)
+end
+
+-- Adds what was decided on a connection. What is ignored, or is so already, is only counted.
+function draft:add(connection, decision)
+  local facts, summary = select.facts(connection), self.summary
+  local counted = decision.status and not decision.changes and "unchanged" or decision.action
+  summary[counted] = summary[counted] + 1
+  if counted == "unchanged" or counted == "ignore" then return end
+  self.items[#self.items + 1] = {
+    action = decision.action, id = facts.id, etag = facts.etag, rule = decision.rule, reason = decision.reason,
+    current = { status = facts.status, description = facts.description, provisioning_state = facts.provisioning_state },
+    wanted = decision.status and { status = decision.status, description = decision.description } or nil,
+  }
+end
+
+-- Whether it would change anything.
+function draft:changes()
+  return self.summary.approve + self.summary.reject
+end
+
+local function pretty(value, form, indent)
+  local lines = {}
+  for _, entry in ipairs(form) do
+    local name = parts(entry)
+    local member = value[name]
+    if name == "items" then
+      local items = {}
+      for n, item in ipairs(member) do items[n] = "    " .. pretty(item, item_form, "    ") end
+      member = #items == 0 and "[]" or "[\n" .. table.concat(items, ",\n") .. "\n  ]"
+    elseif nested[name] and member then
+      member = pretty(member, nested[name], indent .. "  ")
+    elseif member ~= nil then
+      member = json.encode(member)
+    end
+    if member then lines[#lines + 1] = ('%s  "%s": %s'):format(indent, name, member) end
+  end
+  return #lines == 0 and "{}" or "{\n" .. table.concat(lines, ",\n") .. "\n" .. indent .. "}"
+end
+
+-- The plan's text. key: a secret that signs it.
+function draft:text(key)
+  local whole = setmetatable({}, { __index = self })
+  local text = digested(self)
+  whole.sha256, whole.hmac_sha256 = sha256.hex(text), key and sha256.hmac(key, text)
+  return pretty(whole, plan_form, "") .. "\n"
+end
+
+-- Writes it, whole or not at all: true, or nil and a message.
+function draft:write(path, key)
+  return file.replace(path, self:text(key))
+end
+
+-- ---- reading one ---------------------------------------------------------------------------------------------------
+
+local function check_plan(contents, key)
+  if type(contents) ~= "table" or contents.azpec_plan == nil then
+    error(failed("plan", "this is no plan of azpec's"), 0)
+  end
+  if contents.azpec_plan ~= plan.version then
+    local form = json.encode(contents.azpec_plan)
+    error(failed("plan", "the plan has the form %s; only %d is known", form, plan.version), 0)
+  end
+  check(contents, plan_form, "plan")
+  local text = digested(contents)
+  if sha256.hex(text) ~= contents.sha256 then
+    error(failed("edited", "the plan was changed after it was made: its sha256 is not that of its contents"), 0)
+  end
+  if key and not contents.hmac_sha256 then error(failed("edited", "the plan is not signed"), 0) end
+  if key and sha256.hmac(key, text) ~= contents.hmac_sha256 then
+    error(failed("edited", "the plan was not signed with this key"), 0)
+  end
+  for n, item in ipairs(contents.items) do check_item(item, ("plan.items[%d]"):format(n)) end
+end
+
+-- A plan from its text, or nil and an error: { kind = "plan" | "edited", message }. key: it has to be signed with it.
+function plan.parse(text, key)
+  local contents, why = nil, "it is too large"
+  if #text <= most_bytes then contents, why = json.decode(text) end
+  if contents == nil then return nil, failed("plan", "this is no plan: %s", why) end
+  local ok, problem = pcall(check_plan, contents, key)
+  if ok then return contents end
+  if getmetatable(problem) ~= failure then error(problem, 0) end
+  return nil, problem
+end
+
+-- As parse, from a file; where that cannot be read, the error's kind is "plan", too.
+function plan.read(path, key)
+  local text, why = file.read(path)
+  if not text then return nil, failed("plan", "%s", why) end
+  local contents, err = plan.parse(text, key)
+  if err then err.message = path .. ": " .. err.message end
+  return contents, err
+end
+
+return plan

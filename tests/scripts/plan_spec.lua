@@ -1,0 +1,183 @@
+-- Plans: what they hold, and that an edited, cut, reordered or foreign one is not carried out.
+
+local cjson = require "cjson"
+local file = require "azpec.file"
+local plan = require "azpec.plan"
+local rules = require "azpec.rules"
+
+local set = assert(rules.parse([[
+  approve "ours" { when = { private_endpoint_name = "build-*" }, because = "it is ours", description = "by {rule}" }
+  reject "theirs" { when = { private_endpoint_name = "evil" } }]], "r.lua"))
+
+local function connection(name, status)
+  return {
+    id = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Batch/batchAccounts/acct/privateEndpointConnections/"
+      .. name, etag = 'W/"' .. name .. '"',
+    properties = { provisioningState = "Succeeded",
+      privateEndpoint = { id = "/subscriptions/s/resourceGroups/n/providers/Microsoft.Network/privateEndpoints/"
+        .. name },
+      privateLinkServiceConnectionState = { status = status or "Pending", description = "please \"now\"\n" } },
+  }
+end
+
+local function example()
+  local draft = plan.new { rules = set, tool = "azpec 9", now = 1800000000 }
+  for _, one in ipairs { connection "build-1", connection "evil", connection "other", connection("old", "Approved"),
+    connection "build-2" } do
+    draft:add(one, set:decide(one))
+  end
+  return draft
+end
+
+local function refused(kind, message, text, key)
+  local read, err = plan.parse(text, key)
+  assert.is_nil(read)
+  assert.equal(kind .. ": " .. message, err.kind .. ": " .. err)
+end
+
+local edited = "the plan was changed after it was made: its sha256 is not that of its contents"
+
+describe("a plan", function ()
+  it("holds each decision with what it was made on", function ()
+    local draft = example()
+    assert.equal(3, draft:changes())
+    local read = assert(plan.parse(draft:text()))
+    assert.equal("azpec 9", read.made_by)
+    assert.equal("2027-01-15T08:00:00Z", read.made_at)
+    assert.same({ file = "r.lua", sha256 = set.sha256 }, read.rules)
+    assert.same({ approve = 2, reject = 1, hold = 1, ignore = 1, unchanged = 0 }, read.summary)
+    assert.same({ action = "approve", id = connection "build-1".id, etag = 'W/"build-1"', rule = "ours",
+      reason = "it is ours", current = { status = "Pending", description = "please \"now\"\n",
+      provisioning_state = "Succeeded" }, wanted = { status = "Approved", description = "by ours" } }, read.items[1])
+    assert.same({ action = "hold", id = connection "other".id, etag = 'W/"other"', reason = "no rule matches",
+      current = { status = "Pending", description = "please \"now\"\n", provisioning_state = "Succeeded" } },
+      read.items[3])
+    assert.equal(4, #read.items)
+  end)
+
+  it("reads well", function ()
+    local text = example():text()
+    assert.truthy(text:find('\n  "rules": {\n    "file": "r.lua",\n', 1, true))
+    assert.truthy(text:find('\n    {\n      "action": "approve",\n      "id": "/subscriptions/s/', 1, true))
+    assert.truthy(text:find('\n      "wanted": {\n        "status": "Approved",\n', 1, true))
+  end)
+
+  it("may be laid out anew, which changes nothing", function ()
+    assert(plan.parse(cjson.encode(cjson.decode(example():text()))))
+  end)
+
+  it("without an item is one", function ()
+    local empty = plan.new { rules = set }
+    assert.equal(0, #assert(plan.parse(empty:text())).items)
+    assert.equal(0, empty:changes())
+  end)
+
+  it("is refused when a value was changed", function ()
+    local text = example():text()
+    local count = 0
+    -- Each string and number in it, one after the other.
+    for at, word, last in text:gmatch '()": "?([^"{}%[%],\n]+)()' do
+      if not text:sub(1, at - 1):find '"azpec_plan$' then
+        count = count + 1
+        local changed = text:sub(1, last - #word - 1) .. (tonumber(word) and word + 1 or word .. "x") .. text:sub(last)
+        local read, err = plan.parse(changed)
+        assert.is_nil(read, changed)
+        assert.equal("edited", err.kind, tostring(err))
+      end
+    end
+    assert(count > 30, count)
+  end)
+
+  it("is refused when an item was taken away, put in, or moved", function ()
+    local function with(change)
+      local contents = cjson.decode(example():text())
+      change(contents)
+      return cjson.encode(contents)
+    end
+    refused("edited", edited, with(function (c) table.remove(c.items, 3) end))
+    refused("edited", edited, with(function (c) table.remove(c.items) end))
+    refused("edited", edited, with(function (c) c.items[5] = c.items[1] end))
+    refused("edited", edited, with(function (c) c.items[1], c.items[2] = c.items[2], c.items[1] end))
+    refused("edited", edited, with(function (c) c.items[1].wanted.description = nil end))
+    refused("plan", "plan.extra is not known", with(function (c) c.extra = 1 end))
+    refused("plan", "plan.sha256 is missing", with(function (c) c.sha256 = nil end))
+    refused("plan", "plan.summary.hold is missing", with(function (c) c.summary.hold = nil end))
+    refused("plan", "plan.items: table expected, got string", with(function (c) c.items = "all" end))
+  end)
+
+  it("is refused when a member stands twice", function ()
+    local text = example():text()
+    refused("edited", edited, (text:gsub('"status": "Approved"', '"status": "Approved", "status": "Rejected"', 1)))
+  end)
+
+  it("is refused when it was cut, wherever", function ()
+    local text = example():text()
+    for length = 0, #text - 2, 7 do
+      local read, err = plan.parse(text:sub(1, length))
+      assert.is_nil(read)
+      assert.equal("plan", err.kind)
+    end
+  end)
+
+  it("is refused when it is none, or of another form", function ()
+    refused("plan", "this is no plan of azpec's", "{}")
+    refused("plan", "this is no plan of azpec's", "[1]")
+    refused("plan", "this is no plan of azpec's", "3")
+    refused("plan", "the plan has the form 2; only 1 is known", '{"azpec_plan":2}')
+    refused("plan", "the plan has the form \"x\"; only 1 is known", '{"azpec_plan":"x"}')
+  end)
+
+  it("is refused when its hash was made anew but what is asked makes no sense", function ()
+    local draft = example()
+    draft.items[1].wanted.status = "Rejected"
+    refused("plan", "plan.items[1]: its action and what is wanted do not agree", draft:text())
+    draft = example()
+    draft.items[2].action = "delete"
+    refused("plan", "plan.items[2]: its action and what is wanted do not agree", draft:text())
+    draft = example()
+    draft.items[1].id = nil
+    refused("plan", "plan.items[1].id is missing", draft:text())
+  end)
+
+  it("is signed with a key, and read with that key alone", function ()
+    local text = example():text "a key"
+    assert(plan.parse(text, "a key"))
+    assert(plan.parse(text))
+    refused("edited", "the plan was not signed with this key", text, "another key")
+    refused("edited", "the plan is not signed", example():text(), "a key")
+    assert.is_nil(text:find("a key", 1, true))
+  end)
+
+  it("is written whole or not at all", function ()
+    local path = os.tmpname()
+    assert(file.replace(path, "before"))
+    assert.is_true(example():write(path))
+    assert.equal(4, #assert(plan.read(path)).items)
+    local read, err = plan.read(path, "key")
+    assert.is_nil(read)
+    assert.equal(path .. ": the plan is not signed", err.message)
+    os.remove(path)
+    read, err = plan.read(path)
+    assert.is_nil(read)
+    assert.equal("plan: " .. path .. ": No such file or directory", err.kind .. ": " .. err)
+    local ok, why = example():write "/nowhere/at/all.json"
+    assert.is_nil(ok)
+    assert.truthy(why:find("No such file or directory", 1, true))
+  end)
+
+  it("leaves the file that was there where the disk is full", function ()
+    local path = os.tmpname()
+    assert(file.replace(path, "before"))
+    -- A limit on the size of files stands for a full disk: what is written fails likewise, also what was buffered.
+    local code = ("local ok, why = require 'azpec.file'.replace('%s', ('x'):rep(%d)) io.write(tostring(ok), ' ', why)")
+    for _, bytes in ipairs { 1100, 1000000 } do
+      local pipe <close> = io.popen(("trap '' XFSZ; ulimit -f 1; lua5.4 -e \"%s\""):format(code:format(path, bytes)))
+      local said = pipe:read "a"
+      assert.equal("nil " .. path .. ": File too large", said)
+      assert.equal("before", file.read(path))
+    end
+    local pipe <close> = io.popen("ls " .. path .. "*")
+    assert.equal(path .. "\n", pipe:read "a")
+    os.remove(path)
+  end)
+end)
