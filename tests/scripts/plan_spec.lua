@@ -79,7 +79,7 @@ describe("a plan", function ()
     for at, word, last in text:gmatch '()": "?([^"{}%[%],\n]+)()' do
       if not text:sub(1, at - 1):find '"azpec_plan$' then
         count = count + 1
-        local changed = text:sub(1, last - #word - 1) .. (tonumber(word) and word + 1 or word .. "x") .. text:sub(last)
+        local changed = text:sub(1, last - #word - 1) .. (tonumber(word) and word + 1 or "x" .. word) .. text:sub(last)
         local read, err = plan.parse(changed)
         assert.is_nil(read, changed)
         assert.equal("edited", err.kind, tostring(err))
