@@ -107,7 +107,8 @@ bool span_uint(struct span s, int64_t *out) {
 }
 
 void buf_init(struct buf *b, const struct mem *mem, size_t max) {
-	*b = (struct buf){ .mem = mem, .max = max };
+	*b = (struct buf){ .mem = mem,
+		           .max = (uint32_t)(max < BUF_MAX ? max : BUF_MAX) };
 }
 
 void buf_free(struct buf *b) {
@@ -156,17 +157,17 @@ bool buf_reserve(struct buf *b, size_t n) {
 		return false;
 	if (n > b->max - b->n)
 		return fail(b);
-	need = b->n + n + 1;
+	need = (size_t)b->n + n + 1;
 	if (need <= b->cap)
 		return true;
-	cap = b->cap ? b->cap * 2 : need;
+	cap = b->cap ? (size_t)b->cap * 2 : need;
 	if (cap < need)
 		cap = need;
 	p = regrow(b, cap);
 	if (!p)
 		return fail(b);
 	b->p = p;
-	b->cap = cap;
+	b->cap = (uint32_t)cap;
 	return true;
 }
 
@@ -175,7 +176,7 @@ void buf_add(struct buf *b, struct span s) {
 		return;
 	if (s.n > 0)
 		memcpy(b->p + b->n, s.p, s.n);
-	b->n += s.n;
+	b->n += (uint32_t)s.n;
 }
 
 void buf_addc(struct buf *b, char c) {

@@ -44,14 +44,17 @@ size_t span_utf8(struct span s);
 struct span span_word(struct span *s, const char *parting);
 bool span_uint(struct span s, int64_t *out); /* digits only, no overflow */
 
+/* An operation has a dozen of them, and thousands may wait: 32 bits will do. */
+enum { BUF_MAX = 0x3fffffff };
+
 struct buf {
 	const struct mem *mem;
-	char *p;     /* NULL until something was added */
-	size_t n;    /* bytes used */
-	size_t cap;  /* bytes allocated */
-	size_t max;  /* ceiling of n */
-	bool failed; /* sticky: ceiling met or no memory; the bytes are gone */
-	bool secret; /* overwritten before it is freed or moved */
+	char *p;      /* NULL until something was added */
+	uint32_t n;   /* bytes used */
+	uint32_t cap; /* bytes allocated */
+	uint32_t max; /* ceiling of n, at most BUF_MAX */
+	bool failed;  /* sticky: ceiling met or no memory; the bytes are gone */
+	bool secret;  /* overwritten before it is freed or moved */
 };
 
 void buf_init(struct buf *b, const struct mem *mem, size_t max);

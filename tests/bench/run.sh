@@ -117,3 +117,5 @@ if unshare -rm true 2>/dev/null; then
 else
 	echo "  not measured: this needs the right to make a mount namespace"
 fi
+
+$client_cpu lua5.4 tests/bench/waiting.lua "$port" "$dir/ca.pem" 100 1000 10000 || die "waiting failed"

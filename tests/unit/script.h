@@ -423,7 +423,7 @@ static inline void check_request(struct player *p, const struct step *s) {
 	check_field(p, "Content-Type",
 	            s->method == HTTP_PATCH ? "application/json" : NULL);
 	if ((q->body.n > 0) != (s->method == HTTP_PATCH))
-		OFF(p, "a body of %zu bytes", q->body.n);
+		OFF(p, "a body of %u bytes", q->body.n);
 	if (!q->authorize || q->timeout_ms < (left < most ? left : most) ||
 	    q->timeout_ms > most || q->timeout_ms > left + 1000)
 		OFF(p, "no token, or %lld ms for it", (long long)q->timeout_ms);
