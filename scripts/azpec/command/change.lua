@@ -1,5 +1,6 @@
 -- What approve, reject and delete have in common: the options, many operations beside each other, a row for each.
 
+local audited = require "azpec.command.trail"
 local failure = require "azpec.command.failure"
 local rows = require "azpec.command.rows"
 local targets = require "azpec.command.targets"
@@ -17,6 +18,7 @@ function change.define(command)
     command:flag("--no-wait", "begin, print the token for `azpec resume`, and do not wait for the end"),
     command:flag("--yes", "do not ask before more than one is touched"),
     command:flag("--detailed-exitcode", "10 where something changed, or would"))
+  audited.define(command)
 end
 
 -- ---- rows ----------------------------------------------------------------------------------------------------------
@@ -68,6 +70,7 @@ local function outcome(context, spec, target, poller)
 end
 
 local function begin(context, spec, target)
+  context:because(target.id, { before = target.connection })
   local poller, settled, err = spec.begin(target)
   if poller and not context.args.no_wait then context:track(poller) end
   return { target = target, poller = poller, row = settled, err = err }
@@ -134,8 +137,9 @@ end
 -- error; row(target, result); plan(client, target) for --dry-run; words(row).
 function change.run(context, make_spec)
   local args = context.args
+  local description = audited.description(context)
   local client = context:client(client_options(context))
-  local spec = make_spec(client)
+  local spec = make_spec(client, description)
   local list = targets.find(context, client)
   if args.if_match and #list > 1 then context:usage("--if-match goes with one connection") end
   if #list > 1 and not args.dry_run

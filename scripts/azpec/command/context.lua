@@ -11,7 +11,8 @@ context.exit_code = failure.exit_code
 
 -- arguments: of the command line, for a verb that reads them itself.
 function context.new(verb, args, arguments)
-  return setmetatable({ verb = verb, args = args, arguments = arguments, pollers = {} }, context)
+  return setmetatable({ verb = verb, args = args, arguments = arguments, pollers = {},
+    reasons = {} }, context)
 end
 
 -- ---- what people read ----------------------------------------------------------------------------------------------
@@ -91,7 +92,13 @@ function context:tracer()
   return require "azpec.command.trace"(self)
 end
 
--- A client as the options and the environment say, with more fields or others.
+-- Why the next write to a connection is made, for an audit trail: { rule, reason, before = connection }.
+function context:because(id, about)
+  self.reasons[id:lower()] = about
+end
+
+-- A client as the options and the environment say, with more fields or others; its writes are audited where that is
+-- wanted.
 function context:client(overrides)
   local azpec, args = require "azpec", self.args
   local fields = {
@@ -101,8 +108,12 @@ function context:client(overrides)
   }
   for name, value in pairs(overrides or {}) do fields[name] = value end
   fields.credential = fields.credential or require "azpec.command.credentials"(azpec, self)
+  local audited = require "azpec.command.trail"
+  local trail = audited.open(self)
+  if trail then fields.on_event = audited.observing(trail, fields.on_event) end
   local ok, client = pcall(azpec.client, fields)
   if not ok then self:usage((tostring(client):gsub("^.-:%d+: ", ""))) end
+  if trail then client = audited.wrap(self, client) end
   self.clients = self.clients or {}
   self.clients[#self.clients + 1] = client
   return client

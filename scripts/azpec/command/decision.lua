@@ -16,10 +16,10 @@ end
 
 local function make_spec(context, verb, status)
   local args = context.args
-  return function (client)
+  return function (client, description)
     local spec = { verb = verb }
     function spec.begin(target)
-      return client:begin_ensure { id = target.id, status = status, description = args.description,
+      return client:begin_ensure { id = target.id, status = status, description = description,
         if_match = args.if_match }
     end
     function spec.row(target, result)
@@ -33,9 +33,9 @@ local function make_spec(context, verb, status)
       if not connection then return nil, err end
       local facts = select.facts(connection)
       local is_so = facts.status == status
-        and (not args.description or args.description == (facts.description or ""))
+        and (not description or description == (facts.description or ""))
       return change.row(target, is_so and "unchanged" or "would change", {
-        before = facts.status, after = status, description = args.description or facts.description,
+        before = facts.status, after = status, description = description or facts.description,
         etag = facts.etag })
     end
     function spec.words(row)

@@ -92,6 +92,18 @@ local function ended_badly(err, context, arguments)
   return interrupted and failure.codes.interrupted or failure.exit_code(err)
 end
 
+-- An audited client may have something to say that must not get lost.
+local function close_clients(context, code)
+  for _, client in ipairs(context and context.clients or {}) do
+    local ok, err = pcall(client.close, client)
+    if not ok then
+      failure.show(err, context.args.output)
+      code = code == 0 and failure.exit_code(err) or code
+    end
+  end
+  return code
+end
+
 -- Runs the command line; returns the exit code.
 function main.run(arguments)
   if not terminal.hold_streams() then
@@ -106,8 +118,7 @@ function main.run(arguments)
   end
   local ok, result = xpcall(dispatch, traced, arguments, know)
   local code = ok and result or ended_badly(result, context, arguments)
-  for _, client in ipairs(context and context.clients or {}) do client:close() end
-  return code
+  return close_clients(context, code)
 end
 
 return main

@@ -43,8 +43,8 @@ end
 
 function groups.output(command)
   command:group("Output",
-    command:option("-o --output", "table, json, jsonl (one line a row) or tsv"):argname "FORMAT":default "table"
-      :choices { "table", "json", "jsonl", "tsv" },
+    command:option("-o --output", "table, json, jsonl (one line a row), tsv, csv or md"):argname "FORMAT"
+      :default "table":choices { "table", "json", "jsonl", "tsv", "csv", "md" },
     command:option("--color", "auto, always or never (NO_COLOR)"):argname "WHEN"
       :choices { "auto", "always", "never" },
     command:flag("-q --quiet", "say nothing but data and errors"),

@@ -1,4 +1,5 @@
--- Rows on standard output: for people a table, for programs JSON, JSON lines or tab-separated values.
+-- Rows on standard output: for people a table or Markdown, for programs JSON, JSON lines, tab- or comma-separated
+-- values.
 --
 --   local out = output.new("json", { columns = { { "NAME", "name" }, ... }, title = "connections" })
 --   out:row { name = ... }     -- a row is a flat table of facts; columns choose from it, JSON carries all of it
@@ -13,7 +14,7 @@ local output = {}
 -- Of the envelope and of the rows in it: a member may be added without a new number, never taken away or changed.
 output.schema_version = 1
 
-output.formats = { "table", "json", "jsonl", "tsv" }
+output.formats = { "table", "json", "jsonl", "tsv", "csv", "md" }
 
 local function value_of(column, row)
   local value = row[column[2]]
@@ -93,6 +94,53 @@ function formats.tsv.row(self, row)
   local cells = {}
   for n, column in ipairs(self.columns) do cells[n] = text.field(value_of(column, row)) end
   terminal.write(table.concat(cells, "\t") .. "\n")
+end
+
+-- RFC 4180, with a header; what a spreadsheet would take for a formula is one to nobody.
+formats.csv = { close = function () end }
+
+local function csv_line(cells)
+  for n, cell in ipairs(cells) do
+    if cell:find "^[=+@\t\r-]" then cell = "'" .. cell end
+    if cell:find '[",\r\n]' then cell = '"' .. cell:gsub('"', '""') .. '"' end
+    cells[n] = cell
+  end
+  return table.concat(cells, ",") .. "\r\n"
+end
+
+local function csv_header(self)
+  local titles = {}
+  for n, column in ipairs(self.columns) do titles[n] = column[2] end
+  terminal.write(csv_line(titles))
+end
+
+function formats.csv.row(self, row)
+  if self.count == 1 then csv_header(self) end
+  local cells = {}
+  for n, column in ipairs(self.columns) do cells[n] = value_of(column, row) end
+  terminal.write(csv_line(cells))
+end
+
+-- A table of GitHub Flavored Markdown.
+formats.md = { row = formats.table.row }
+
+local function md_line(cells)
+  for n, cell in ipairs(cells) do
+    cells[n] = text.clean(cell):gsub("[\\`*_{}%[%]<>#|~]", "\\%0")
+  end
+  return "| " .. table.concat(cells, " | ") .. " |\n"
+end
+
+function formats.md.close(self)
+  if #self.rows == 0 then return end
+  local columns, titles, rules = used_columns(self.columns, self.rows), {}, {}
+  for n, column in ipairs(columns) do titles[n], rules[n] = column[1], "---" end
+  terminal.write(md_line(titles) .. "| " .. table.concat(rules, " | ") .. " |\n")
+  for _, row in ipairs(self.rows) do
+    local cells = {}
+    for n, column in ipairs(columns) do cells[n] = value_of(column, row) end
+    terminal.write(md_line(cells))
+  end
 end
 
 -- ---- the object ----------------------------------------------------------------------------------------------------

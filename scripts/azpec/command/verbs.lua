@@ -2,5 +2,6 @@
 return {
   { "See", "list" },
   { "Decide", "approve", "reject" },
+  { "Prove", "audit" },
   { "Else", "help" },
 }

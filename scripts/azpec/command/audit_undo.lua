@@ -1,0 +1,109 @@
+-- azpec audit undo: shows what a run left behind and what it would be again; with --apply makes it so.
+
+local audit = require "azpec.audit"
+local failure = require "azpec.command.failure"
+local select = require "azpec.select"
+local text = require "azpec.command.text"
+
+local columns = {
+  { "NAME", "name" }, { "RESULT", "result" }, { "IS", "from" }, { "WAS", "to" }, { "WHY", "reason" },
+  { "ID", "id", for_programs = true },
+}
+
+local function row_of(item, result, reason)
+  return { id = item.id, name = select.facts({ id = item.id }).name, result = result, reason = reason,
+    from = (item.from or {}).status, to = (item.to or {}).status }
+end
+
+local function plan_of(context, path)
+  local args = context.args
+  if not args.run then context:usage "which run? azpec audit show tells them; --run RUN" end
+  local plan, why = audit.undo(path, args.run, { reject = args.reject })
+  if not plan then context:fail(context.codes.other, why) end
+  return plan
+end
+
+-- What cannot be brought back, in words, before anything else; returns how many that are.
+local function tell(context, plan)
+  local count = #plan.impossible
+  for _, item in ipairs(plan.impossible) do
+    context:say("%s stays as it is: %s", select.facts({ id = item.id }).name, item.reason)
+  end
+  for _, item in ipairs(plan.items) do
+    if item.stale then
+      count = count + 1
+      context:say("%s stays as it is: %s", select.facts({ id = item.id }).name, item.stale)
+    end
+  end
+  return count
+end
+
+local function is_any(plan, status)
+  for _, item in ipairs(plan.items) do
+    if item.to.status == status and item.from.status ~= status and not item.stale then return true end
+  end
+  return false
+end
+
+local function warn(context, plan)
+  if is_any(plan, "Pending") then
+    context:say "Pending is asked for; should the service refuse that, nothing changes, and --reject rejects instead"
+  end
+  if is_any(plan, "Rejected") then context:say "what is rejected now cannot be approved again" end
+end
+
+local function show(out, plan, done)
+  for _, item in ipairs(plan.impossible) do out:row(row_of(item, "stays", item.reason)) end
+  for _, item in ipairs(plan.items) do
+    if item.stale then
+      out:row(row_of(item, "stays", item.stale))
+    elseif not done then
+      out:row(row_of(item, "would change"))
+    end
+  end
+end
+
+local function apply(context, plan, client, out)
+  local changed, failed = 0, 0
+  for _, item in ipairs(plan.items) do
+    context:because(item.id, { before = item.current, reason = "undoes run " .. context.args.run })
+  end
+  plan:apply(client, function (item, connection, err)
+    if connection then
+      changed = changed + 1
+      out:row(row_of(item, "changed"))
+    else
+      failed = failed + 1
+      failure.show(err)
+      out:row(row_of(item, "failed", err.message))
+    end
+  end)
+  return changed, failed
+end
+
+return function (context, path)
+  local args = context.args
+  local plan = plan_of(context, path)
+  args.audit = path
+  local first = plan.items[1]
+  local client = first and context:client { subscription_id = select.facts({ id = first.id }).subscription_id }
+  if first then plan:check(client) end
+  local staying = tell(context, plan)
+  local todo = #plan.items + #plan.impossible - staying
+  warn(context, plan)
+  if args.apply and todo > 0 and not context:confirm(("Undo %s?"):format(text.count(todo, "change"))) then
+    context:fail(context.codes.other, "nothing was done")
+  end
+  local out = context:output { columns = columns, title = "items" }
+  show(out, plan, args.apply)
+  local changed, failed = 0, 0
+  if args.apply and todo > 0 then changed, failed = apply(context, plan, client, out) end
+  out:close()
+  if not args.apply then
+    context:note("%s would be undone; nothing was done; --apply does it", text.count(todo, "change"))
+    return args.detailed_exitcode and todo > 0 and context.codes.changes or 0
+  end
+  context:note("%s undone, %d failed, %d stay as they are", text.count(changed, "change"), failed, staying)
+  if failed + staying > 0 then return context.codes.some_failed end
+  return args.detailed_exitcode and changed > 0 and context.codes.changes or 0
+end

@@ -1,0 +1,64 @@
+-- --audit and --ticket: each write that a verb makes is put down in an audit trail.
+
+local audited = {}
+
+-- Microsoft.Network limits the text of a request to 140 characters ("Private Link Service Connections",
+-- requestMessage); nothing says that Batch takes more.
+local longest_description = 140
+
+function audited.define(command)
+  command:group("Audit",
+    command:option("--audit", "put each write down in this file (AZPEC_AUDIT_FILE)"):argname "FILE",
+    command:option("--ticket", "number of the ticket, for the audit trail and for {ticket} in --description")
+      :argname "TEXT")
+end
+
+-- The file that the command line or the environment names; nil: none.
+function audited.path(args)
+  local path = args.audit or os.getenv "AZPEC_AUDIT_FILE"
+  return path ~= "" and path or nil
+end
+
+-- The text of --description with the ticket in it; a ticket that would be nowhere is refused.
+function audited.description(context)
+  local args = context.args
+  local text = args.description
+  local has_place = text and text:find("{ticket}", 1, true)
+  if args.ticket and not has_place and not audited.path(args) then
+    context:usage "--ticket needs a place: --audit FILE, or {ticket} in --description"
+  end
+  if not has_place then return text end
+  if not args.ticket then context:usage "--description speaks of a {ticket}, but there is no --ticket" end
+  local whole = text:gsub("{ticket}", (args.ticket:gsub("%%", "%%%%")))
+  local length = utf8.len(whole) or #whole
+  if length > longest_description then
+    context:usage(("--description is %d characters long with its ticket, and %d are the most"):format(length,
+      longest_description))
+  end
+  return whole
+end
+
+-- The trail of a run; nil: none is wanted. One for all its clients.
+function audited.open(context)
+  local path = audited.path(context.args)
+  if not path then return nil end
+  context.trail = context.trail or require "azpec.audit".open(path, { ticket = context.args.ticket })
+  return context.trail
+end
+
+-- The client with its writes put down, saying what context:because told of each.
+function audited.wrap(context, client)
+  return require "azpec.audit".client(client, context.trail, { verb = context.verb, about = function (id)
+    return context.reasons[id:lower()]
+  end })
+end
+
+-- The events of a client go to the trail first, then to whoever else wants them.
+function audited.observing(trail, other)
+  return function (event)
+    trail:observe(event)
+    if other then other(event) end
+  end
+end
+
+return audited

@@ -1,0 +1,300 @@
+-- azpec audit, and the writes of other verbs in the trail that --audit names.
+
+local assert = require "luassert"
+local audit = require "azpec.audit"
+local cjson = require "cjson"
+local kit = require "command.kit"
+local support = require "loopback.support"
+
+local emulator, azpec
+
+setup(function ()
+  emulator = kit.emulator { operation_polls = 0 }
+  azpec = kit.against(emulator)
+end)
+teardown(support.close)
+before_each(function () emulator:reset() end)
+after_each(support.tidy)
+
+local group = "-g rg-contoso-prod --account manyacct"
+
+-- A trail's path, and its option.
+local function new_trail()
+  local path = support.new_path "trail"
+  return path, "--audit " .. path
+end
+
+local function records(path)
+  local list, report = audit.read(path)
+  for _, problem in ipairs(report.problems) do error(problem.message) end
+  support.has_no_secret(support.read(path), "a trail")
+  return list, report
+end
+
+describe("--audit", function ()
+  it("puts down who did what, from what to what, and why", function ()
+    local path, option = new_trail()
+    kit.ended(0, azpec("approve", ("many01 %s %s --ticket CHG-42 --description 'ok by {ticket}'"):format(group,
+      option)))
+    local intent, result = table.unpack((records(path)))
+    assert.equal("intent result", intent.event .. " " .. result.event)
+    for _, record in ipairs { intent, result } do
+      assert.equal("approve", record.verb)
+      assert.equal("ensure", record.operation)
+      assert.equal(emulator.many[1], record.connection)
+      assert.equal("CHG-42", record.ticket)
+      assert.equal("Pending", record.before.status)
+      assert.equal("client_secret", record.who.credential)
+      assert.equal(emulator.client_id, record.who.appid)
+      assert.equal(emulator.tenant_id, record.who.tid)
+      assert.is_string(record.who.oid)
+    end
+    assert.same({ status = "Approved", description = "ok by CHG-42" }, intent.wanted)
+    assert.equal("changed", result.outcome)
+    assert.equal("ok by CHG-42", result.after.description)
+    assert.equal(emulator:connection(emulator.many[1]).etag, result.after.etag)
+    assert.equal(emulator:log "update"[1].request_id, result.request_id)
+  end)
+
+  it("is AZPEC_AUDIT_FILE without the option", function ()
+    local path = new_trail()
+    kit.ended(0, azpec("approve", "many01 " .. group, { env = support.merged(kit.environment(emulator),
+      { AZPEC_AUDIT_FILE = path }) }))
+    assert.equal(2, #records(path))
+    kit.ended(0, azpec("list", group, { env = support.merged(kit.environment(emulator),
+      { AZPEC_AUDIT_FILE = path }) }))
+    assert.equal(2, #records(path))
+  end)
+
+  it("keeps many, failures among them, and has no secret in it", function ()
+    local path, option = new_trail()
+    emulator:faults { { match = { method = "PATCH", nth = 3 }, action = { status = 403,
+      error = { code = "AuthorizationFailed", message = "no" } } } }
+    kit.ended(12, azpec("approve", ("--all --status Pending --yes %s %s"):format(group, option)))
+    local list, report = records(path)
+    assert.equal(128, #list)
+    assert.same({}, report.open)
+    local outcomes = { changed = 0, failed = 0 }
+    for _, write in ipairs(audit.writes(list)) do outcomes[write.outcome] = outcomes[write.outcome] + 1 end
+    assert.same({ changed = 63, failed = 1 }, outcomes)
+  end)
+
+  it("writes nothing to the service when it cannot write to the trail", function ()
+    local result = kit.ended(1, azpec("approve", ("many01 %s --audit /dev/full"):format(group)))
+    assert.matches("^azpec: the audit trail cannot be written: /dev/full is no regular file", result.err)
+    assert.matches("\n  hint: nothing was sent;", result.err, 1, true)
+    assert.equal(0, #emulator:log "update")
+    result = azpec("approve", ("--all --yes %s --audit /nowhere/trail"):format(group))
+    kit.ended(12, result)
+    assert.equal(0, #emulator:log "update")
+  end)
+
+  it("is full in the midst of many: no write without its intent, and the end tells", function ()
+    local path, option = new_trail()
+    local line = kit.command(("approve %s --all --yes %s %s"):format(kit.address(emulator), group, option),
+      kit.environment(emulator))
+    local _, _, code = os.execute(("sh -c 'trap \"\" XFSZ; ulimit -f 16; exec \"$@\"' sh %s >/dev/null 2>%s.err")
+      :format(line, path))
+    assert.equal(12, code)
+    assert.matches("the audit trail cannot be written: .*File too large", support.read(path .. ".err"))
+    local seen = {}
+    for _, record in ipairs((audit.read(path))) do seen[record.call] = true end
+    local sent = emulator:log "update"
+    for _, entry in ipairs(sent) do
+      assert(seen[entry.headers["x-ms-client-request-id"]], "a write that is not in the trail")
+    end
+    assert(#sent < 64, #sent)
+  end)
+
+  it("does not come without a place for the ticket", function ()
+    local result = kit.ended(2, azpec("approve", ("many01 %s --ticket 1"):format(group)))
+    assert.matches("^azpec: %-%-ticket needs a place: %-%-audit FILE, or {ticket} in %-%-description", result.err)
+    result = kit.ended(2, azpec("approve", ("many01 %s --description 'x {ticket}'"):format(group)))
+    assert.matches("--description speaks of a {ticket}, but there is no --ticket", result.err, 1, true)
+    result = kit.ended(2, azpec("approve", ("many01 %s --description '{ticket}' --ticket %s"):format(group,
+      ("x"):rep(141))))
+    assert.matches("--description is 141 characters long with its ticket, and 140 are the most", result.err, 1, true)
+    assert.equal(0, #emulator:log "update")
+  end)
+
+  it("shows a run that was killed", function ()
+    local path, option = new_trail()
+    emulator:set { operation_polls = 1000 }
+    local pipe = io.popen(("echo $$; exec %s 2>&1"):format(kit.command(
+      ("approve %s many01 %s %s"):format(kit.address(emulator), group, option), kit.environment(emulator))))
+    local pid = pipe:read "n"
+    while #emulator:log "poll" < 1 do emulator:log() end
+    os.execute(("kill -TERM %d"):format(pid))
+    pipe:close()
+    local result = kit.ended(0, kit.run("audit verify " .. path))
+    assert.equal("how the writes of line 1 ended is not known: their results are not in the trail\n", result.err)
+    assert.matches("unknown", kit.ended(0, kit.run("audit show " .. path)).out)
+  end)
+end)
+
+describe("audit verify", function ()
+  local path
+
+  before_each(function ()
+    local option
+    path, option = new_trail()
+    kit.ended(0, azpec("approve", ("many01 many02 --yes %s %s"):format(group, option)))
+  end)
+
+  it("tells that all is well, and the anchor", function ()
+    local result = kit.ended(0, kit.run("audit verify " .. path))
+    local last = audit.verify(path).last
+    assert.equal(("%s: 4 lines, as they were written\nanchor 4:%s\n"):format(path, last.hash), result.out)
+    assert.equal("", result.err)
+    kit.ended(0, kit.run(("audit verify %s --anchor 4:%s"):format(path, last.hash)))
+    local report = kit.json(kit.ended(0, kit.run("audit verify -o json " .. path)).out, { schema_version = "=1",
+      file = "=" .. path, ok = "=true", lines = "=4", anchor = "=4:" .. last.hash, problems = {}, repaired = {},
+      open = {} })
+    assert.same({}, report.problems)
+  end)
+
+  it("names what was changed, and ends with code 1", function ()
+    local whole = support.read(path)
+    support.write(path, (whole:gsub("many02", "many03", 1)))
+    local result = kit.ended(1, kit.run("audit verify " .. path))
+    assert.equal("LINE  PROBLEM  WHICH IS\n2     changed  line 2 was changed: it is not as azpec wrote it\n",
+      (result.out:gsub("\n%d+ +changed", "\n2     changed"):gsub("line %d", "line 2")))
+    assert.matches("1 problem in 4 lines\n$", result.err)
+    assert.matches('"kind":"changed"', kit.ended(1, kit.run("audit verify -o json " .. path)).out)
+    support.write(path, (whole:gsub("^[^\n]*\n", "")))
+    assert.matches("number 1 is missing before line 1", kit.ended(1, kit.run("audit verify " .. path)).out)
+    support.write(path, whole:match "^[^\n]*\n")
+    local cut = kit.ended(1, kit.run(("audit verify %s --anchor %s"):format(path, "4:" .. ("0"):rep(64))))
+    assert.matches("number 4, which the anchor knows, is missing: the trail ends at line 1", cut.out)
+  end)
+
+  it("wants a trail, and an anchor that is one", function ()
+    assert.matches("which trail?", kit.ended(2, kit.run "audit verify").err, 1, true)
+    assert.matches("No such file", kit.ended(1, kit.run "audit verify /nowhere").err)
+    assert.matches("'x' is no anchor", kit.ended(1, kit.run("audit verify --anchor x " .. path)).err)
+    assert.matches("argument 'action' must be one of", kit.ended(2, kit.run "audit prove x").err)
+  end)
+end)
+
+describe("audit show", function ()
+  local path
+
+  setup(function ()
+    local option
+    path, option = new_trail()
+    emulator:reset()
+    kit.ended(0, azpec("approve", ("many01 %s %s --ticket '=1+1|x'"):format(group, option)))
+    kit.ended(0, azpec("reject", ("many02 %s %s"):format(group, option)))
+  end)
+
+  it("has a line for each write", function ()
+    local out = kit.ended(0, kit.run("audit show " .. path)).out
+    local lines = {}
+    for line in out:gmatch "[^\n]+" do lines[#lines + 1] = line:gsub(" +", " ") end
+    assert.equal(3, #lines)
+    assert.matches("^TIME RUN WHO VERB NAME BEFORE AFTER OUTCOME TICKET$", lines[1])
+    assert.matches("^%d+%-%d+%-%d+T[%d:]+Z %d+T%d+Z%-%x+ " .. emulator.client_id:gsub("%-", "%%-")
+      .. " approve many01%S* Pending Approved changed =1%+1|x$", lines[2])
+    assert.matches(" reject many02%S* Pending Rejected changed$", lines[3])
+  end)
+
+  it("comes as JSON, CSV and Markdown", function ()
+    local rows = cjson.decode(kit.ended(0, kit.run("audit show -o json " .. path)).out).writes
+    assert.equal(2, #rows)
+    assert.equal("Approved", rows[1].after.status)
+    assert.equal(emulator.tenant_id, rows[1].who.tid)
+    assert.is_nil(rows[1].hash)
+    local csv = kit.ended(0, kit.run("audit show -o csv " .. path)).out
+    assert.matches("^at,run,by,verb,name,status_before,status_after,outcome,rule,reason,ticket,", csv)
+    assert.matches(",'=1+1|x,", csv, 1, true)
+    assert.equal(3, select(2, csv:gsub("\r\n", "")))
+    local md = kit.ended(0, kit.run("audit show -o md " .. path)).out
+    assert.matches("^| TIME | RUN | WHO | VERB | NAME | BEFORE | AFTER | OUTCOME | TICKET |\n| %-%-%- |", md)
+    assert.matches("| =1+1\\|x |", md, 1, true)
+  end)
+
+  it("can be asked for less", function ()
+    local run = cjson.decode(kit.ended(0, kit.run("audit show -o json " .. path)).out).writes[2].run
+    local function count(line)
+      return #cjson.decode(kit.ended(0, kit.run(("audit show -o json %s %s"):format(path, line))).out).writes
+    end
+    assert.equal(1, count("--run " .. run))
+    assert.equal(2, count "--since 1h")
+    assert.equal(0, count "--since 2999-01-01T00:00:00Z")
+    assert.equal(1, count("--connection " .. emulator.many[1]:upper()))
+    assert.matches("--since 'soon' is no time", kit.ended(2, kit.run("audit show --since soon " .. path)).err, 1, true)
+  end)
+
+  it("says when the trail was changed", function ()
+    local changed = support.write(support.new_path "changed", (support.read(path):gsub("approve", "approv3", 1)))
+    local result = kit.ended(1, kit.run("audit show " .. changed))
+    assert.matches("the trail is not as it was written: line 1 was changed", result.err, 1, true)
+  end)
+end)
+
+describe("audit undo", function ()
+  local path, option
+
+  before_each(function () path, option = new_trail() end)
+
+  local function run_of()
+    local list = records(path)
+    return list[1].run
+  end
+
+  local function undo(line)
+    return azpec("audit", ("undo %s --run %s %s"):format(path, run_of(), line or ""))
+  end
+
+  it("shows what it would do, and does it when it is told to", function ()
+    kit.ended(0, azpec("approve", ("many01 many02 --yes %s %s"):format(group, option)))
+    local result = kit.ended(0, undo())
+    assert.equal(2, select(2, result.out:gsub("would change +Approved +Pending", "")))
+    assert.matches("2 changes would be undone; nothing was done; --apply does it\n", result.err, 1, true)
+    assert.matches("Pending is asked for; should the service refuse", result.err, 1, true)
+    assert.equal(2, #emulator:log "update")
+    kit.ended(10, undo "--detailed-exitcode")
+    result = kit.ended(0, undo "--apply")
+    assert.matches("2 changes undone, 0 failed, 0 stay as they are", result.err)
+    for n = 1, 2 do assert.equal("Pending", emulator:connection(emulator.many[n]).status) end
+    for n, entry in ipairs(emulator:log "update") do
+      if n > 2 then assert.is_string(entry.headers["if-match"]) end
+    end
+    local list = records(path)
+    assert.equal(8, #list)
+    assert.equal("undoes run " .. list[1].run, list[8].reason)
+    assert.equal("audit", list[8].verb)
+  end)
+
+  it("leaves alone what was changed since, and says so before it writes", function ()
+    kit.ended(0, azpec("approve", ("many01 many02 --yes %s %s"):format(group, option)))
+    kit.ended(0, azpec("approve", ("many01 --description 'mine' %s"):format(group)))
+    local result = kit.ended(12, undo "--apply")
+    assert.matches("^many01%S* stays as it is: it was changed since: its ETag is ", result.err)
+    assert.equal("Approved", emulator:connection(emulator.many[1]).status)
+    assert.equal("Pending", emulator:connection(emulator.many[2]).status)
+  end)
+
+  it("says in words what Batch does not let it undo", function ()
+    kit.ended(0, azpec("reject", ("many03 %s %s"):format(group, option)))
+    local result = kit.ended(12, undo "--apply")
+    assert.matches("^many03%S* stays as it is: it is Rejected, and cannot be approved again; delete it,", result.err)
+    assert.equal(1, #emulator:log "update")
+  end)
+
+  it("rejects instead of asking for Pending, where the service refuses that", function ()
+    kit.ended(0, azpec("approve", ("many01 %s %s"):format(group, option)))
+    emulator:set { request_pending = "refuse" }
+    kit.ended(12, undo "--apply")
+    assert.equal("Approved", emulator:connection(emulator.many[1]).status)
+    local result = kit.ended(0, undo "--apply --reject")
+    assert.matches("what is rejected now cannot be approved again", result.err, 1, true)
+    assert.equal("Rejected", emulator:connection(emulator.many[1]).status)
+  end)
+
+  it("wants a run that is in the trail", function ()
+    kit.ended(0, azpec("approve", ("many01 %s %s"):format(group, option)))
+    assert.matches("which run?", kit.ended(2, azpec("audit", "undo " .. path)).err, 1, true)
+    assert.matches("the trail knows no run 'x'", kit.ended(1, azpec("audit", "undo --run x " .. path)).err, 1, true)
+  end)
+end)
