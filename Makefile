@@ -140,13 +140,15 @@ bench:
 	@BUILD=$(BUILD) bash tests/bench/run.sh $(TURNS)
 
 dest = $(DESTDIR)$(PREFIX)
+loops := $(wildcard scripts/azpec/loop/*.lua)
 install: all
 	$(INSTALL) -d $(dest)/lib/lua/5.4 $(dest)/lib/pkgconfig \
-	              $(dest)/include $(dest)/share/lua/5.4
+	              $(dest)/include $(dest)/share/lua/5.4/azpec/loop
 	$(INSTALL) -m 755 $(BUILD)/azpec.so $(signing) $(dest)/lib/lua/5.4/
 	$(INSTALL) -m 644 $(BUILD)/libazpec.a $(dest)/lib/
 	$(INSTALL) -m 644 lua_module/azpec.h $(dest)/include/
 	$(INSTALL) -m 644 lua_module/azpec.meta.lua $(dest)/share/lua/5.4/
+	$(INSTALL) -m 644 $(loops) $(dest)/share/lua/5.4/azpec/loop/
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: azpec' 'Version: $(VERSION)' \
 	       'Description: Azure Batch private endpoint connections, for Lua' \
 	       'Requires: libcurl' 'Cflags: -I$${prefix}/include' \
@@ -154,7 +156,7 @@ install: all
 uninstall:
 	cd $(dest) && rm -f lib/lua/5.4/azpec.so lib/lua/5.4/azpec_signing.so \
 	   lib/libazpec.a include/azpec.h lib/pkgconfig/azpec.pc \
-	   share/lua/5.4/azpec.meta.lua
+	   share/lua/5.4/azpec.meta.lua $(loops:scripts/%=share/lua/5.4/%)
 clean:
 	rm -rf build
 

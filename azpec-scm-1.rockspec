@@ -79,6 +79,10 @@ build = {
   install = {
     lua = {
       ["azpec.meta"] = "lua_module/azpec.meta.lua",
+      ["azpec.loop.cqueues"] = "scripts/azpec/loop/cqueues.lua",
+      ["azpec.loop.luv"] = "scripts/azpec/loop/luv.lua",
+      ["azpec.loop.socket"] = "scripts/azpec/loop/socket.lua",
+      ["azpec.loop.waiters"] = "scripts/azpec/loop/waiters.lua",
     },
   },
 }

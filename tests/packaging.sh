@@ -44,7 +44,8 @@ works_from() { # CPATH: elsewhere, and without a trace in the globals
 installed() { # exactly these files
 	diff <(cd "$tmp/dest" && find . -type f | sort) <(printf './opt/azpec/%s\n' \
 		include/azpec.h lib/libazpec.a lib/lua/5.4/azpec.so lib/lua/5.4/azpec_signing.so \
-		lib/pkgconfig/azpec.pc share/lua/5.4/azpec.meta.lua)
+		lib/pkgconfig/azpec.pc share/lua/5.4/azpec.meta.lua \
+		share/lua/5.4/azpec/loop/{cqueues,luv,socket,waiters}.lua)
 }
 host() {
 	local flags

@@ -75,7 +75,8 @@ local groups = {
 
 local total = { passed = 0, failed = 0, skipped = 0 }
 
--- Reads TAP; returns the counts and the lines that belong to failures.
+-- Reads TAP, shows what was measured; returns the counts and the lines that
+-- belong to failures.
 local function judge(output)
   local n = { passed = 0, failed = 0, skipped = 0 }
   local planned, last, shown, keep = nil, 0, {}, false
@@ -94,6 +95,7 @@ local function judge(output)
     end
     local plan = line:match "^1%.%.(%d+)$"
     if plan then planned = (planned or 0) + tonumber(plan) end
+    if line:find "^# measured: " then print("  " .. line:sub(3)) end
     if keep and not plan then shown[#shown + 1] = "  " .. line end
   end
   return n, planned, shown

@@ -1,0 +1,41 @@
+-- azpec as a guest of cqueues.  `wait` is cqueues.poll itself: a client is one of the things that it can wait for.
+-- `each` runs one piece of work beside others, for a bounded number at once:
+--
+--   loop.each(16, function (connection) approve(connection) end, client:list { ... })
+
+local cqueues = require "cqueues"
+local condition = require "cqueues.condition"
+
+local loop = { wait = cqueues.poll }
+
+-- Calls work with what the iterator (as after `in`) gives, each time in a coroutine of its own, at most `most` of them
+-- at once, and returns when all have ended.  An error of the work's or the iterator's ends it early: nothing more is
+-- begun, what runs runs to its end, then the first error is raised.
+function loop.each(most, work, ...)
+  if most < 1 then error("bad argument #1 to 'each' (1 or more expected)", 2) end
+  local controller = assert(cqueues.running(), "azpec.loop.cqueues: each is for coroutines of a controller")
+  local running, left, fault = 0, condition.new(), nil
+
+  local function one(...)
+    local ok, why = pcall(work, ...)
+    running = running - 1
+    fault = fault or not ok and { why }
+    left:signal()
+  end
+
+  local function all(...)
+    for a, b, c in ... do
+      running = running + 1
+      controller:wrap(one, a, b, c)
+      while running >= most and not fault do left:wait() end
+      if fault then break end
+    end
+  end
+
+  local ok, why = pcall(all, ...)
+  fault = fault or not ok and { why }
+  while running > 0 do left:wait() end
+  if fault then error(fault[1], 0) end
+end
+
+return loop

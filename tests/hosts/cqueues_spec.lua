@@ -1,0 +1,249 @@
+-- Coroutines under cqueues: where a call may yield, what is left of one that is given up; azpec.loop.cqueues.each.
+package.path = "./tests/?.lua;" .. package.path
+
+local cqueues = require "cqueues"
+local auxlib = require "cqueues.auxlib"
+local azpec = require "azpec"
+local t = require "loopback.support"
+local loop = require "azpec.loop.cqueues"
+
+local emulator
+
+-- Runs f in a controller, beside a coroutine that counts its turns; what f returned, and how many turns there were.
+local function inside(f)
+  local controller, turns, results = cqueues.new(), 0, nil
+  controller:wrap(function () results = table.pack(pcall(f)) end)
+  controller:wrap(function ()
+    while not results do
+      turns = turns + 1
+      cqueues.sleep(0.005)
+    end
+  end)
+  assert(controller:loop(40 * t.patience))
+  if not results[1] then error(results[2], 0) end
+  return turns, table.unpack(results, 2, results.n)
+end
+
+local function descriptors()
+  local stat <close> = assert(io.open "/proc/self/stat")
+  local pipe <close> = assert(io.popen("ls /proc/" .. stat:read "n" .. "/fd"))
+  return select(2, pipe:read "a":gsub("\n", ""))
+end
+
+describe("under cqueues", function ()
+  local client, wish
+
+  setup(function () emulator = t.emulator { operation_polls = 3, concurrent_update = "allow" } end)
+  before_each(function ()
+    emulator:reset()
+    client = emulator:client { wait = loop.wait, tls = true }
+    wish = t.call(emulator.sample, { status = "Approved" })
+  end)
+  after_each(t.tidy)
+  teardown(t.close)
+
+  -- Each calls client:update with it once, and returns its connection.
+  local places = {
+    ["pcall, and xpcall with a handler"] = function (update)
+      return select(2, assert(pcall(function () return select(2, assert(xpcall(update, debug.traceback))) end)))
+    end,
+    ["__index"] = function (update)
+      return setmetatable({}, { __index = function () return update() end }).connection
+    end,
+    ["__close"] = function (update)
+      local got
+      do
+        local guard <close> = setmetatable({}, { __close = function () got = update() end }) -- luacheck: ignore
+      end
+      return got
+    end,
+    ["__close while an error is on its way"] = function (update)
+      local got
+      local ok, why = pcall(function ()
+        local guard <close> = setmetatable({}, { __close = function () got = update() end }) -- luacheck: ignore
+        error("on its way", 0)
+      end)
+      assert.same({ false, "on its way" }, { ok, why })
+      return got
+    end,
+    ["__call, __concat, __eq, __lt and __newindex"] = function (update)
+      local got
+      local meta = { __newindex = function () got = update() end }
+      function meta.__lt(_, _) meta.__newindex() return true end
+      function meta.__eq(a, b) return a < b end
+      function meta.__concat(a, b) return a == b and "text" end
+      function meta.__call(a, b) return a .. b end
+      local a, b = setmetatable({}, meta), setmetatable({}, meta)
+      assert.equal("text", a(b))
+      return got
+    end,
+    ["an iterator of a generic for"] = function (update)
+      local got
+      for connection in function (_, last) return not last and update() or nil end do got = connection end
+      return got
+    end,
+    ["a coroutine inside the coroutine, made by auxlib.wrap"] = function (update)
+      local inner = auxlib.wrap(function ()
+        local innermost = auxlib.wrap(function () coroutine.yield(update()) end)
+        coroutine.yield(innermost())
+      end)
+      return inner()
+    end,
+    ["a controller inside the controller"] = function (update)
+      local got
+      local inner = cqueues.new()
+      inner:wrap(function () got = update() end)
+      assert(inner:loop())
+      return got
+    end,
+  }
+
+  for name, place in t.each(places) do
+    it("client:update yields in " .. name, function ()
+      local turns, connection = inside(function ()
+        return place(function () return assert(client:update(wish)) end)
+      end)
+      assert.equal(emulator.sample, connection.id)
+      assert.equal("Approved", connection.properties.privateLinkServiceConnectionState.status)
+      assert(turns >= 5 / t.patience, turns .. " turns of the loop")
+      assert.equal(1, #emulator:log "update")
+    end)
+  end
+
+  for name, place in t.each {
+    ["gsub's function"] = function (update) return ("x"):gsub("x", update) end,
+    ["table.sort's"] = function (update) return table.sort({ 1, 2 }, update) end,
+  } do
+    it(name .. " cannot yield: Lua says so, and the operation ends with its call", function ()
+      local _, ok, why = inside(function () return pcall(place, function () return client:update(wish) end) end)
+      assert.is_false(ok)
+      assert.equal("attempt to yield across a C-call boundary", why)
+      assert.equal("", emulator:kinds())
+    end)
+  end
+
+  it("coroutine.close of a call at any point frees everything, and its state is not touched again", function ()
+    local function closed_after(resumes)
+      local own = azpec.client(t.merged(emulator:fields(true), { credential = emulator:credential(),
+        wait = coroutine.yield }))
+      local weak = setmetatable({}, { __mode = "k" })
+      local thread = coroutine.create(function () return own:update(wish) end)
+      weak[thread] = true
+      local poller, ended
+      for _ = 1, resumes do
+        local _, given, err = assert(coroutine.resume(thread))
+        ended = coroutine.status(thread) == "dead"
+        if ended then
+          assert(given, err)
+          break
+        end
+        poller = given
+        cqueues.poll({ pollfd = own:pollfd(), events = "r" }, 0.05)
+      end
+      assert.is_true(coroutine.close(thread))
+      assert.is_true(poller:done())
+      if not ended then assert.equal("canceled", select(2, poller:result()).kind) end
+      thread, poller = nil, nil -- luacheck: ignore
+      collectgarbage()
+      collectgarbage()
+      assert.is_nil(next(weak))
+      for _ = 1, 3 do -- its own state would be written to, were it still known
+        cqueues.poll({ pollfd = own:pollfd(), events = "r" }, 0.001)
+        own:step()
+      end
+      own:close()
+      return ended
+    end
+    closed_after(1)
+    collectgarbage()
+    local before, resumes = descriptors(), 0
+    repeat resumes = resumes + 1 until closed_after(resumes) or resumes == 400
+    assert(resumes > 5 and resumes < 400, resumes .. " resumes")
+    collectgarbage()
+    assert.equal(before, descriptors())
+  end)
+
+  it("a controller that is dropped with suspended calls frees them", function ()
+    collectgarbage()
+    local before = descriptors()
+    for _ = 1, 10 do
+      local controller = cqueues.new()
+      controller:wrap(function ()
+        local own <close> = azpec.client(t.merged(emulator:fields(true), { credential = emulator:credential(),
+          wait = cqueues.poll }))
+        own:update(wish)
+      end)
+      for _ = 1, 5 do controller:step(0.01) end
+      controller = nil -- luacheck: ignore
+      collectgarbage()
+      collectgarbage()
+    end
+    local kept = descriptors() - before -- sets of the pool, of three each, and no sockets
+    assert(kept <= 3 * 2, kept .. " descriptors")
+  end)
+end)
+
+describe("azpec.loop.cqueues", function ()
+  setup(function () emulator = t.emulator() end)
+  before_each(function () emulator:reset() end)
+  after_each(t.tidy)
+  teardown(t.close)
+
+  it("waits by cqueues.poll itself", function () assert.equal(cqueues.poll, loop.wait) end)
+
+  it("each works on all that an iterator gives, so many at once and no more", function ()
+    local client, now, most, changed = emulator:client { wait = loop.wait, tls = true }, 0, 0, 0
+    inside(function ()
+      loop.each(8, function (connection)
+        now = now + 1
+        most = math.max(most, now)
+        if assert(client:ensure { id = connection.id, status = "Approved" }).changed then changed = changed + 1 end
+        now = now - 1
+      end, client:list { resource_group_name = "rg-contoso-prod", account_name = "manyacct" })
+      assert.equal(0, now)
+    end)
+    assert.same({ 8, 64 }, { most, changed })
+  end)
+
+  it("each passes what a generic for would, and returns at once when there is nothing", function ()
+    local seen = {}
+    inside(function ()
+      loop.each(2, function (k, v, more)
+        cqueues.sleep(0.001)
+        seen[#seen + 1] = { k, v, more }
+      end, ipairs { "a", "b", "c" })
+      loop.each(1, error, pairs {})
+    end)
+    assert.same({ { 1, "a" }, { 2, "b" }, { 3, "c" } }, seen)
+  end)
+
+  it("an error in the work lets those that run end, begins no more, and is raised as it is", function ()
+    local begun, ended, fault = 0, 0, {}
+    local _, ok, why = inside(function ()
+      return pcall(loop.each, 3, function (k)
+        begun = begun + 1
+        cqueues.sleep(0.01 * k)
+        if k == 1 then error(fault) end
+        ended = ended + 1
+      end, ipairs { 1, 2, 3, 4, 5, 6 })
+    end)
+    assert.is_false(ok)
+    assert.equal(fault, why)
+    assert.same({ 3, 2 }, { begun, ended })
+  end)
+
+  it("an error of the iterator's, such as a list's, is raised after what runs has ended", function ()
+    emulator:faults { { match = { kind = "list" }, action = { status = 404, error = { code = "ResourceNotFound" } } } }
+    local client = emulator:client { wait = loop.wait }
+    local _, ok, why = inside(function ()
+      return pcall(loop.each, 3, error, client:list { resource_group_name = "rg", account_name = "acct" })
+    end)
+    assert.is_false(ok)
+    assert.equal("not_found", why.kind)
+  end)
+
+  it("each needs a controller, and at least one at once", function ()
+    assert.truthy(select(2, pcall(loop.each, 1, print, ipairs {})):find("for coroutines of a controller", 1, true))
+    assert.truthy(select(2, pcall(loop.each, 0, print, ipairs {})):find("bad argument #1 to 'each'", 1, true))
+  end)
+end)

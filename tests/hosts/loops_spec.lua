@@ -1,0 +1,193 @@
+-- The same promises in each event loop that has an adapter: nothing blocks it, nothing makes it spin, nobody who waits
+-- is forgotten.
+package.path = "./tests/?.lua;" .. package.path
+
+local cqueues = require "cqueues"
+local t = require "loopback.support"
+local loops = require "hosts.loops"
+
+local emulator
+
+-- Nothing here is about the service's limits.
+local plenty = { concurrent_update = "allow", writes_bucket = 12000, reads_bucket = 12000 }
+
+-- A waiter that notes how often it was called, and the longest time from one return of it to the next call, or to
+-- `seen.returned()`: that is a step.
+local function counted(wait)
+  local seen, since = { calls = 0, longest = 0 }, nil
+  function seen.returned()
+    seen.longest = math.max(seen.longest, since and cqueues.monotime() - since or 0)
+    since = nil
+  end
+  return function (pollable)
+    seen.calls = seen.calls + 1
+    seen.returned()
+    wait(pollable)
+    since = cqueues.monotime()
+  end, seen
+end
+
+-- Calls f in `count` coroutines beside a timer; how often that ticked, its longest gap, and the seconds all took.
+local function beside_a_timer(loop, count, f)
+  local left, ticks, gap = count, 0, 0
+  local begun = cqueues.monotime()
+  local last = begun
+  loop.every(0.005, function ()
+    local now = cqueues.monotime()
+    ticks, gap, last = ticks + 1, math.max(gap, now - last), now
+    return left == 0
+  end)
+  for n = 1, count do
+    loop.spawn(function ()
+      f(n)
+      left = left - 1
+    end)
+  end
+  local most = begun + 40 * t.patience
+  loop.run(function () return left == 0 or cqueues.monotime() > most end)
+  assert.equal(0, left)
+  return ticks, gap, cqueues.monotime() - begun
+end
+
+local function approved(connection)
+  return connection.properties.privateLinkServiceConnectionState.status == "Approved"
+end
+
+for _, new_loop in ipairs(loops) do
+  local name = new_loop().name
+  local loop
+  describe(name, function ()
+    setup(function () emulator = t.emulator(plenty) end)
+    before_each(function ()
+      emulator:reset()
+      loop = new_loop()
+    end)
+    after_each(t.tidy)
+    teardown(t.close)
+
+    for _, scheme in ipairs { "HTTP", "HTTPS" } do
+      it("200 updates over " .. scheme .. ": a timer ticks on beside them", function ()
+        local wait, seen = counted(loop.wait)
+        local client = emulator:client { tls = scheme == "HTTPS", wait = wait, on_event = false,
+          timeout = 40 * t.patience }
+        local ticks, gap, seconds = beside_a_timer(loop, 200, function (n)
+          local id = emulator.many[(n - 1) % 64 + 1]
+          local connection = assert(client:update(t.call(id, { status = "Approved" })))
+          seen.returned()
+          assert.is_true(approved(connection))
+        end)
+        print(("# measured: %s, %s, 200 updates: %.0f ms, %d ticks of 5 ms, longest gap %.1f ms, longest "
+          .. "step %.1f ms, %d wake-ups"):format(name, scheme, seconds * 1000, ticks, gap * 1000, seen.longest * 1000,
+          seen.calls))
+        assert(gap < 0.25 * t.patience, ("the timer stood still for %.3f s"):format(gap))
+        assert(seen.longest < 0.25 * t.patience, ("one step took %.3f s"):format(seen.longest))
+        assert(ticks > seconds / 0.25 / t.patience, ticks .. " ticks")
+        assert.equal(200, #emulator:log "update")
+        assert.equal(1, #emulator:log "token")
+      end)
+    end
+
+    it("an operation between two polls wakes nobody, and neither does one that ended and is left lying", function ()
+      emulator:set { operation_polls = 3 }
+      local wait, seen = counted(loop.wait)
+      local client = emulator:client { wait = wait, poll_interval = 0.1 }
+      local lying = client:begin_update(t.call(emulator.many[2], { status = "Approved" }))
+      local clock = os.clock()
+      local ticks = beside_a_timer(loop, 1, function ()
+        assert(client:update(t.call(emulator.sample, { status = "Approved" })))
+        assert(client:update(t.call(emulator.many[1], { status = "Approved" })))
+      end)
+      assert.is_true(lying:done())
+      assert(ticks >= 40 / t.patience, ticks .. " ticks")
+      assert(seen.calls < 100, seen.calls .. " wake-ups")
+      assert(os.clock() - clock < 0.4 * t.patience, os.clock() - clock .. " s of processor time")
+    end)
+
+    it("who waits is woken when somebody else's step ended what it waits for", function ()
+      local client = emulator:client { wait = loop.wait }
+      loop.every(0.001, function ()
+        client:step()
+        return #emulator:log "poll" >= 30 * 3
+      end)
+      local _, _, seconds = beside_a_timer(loop, 30, function (n)
+        local poller = client:begin_update(t.call(emulator.many[n], { status = "Approved" }))
+        assert.is_true(approved(assert(poller:wait())))
+      end)
+      assert(seconds < 10 * t.patience, seconds .. " s")
+    end)
+
+    it("several wait for one poller, and all get its result", function ()
+      local client, got = emulator:client { wait = loop.wait }, {}
+      local poller = client:begin_update(t.call(emulator.sample, { status = "Approved" }))
+      beside_a_timer(loop, 20, function (n) got[n] = assert(poller:wait()) end)
+      for n = 1, 20 do assert.equal(got[1], got[n]) end
+    end)
+
+    it("a wait's own limit is kept, beside others that wait without one", function ()
+      emulator:faults { { match = { kind = "update" }, action = { delay = 0.6 * t.patience } } }
+      local client, took, err = emulator:client { wait = loop.wait }, nil, nil
+      local poller = client:begin_update(t.call(emulator.sample, { status = "Approved" }))
+      beside_a_timer(loop, 10, function (n)
+        if n > 1 then return assert(poller:wait()) end
+        took, _, err = t.timed(0.5, poller.wait, poller, 0.1)
+      end)
+      assert.equal("timeout", err.kind)
+      assert(took > 0.095) -- its clock counts whole milliseconds
+    end)
+
+    it("lists, completions and many kinds of calls wait in it, too", function ()
+      local client, listed, ended = emulator:client { wait = loop.wait, tls = true }, 0, 0
+      beside_a_timer(loop, 3, function (n)
+        if n == 1 then
+          for _ in client:list { resource_group_name = "rg-contoso-prod", account_name = "manyacct" } do
+            listed = listed + 1
+          end
+        elseif n == 2 then
+          local pollers = {}
+          for k = 1, 40 do pollers[k] = client:begin_ensure(t.call(emulator.many[k], { status = "Approved" })) end
+          for _, result in client:completions(pollers) do
+            assert.is_true(result.changed)
+            ended = ended + 1
+          end
+        else
+          assert(client:get(t.call(emulator.sample)))
+          assert.is_true(assert(client:delete(t.call(emulator.tokyo))))
+        end
+      end)
+      assert.equal(64, listed)
+      assert.equal(40, ended)
+    end)
+
+    it("a client closed by one wakes the others, whose calls end as canceled", function ()
+      emulator:faults { { match = { kind = "update" }, action = { stall = true } } }
+      local client, kinds = emulator:client { wait = loop.wait }, {}
+      loop.every(0.05, function ()
+        client:close()
+        return true
+      end)
+      beside_a_timer(loop, 10, function (n)
+        local _, err = client:update(t.call(emulator.many[n], { status = "Approved" }))
+        kinds[err.kind] = (kinds[err.kind] or 0) + 1
+      end)
+      assert.same({ canceled = 10 }, kinds)
+    end)
+
+    it("clients come and go, collected or closed, and the next ones are served at the same descriptors", function ()
+      local fds = {}
+      beside_a_timer(loop, 4, function ()
+        for n = 1, 20 do
+          local fields = t.merged(emulator:fields(), { credential = emulator:credential(), wait = loop.wait })
+          local client = require "azpec".client(fields)
+          fds[client:pollfd()] = true
+          assert(client:get(t.call(emulator.sample)))
+          if n % 2 == 0 then client:close() end
+          client = nil -- luacheck: ignore
+          collectgarbage()
+        end
+      end)
+      local count = 0
+      for _ in pairs(fds) do count = count + 1 end
+      assert(count <= 20, count .. " descriptors")
+    end)
+  end)
+end
