@@ -83,6 +83,7 @@ local function check_item(item, path)
   if item.action ~= "hold" and not (status and item.wanted and item.wanted.status == status) then
     error(failed("plan", "%s: its action and what is wanted do not agree", path), 0)
   end
+  if status and not item.etag then error(failed("plan", "%s.etag is missing", path), 0) end
 end
 
 -- What the hashes are made of.
@@ -108,9 +109,16 @@ function plan.new(options)
     summary = { approve = 0, reject = 0, hold = 0, ignore = 0, unchanged = 0 }, items = {} }, draft)
 end
 
+local function held(decision, reason)
+  return { action = "hold", rule = decision.rule, reason = reason }
+end
+
 -- Adds what was decided on a connection. What is ignored, or is so already, is only counted.
 function draft:add(connection, decision)
   local facts, summary = select.facts(connection), self.summary
+  if decision.changes and not facts.etag then
+    decision = held(decision, "the service sent no ETag, so nothing could guard the change")
+  end
   local counted = decision.status and not decision.changes and "unchanged" or decision.action
   summary[counted] = summary[counted] + 1
   if counted == "unchanged" or counted == "ignore" then return end

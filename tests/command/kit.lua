@@ -97,7 +97,7 @@ end
 
 function check(schema, value, path)
   if type(schema) == "string" then
-    if schema:sub(1, 1) == "=" then 
+    if schema:sub(1, 1) == "=" then
       local text = type(value) == "number" and ("%.14g"):format(value) or tostring(value)
       return assert.equal(schema:sub(2), text, path)
     end

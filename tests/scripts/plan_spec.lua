@@ -139,6 +139,18 @@ describe("a plan", function ()
     refused("plan", "plan.items[1].id is missing", draft:text())
   end)
 
+  it("does not change what no ETag guards", function ()
+    local draft, bare = plan.new { rules = set }, connection "build-1"
+    bare.etag = nil
+    draft:add(bare, set:decide(bare))
+    assert.equal(0, draft:changes())
+    assert.equal("hold: the service sent no ETag, so nothing could guard the change",
+      draft.items[1].action .. ": " .. draft.items[1].reason)
+    draft = example()
+    draft.items[1].etag = nil
+    refused("plan", "plan.items[1].etag is missing", draft:text())
+  end)
+
   it("is signed with a key, and read with that key alone", function ()
     local text = example():text "a key"
     assert(plan.parse(text, "a key"))

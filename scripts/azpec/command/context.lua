@@ -19,6 +19,7 @@ end
 
 -- To stderr, whatever -q says: what is needed to go on.
 function context:say(format, ...)
+  terminal.make_room()
   io.stderr:write(select("#", ...) > 0 and format:format(...) or format, "\n")
 end
 

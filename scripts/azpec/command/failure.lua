@@ -80,6 +80,7 @@ end
 function failure.show(err, format)
   local lines = failure.lines(err)
   lines[1] = terminal.paint(io.stderr, "red", "azpec: ") .. lines[1]
+  terminal.make_room()
   io.stderr:write(table.concat(lines, "\n"), "\n")
   if format == "json" or format == "jsonl" then
     io.stderr:write(json.encode { error = failure.facts(err), exit_code = failure.exit_code(err) }, "\n")

@@ -80,6 +80,7 @@ local function ended_badly(err, context, arguments)
     return failure.codes.other
   end
   local interrupted = failure.is_interrupt(err)
+  terminal.make_room()
   local format = format_of(context, arguments)
   if interrupted then
     io.stderr:write("azpec: interrupted\n")

@@ -61,8 +61,14 @@ local function check(ok, message, code)
   error(setmetatable({ message = message, is_broken_pipe = code == broken_pipe }, write_error), 0)
 end
 
+-- A line of progress that is on the terminal is taken away before anything else is written.
+function terminal.make_room()
+  if terminal.bar then terminal.bar:clear() end
+end
+
 -- Writes data; raises what goes wrong.
 function terminal.write(text)
+  terminal.make_room()
   check(io.stdout:write(text))
 end
 

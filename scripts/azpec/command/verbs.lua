@@ -2,6 +2,7 @@
 return {
   { "See", "list" },
   { "Decide", "approve", "reject" },
+  { "Decide on many", "auto", "plan", "apply" },
   { "Prove", "audit" },
   { "Else", "help" },
 }
