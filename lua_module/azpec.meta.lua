@@ -621,6 +621,10 @@ function Client:finished() end
 ---@return azpec.RateLimits limits a new table
 function Client:rate_limits() end
 
+--- What the client works with, whether it came from options, from the environment, or is the default.
+---@return azpec.Settings settings a new table
+function Client:settings() end
+
 --- Moves all of the client's work as far as it goes without waiting.
 function Client:step() end
 
@@ -812,6 +816,15 @@ function Poller:continuation_token() end
 ---@field notActions? string[]
 ---@field dataActions? string[]
 ---@field notDataActions? string[]
+
+--- The fields are those of azpec.ClientOptions.
+---@class azpec.Settings
+---@field endpoint string
+---@field authority_host string
+---@field scope string
+---@field api_version string
+---@field ca_file? string neither: whatever the TLS library itself trusts
+---@field ca_path? string
 
 --- What is left of each limit; absent: never heard of.
 ---@class azpec.RateLimits

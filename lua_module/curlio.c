@@ -419,8 +419,8 @@ static bool has_hashed(const char *path) {
  * So the directory where there is one: it takes a hundred connections before
  * the bundle has caught up.
  */
-static void choose_trust(const struct curlio_config *cfg, const char **file,
-                         const char **path) {
+void curlio_trust(const struct curlio_config *cfg, const char **file,
+                  const char **path) {
 	const curl_version_info_data *v = library_info();
 	*file = cfg->ca_file;
 	*path = cfg->ca_path;
@@ -434,7 +434,7 @@ static void choose_trust(const struct curlio_config *cfg, const char **file,
 
 static bool set_trust(CURL *easy, const struct curlio_config *cfg) {
 	const char *file, *path;
-	choose_trust(cfg, &file, &path);
+	curlio_trust(cfg, &file, &path);
 	if (file == NULL && path == NULL)
 		return true; /* a TLS library that has its own ways */
 	return !curl_easy_setopt(easy, CURLOPT_CAINFO, file) &&

@@ -28,6 +28,11 @@ struct transfer; /* one request on its way and the reply that comes back */
 const char *curlio_global(void);
 const char *curlio_version(void); /* "libcurl/7.88.1 OpenSSL/3.0.19 ..." */
 
+/* The file and the directory of certificates that a curlio of this trusts;
+   both NULL: those that the TLS library itself knows. */
+void curlio_trust(const struct curlio_config *cfg, const char **file,
+                  const char **path);
+
 /* NULL: no memory or no descriptor.  The strings of cfg are copied. */
 struct curlio *curlio_open(const struct mem *mem, struct pollset *ps,
                            const struct curlio_config *cfg);

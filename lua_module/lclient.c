@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "azpec.h"
+#include "fields.h"
 #include "json.h"
 #include "lcompletions.h"
 #include "lcredential.h"
@@ -763,6 +764,23 @@ static int l_rate_limits(lua_State *L) {
 	return 1;
 }
 
+/* What options, environment and defaults came to. */
+static int l_settings(lua_State *L) {
+	const struct lclient *c = client_open_at(L, 1);
+	const char *file, *path;
+	lua_createtable(L, 0, 6);
+	fields_span(L, "endpoint", c->defaults.endpoint);
+	fields_span(L, "authority_host", buf_span(&c->core.signin.authority));
+	fields_span(L, "scope", buf_span(&c->core.signin.scope));
+	fields_span(L, "api_version", c->defaults.api_version);
+	curlio_trust(&c->io_config, &file, &path);
+	if (file)
+		fields_string(L, "ca_file", file);
+	if (path)
+		fields_string(L, "ca_path", path);
+	return 1;
+}
+
 static int l_tostring(lua_State *L) {
 	const struct lclient *c = client_at(L, 1);
 	if (c->open)
@@ -792,6 +810,7 @@ static const luaL_Reg methods[] = {
 	{ "completions", l_completions },
 	{ "finished", l_finished },
 	{ "rate_limits", l_rate_limits },
+	{ "settings", l_settings },
 	{ "step", l_step },
 	{ "pollfd", l_pollfd },
 	{ "events", l_events },

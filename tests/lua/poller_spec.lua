@@ -292,7 +292,7 @@ describe("a closed client", function ()
     for _, name in ipairs { "update", "ensure", "delete", "get", "list", "list_accounts", "get_private_link_resource",
                             "list_private_link_resources", "get_account", "list_permissions", "begin_update",
                             "begin_ensure", "begin_delete", "step", "pollfd", "events", "timeout", "rate_limits",
-                            "identity", "explain" } do
+                            "identity", "explain", "settings" } do
       assert.equal("attempt to use a closed client", kit.raised(client[name], client, kit.named()), name)
     end
     assert.equal("attempt to use a closed client", kit.raised(client.resume, client, kit.passport()))
@@ -421,6 +421,32 @@ it("rate_limits is a new and empty table before the service said anything", func
   local client <close> = kit.client()
   assert.same({}, client:rate_limits())
   assert.are_not.equal(client:rate_limits(), client:rate_limits())
+end)
+
+describe("settings", function ()
+  it("are the client's own", function ()
+    local client <close> = kit.client { ca_file = "/a.pem", ca_path = "/b", api_version = "2024-07-01",
+      scope = "https://example.com/.default" }
+    assert.same({ endpoint = kit.nowhere, authority_host = kit.nowhere, scope = "https://example.com/.default",
+      api_version = "2024-07-01", ca_file = "/a.pem", ca_path = "/b" }, client:settings())
+  end)
+
+  it("are the environment's, and the defaults", function ()
+    local code = [[
+      local azpec = require "azpec"
+      local client = azpec.client { subscription_id = "3f1c2a54-6a1e-4b7d-9c55-0e8d1b2a7f10",
+        credential = azpec.credential.token { token = "t" } }
+      local s = client:settings()
+      print(s.endpoint, s.authority_host, s.api_version, s.scope, s.ca_file, s.ca_path)
+    ]]
+    local fixed = "https://management.azure.com\thttps://login.microsoftonline.com\t2022-06-01\t"
+      .. "https://management.azure.com/.default\t"
+    assert.equal(fixed .. "/bundle.pem\tnil", kit.child(code, { CURL_CA_BUNDLE = "/bundle.pem" }))
+    assert.equal(fixed .. "/file.pem\t/certs",
+      kit.child(code, { CURL_CA_BUNDLE = "/bundle.pem", SSL_CERT_FILE = "/file.pem", SSL_CERT_DIR = "/certs" }))
+    local file, path = kit.child(code):match "\t([^\t]*)\t([^\t]*)$"
+    assert(file:find "^/" or path:find "^/", "libcurl's own")
+  end)
 end)
 
 describe("client:list", function ()
