@@ -185,13 +185,16 @@ function checkpoint:unfinished()
   return items
 end
 
--- How many have been begun for each status, in all the processes of this run.
-function checkpoint:counts()
-  local counts = {}
-  for _, id in ipairs(self.order) do
-    local status = self.begun[id].status
-    counts[status] = (counts[status] or 0) + 1
+-- How many there are for each status: those begun by earlier processes of this run, and these items, each once.
+function checkpoint:counts(items)
+  local counts, seen = {}, {}
+  local function count(item)
+    if seen[item.id] then return end
+    seen[item.id] = true
+    counts[item.status] = (counts[item.status] or 0) + 1
   end
+  for _, item in ipairs(items) do count(item) end
+  for _, id in ipairs(self.order) do count(self.begun[id]) end
   return counts
 end
 

@@ -24,13 +24,28 @@
 --   track(poller)      a poller has been made
 --
 -- The summary: changed, unchanged, stale, failed, unknown, begun, and left, whether items were not begun any more:
--- "deadline", "credential" (all would fail as that one did), "checkpoint" or "refused" (by on_begin), with err.
+-- "deadline", "credential" or "audit" (all would fail as that one did), "checkpoint" or "refused" (by on_begin), and
+-- err, why.
 
 local many = {}
 
 local parallel_by_default, longest_by_default = 100, 300
 
+-- Failures that all others would share.
+local hopeless = { credential = true, audit = true }
+
 local outcomes = { "changed", "unchanged", "stale", "failed", "unknown" }
+
+-- Seconds that an item may take; nil: as the client says.
+local function seconds_left(self)
+  if not self.deadline then return self.options.timeout end
+  return math.min(self.options.timeout or longest_by_default, math.max(0, self.deadline - self.now()))
+end
+
+local function call_of(self, item)
+  return { id = item.id, status = item.status, description = item.description, if_match = item.etag,
+    timeout = seconds_left(self) }
+end
 
 -- ---- endings -------------------------------------------------------------------------------------------------------
 
@@ -66,16 +81,27 @@ local function tell_progress(self)
   tell { done = summary.begun - self.running, running = self.running, failed = failures }
 end
 
+-- What an earlier run sent may have arrived only after this one had looked, and have changed the ETag: another look
+-- tells whether that was all.
+local function looks_again(self, item, err)
+  if not (err and err.kind == "precondition" and item.begun_before) or self.again[item] then return false end
+  self.again[item] = true
+  local poller = self.options.client:begin_ensure(call_of(self, item))
+  self.live[poller], self.running = item, self.running + 1
+  return true
+end
+
 local function settle(self, poller, value, err)
   local item = self.live[poller]
   if not item then return end -- somebody else's
   self.live[poller], self.running = nil, self.running - 1
+  if looks_again(self, item, err) then return end
   local result = { item = item, err = err, resumed = item.begun_before, outcome = outcome_of(value, err),
     ids = ids_of(poller, err) }
   if value then result.before, result.after = value.before, value.after end
   local summary = self.summary
   summary[result.outcome] = summary[result.outcome] + 1
-  if err and err.kind == "credential" then summary.left, summary.err = "credential", err end
+  if err and hopeless[err.kind] then summary.left, summary.err = err.kind, err end
   put_down(self, result)
   if self.options.on_result then self.options.on_result(result) end
   tell_progress(self)
@@ -83,20 +109,13 @@ end
 
 -- ---- beginning -----------------------------------------------------------------------------------------------------
 
--- Seconds that an item may take; nil: as the client says.
-local function seconds_left(self)
-  if not self.deadline then return self.options.timeout end
-  return math.min(self.options.timeout or longest_by_default, math.max(0, self.deadline - self.now()))
-end
-
 local function start(self, item, more)
-  local client, timeout = self.options.client, seconds_left(self)
+  local client = self.options.client
   if item.token then
-    local poller = client:resume(item.token, { id = item.id, timeout = timeout })
+    local poller = client:resume(item.token, { id = item.id, timeout = seconds_left(self) })
     if poller then return poller end -- else it is looked at anew, which is as safe
   end
-  local call = { id = item.id, status = item.status, description = item.description, if_match = item.etag,
-    timeout = timeout }
+  local call = call_of(self, item)
   for name, value in pairs(more) do call[name] = value end
   return client:begin_ensure(call)
 end
@@ -152,8 +171,8 @@ local function iterator(items)
 end
 
 local function new(options)
-  local self = { options = options, live = {}, running = 0, parallel = options.parallel or parallel_by_default,
-    next_item = iterator(options.items), summary = { begun = 0 } }
+  local self = { options = options, live = {}, again = {}, running = 0, next_item = iterator(options.items),
+    parallel = options.parallel or parallel_by_default, summary = { begun = 0 } }
   for _, outcome in ipairs(outcomes) do self.summary[outcome] = 0 end
   if options.deadline then
     self.now = require "cqueues".monotime

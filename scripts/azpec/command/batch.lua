@@ -101,18 +101,21 @@ local function tracker(context, checkpoint)
 end
 
 -- Carries out items: a row for each, a bar meanwhile; the summary of azpec.many, and the last error in it.
--- options: client, items, out, checkpoint, deadline (seconds); on_begin and on_result as azpec.many's.
+-- options: client, items (as azpec.many's; connection: as it was found, before: its status), out, checkpoint,
+-- deadline (seconds).
 function batch.run(context, options)
   local bar = #options.items > 1 and context:progress { total = #options.items }
   local last_err
   local summary = many.run {
     client = options.client, items = options.items, parallel = context.args.parallel, deadline = options.deadline,
-    checkpoint = options.checkpoint, track = tracker(context, options.checkpoint), on_begin = options.on_begin,
+    checkpoint = options.checkpoint, track = tracker(context, options.checkpoint),
+    on_begin = function (item)
+      context:because(item.id, { rule = item.rule, reason = item.reason, before = item.connection })
+    end,
     on_progress = bar and function (counts) bar:update(counts) end,
     on_result = function (result)
       last_err = result.err or last_err
       options.out:row(batch.result_row(result))
-      if options.on_result then options.on_result(result) end
     end,
   }
   if bar then bar:close() end
@@ -182,6 +185,13 @@ function batch.decide(context, client, set, f, first_seen)
       f(connection, set:decide(connection, { first_seen = first_seen and first_seen(connection) }))
     end
   end
+end
+
+-- How many items there are for each status.
+function batch.counts(items)
+  local counts = {}
+  for _, item in ipairs(items) do counts[item.status] = (counts[item.status] or 0) + 1 end
+  return counts
 end
 
 -- Ends the verb where the rules, or --max, allow no such number of changes. counts: approve, reject.

@@ -1,5 +1,6 @@
 -- azpec apply: a plan is carried out as it stands in its file; what has changed since is refused.
 
+local audited = require "azpec.command.trail"
 local batch = require "azpec.command.batch"
 local failure = require "azpec.command.failure"
 local plan = require "azpec.plan"
@@ -9,6 +10,7 @@ local function define(command)
   command:argument("plan", "file that `azpec plan` wrote"):argname "PLAN"
   batch.define(command, batch.key_option(command),
     command:flag("--dry-run", "show what the plan says, and do nothing"))
+  audited.define(command)
 end
 
 local function read(context)

@@ -1,5 +1,6 @@
 -- azpec auto: a file of rules is asked about each connection; with --apply what it says is done.
 
+local audited = require "azpec.command.trail"
 local batch = require "azpec.command.batch"
 local convert = require "azpec.command.convert"
 local failure = require "azpec.command.failure"
@@ -24,6 +25,7 @@ local function define(command)
       :argname "N":convert(convert.positive),
     command:option("--lock", "file that keeps a second run from going on beside this one"):argname "FILE")
   batch.define(command)
+  audited.define(command)
 end
 
 local auto = {}
@@ -48,7 +50,8 @@ end
 
 local function item_of(connection, decision, row)
   return { id = connection.id, etag = connection.etag, status = decision.status, description = decision.description,
-    rule = decision.rule, reason = decision.reason, action = decision.action, before = row.before }
+    rule = decision.rule, reason = decision.reason, action = decision.action, before = row.before,
+    connection = connection }
 end
 
 -- In a watch each thing is said once.
@@ -98,10 +101,9 @@ local function carry_out(self, items)
 end
 
 -- What was begun before this run was broken off counts for the limits, too.
-local function check_limits(self, counts)
-  local before = self.checkpoint and self.checkpoint:counts() or {}
-  batch.check_excess(self.context, self.set, { approve = counts.approve + (before.Approved or 0),
-    reject = counts.reject + (before.Rejected or 0) })
+local function check_limits(self, items)
+  local counts = self.checkpoint and self.checkpoint:counts(items) or batch.counts(items)
+  batch.check_excess(self.context, self.set, { approve = counts.Approved, reject = counts.Rejected })
 end
 
 local function do_round(self)
@@ -112,7 +114,7 @@ local function do_round(self)
     batch.check_excess(self.context, self.set, round.counts)
     return
   end
-  check_limits(self, round.counts)
+  check_limits(self, round.items)
   carry_out(self, round.items)
 end
 

@@ -1,0 +1,255 @@
+-- azpec auto: what rules decide is shown, and with --apply done.
+
+local cjson = require "cjson"
+local kit = require "command.kit"
+local support = require "loopback.support"
+
+local emulator, azpec
+
+setup(function ()
+  emulator = kit.emulator { operation_polls = 1 }
+  azpec = kit.against(emulator)
+end)
+teardown(support.close)
+before_each(function () emulator:reset() end)
+after_each(support.tidy)
+
+local group = "-g rg-contoso-prod --account manyacct"
+
+-- A file of rules; its path.
+local function rules(text)
+  return support.write(support.new_path "rules" .. ".lua", text)
+end
+
+local some = [[
+approve "the first nine" { when = { name = "many0*" }, unless = { name = "many05" }, because = "they are ours" }
+reject "the sixties" { when = { name = "many6*" }, because = "nobody knows them" }
+hold "number ten" { when = { name = "many10" }, because = "a person has to look" }
+]]
+
+local function statuses()
+  local found = {}
+  for n = 1, 64 do
+    local status = emulator:connection(emulator.many[n]).status
+    found[status] = (found[status] or 0) + 1
+  end
+  return found
+end
+
+-- The numbers of those that were written, in order, and how often.
+local function written()
+  local list = {}
+  for _, entry in ipairs(emulator:log "update") do list[#list + 1] = entry.target:match "/many(%d%d)" end
+  table.sort(list)
+  return table.concat(list, " ")
+end
+
+describe("auto", function ()
+  it("shows what it would do and why, and does nothing", function ()
+    local result = kit.ended(0, azpec("auto", ("--rules %s %s"):format(rules(some), group)))
+    assert.truthy(result.out:find("many01.5a7e0001-91c4-4d2b-8f36-70b1e2c30001: would approve: "
+      .. "rule 'the first nine', they are ours\n", 1, true))
+    assert.truthy(result.out:find("70b1e2c3003c: would reject: rule 'the sixties', nobody knows them\n", 1, true))
+    assert.truthy(result.out:find("70b1e2c3000a: held: rule 'number ten', a person has to look\n", 1, true))
+    assert.truthy(result.out:find("70b1e2c30005: held: no rule matches\n", 1, true))
+    assert.equal("8 to approve, 5 to reject, 51 held, 0 ignored; to do it: --apply\n", result.err)
+    assert.equal("", written())
+    kit.ended(10, azpec("auto", ("--rules %s %s --detailed-exitcode"):format(rules(some), group)))
+  end)
+
+  it("does it with --apply, and nothing the second time", function ()
+    local line = ("--rules %s %s --apply --detailed-exitcode"):format(rules(some), group)
+    local result = kit.ended(10, azpec("auto", line))
+    assert.truthy(result.out:find("70b1e2c30001: Approved (was Pending): rule 'the first nine', they are ours\n", 1,
+      true))
+    assert.equal("13 connections: 13 changed\n51 held, 0 ignored\n", result.err)
+    assert.same({ Approved = 8, Rejected = 5, Pending = 51 }, statuses())
+    assert.equal("01 02 03 04 06 07 08 09 60 61 62 63 64", written())
+    for _, entry in ipairs(emulator:log "update") do assert.is_string(entry.headers["if-match"]) end
+    result = kit.ended(0, azpec("auto", line))
+    assert.equal("0 connections: 0 changed\n51 held, 13 ignored\n", result.err)
+    assert.equal("01 02 03 04 06 07 08 09 60 61 62 63 64", written())
+  end)
+
+  it("keeps the requester's description, or writes the rule's", function ()
+    emulator:control("PUT", "state", support.merged(emulator.given, { client_secret = support.secret, accounts = {
+      { name = "acct", resource_group = "rg", connections = {
+        { name = "a", description = "ticket 1" }, { name = "b", description = "ticket 2" } } } } }))
+    kit.ended(0, azpec("auto", ("--rules %s --apply"):format(rules [[
+      approve "plain" { when = { name = "a" } }
+      approve "worded" { when = { name = "b" }, because = "it is b", description = "{description}: {rule}, {reason}" }
+    ]])))
+    local found = emulator:control("GET", "state").accounts[1].connections
+    assert.equal("Approved ticket 1", found[1].status .. " " .. found[1].description)
+    assert.equal("Approved ticket 2: worded, it is b", found[2].status .. " " .. found[2].description)
+  end)
+
+  it("is rows for programs", function ()
+    local decision = { id = "string", name = "string", subscription_id = "string", resource_group_name = "string",
+      account_name = "string", action = "string", result = "string", before = "string", after = "string",
+      ["rule?"] = "string", reason = "string", etag = "string", ["description?"] = "string",
+      private_endpoint = "string" }
+    local result = kit.ended(0, azpec("auto", ("--rules %s %s -o json"):format(rules(some), group)))
+    local value = kit.json(result.out, { schema_version = "=1", decisions = { decision } })
+    assert.equal(64, #value.decisions)
+    result = kit.ended(0, azpec("auto", ("--rules %s %s -o json --apply -q"):format(rules(some), group)))
+    assert.equal("", result.err)
+    local changed = 0
+    for _, row in ipairs(cjson.decode(result.out).results) do
+      if row.result == "changed" then
+        changed = changed + 1
+        assert.equal("Pending", row.before)
+        assert.equal(row.action == "approve" and "Approved" or "Rejected", row.after)
+        assert.is_string(row.request_id)
+        assert.is_string(row.rule)
+      else
+        assert.equal("held", row.result)
+      end
+    end
+    assert.equal(13, changed)
+  end)
+
+  it("does nothing at all where that would be more than is allowed", function ()
+    local capped = rules("at_most { approve = 7 }\n" .. some)
+    local result = kit.ended(11, azpec("auto", ("--rules %s %s --apply"):format(capped, group)))
+    assert.truthy(result.err:find("this would approve 8 connections, and " .. capped
+      .. " allows at most 7; nothing was done", 1, true))
+    result = kit.ended(11, azpec("auto", ("--rules %s %s --apply --max 12"):format(rules(some), group)))
+    assert.truthy(result.err:find("this would change 13 connections, and at most 12 were allowed", 1, true))
+    kit.ended(11, azpec("auto", ("--rules %s %s --max 12"):format(rules(some), group)))
+    assert.equal("", written())
+  end)
+
+  it("names file and line of what is wrong with the rules, before anything is sent", function ()
+    local path = rules "\napprove 'x' { when = { nme = 'x' } }"
+    local result = kit.ended(2, azpec("auto", ("--rules %s %s --apply"):format(path, group)))
+    assert.truthy(result.err:find(("azpec: %s:2: approve 'x': when: unknown field 'nme'"):format(path), 1, true))
+    result = kit.ended(2, azpec("auto", "--rules /nowhere.lua --apply"))
+    assert.truthy(result.err:find("/nowhere.lua: No such file or directory", 1, true))
+    kit.ended(2, azpec("auto", "--apply"))
+    assert.equal("", emulator:kinds())
+  end)
+
+  it("holds what a rule's function fails on, says so, and ends with 12", function ()
+    local path = rules [[
+      approve "broken" { when = { name = "many0*", where = function (c) return c.nothing.here end } }
+      approve "ten" { when = { name = "many10" } }]]
+    local result = kit.ended(12, azpec("auto", ("--rules %s %s --apply"):format(path, group)))
+    assert.truthy(result.out:find("held: rule 'broken', " .. path .. ":1: attempt to index a nil value", 1, true))
+    assert.equal("10", written())
+  end)
+
+  it("reports each failure, goes on, and ends with 12", function ()
+    emulator:faults { { match = { method = "PATCH", path = "/many0[34]%." },
+      action = { status = 403, error = { code = "AuthorizationFailed", message = "no" } } } }
+    local result = kit.ended(12, azpec("auto", ("--rules %s %s --apply -o jsonl"):format(rules(some), group)))
+    local failed = 0
+    for line in result.out:gmatch "[^\n]+" do
+      local row = cjson.decode(line)
+      if row.result == "failed" then
+        failed = failed + 1
+        assert.equal("forbidden", row.error.kind)
+        assert.is_string(row.error_message)
+      end
+    end
+    assert.equal(2, failed)
+    assert.equal("13 connections: 11 changed, 2 failed\n51 held, 0 ignored\n", result.err)
+    assert.same({ Approved = 6, Rejected = 5, Pending = 53 }, statuses())
+  end)
+
+  it("does not overwrite what somebody else has decided meanwhile", function ()
+    -- The list still shows the old ETag; the connection has another by the time of the write.
+    emulator:faults { { match = { method = "PATCH", path = "/many01%." }, action = { status = 412,
+      error = { code = "PreconditionFailed", message = "changed" } } } }
+    local only = rules 'approve "one" { when = { name = "many01" } }'
+    local result = kit.ended(6, azpec("auto", ("--rules %s %s --apply"):format(only, group)))
+    assert.truthy(result.out:find("70b1e2c30001: refused: it was changed by somebody else since\n", 1, true))
+    assert.equal(1, #emulator:log "update")
+  end)
+
+  it("gives up at once where it cannot sign in", function ()
+    local result = kit.ended(4, azpec("auto", ("--rules %s %s --apply"):format(rules(some), group),
+      { env = support.merged(kit.environment(emulator), { AZURE_CLIENT_SECRET = "a wrong one" }) }))
+    assert.truthy(result.err:find("AADSTS7000215", 1, true), result.err)
+    assert.equal("", written())
+  end)
+
+  it("is told of in the audit trail, with rule and reason", function ()
+    local trail = support.new_path "trail"
+    local only = rules 'approve "one" { when = { name = "many01" }, because = "why not" }'
+    kit.ended(0, azpec("auto", ("--rules %s %s --apply --audit %s"):format(only, group, trail)))
+    local lines = {}
+    for line in support.read(trail):gmatch "[^\n]+" do lines[#lines + 1] = cjson.decode(line) end
+    assert.equal("auto one why not Pending", ("%s %s %s %s"):format(lines[1].verb, lines[1].rule, lines[1].reason,
+      lines[1].before.status))
+    assert.equal("changed", lines[2].outcome)
+  end)
+end)
+
+describe("auto that waits", function ()
+  it("acts only on what has stood unchanged for --settle", function ()
+    local only = rules 'approve "one" { when = { name = "many01" } }'
+    local result = kit.ended(0, azpec("auto", ("--rules %s %s --settle 1h"):format(only, group .. " --deadline 0.1")))
+    assert.truthy(result.err:find("0 to approve, 0 to reject, 63 held, 0 ignored, 1 to settle", 1, true), result.err)
+    local before = #emulator:log "list"
+    result = kit.ended(0, azpec("auto", ("--rules %s %s --apply --settle 0.3"):format(only, group)))
+    assert.truthy(result.err:find("1 connection: 1 changed", 1, true))
+    assert.equal(before + 2, #emulator:log "list")
+  end)
+
+  it("watches for the request that has not arrived yet", function ()
+    local empty = support.merged(emulator.given, { client_secret = support.secret, accounts = {
+      { name = "acct", resource_group = "rg", connections = {} } } })
+    local full = support.merged(empty, { accounts = { { name = "acct", resource_group = "rg", connections = {
+      { name = "late" }, { name = "other" } } } } })
+    emulator:control("PUT", "state", empty)
+    local line = ("auto %s --rules %s -g rg --account acct --apply --watch --every 0.05 --until 1 --deadline 60")
+      :format(kit.address(emulator), rules 'approve "late" { when = { name = "late" } }')
+    local pipe <close> = io.popen(kit.command(line, kit.environment(emulator)) .. " 2>&1; echo $?")
+    while #emulator:log "list" < 3 do support.http(emulator.endpoint, "GET", "/") end
+    emulator:control("PUT", "state", full)
+    local said = pipe:read "a"
+    assert.truthy(said:find "late: Approved %(was Pending%): rule 'late'", said)
+    assert.truthy(said:find "\n0\n$", said)
+    -- What is held is said once, though it was seen again and again.
+    assert.equal(1, select(2, said:gsub("other: held", "")))
+  end)
+
+  it("ends with 8 where it has not come by the deadline", function ()
+    local only = rules 'approve "one" { when = { name = "nobody" } }'
+    local line = ("--rules %s %s --apply --watch --every 0.1 --deadline 0.3"):format(only, group)
+    kit.ended(8, azpec("auto", line .. " --until 1"))
+    kit.ended(0, azpec("auto", line))
+  end)
+
+  it("outlives a look that failed for what may pass, and no other", function ()
+    local only = rules 'approve "one" { when = { name = "many01" } }'
+    local line = ("--rules %s %s --apply --watch --every 0.05 --until 1 --deadline 60"):format(only, group)
+    emulator:faults { { match = { kind = "list", times = 2 }, action = { status = 429, retry_after = "9999" } } }
+    local result = kit.ended(0, azpec("auto", line))
+    assert.equal(2, select(2, result.err:gsub("this look failed, the next one may not: ", "")))
+    emulator:reset()
+    emulator:faults { { match = { kind = "list", nth = 1 }, action = { status = 403,
+      error = { code = "AuthorizationFailed", message = "no" } } } }
+    kit.ended(5, azpec("auto", line))
+  end)
+
+  it("runs once at a time with --lock", function ()
+    local path = support.new_path "lock"
+    local only = rules 'approve "one" { when = { name = "nobody" } }'
+    local line = ("auto %s --rules %s %s --apply --watch --every 0.05 --deadline 100 --lock %s"):format(
+      kit.address(emulator), only, group, path)
+    local holder = assert(support.daemon(kit.command(line, kit.environment(emulator)), "held"))
+    local result = kit.ended(6, azpec("auto", ("--rules %s %s --lock %s"):format(only, group, path)))
+    assert.truthy(result.err:find(path .. ": ", 1, true))
+    holder:stop()
+    kit.ended(0, azpec("auto", ("--rules %s %s --lock %s"):format(only, group, path)))
+  end)
+
+  it("says which options do not go together", function ()
+    local only = rules 'hold "all" {}'
+    for _, options in ipairs { "--until 1", "--watch --until 1", "--every 1", "--checkpoint x" } do
+      kit.ended(2, azpec("auto", ("--rules %s %s"):format(only, options)))
+    end
+  end)
+end)
