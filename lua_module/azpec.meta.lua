@@ -35,6 +35,7 @@
 --- * [Virtual machines]: "How to use managed identities for Azure resources on an Azure VM to acquire an access token".
 --- * [App Service]: "Use managed identities for App Service and Azure Functions".
 --- * [Arc]: "Authenticate against Azure resources with Azure Arc-enabled servers".
+--- * [Fabric]: "How to use a Service Fabric application's managed identity to access Azure services".
 --- * [Azure CLI]: "az account", Azure CLI reference.
 --- * [Developer CLI]: "Azure Developer CLI reference".
 --- * [Chains]: "Credential chains in the Azure Identity client library".
@@ -388,8 +389,8 @@ function azpec.credential.workload_identity(options) end
 --- The identity that Azure has given to the machine or service that this runs on.  Which place is asked, the
 --- environment says when the client is made; the first of:
 ---
---- 1. IDENTITY_ENDPOINT, IDENTITY_HEADER and IDENTITY_SERVER_THUMBPRINT: Service Fabric, not supported, which the
----    error says;
+--- 1. IDENTITY_ENDPOINT, IDENTITY_HEADER and IDENTITY_SERVER_THUMBPRINT: Service Fabric [Fabric], whose certificate
+---    must have that SHA-1 thumbprint, or nothing is sent; needs the module azpec_signing;
 --- 2. IDENTITY_ENDPOINT and IDENTITY_HEADER: App Service, Functions, Container Apps [App Service];
 --- 3. MSI_ENDPOINT and MSI_SECRET: Azure ML;
 --- 4. MSI_ENDPOINT: Cloud Shell;

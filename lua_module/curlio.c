@@ -55,6 +55,7 @@ struct transfer {
 	/* what the easy handle is set to */
 	enum http_method method;
 	bool posting, no_proxy, allow_http, pipewait;
+	bool known; /* the peer by other means than authorities: once */
 	int64_t timeout_ms;
 };
 
@@ -638,7 +639,7 @@ static struct transfer *take(struct curlio *io) {
 /* Forget what was of the last request; secrets in it are overwritten. */
 static void recycle(struct curlio *io, struct transfer *t) {
 	unlist(t);
-	if (io->idle.n >= KEEP_TRANSFERS) {
+	if (io->idle.n >= KEEP_TRANSFERS || t->known) {
 		curl_easy_cleanup(t->easy);
 		drop(io, t);
 		return;
@@ -775,8 +776,45 @@ static CURLcode set_url(struct transfer *t) {
 	return c;
 }
 
+/* Whom no authority vouches for: the pin first, so that where this libcurl
+   cannot do that, verification stays on.  Neither the connection nor its TLS
+   session serves anybody else, and the handle is thrown away. */
+static CURLcode set_peer(struct transfer *t) {
+	static const struct {
+		CURLoption option;
+		long value;
+	} numbers[] = {
+		{ CURLOPT_SSL_VERIFYPEER, 0 },
+		{ CURLOPT_SSL_VERIFYHOST, 0 },
+		{ CURLOPT_FRESH_CONNECT, 1 },
+		{ CURLOPT_FORBID_REUSE, 1 },
+		{ CURLOPT_SSL_SESSIONID_CACHE, 0 },
+	};
+	CURLcode c;
+	if (!t->q.handshake && t->q.pin.n == 0)
+		return CURLE_OK;
+	t->known = true;
+	if (t->q.handshake) {
+		c = curl_easy_setopt(t->easy, CURLOPT_CONNECT_ONLY, 1L);
+		if (c == CURLE_OK)
+			c = curl_easy_setopt(t->easy, CURLOPT_CERTINFO, 1L);
+	} else if (buf_cstr(&t->q.pin) != NULL) {
+		c = curl_easy_setopt(t->easy, CURLOPT_PINNEDPUBLICKEY,
+		                     t->q.pin.p);
+	} else {
+		c = CURLE_OUT_OF_MEMORY;
+	}
+	for (size_t i = 0;
+	     c == CURLE_OK && i < sizeof(numbers) / sizeof(*numbers); i++)
+		c = curl_easy_setopt(t->easy, numbers[i].option,
+		                     numbers[i].value);
+	return c;
+}
+
 static CURLcode set_request(struct curlio *io, struct transfer *t) {
 	CURLcode c = set_url(t);
+	if (c == CURLE_OK)
+		c = set_peer(t);
 	if (c == CURLE_OK)
 		c = set_route(t);
 	if (c == CURLE_OK)
@@ -815,6 +853,7 @@ static enum net_error error_of(CURLcode code) {
 		{ CURLE_PEER_FAILED_VERIFICATION, NET_CERT },
 		{ CURLE_SSL_ISSUER_ERROR, NET_CERT },
 		{ CURLE_SSL_INVALIDCERTSTATUS, NET_CERT },
+		{ CURLE_SSL_PINNEDPUBKEYNOTMATCH, NET_CERT },
 		{ CURLE_SSL_CACERT_BADFILE, NET_CA },
 		{ CURLE_SSL_CRL_BADFILE, NET_CA },
 		{ CURLE_OPERATION_TIMEDOUT, NET_TIMEOUT },
@@ -890,9 +929,31 @@ static void take_note(struct transfer *t, CURLcode code) {
 			note->p[i] = '?';
 }
 
+/* The peer's own certificate is the first; libcurl gives it as "Cert:" and PEM
+   among what else it read of it. */
+static CURLcode take_certificate(struct transfer *t) {
+	static const struct span name = { "Cert:", 5 };
+	struct curl_certinfo *chain = NULL;
+	struct curl_slist *l;
+	if (curl_easy_getinfo(t->easy, CURLINFO_CERTINFO, &chain) ||
+	    chain == NULL || chain->num_of_certs < 1)
+		return CURLE_SSL_CERTPROBLEM;
+	for (l = chain->certinfo[0]; l != NULL; l = l->next) {
+		struct span line = span_of(l->data);
+		if (!span_istarts(line, name))
+			continue;
+		return keep(t, &t->reply.body, span_from(line, name.n))
+		               ? CURLE_OK
+		               : CURLE_OUT_OF_MEMORY;
+	}
+	return CURLE_SSL_CERTPROBLEM;
+}
+
 static void judge(const struct curlio *io, struct transfer *t, CURLcode code) {
 	struct reply *r = &t->reply;
-	if (t->head_done)
+	if (t->q.handshake && code == CURLE_OK)
+		code = take_certificate(t);
+	else if (t->head_done)
 		r->status = (int)info(t, CURLINFO_RESPONSE_CODE);
 	else if (code == CURLE_OK)
 		code = CURLE_PARTIAL_FILE; /* ended inside the head */
@@ -937,9 +998,11 @@ struct transfer *curlio_send(struct curlio *io, struct request *q,
 	t->q.authorize = q->authorize;
 	t->q.no_proxy = q->no_proxy;
 	t->q.allow_http = q->allow_http;
+	t->q.handshake = q->handshake;
 	buf_move(&t->q.url, &q->url);
 	buf_move(&t->q.head, &q->head);
 	buf_move(&t->q.body, &q->body);
+	buf_move(&t->q.pin, &q->pin);
 	t->owner = owner;
 	t->interim = t->head_done = false;
 	t->tries = 0;

@@ -186,13 +186,13 @@ void event_response(lua_State *L, int client, int poller, const struct op *o,
 	fields_string(L, "method",
 	              http_method_name(transfer_request(t)->method));
 	set_url(L, buf_span(&transfer_request(t)->url));
-	if (r->error == NET_OK) {
+	if (r->error == NET_OK && r->status > 0) { /* no bare handshake */
 		fields_integer(L, "status", r->status);
 		set_headers(L, c, r);
 		set_id(L, "request_id", c, r, "x-ms-request-id");
 		set_id(L, "correlation_id", c, r,
 		       "x-ms-correlation-request-id");
-	} else {
+	} else if (r->error != NET_OK) {
 		fields_string(L, "error", net_error_text(r->error));
 		fields_span(L, "detail", buf_span(&r->note));
 	}

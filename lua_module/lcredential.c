@@ -393,6 +393,8 @@ static const struct flow *find_source(lua_State *L) {
 		fill(L, "endpoint", sources[i].endpoint);
 		if (secret)
 			fill(L, "secret", secret);
+		if (sources[i].flow == &flow_service_fabric)
+			fill(L, "thumbprint", other);
 		return sources[i].flow;
 	}
 	return NULL;
@@ -477,6 +479,7 @@ static void read_spec(lua_State *L, const struct flow *flow,
 		[SV_ID] = "id",
 		[SV_SUBSCRIPTION] = "subscription",
 		[SV_ALGORITHM] = "algorithm",
+		[SV_THUMBPRINT] = "thumbprint",
 	};
 	int t = lua_gettop(L);
 	*spec = (struct signin_spec){ .flow = flow };

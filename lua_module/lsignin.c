@@ -118,18 +118,25 @@ static void meet_prompt(lua_State *L, struct lclient *c, int fields) {
 
 /* ---- certificates ------------------------------------------------------- */
 
+/* Pushes the module azpec_signing; false: why not.  [-0, +1] */
+static bool push_signing(lua_State *L, struct lclient *c) {
+	lua_getglobal(L, "require");
+	lua_pushliteral(L, "azpec_signing");
+	if (client_call(L, c, 1, 1))
+		return true;
+	lua_pop(L, 1); /* every place it was looked for */
+	lua_pushliteral(L, "azpec_signing.so is not installed (it is built "
+	                   "where OpenSSL's headers are: libssl-dev)");
+	return false;
+}
+
 /* Pushes the certificate's key object, loaded anew for each token since files
    are rotated, or nil and why.
    [-0, +2] */
 static void push_key(lua_State *L, struct lclient *c, int fields) {
-	lua_getglobal(L, "require");
-	lua_pushliteral(L, "azpec_signing");
-	if (!client_call(L, c, 1, 1)) {
-		lua_pop(L, 1); /* every place it was looked for */
+	if (!push_signing(L, c)) {
 		lua_pushnil(L);
-		lua_pushliteral(L, "azpec_signing.so is not installed (it is "
-		                   "built where OpenSSL's headers are: "
-		                   "libssl-dev)");
+		lua_insert(L, -2);
 		return;
 	}
 	/* where the host signs, no key is needed */
@@ -193,6 +200,24 @@ static void meet_certificate(lua_State *L, int idx, struct lclient *c,
 	chain = string_at(L, -1);
 	buf_add(&c->id, chain);
 	signin_meet(&c->core.signin, buf_span(&c->id), NULL, sys_now());
+}
+
+/* The certificate of a peer that no authority vouches for, in s->work. */
+static void meet_fingerprints(lua_State *L, struct lclient *c) {
+	struct signin *s = &c->core.signin;
+	int at = lua_gettop(L) + 1;
+	if (!push_signing(L, c)) {
+		fail(L, c,
+		     "the endpoint's certificate cannot be checked: ", false);
+		return;
+	}
+	lua_getfield(L, at, "fingerprints");
+	push_span(L, buf_span(&s->work));
+	if (!client_call(L, c, 1, 2) || lua_type(L, at + 1) != LUA_TSTRING)
+		fail(L, c,
+		     "the endpoint's certificate cannot be read: ", false);
+	else
+		signin_meet(s, string_at(L, at + 1), NULL, sys_now());
 }
 
 static void meet_signature(lua_State *L, struct lclient *c, int fields) {
@@ -333,6 +358,9 @@ void lsignin_meet(lua_State *L, int idx) {
 		break;
 	case NEED_PROGRAM:
 		meet_program(L, idx, c);
+		break;
+	case NEED_FINGERPRINTS:
+		meet_fingerprints(L, c);
 		break;
 	case NEED_PROMPT:
 		meet_prompt(L, c, top + 1);

@@ -4,13 +4,19 @@
 #include "base64.h"
 #include "date.h"
 
-enum { MAX_URL = 64 * 1024, MAX_HEAD = 256 * 1024, MAX_BODY = 1024 * 1024 };
+enum {
+	MAX_URL = 64 * 1024,
+	MAX_HEAD = 256 * 1024,
+	MAX_BODY = 1024 * 1024,
+	MAX_PIN = 128,
+};
 
 void request_init(struct request *q, const struct mem *mem) {
 	*q = (struct request){ .method = HTTP_GET };
 	buf_init(&q->url, mem, MAX_URL);
 	buf_init(&q->head, mem, MAX_HEAD);
 	buf_init(&q->body, mem, MAX_BODY);
+	buf_init(&q->pin, mem, MAX_PIN);
 	q->head.secret = q->body.secret = true;
 }
 
@@ -18,12 +24,16 @@ void request_clear(struct request *q) {
 	buf_clear(&q->url);
 	buf_clear(&q->head);
 	buf_clear(&q->body);
+	buf_clear(&q->pin);
+	q->handshake = false;
 }
 
 void request_free(struct request *q) {
 	buf_free(&q->url);
 	buf_free(&q->head);
 	buf_free(&q->body);
+	buf_free(&q->pin);
+	q->handshake = false;
 }
 
 void request_header(struct request *q, const char *name, struct span value) {
@@ -42,7 +52,8 @@ bool http_printable(struct span s) {
 }
 
 bool request_failed(const struct request *q) {
-	return q->url.failed || q->head.failed || q->body.failed;
+	return q->url.failed || q->head.failed || q->body.failed ||
+	       q->pin.failed;
 }
 
 const char *http_method_name(enum http_method m) {

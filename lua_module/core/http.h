@@ -31,6 +31,12 @@ struct request {
 	bool authorize;     /* wants the bearer token */
 	bool no_proxy;      /* never through a proxy */
 	bool allow_http;    /* a plain http:// URL may be used */
+	/* Not sent: the handshake alone, with a peer that nobody verifies;
+	   the reply's body is its certificate (PEM). */
+	bool handshake;
+	/* "sha256//..." and base64: the peer is whoever has this public key
+	   (CURLOPT_PINNEDPUBLICKEY), and no authority's word counts. */
+	struct buf pin;
 };
 
 /* How a try ended below HTTP. */

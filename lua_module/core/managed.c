@@ -5,6 +5,7 @@
    acquire an access token", "How to use managed identities for App Service and
    Azure Functions", "Authenticate against Azure resources with Azure
    Arc-enabled servers". */
+#include "base64.h"
 #include "flow.h"
 
 enum {
@@ -29,7 +30,10 @@ static const struct source {
 	          false },
   arc = { "2020-06-01", NULL, NULL, NULL, NULL, true, false },
   cloud_shell = { NULL, NULL, NULL, NULL, NULL, true, true },
-  azure_ml = { "2017-09-01", "secret", "clientid", NULL, NULL, false, false };
+  azure_ml = { "2017-09-01", "secret", "clientid", NULL, NULL, false, false },
+  service_fabric = {
+	  "2019-07-01-preview", "Secret", NULL, NULL, NULL, false, false
+  };
 
 static struct span value(const struct signin *s, enum signin_value v) {
 	return signin_link(s)->spec.value[v];
@@ -309,20 +313,122 @@ const struct flow flow_arc = {
 
 /* ---- Service Fabric ----------------------------------------------------- */
 
-/* Its endpoint is known by its certificate's thumbprint alone, which takes
-   more than a list of authorities to check. */
-static enum signin_want ask_service_fabric(struct signin *s, struct request *q,
-                                           struct now now) {
-	(void)q;
-	signin_describe(s,
-	                "a managed identity of Service Fabric is not "
-	                "supported by this version",
-	                NO_SPAN);
+/* "How to use a Service Fabric application's managed identity to access Azure
+   services": the endpoint's certificate is no authority's, it is known by its
+   SHA-1 thumbprint.  So first a handshake that sends nothing; then, once the
+   certificate has proved to be the right one, the request, to nobody but who
+   holds that certificate's key. */
+enum { FABRIC_LOOK, FABRIC_PROVE, FABRIC_ASK };
+
+enum { SHA1_BYTES = 20, SHA256_BYTES = 32 };
+
+static int hex_value(char c) {
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Colons and blanks, as certificates are shown with, do not count. */
+static bool read_thumbprint(struct span s, unsigned char out[SHA1_BYTES]) {
+	size_t n = 0;
+	for (size_t i = 0; i < s.n; i++) {
+		int v = hex_value(s.p[i]);
+		if (s.p[i] == ':' || s.p[i] == ' ')
+			continue;
+		if (v < 0 || n == 2 * SHA1_BYTES)
+			return false;
+		out[n / 2] = (unsigned char)(n % 2 ? out[n / 2] | v : v << 4);
+		n++;
+	}
+	return n == 2 * SHA1_BYTES;
+}
+
+/* In the same time wherever they differ. */
+static bool equal_bytes(const unsigned char *a, const char *b, size_t n) {
+	unsigned char differ = 0;
+	for (size_t i = 0; i < n; i++)
+		differ |= (unsigned char)(a[i] ^ (unsigned char)b[i]);
+	return differ == 0;
+}
+
+static enum signin_want refuse_fabric(struct signin *s, enum fail_kind kind,
+                                      const char *why, struct now now) {
+	signin_describe(s, why, NO_SPAN);
+	s->fail.kind = kind;
 	signin_fail(s, now);
 	return SIGNIN_IDLE;
+}
+
+static enum signin_want ask_handshake(struct signin *s, struct request *q,
+                                      struct now now) {
+	unsigned char ignored[SHA1_BYTES];
+	if (!span_istarts(value(s, SV_ENDPOINT), SPAN("https://")))
+		return refuse_fabric(s, FAIL_CREDENTIAL,
+		                     "IDENTITY_ENDPOINT of Service Fabric is "
+		                     "not https",
+		                     now);
+	if (!read_thumbprint(value(s, SV_THUMBPRINT), ignored))
+		return refuse_fabric(s, FAIL_CREDENTIAL,
+		                     "IDENTITY_SERVER_THUMBPRINT is no SHA-1 "
+		                     "thumbprint (40 hexadecimal digits)",
+		                     now);
+	begin_request(s, q);
+	q->allow_http = false;
+	q->handshake = true;
+	return SIGNIN_SEND;
+}
+
+static enum signin_want ask_service_fabric(struct signin *s, struct request *q,
+                                           struct now now) {
+	enum signin_want want;
+	if (s->step == FABRIC_PROVE) {
+		s->need = NEED_FINGERPRINTS;
+		return SIGNIN_NEED;
+	}
+	want = ask(s, q, &service_fabric, now); /* may refuse */
+	if (want != SIGNIN_SEND)
+		return want;
+	if (s->step == FABRIC_LOOK)
+		return ask_handshake(s, q, now);
+	q->allow_http = false;
+	buf_set(&q->pin, buf_span(&s->assertion));
+	return want;
+}
+
+static void fed_service_fabric(struct signin *s, const struct reply *r,
+                               const struct facts *f, struct now now) {
+	if (s->step == FABRIC_LOOK) {
+		buf_set(&s->work, buf_span(&r->body));
+		signin_step(s, FABRIC_PROVE, now.mono);
+	} else {
+		fed(s, r, f, now);
+	}
+}
+
+static void met_service_fabric(struct signin *s, struct span bytes,
+                               const struct facts *f, struct now now) {
+	unsigned char wanted[SHA1_BYTES];
+	(void)f;
+	buf_clear(&s->work);
+	if (bytes.n != SHA1_BYTES + SHA256_BYTES ||
+	    !read_thumbprint(value(s, SV_THUMBPRINT), wanted) ||
+	    !equal_bytes(wanted, bytes.p, SHA1_BYTES)) {
+		refuse_fabric(s, FAIL_UNTRUSTED,
+		              "the certificate of IDENTITY_ENDPOINT is not the "
+		              "one that IDENTITY_SERVER_THUMBPRINT names",
+		              now);
+		return;
+	}
+	buf_set(&s->assertion, SPAN("sha256//"));
+	base64_encode(&s->assertion, span_from(bytes, SHA1_BYTES));
+	signin_step(s, FABRIC_ASK, now.mono);
 }
 
 const struct flow flow_service_fabric = {
 	.name = "managed_identity (Service Fabric)",
 	.ask = ask_service_fabric,
+	.fed = fed_service_fabric,
+	.met = met_service_fabric,
 };

@@ -22,6 +22,7 @@ enum signin_value {
 	SV_ID,           /* ... and its value: a user-assigned identity */
 	SV_SUBSCRIPTION, /* azure_cli's */
 	SV_ALGORITHM,    /* PS256 or RS256 */
+	SV_THUMBPRINT,   /* of Service Fabric's certificate: SHA-1, in hex */
 	SV_COUNT
 };
 
@@ -59,15 +60,17 @@ enum signin_want {
 /* Who provides what a flow cannot: the driver, or the host's functions. */
 enum signin_need {
 	NEED_NOTHING,
-	NEED_TOKEN,       /* the host's `get`, with scope and claims */
-	NEED_ASSERTION,   /* the host's `assertion` */
-	NEED_CERTIFICATE, /* "thumbprint NUL x5c": base64url SHA-256, and
+	NEED_TOKEN,        /* the host's `get`, with scope and claims */
+	NEED_ASSERTION,    /* the host's `assertion` */
+	NEED_CERTIFICATE,  /* "thumbprint NUL x5c": base64url SHA-256, and
 	                     the chain as a JSON array */
-	NEED_SIGNATURE,   /* of s->work, by the link's algorithm */
-	NEED_FILE,        /* the content of the file named s->work */
-	NEED_KEY_FILE,    /* the same, 4096 bytes at most, no symbolic link */
-	NEED_PROGRAM,     /* what it prints; s->work: arguments, NUL-closed */
-	NEED_PROMPT,      /* a person is to be told; see facts */
+	NEED_SIGNATURE,    /* of s->work, by the link's algorithm */
+	NEED_FILE,         /* the content of the file named s->work */
+	NEED_KEY_FILE,     /* the same, 4096 bytes at most, no symbolic link */
+	NEED_PROGRAM,      /* what it prints; s->work: arguments, NUL-closed */
+	NEED_FINGERPRINTS, /* of the certificate s->work (PEM): its SHA-1, then
+	                      the SHA-256 of its public key, as bytes */
+	NEED_PROMPT,       /* a person is to be told; see facts */
 };
 
 struct signin {

@@ -6,6 +6,7 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <string.h>
@@ -290,6 +291,32 @@ const char *key_thumbprint(const struct key *k, enum key_digest d,
 void key_base64(struct span s, char *out) {
 	EVP_EncodeBlock((unsigned char *)out, (const unsigned char *)s.p,
 	                (int)s.n);
+}
+
+static bool fingerprints(X509 *x, unsigned char *out) {
+	unsigned char *der = NULL;
+	unsigned int n;
+	size_t sha256;
+	int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der);
+	bool ok = size > 0 && X509_digest(x, EVP_sha1(), out, &n) == 1 &&
+	          EVP_Q_digest(NULL, "SHA256", NULL, der, (size_t)size, out + n,
+	                       &sha256) == 1 &&
+	          n + sha256 == KEY_FINGERPRINTS;
+	OPENSSL_free(der);
+	return ok;
+}
+
+const char *key_fingerprints(struct span pem, char out[KEY_FINGERPRINTS]) {
+	BIO *in;
+	X509 *x;
+	bool ok;
+	ERR_set_mark();
+	in = BIO_new_mem_buf(pem.p, (int)pem.n);
+	x = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
+	ok = x && fingerprints(x, (unsigned char *)out);
+	X509_free(x);
+	BIO_free(in);
+	return outcome(ok);
 }
 
 const char *key_openssl(void) {

@@ -69,6 +69,12 @@ static inline size_t key_base64_size(size_t n) {
 }
 void key_base64(struct span s, char *out);
 
+enum { KEY_FINGERPRINTS = 20 + 32 };
+/* Of the first certificate in a PEM text: SHA-1 of the whole, then SHA-256 of
+   its public key (SubjectPublicKeyInfo), which is what curl pins.  NULL: fine,
+   or why not. */
+const char *key_fingerprints(struct span pem, char out[KEY_FINGERPRINTS]);
+
 const char *key_openssl(void); /* the version of libcrypto that is loaded */
 
 #endif

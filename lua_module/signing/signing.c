@@ -260,8 +260,18 @@ static const luaL_Reg metamethods[] = { { "__gc", l_close },
 	                                { "__index", NULL },
 	                                { NULL, NULL } };
 
+/* fingerprints(pem) -> SHA-1 and the public key's SHA-256, as bytes */
+static int l_fingerprints(lua_State *L) {
+	char out[KEY_FINGERPRINTS];
+	struct span pem;
+	pem.p = luaL_checklstring(L, 1, &pem.n);
+	luaL_argcheck(L, pem.n <= BUNDLE_MAX_BYTES, 1, "too long");
+	return answer(L, key_fingerprints(pem, out), out, sizeof out);
+}
+
 static const luaL_Reg functions[] = { { "load", l_load },
 	                              { "load_public", l_load_public },
+	                              { "fingerprints", l_fingerprints },
 	                              { NULL, NULL } };
 
 #if defined(__GNUC__)

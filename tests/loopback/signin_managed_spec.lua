@@ -218,13 +218,104 @@ describe("a managed identity", function ()
     signin.fails("credential", "401", { credential = managed(), env = env })
   end)
 
-  it("Service Fabric is recognised", function ()
-    local out = signin.run { credential = managed(), env = {
+  -- ---- Service Fabric: known by its certificate's thumbprint
+
+  local function fabric(thumbprint, more)
+    return t.merged({ credential = managed(), env = {
       IDENTITY_ENDPOINT = emulator.tls_endpoint .. "/servicefabric/token", IDENTITY_HEADER = signin.header,
-      IDENTITY_SERVER_THUMBPRINT = ("A"):rep(40) } }
-    assert.is_false(out[1].ok)
-    assert.truthy(out[1].message:find("Service Fabric", 1, true) or out[1].message:find("thumbprint", 1, true))
-    assert.equal(0, #signin.log()) -- a certificate that is not the one named gets no request
+      IDENTITY_SERVER_THUMBPRINT = thumbprint or emulator.tls_thumbprint } }, more or {})
+  end
+
+  -- The number of requests that reached the place over TLS, whatever became of them.
+  local function reached()
+    local count = 0
+    for _, entry in ipairs(signin.log()) do
+      if entry.tls then count = count + 1 end
+    end
+    return count
+  end
+
+  it("Service Fabric: its certificate is no authority's, and its thumbprint is what counts", function ()
+    local print = emulator.tls_thumbprint
+    for _, thumbprint in ipairs { print, print:lower(), print:gsub("..", "%0:"):sub(1, -2), (print:gsub("..", "%0 ")) } do
+      emulator:control("DELETE", "log")
+      -- the file of authorities to trust knows nobody
+      signin.works(fabric(thumbprint, { given = { ca_file = signin.certificates() .. "/other.crt" } }))
+      assert.equal(1, reached())
+      local asked = signin.log "service_fabric"[1]
+      assert.equal("2019-07-01-preview", asked.api_version)
+      assert.equal("https://management.azure.com", asked.params.resource)
+      assert.equal("system", asked.token.identity)
+    end
+  end)
+
+  it("Service Fabric: a certificate that is not the one named gets neither the secret nor a request", function ()
+    local last = emulator.tls_thumbprint:sub(-1)
+    for _, thumbprint in ipairs { ("A"):rep(40), emulator.tls_thumbprint:sub(1, 39) .. (last == "0" and "1" or "0") } do
+      local err = signin.fails("untrusted", "IDENTITY_SERVER_THUMBPRINT", fabric(thumbprint))
+      assert.equal("token", err.phase)
+      assert.is_false(err.retryable)
+      assert.equal(0, #signin.log())
+    end
+    emulator:set { tls_certificate = "other" } -- signed by the authority that the client trusts
+    signin.fails("untrusted", "IDENTITY_SERVER_THUMBPRINT", fabric())
+    assert.equal(0, #signin.log())
+  end)
+
+  it("Service Fabric: nor does another certificate that shows itself at the second connection", function ()
+    emulator:set { tls_certificate = "alternating" }
+    local err = signin.fails("untrusted", "pinned public key", fabric())
+    assert.is_false(err.retryable)
+    assert.equal(0, #signin.log())
+  end)
+
+  it("Service Fabric: each token is asked for after the certificate was looked at anew", function ()
+    emulator:set { token_lifetime = 1, tls_certificate = "first" }
+    signin.works(fabric(nil, { body = "get(); get_until(function () return tokens() > 5 end)" }))
+    local seen, count = {}, 0
+    for _, entry in ipairs(signin.log "service_fabric") do -- each on a connection of its own
+      if not seen[entry.connection] then seen[entry.connection], count = true, count + 1 end
+    end
+    assert.equal(#signin.log "service_fabric", count)
+    assert.is_true(count > 1)
+  end)
+
+  it("Service Fabric: a handshake that leads nowhere is told, and nothing is sent", function ()
+    for endpoint, kind in t.each { ["https://127.0.0.1:" .. t.free_port()] = "transport",
+      [emulator.endpoint:gsub("^http:", "https:")] = "transport" } do
+      signin.fails(kind, "", fabric(nil, { env = { IDENTITY_ENDPOINT = endpoint .. "/servicefabric/token",
+        IDENTITY_HEADER = signin.header, IDENTITY_SERVER_THUMBPRINT = emulator.tls_thumbprint } }))
+    end
+    assert.equal(0, #signin.log "service_fabric")
+  end)
+
+  it("Service Fabric: plain http, a thumbprint that is none, and an identity by name are refused unasked", function ()
+    local function refused(text, more) signin.fails("credential", text, more) end
+    refused("not https", fabric(nil, { env = { IDENTITY_ENDPOINT = emulator.endpoint .. "/servicefabric/token",
+      IDENTITY_HEADER = signin.header, IDENTITY_SERVER_THUMBPRINT = emulator.tls_thumbprint } }))
+    for _, bad in ipairs { "x", ("A"):rep(39), ("A"):rep(41), ("G"):rep(40), ("A"):rep(64) } do
+      refused("40 hexadecimal digits", fabric(bad))
+    end
+    refused("client_id", fabric(nil, { credential = managed "client_id" }))
+    assert.equal(0, #signin.log())
+  end)
+
+  it("Service Fabric: a redirect is not followed, a wrong header is told", function ()
+    emulator:faults { { match = { kind = "service_fabric" }, action = { status = 302,
+      headers = { Location = emulator.endpoint .. "/elsewhere" } } } }
+    assert.is_false(signin.run(fabric())[1].ok)
+    assert.equal(1, #signin.log())
+    emulator:control("DELETE", "faults")
+    local wrong = fabric()
+    wrong.env.IDENTITY_HEADER = "not " .. signin.header
+    signin.fails("credential", "401", wrong)
+  end)
+
+  it("Service Fabric: without azpec_signing nothing is sent, and the error says what is missing", function ()
+    signin.fails("credential", "azpec_signing.so is not installed", fabric(nil, { body = [[
+      package.preload.azpec_signing = function () error "not here" end
+      get()]] }))
+    assert.equal(0, #signin.log())
   end)
 
   -- ---- Azure Arc: its directory is the machine's, so the tests bring one of their own

@@ -900,10 +900,10 @@ describe("the environment", function ()
     end)
   end
 
-  it("of Service Fabric is an error that says so", function ()
+  it("of Service Fabric asks nobody who is not known by certificate", function ()
     local said = failing { IDENTITY_ENDPOINT = identity, IDENTITY_HEADER = "S3cr3t",
                            IDENTITY_SERVER_THUMBPRINT = ("ab"):rep(20) }
-    assert.truthy(said:find("^credential: .*Service Fabric"), said)
+    assert.truthy(said:find("^credential: .*IDENTITY_ENDPOINT of Service Fabric is not https"), said)
     assert.is_nil(said:find("S3cr3t", 1, true))
   end)
 

@@ -540,6 +540,33 @@ describe("secrets", function ()
   end)
 end)
 
+describe("fingerprints", function ()
+  local function hex(bytes)
+    return (bytes:gsub(".", function (c) return ("%02x"):format(c:byte()) end))
+  end
+
+  for _, name in ipairs { "leaf", "root", "ec", "expired" } do
+    it("are those that openssl finds of a certificate and of its public key: " .. name, function ()
+      local wanted = must("openssl x509 -in $1 -outform DER | openssl dgst -sha1 -r | cut -c 1-40; openssl x509 -in $1 "
+        .. "-noout -pubkey | openssl pkey -pubin -outform DER | openssl dgst -sha256 -r | cut -c 1-64", name .. ".crt")
+      assert.equal((wanted:gsub("%s", "")), hex(signing.fingerprints(read(name .. ".crt"))))
+    end)
+  end
+
+  it("are those of the first certificate of several", function ()
+    assert.equal(signing.fingerprints(read "leaf.crt"), signing.fingerprints(read "leaf.crt" .. read "root.crt"))
+  end)
+
+  it("of what is no certificate are nil, with OpenSSL's reason", function ()
+    for _, text in ipairs { "", "x", read "leaf.key", (read "leaf.crt"):sub(1, 300) } do
+      local none, why = signing.fingerprints(text)
+      assert.is_nil(none)
+      assert.truthy(why:find "^OpenSSL: ")
+      assert.is_nil(why:find("PRIVATE", 1, true))
+    end
+  end)
+end)
+
 describe("require 'azpec_signing'", function ()
   it("sets no global and gives load, its own version and OpenSSL's", function ()
     assert.equal("none", kit.child [[
@@ -555,7 +582,7 @@ describe("require 'azpec_signing'", function ()
     local names = {}
     for k in pairs(signing) do names[#names + 1] = k end
     table.sort(names)
-    assert.equal("_VERSION load load_public openssl", table.concat(names, " "))
+    assert.equal("_VERSION fingerprints load load_public openssl", table.concat(names, " "))
   end)
 
   it("is not done by azpec", function ()

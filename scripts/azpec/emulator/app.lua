@@ -113,6 +113,15 @@ function app.new(settings)
     local begun = cqueues.monotime()
     return logged(emulator, request, begun, select(2, xpcall(answer, mishap, emulator, request)))
   end
+  local handshakes, last_rule = 0, nil
+  -- Which of a server's certificates the next TLS connection sees.
+  function emulator.choose_context(secured)
+    local rule = emulator.world.options.tls_certificate
+    handshakes = rule == last_rule and handshakes + 1 or 1
+    last_rule = rule
+    local other = rule == "other" or rule == "alternating" and handshakes % 2 == 0
+    return other and secured.other or secured.context
+  end
   function emulator.refuse(request, fault)
     local result = reply.error(fault.status, "BadRequest", fault.message)
     return logged(emulator, request, cqueues.monotime(), result, "refused")

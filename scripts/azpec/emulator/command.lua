@@ -90,13 +90,14 @@ local function host_in_url(host)
   return host:find(":", 1, true) and "[" .. host .. "]" or host
 end
 
-local function start_tls(args, running, facts)
-  local context, authority = require "azpec.emulator.tls".server(args.host)
+local function start_tls(args, emulator, running, facts)
+  local secured = require "azpec.emulator.tls".server(args.host)
   local sock, real_port = listen(args.host, args.tls_port)
   facts.ca_file = args.ca_file or os.tmpname()
-  write_file(facts.ca_file, authority)
+  write_file(facts.ca_file, secured.authority)
+  facts.tls_thumbprint = secured.thumbprint
   facts.tls_endpoint = ("https://%s:%d"):format(host_in_url(args.host), real_port)
-  running:accept(sock, context)
+  running:accept(sock, function () return emulator.choose_context(secured) end)
 end
 
 local function own_pid()
@@ -117,7 +118,7 @@ local function start(args, emulator)
   local sock, real_port = listen(args.host, args.port)
   running:accept(sock)
   facts.endpoint = ("http://%s:%d"):format(host_in_url(args.host), real_port)
-  if not args.no_tls then start_tls(args, running, facts) end
+  if not args.no_tls then start_tls(args, emulator, running, facts) end
   if args.exit_with_stdin then running:end_with_stdin() end
   io.stdout:write(json.encode(facts), "\n")
   io.stdout:flush()

@@ -1,8 +1,8 @@
 -- The long part of --help: everything that a tester needs to know without reading the source.
 
 local head = [[
-When it listens it prints one line of JSON: pid, endpoint, tls_endpoint, ca_file, tenant_id, client_id, subscription_id,
-connections (the ids of all). It ends with status 0 on SIGTERM or SIGINT, and with status 1 and one line on stderr when
+When it listens it prints one line of JSON: pid, endpoint, tls_endpoint, tls_thumbprint (SHA-1), ca_file, tenant_id,
+client_id, subscription_id, connections (the ids of all). It ends with status 0 on SIGTERM or SIGINT, and with status 1 and one line on stderr when
 a port is taken or a file is wrong. A temporary ca_file is removed at the end.
 
 The sample (without --state):

@@ -25,12 +25,13 @@ local places = {
     names = {} },
   azure_ml = { versions = { ["2017-09-01"] = true }, header = "secret", names = { clientid = "client_id" } },
   cloud_shell = { metadata = true, names = {} },
-  service_fabric = { versions = { ["2019-07-01-preview"] = true }, header = "secret", names = {} },
+  service_fabric = { versions = { ["2019-07-01-preview"] = true }, header = "secret", tls = true, names = {} },
 }
 
 local function check_caller(world, place, request)
   local headers = request.headers
   if headers["x-forwarded-for"] then refuse(400, "invalid_request", "The request came through a proxy.") end
+  if place.tls and not request.tls then refuse(400, "invalid_request", "Only https is served here.") end
   if place.metadata and headers.metadata ~= "true" then
     refuse(400, "invalid_request", "Required metadata header not specified")
   end

@@ -120,6 +120,8 @@ local sections = {
   },
   { "Everything",
     { "latency", seconds, 0, "seconds before each answer" },
+    { "tls_certificate", one_of("first", "other", "alternating"), "first",
+      "TLS connections see the certificate of tls_thumbprint | another one |", "the one and the other by turns" },
   },
 }
 

@@ -49,8 +49,8 @@ local function spawn(self, sock, context)
   end)
 end
 
--- Accepts connections for ever; with a TLS context each begins with a handshake.
-function server:accept(listener, context)
+-- Accepts connections for ever; where a function gives a TLS context each begins with a handshake.
+function server:accept(listener, choose)
   self.loop:wrap(function ()
     while true do
       local sock = listener:accept()
@@ -59,7 +59,7 @@ function server:accept(listener, context)
       elseif self.connections >= most_connections then
         sock:close()
       else
-        spawn(self, sock, context)
+        spawn(self, sock, choose and choose())
       end
     end
   end)

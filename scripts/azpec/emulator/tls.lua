@@ -4,6 +4,7 @@
 local altname = require "openssl.x509.altname"
 local bignum = require "openssl.bignum"
 local context = require "openssl.ssl.context"
+local digest = require "openssl.digest"
 local extension = require "openssl.x509.extension"
 local name = require "openssl.x509.name"
 local pkey = require "openssl.pkey"
@@ -66,15 +67,27 @@ local function make_server(authority, host)
   return key, cert
 end
 
--- The TLS context of a server at `host`, and the PEM text of the authority to trust.
-function tls.server(host)
-  local authority = make_authority()
-  local key, cert = make_server(authority, host)
+local function context_of(key, cert)
   local ctx = context.new("TLS", true)
   ctx:setOptions(context.OP_NO_SSLv3 | context.OP_NO_TLSv1 | context.OP_NO_TLSv1_1)
   ctx:setCertificate(cert)
   ctx:setPrivateKey(key)
-  return ctx, authority.cert:toPEM()
+  return ctx
+end
+
+local function thumbprint(cert)
+  return (digest.new("sha1"):final(cert:tostring "DER"):gsub(".", function (char)
+    return ("%02X"):format(char:byte())
+  end))
+end
+
+-- A server at `host`: its TLS context, another one with another certificate, the PEM text of the authority to trust,
+-- and the thumbprint of the first certificate.
+function tls.server(host)
+  local authority = make_authority()
+  local key, cert = make_server(authority, host)
+  return { context = context_of(key, cert), other = context_of(make_server(authority, host)),
+    authority = authority.cert:toPEM(), thumbprint = thumbprint(cert) }
 end
 
 return tls
