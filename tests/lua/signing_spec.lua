@@ -559,10 +559,10 @@ describe("fingerprints", function ()
 
   it("of what is no certificate are nil, with OpenSSL's reason", function ()
     for _, text in ipairs { "", "x", read "leaf.key", (read "leaf.crt"):sub(1, 300) } do
-      local none, why = signing.fingerprints(text)
+      local none, reason = signing.fingerprints(text)
       assert.is_nil(none)
-      assert.truthy(why:find "^OpenSSL: ")
-      assert.is_nil(why:find("PRIVATE", 1, true))
+      assert.truthy(reason:find "^OpenSSL: ")
+      assert.is_nil(reason:find("PRIVATE", 1, true))
     end
   end)
 end)
