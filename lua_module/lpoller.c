@@ -2,6 +2,7 @@
 #include "lpoller.h"
 
 #include <lauxlib.h>
+#include <unistd.h>
 
 #include "fields.h"
 #include "lerror.h"
@@ -210,6 +211,18 @@ int lpoller_push_outcome(lua_State *L, int idx) {
 	return 2;
 }
 
+/* The poller at 1, as it is in this process: a fork's child hears whenever it
+   looks that its parent's operations are over here. */
+static struct poller *look(lua_State *L) {
+	struct poller *p = poller_at(L, 1);
+	if (p->client->open && p->client->pid != (int)getpid()) {
+		lua_getiuservalue(L, 1, UV_CLIENT);
+		client_open_at(L, -1);
+		lua_pop(L, 1);
+	}
+	return p;
+}
+
 /* ---- waiting ------------------------------------------------------------ */
 
 static int waited(lua_State *L) {
@@ -264,12 +277,12 @@ static int l_wait(lua_State *L) {
 /* ---- looking ------------------------------------------------------------ */
 
 static int l_done(lua_State *L) {
-	lua_pushboolean(L, poller_ended(poller_at(L, 1)));
+	lua_pushboolean(L, poller_ended(look(L)));
 	return 1;
 }
 
 static int l_status(lua_State *L) {
-	const struct op *o = &poller_at(L, 1)->job.op;
+	const struct op *o = &look(L)->job.op;
 	if (o->word.n > 0)
 		lua_pushlstring(L, o->word.p, o->word.n);
 	else
@@ -278,16 +291,17 @@ static int l_status(lua_State *L) {
 }
 
 static int l_result(lua_State *L) {
-	if (!poller_ended(poller_at(L, 1)))
+	if (!poller_ended(look(L)))
 		return luaL_error(L, "the operation has not ended yet");
 	return lpoller_push_outcome(L, 1);
 }
 
 static int l_progress(lua_State *L) {
-	struct op *o = &poller_at(L, 1)->job.op;
+	struct poller *p = look(L);
+	struct op *o = &p->job.op;
 	struct now now = sys_now();
 	int64_t spent = 0;
-	if (!poller_ended(poller_at(L, 1)))
+	if (!poller_ended(p))
 		op_book(o, now);
 	for (int i = 0; i < PHASE_COUNT; i++)
 		spent += o->spent[i];
@@ -305,13 +319,13 @@ static int l_progress(lua_State *L) {
 	if (o->untrusted) {
 		fields_boolean(L, "untrusted_poll_url", 1);
 	}
-	if (!poller_ended(poller_at(L, 1)) && o->not_before > now.mono)
+	if (!poller_ended(p) && o->not_before > now.mono)
 		fields_seconds(L, "next_wait", o->not_before - now.mono);
 	return 1;
 }
 
 static int l_continuation_token(lua_State *L) {
-	if (op_unknown(&poller_at(L, 1)->job.op))
+	if (op_unknown(&look(L)->job.op))
 		passport_push(L, 1);
 	else
 		lua_pushnil(L);
@@ -329,14 +343,14 @@ static void cancel(struct poller *p) {
 }
 
 static int l_cancel(lua_State *L) {
-	cancel(poller_at(L, 1));
+	cancel(look(L));
 	return 0;
 }
 
 /* ---- a guest in an event loop ------------------------------------------- */
 
 static int l_step(lua_State *L) {
-	struct poller *p = poller_at(L, 1);
+	struct poller *p = look(L);
 	lua_settop(L, 1);
 	unguest(p);
 	if (p->client->open) {
@@ -348,7 +362,7 @@ static int l_step(lua_State *L) {
 }
 
 static int l_pollfd(lua_State *L) {
-	struct poller *p = poller_at(L, 1);
+	struct poller *p = look(L);
 	if (!p->client->open)
 		return luaL_error(L, "attempt to use a closed client");
 	if (p->waiting.armed == 0) {
@@ -371,7 +385,7 @@ static int l_timeout(lua_State *L) {
 }
 
 static int l_tostring(lua_State *L) {
-	const struct poller *p = poller_at(L, 1);
+	const struct poller *p = look(L);
 	static const char *const legs[] = { [LEG_READ] = "reading",
 		                            [LEG_WRITE] = "writing",
 		                            [LEG_POLL] = "polling",
@@ -407,6 +421,7 @@ void poller_let_go(lua_State *L, int idx) {
 
 /* The end of its scope is the end of anybody's interest in it. */
 static int l_close(lua_State *L) {
+	look(L);
 	poller_let_go(L, 1);
 	return 0;
 }
