@@ -9,9 +9,12 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -176,11 +179,12 @@ enum {
 	WANT = WANT_READ | WANT_WRITE,
 	WATCH_SHIFT = 2, /* the same, as the pollset knows it */
 	WATCH = WANT << WATCH_SHIFT,
-	OPENED = 16 /* by on_open, to be closed by on_close */
+	OPENED = 16, /* by on_open, to be closed by on_close */
+	INNER = 32   /* one of a pair that libcurl talks to itself by */
 };
 
 struct note {
-	ino_t inode; /* of an OPENED one: tells it from a later one's number */
+	ino_t inode; /* tells it from a later one with its number */
 	unsigned char bits;
 };
 
@@ -210,8 +214,7 @@ static ino_t inode_of(int fd) {
 }
 
 static bool is_there(const struct curlio *io, int fd) {
-	const struct note *note = &io->sockets[fd];
-	return !(note->bits & OPENED) || inode_of(fd) == note->inode;
+	return inode_of(fd) == io->sockets[fd].inode;
 }
 
 /* The pollset watches fd for just these events from now on. */
@@ -249,16 +252,83 @@ static void want(struct curlio *io, int fd, int events) {
 		io->broken = true;
 }
 
+/* --- libcurl's own pairs ----------------------------------------------- */
+
+/* libcurl makes pairs of sockets for itself, one in each multi handle to wake
+   it and one for each name that it looks up, and up to 7.88 and beyond without
+   close-on-exec.  A host's programs are not to inherit them, and a fork's
+   child is to close them. */
+
+enum { NEAR = 32 }; /* the numbers among which such a pair is looked for */
+
+static bool is_inner(int fd) {
+	int domain = 0, flags = fcntl(fd, F_GETFD);
+	socklen_t n = sizeof(domain);
+	return flags >= 0 && !(flags & FD_CLOEXEC) &&
+	       getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) == 0 &&
+	       domain == AF_UNIX;
+}
+
+static void adopt(struct curlio *io, int fd) {
+	if (!reach(io, fd))
+		return;
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	io->sockets[fd].inode = inode_of(fd);
+	io->sockets[fd].bits |= INNER;
+}
+
+/* The lowest number that a new descriptor would get. */
+static int lowest_free(const struct curlio *io) {
+	int fd = fcntl(pollset_fd(io->ps), F_DUPFD_CLOEXEC, 0);
+	if (fd >= 0)
+		close(fd);
+	return fd;
+}
+
+/* Known by what a wake-up does to the two of them. */
+static void adopt_wakers(struct curlio *io, int from) {
+	int unread, found = 0;
+	if (from < 0 || curl_multi_wakeup(io->multi) != CURLM_OK)
+		return;
+	for (int fd = from; fd < from + NEAR && found < 2; fd++)
+		if (is_inner(fd) &&
+		    ((ioctl(fd, FIONREAD, &unread) == 0 && unread == 1) ||
+		     (ioctl(fd, SIOCOUTQ, &unread) == 0 && unread > 0))) {
+			adopt(io, fd);
+			found++;
+		}
+	curl_multi_poll(io->multi, NULL, 0, 0, NULL); /* reads it again */
+}
+
+/* The end that libcurl waits for it tells us; the other was made next. */
+static void adopt_lookup(struct curlio *io, int fd) {
+	if ((bits(io, fd) & (OPENED | INNER)) && is_there(io, fd))
+		return;
+	if (!is_inner(fd))
+		return;
+	adopt(io, fd);
+	for (int other = fd + 1; other < fd + NEAR; other++)
+		if (is_inner(other) &&
+		    inode_of(other) == io->sockets[fd].inode + 1) {
+			adopt(io, other);
+			return;
+		}
+}
+
+/* --- what libcurl asks for --------------------------------------------- */
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ud,
                      void *mark) {
 	(void)easy;
 	(void)mark;
-	if (what == CURL_POLL_REMOVE)
+	if (what == CURL_POLL_REMOVE) {
 		want(ud, fd, 0);
-	else
-		want(ud, fd,
-		     ((what & CURL_POLL_IN) ? WANT_READ : 0) |
-		             ((what & CURL_POLL_OUT) ? WANT_WRITE : 0));
+		return 0;
+	}
+	want(ud, fd,
+	     ((what & CURL_POLL_IN) ? WANT_READ : 0) |
+	             ((what & CURL_POLL_OUT) ? WANT_WRITE : 0));
+	adopt_lookup(ud, fd);
 	return 0; /* never -1, which would end all transfers for good */
 }
 
@@ -284,8 +354,7 @@ static int on_close(void *ud, curl_socket_t fd) {
 }
 
 /* After a fork the sockets are the parent's too: only this process's
-   descriptors may go.  (Two or three that libcurl makes for itself are not
-   known to us and stay open.) */
+   descriptors may go. */
 static void close_sockets(struct curlio *io) {
 	for (int fd = 0; (size_t)fd < io->nsockets; fd++)
 		if (bits(io, fd) != 0 && is_there(io, fd))
@@ -542,11 +611,13 @@ static struct curl_slist *tail_of(const struct curlio *io,
 struct curlio *curlio_open(const struct mem *mem, struct pollset *ps,
                            const struct curlio_config *cfg) {
 	struct curlio *io = mem_resize(mem, NULL, 0, sizeof(*io));
+	int free;
 	if (io == NULL)
 		return NULL;
 	*io = (struct curlio){ .mem = mem, .ps = ps, .due = NEVER };
 	io->max_body = cfg->max_body;
 	io->proxied = cfg->proxy != NULL && *cfg->proxy != '\0';
+	free = lowest_free(io);
 	io->multi = curl_multi_init();
 	io->model = curl_easy_init();
 	if (io->multi == NULL || io->model == NULL ||
@@ -557,6 +628,7 @@ struct curlio *curlio_open(const struct mem *mem, struct pollset *ps,
 		curlio_close(io, false);
 		return NULL;
 	}
+	adopt_wakers(io, free);
 	return io;
 }
 
