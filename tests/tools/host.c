@@ -6,11 +6,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <lua-cjson.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <spawn.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -43,6 +45,36 @@ int64_t host_now(void) {
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* ---- files --------------------------------------------------------------- */
+
+static int drop(const char *path, const struct stat *st, int type,
+                struct FTW *at) {
+	(void)st, (void)type, (void)at;
+	return remove(path);
+}
+
+static char home[64]; /* with all that is in it, until the program ends */
+static pid_t owner;
+
+static void drop_home(void) {
+	if (getpid() == owner)
+		nftw(home, drop, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+const char *host_folder(char *dir, size_t size) {
+	static int number;
+	if (owner == 0) {
+		static const char xs[] = { 'X', 'X', 'X', 'X', 'X', 'X', '\0' };
+		snprintf(home, sizeof home, "/tmp/azpec-host-%s", xs);
+		assert_non_null(mkdtemp(home));
+		owner = getpid();
+		atexit(drop_home);
+	}
+	snprintf(dir, size, "%s/%d", home, ++number);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	return dir;
+}
+
 /* ---- the emulator ------------------------------------------------------- */
 
 static const char state_file[] =
@@ -59,20 +91,13 @@ static const char state_file[] =
 	"  accounts = { { name = 'hostacct', resource_group = 'rg',\n"
 	"    connections = c } } }\n";
 
-static void make_file(char *path, size_t size, const char *suffix) {
-	static const char xs[] = { 'X', 'X', 'X', 'X', 'X', 'X', '\0' };
-	int fd;
-	snprintf(path, size, "/tmp/azpec-host-%s%s", xs, suffix);
-	fd = mkstemps(path, (int)strlen(suffix));
-	assert_true(fd >= 0);
-	close(fd);
-}
-
 static void write_state(struct emulator *e) {
+	char dir[64];
 	FILE *f;
-	make_file(e->state, sizeof e->state, ".lua");
-	make_file(e->log, sizeof e->log, ".log");
-	make_file(e->ca_file, sizeof e->ca_file, ".pem");
+	host_folder(dir, sizeof dir);
+	snprintf(e->state, sizeof e->state, "%s/state.lua", dir);
+	snprintf(e->log, sizeof e->log, "%s/log", dir);
+	snprintf(e->ca_file, sizeof e->ca_file, "%s/ca.pem", dir);
 	f = fopen(e->state, "w");
 	assert_non_null(f);
 	fprintf(f, state_file, (int)HOST_CONNECTIONS);
@@ -148,9 +173,6 @@ void emulator_start(struct emulator *e) {
 void emulator_stop(struct emulator *e) {
 	close(e->in);
 	host_wait(e->pid);
-	unlink(e->state);
-	unlink(e->log);
-	unlink(e->ca_file);
 }
 
 void emulator_reset(struct emulator *e) {
@@ -186,34 +208,77 @@ static char *read_all(int fd) {
 	return text;
 }
 
-char *emulator_control(struct emulator *e, const char *method, const char *what,
-                       const char *body) {
+/* The answer's body. */
+static char *ask(struct emulator *e, const char *method, const char *target,
+                 const char *body) {
 	int fd = reach(e);
 	char *text, *rest;
 	dprintf(fd,
-	        "%s /_emulator/%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-	        "Content-Length: %zu\r\n\r\n%s",
-	        method, what, strlen(body), body);
+	        "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+	        "Metadata: true\r\nContent-Length: %zu\r\n\r\n%s",
+	        method, target, strlen(body), body);
 	text = read_all(fd);
 	close(fd);
 	rest = strstr(text, "\r\n\r\n");
 	if (strncmp(text, "HTTP/1.1 2", 10) != 0 || rest == NULL)
-		FAIL("control %s %s: %s", method, what, text);
+		FAIL("%s %s: %s", method, target, text);
 	memmove(text, rest + 4, strlen(rest + 4) + 1);
 	return text;
 }
 
+char *emulator_control(struct emulator *e, const char *method, const char *what,
+                       const char *body) {
+	char target[64];
+	snprintf(target, sizeof target, "/_emulator/%s", what);
+	return ask(e, method, target, body);
+}
+
+char *emulator_token(struct emulator *e) {
+	char *answer = ask(e, "GET",
+	                   "/metadata/identity/oauth2/token"
+	                   "?api-version=2018-02-01"
+	                   "&resource=https://management.azure.com",
+	                   "");
+	size_t size = strlen(answer) + 1;
+	char *token = malloc(size);
+	member(answer, "access_token", token, size);
+	free(answer);
+	return token;
+}
+
 /* One entry a line, written before its answer goes out. */
+static FILE *open_log(const struct emulator *e) {
+	FILE *f = fopen(e->log, "r");
+	assert_non_null(f);
+	fseek(f, e->from, SEEK_SET);
+	return f;
+}
+
 int emulator_count(struct emulator *e, const char *kind, const char *text) {
 	static char line[65536];
 	char key[64];
-	FILE *f = fopen(e->log, "r");
+	FILE *f = open_log(e);
 	int n = 0;
-	assert_non_null(f);
-	fseek(f, e->from, SEEK_SET);
 	snprintf(key, sizeof key, "\"kind\":\"%s\"", kind);
 	while (fgets(line, sizeof line, f))
 		n += strstr(line, key) && (!text || strstr(line, text));
+	fclose(f);
+	return n;
+}
+
+int emulator_connections(struct emulator *e) {
+	static char line[65536];
+	bool seen[65536] = { false };
+	FILE *f = open_log(e);
+	int n = 0;
+	while (fgets(line, sizeof line, f)) {
+		const char *at = strstr(line, "\"connection\":");
+		unsigned number = at ? (unsigned)atoi(at + 13) % 65536 : 0;
+		if (at == NULL || strstr(line, "\"kind\":\"control\""))
+			continue;
+		n += !seen[number];
+		seen[number] = true;
+	}
 	fclose(f);
 	return n;
 }
@@ -318,6 +383,11 @@ int host_wait_threads(int wanted) {
 	while ((n = host_threads()) > wanted && host_now() < end)
 		poll(NULL, 0, 5);
 	return n;
+}
+
+_Noreturn void host_end_child(int status) {
+	execl("/bin/sh", "sh", "-c", status ? "exit 1" : "exit 0", NULL);
+	_exit(2);
 }
 
 int host_wait(pid_t pid) {

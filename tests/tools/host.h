@@ -57,6 +57,11 @@ char *emulator_control(struct emulator *e, const char *method, const char *what,
    a text, only those whose line in the log holds it too. */
 int emulator_count(struct emulator *e, const char *kind, const char *text);
 
+/* An access token that it knows; to be freed. */
+char *emulator_token(struct emulator *e);
+/* Over how many connections the requests came. */
+int emulator_connections(struct emulator *e);
+
 /* ---- Lua states --------------------------------------------------------- */
 
 /*
@@ -75,12 +80,20 @@ const char *host_run(lua_State *L, const char *chunk);
 /* The same, and it must return just this. */
 void host_expect(lua_State *L, const char *chunk, const char *expected);
 
+/* ---- files --------------------------------------------------------------- */
+
+/* A new directory's path, put into dir; it goes with the program. */
+const char *host_folder(char *dir, size_t size);
+
 /* ---- what a process holds ----------------------------------------------- */
 
 int host_descriptors(void);
 int host_threads(void);
 /* Waits until no more threads than so many are left; how many there are. */
 int host_wait_threads(int wanted);
+/* Ends a forked child at once, with 0 or 1: without exit's handlers, and
+   without a tool's words on libcurl's handles, which a child has to abandon. */
+_Noreturn void host_end_child(int status);
 /* Waits for the process; its exit status, or 128 + the signal. */
 int host_wait(pid_t pid);
 

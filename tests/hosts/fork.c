@@ -1,0 +1,425 @@
+/*
+ * fork.c -- a host that forks in the middle: in the child what was under way
+ * is over, closing there does not reach the parent, and what the child begins
+ * goes over sockets of its own.  The emulator's log is the witness that no
+ * write was repeated.
+ */
+#include "host.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+enum { OPERATIONS = 8, CONNECTIONS = 2 };
+
+static struct emulator emulator;
+
+/* ---- the child ---------------------------------------------------------- */
+
+/* A child runs the chunk, closes the state, and is gone; how the two went, and
+   whether anything was left open. */
+static int child(lua_State *L, const char *chunk, int before) {
+	pid_t pid = fork();
+	if (pid == 0) {
+		const char *said = host_run(L, chunk);
+		int status = strcmp(said, "fine") != 0;
+		if (status)
+			fprintf(stderr, "# in the child: %s\n", said);
+		lua_close(L);
+		if (host_descriptors() > before) {
+			fprintf(stderr, "# %d descriptors left in the child\n",
+			        host_descriptors() - before);
+			status = 1;
+		}
+		host_end_child(status);
+	}
+	return host_wait(pid);
+}
+
+static void expect_child(lua_State *L, const char *chunk, int before) {
+	int status = child(L, chunk, before);
+	if (status != 0)
+		FAIL("the child ended with %d: %s", status, chunk);
+}
+
+/* ---- the parent --------------------------------------------------------- */
+
+/* Eight operations that are being polled. */
+static const char begin_eight[] =
+	"c = client { max_connections = 2 }\n"
+	"p = {}\n"
+	"for n = 1, 8 do p[n] = c:begin_update(approve(n)) end\n"
+	"local function polled()\n"
+	"  for n = 1, 8 do\n"
+	"    if p[n]:progress().polls < 1 then return false end\n"
+	"  end\n"
+	"  return true\n"
+	"end\n"
+	"while not polled() do p[1]:wait(0.005) end\n"
+	"return 'fine'\n";
+
+static const char end_eight[] =
+	"for n = 1, 8 do\n"
+	"  local state = assert(p[n]:wait()).properties\n"
+	"    .privateLinkServiceConnectionState\n"
+	"  assert(state.status == 'Approved', state.status)\n"
+	"end\n"
+	"return 'fine'\n";
+
+static void set_options(const char *json) {
+	free(emulator_control(&emulator, "PATCH", "options", json));
+}
+
+static void set_faults(const char *json) {
+	free(emulator_control(&emulator, "PUT", "faults", json));
+}
+
+/* What a child may do, and how many writes and connections come of it. */
+struct deed {
+	const char *chunk;
+	int updates, connections;
+};
+
+/* With eight operations under way; the parent then ends them, over no more
+   connections than it may have, and nobody has written twice. */
+static void try_deed(const struct deed *deed) {
+	int before = host_descriptors(), connections;
+	lua_State *L = host_state(&emulator);
+	assert_non_null(L);
+	emulator_reset(&emulator);
+	set_options("{\"operation_polls\": 12}");
+	host_expect(L, begin_eight, "fine");
+	expect_child(L, deed->chunk, before);
+	host_expect(L, end_eight, "fine");
+	lua_close(L);
+	connections = emulator_connections(&emulator);
+	if (connections > CONNECTIONS + deed->connections)
+		FAIL("%d connections: %s", connections, deed->chunk);
+	assert_int_equal(emulator_count(&emulator, "update", NULL),
+	                 OPERATIONS + deed->updates);
+	assert_int_equal(host_descriptors(), before);
+}
+
+/* ---- in the child, what was under way is over --------------------------- */
+
+static void test_inherited_pollers_are_canceled_with_tokens(void **state) {
+	static const struct deed deed = {
+		"for n = 1, 8 do\n"
+		"  assert(p[n]:done(), 'not done')\n"
+		"  local value, err = p[n]:result()\n"
+		"  assert(value == nil and err.kind == 'canceled', err)\n"
+		"  assert(err.message:find 'forked', err.message)\n"
+		"  local token = assert(err.continuation_token, 'no token')\n"
+		"  assert(token == p[n]:continuation_token())\n"
+		"end\n"
+		"return 'fine'\n",
+		0, 0
+	};
+	(void)state;
+	try_deed(&deed);
+}
+
+/* Each of them may be the first to notice that this is another process. */
+static void test_every_method_notices(void **state) {
+	static const char *const chunks[] = {
+		"assert(p[1]:done()) return 'fine'",
+		"assert(select(2, p[1]:wait()).kind == 'canceled')\n"
+		"return 'fine'",
+		"assert(p[1]:step()) return 'fine'",
+		"p[1]:cancel() assert(select(2, p[1]:result()).message:find\n"
+		"'forked') return 'fine'",
+		"assert(tostring(p[1]):find 'canceled') return 'fine'",
+		"assert(p[1]:continuation_token()) assert(p[1]:done())\n"
+		"return 'fine'",
+		"assert(p[1]:progress()) assert(p[1]:done()) return 'fine'",
+		"p[1]:pollfd() assert(p[1]:done()) return 'fine'",
+		"c:step() assert(p[1]:done()) return 'fine'",
+		"c:pollfd() assert(p[1]:done()) return 'fine'",
+		"p = nil collectgarbage() c:step() return 'fine'",
+		"p = nil c = nil collectgarbage() return 'fine'",
+		"do local x <close> = p[1] end assert(p[1]:done())\n"
+		"return 'fine'",
+		"c:close() assert(select(2, p[1]:result()).kind ==\n"
+		"'canceled') return 'fine'",
+		"local n = 0\n"
+		"for q, v, err in c:completions() do\n"
+		"  n = n + 1 assert(v == nil and err.kind == 'canceled')\n"
+		"end\n"
+		"assert(n == 8, n) return 'fine'",
+		"local n = 0\n"
+		"for q, v, err in c:finished() do n = n + 1 end\n"
+		"assert(n == 8, n) return 'fine'",
+		"return 'fine'",
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(chunks); i++) {
+		struct deed deed = { chunks[i], 0, 0 };
+		try_deed(&deed);
+	}
+}
+
+static void test_new_calls_open_their_own(void **state) {
+	static const struct deed deeds[] = {
+		{ "assert(c:update(approve(20)).id == id(20)) return 'fine'", 1,
+		  1 },
+		{ "local mine <close> = client()\n"
+		  "assert(mine:update(approve(20)).id == id(20))\n"
+		  "return 'fine'",
+		  1, 1 },
+		{ "assert(azpec.type(c:begin_update(approve(20))))\n"
+		  "c:step() c:close() return 'fine'",
+		  0, 0 },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(deeds); i++)
+		try_deed(&deeds[i]);
+}
+
+/* Parent and child both follow the same operation to its end. */
+static void test_the_child_may_resume_by_the_token(void **state) {
+	static const struct deed deed = {
+		"for n = 1, 3 do\n"
+		"  local _, err = p[n]:wait()\n"
+		"  local mine = assert(c:resume(err.continuation_token))\n"
+		"  assert(assert(mine:wait()).id == id(n))\n"
+		"end\n"
+		"return 'fine'\n",
+		0, 1
+	};
+	(void)state;
+	try_deed(&deed);
+}
+
+static void test_a_child_of_the_child(void **state) {
+	lua_State *L = host_state(&emulator);
+	int before = host_descriptors();
+	pid_t pid;
+	(void)state;
+	set_options("{\"operation_polls\": 12}");
+	host_expect(L, begin_eight, "fine");
+	pid = fork();
+	if (pid == 0) {
+		int status;
+		host_run(L,
+		         "q = c:begin_update(approve(20))\n"
+		         "while q:progress().polls < 1 do q:wait(0.005) end\n"
+		         "return 1");
+		status =
+			child(L,
+		              "assert(select(2, q:wait()).kind == 'canceled')\n"
+		              "return 'fine'",
+		              before + 9);
+		if (strcmp(host_run(L, "return assert(q:wait()).id == id(20)"),
+		           "true") != 0)
+			status = 1;
+		lua_close(L);
+		host_end_child(status);
+	}
+	assert_int_equal(host_wait(pid), 0);
+	host_expect(L, end_eight, "fine");
+	lua_close(L);
+	assert_int_equal(emulator_count(&emulator, "update", NULL), 9);
+}
+
+/* ---- at other moments --------------------------------------------------- */
+
+static void test_before_anything_was_sent_there_is_no_token(void **state) {
+	int before = host_descriptors();
+	lua_State *L = host_state(&emulator);
+	(void)state;
+	host_expect(L, "c = client() p = c:begin_update(approve(1)) return 1",
+	            "1");
+	expect_child(L,
+	             "local _, err = p:wait()\n"
+	             "assert(err.kind == 'canceled')\n"
+	             "assert(err.continuation_token == nil)\n"
+	             "return 'fine'",
+	             before);
+	host_expect(L, "return assert(p:wait()).id == id(1)", "true");
+	lua_close(L);
+	assert_int_equal(emulator_count(&emulator, "update", NULL), 1);
+}
+
+/* The PATCH is on its way and was carried out, its answer has not come. */
+static void test_while_the_answer_is_awaited(void **state) {
+	int before = host_descriptors();
+	lua_State *L = host_state(&emulator);
+	(void)state;
+	set_faults("[{\"match\": {\"kind\": \"update\"},"
+	           " \"action\": {\"delay_answer\": 0.5}}]");
+	host_expect(L,
+	            "local sent\n"
+	            "c = client { on_event = function (e)\n"
+	            "  sent = sent or e.method == 'PATCH' end }\n"
+	            "p = c:begin_update(approve(1))\n"
+	            "while not sent do p:wait(0.01) end\n"
+	            "p:wait(0.2) return p:done()",
+	            "false");
+	expect_child(L,
+	             "local _, err = p:wait()\n"
+	             "assert(err.kind == 'canceled')\n"
+	             "assert(err.continuation_token)\n"
+	             "return 'fine'",
+	             before);
+	host_expect(L, "return assert(p:wait()).id == id(1)", "true");
+	lua_close(L);
+	assert_int_equal(emulator_count(&emulator, "update", NULL), 1);
+}
+
+/* libcurl closes by itself a socket that never became a connection; its number
+   may be another's by then. */
+static void test_a_number_given_out_again_is_let_be(void **state) {
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	socklen_t size = sizeof at;
+	int full = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fill[3];
+	int mine[64], status;
+	char chunk[512];
+	lua_State *L = host_state(&emulator);
+	pid_t pid;
+	(void)state;
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(full, (struct sockaddr *)&at, size), 0);
+	assert_int_equal(listen(full, 0), 0);
+	getsockname(full, (struct sockaddr *)&at, &size);
+	for (int i = 0; i < 3; i++) {
+		fill[i] = socket(AF_INET,
+		                 SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		connect(fill[i], (struct sockaddr *)&at, size);
+	}
+	snprintf(chunk, sizeof chunk,
+	         "local at = 'http://127.0.0.1:%d'\n"
+	         "c = client { endpoint = at, authority_host = at }\n"
+	         "local p = c:begin_update(approve(1))\n"
+	         "p:wait(0.1) p:cancel() c:step()\n"
+	         "return select(2, p:result()).kind",
+	         ntohs(at.sin_port));
+	host_expect(L, chunk, "canceled");
+	for (size_t i = 0; i < COUNT(mine); i++)
+		mine[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	pid = fork();
+	if (pid == 0) {
+		status = 0;
+		host_run(L, "c:step() return 1");
+		lua_close(L);
+		for (size_t i = 0; i < COUNT(mine); i++)
+			status |= fcntl(mine[i], F_GETFD) < 0;
+		host_end_child(status);
+	}
+	status = host_wait(pid);
+	lua_close(L);
+	for (size_t i = 0; i < COUNT(mine); i++)
+		status |= close(mine[i]) != 0;
+	for (int i = 0; i < 3; i++)
+		close(fill[i]);
+	close(full);
+	assert_int_equal(status, 0);
+}
+
+/* ---- a program that somebody signs in by -------------------------------- */
+
+static const char az[] =
+	"#!/bin/sh\n"
+	"echo started >%s/started\n"
+	"read -r token <%s/go\n"
+	"expires=$(($(date +%%s) + 3600))\n"
+	"printf '{\"accessToken\":\"%%s\",\"tokenType\":\"Bearer\","
+	"\"expires_on\":%%d}' \"$token\" $expires\n";
+
+/* In a directory of its own, which then comes first in PATH. */
+static void put_az(char *dir, size_t size) {
+	char path[256];
+	FILE *f;
+	snprintf(path, sizeof path, "%s/az", host_folder(dir, size));
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fprintf(f, az, dir, dir);
+	fchmod(fileno(f), 0700);
+	fclose(f);
+	snprintf(path, sizeof path, "%s/go", dir);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	snprintf(path, sizeof path, "%s/started", dir);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	snprintf(path, sizeof path, "%s:%s", dir, getenv("PATH"));
+	setenv("PATH", path, 1);
+}
+
+static void through(const char *dir, const char *name, const char *text) {
+	char path[256];
+	FILE *f;
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	f = fopen(path, text ? "w" : "r");
+	assert_non_null(f);
+	if (text)
+		fprintf(f, "%s\n", text);
+	else
+		assert_non_null(fgets(path, sizeof path, f));
+	fclose(f);
+}
+
+static void test_a_program_under_way_is_the_parents(void **state) {
+	char dir[64], *path = strdup(getenv("PATH"));
+	char *token = emulator_token(&emulator);
+	int before = host_descriptors();
+	lua_State *L = host_state(&emulator);
+	(void)state;
+	put_az(dir, sizeof dir);
+	host_expect(L,
+	            "c = client { credential = azpec.credential.azure_cli() }\n"
+	            "p = c:begin_update(approve(1))\n"
+	            "c:step() return p:done()",
+	            "false");
+	through(dir, "started", NULL);
+	expect_child(L,
+	             "assert(select(2, p:wait()).kind == 'canceled')\n"
+	             "return 'fine'",
+	             before);
+	through(dir, "go", token);
+	host_expect(L, "return assert(p:wait()).id == id(1)", "true");
+	lua_close(L);
+	setenv("PATH", path, 1);
+	free(path);
+	free(token);
+	assert_int_equal(emulator_count(&emulator, "update", NULL), 1);
+	assert_int_equal(host_descriptors(), before);
+}
+
+/* ---- the run ------------------------------------------------------------ */
+
+static int fresh(void **state) {
+	(void)state;
+	emulator_reset(&emulator);
+	return 0;
+}
+
+static int start(void **state) {
+	(void)state;
+	emulator_start(&emulator);
+	return 0;
+}
+
+static int stop(void **state) {
+	(void)state;
+	emulator_stop(&emulator);
+	return 0;
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(
+			test_inherited_pollers_are_canceled_with_tokens, fresh),
+		cmocka_unit_test_setup(test_every_method_notices, fresh),
+		cmocka_unit_test_setup(test_new_calls_open_their_own, fresh),
+		cmocka_unit_test_setup(test_the_child_may_resume_by_the_token,
+		                       fresh),
+		cmocka_unit_test_setup(test_a_child_of_the_child, fresh),
+		cmocka_unit_test_setup(
+			test_before_anything_was_sent_there_is_no_token, fresh),
+		cmocka_unit_test_setup(test_while_the_answer_is_awaited, fresh),
+		cmocka_unit_test_setup(test_a_number_given_out_again_is_let_be,
+		                       fresh),
+		cmocka_unit_test_setup(test_a_program_under_way_is_the_parents,
+		                       fresh),
+	};
+	return cmocka_run_group_tests(tests, start, stop);
+}
