@@ -104,8 +104,8 @@ function context:client(overrides)
   local azpec, args = require "azpec", self.args
   local fields = {
     subscription_id = subscription(args), cloud = args.cloud, endpoint = args.endpoint,
-    authority_host = args.authority_host, ca_file = args.ca_file, timeout = args.timeout,
-    poll_interval = args.interval, on_event = self:tracer(), application_id = "azpec-command",
+    authority_host = args.authority_host, api_version = args.api_version, ca_file = args.ca_file,
+    timeout = args.timeout, poll_interval = args.interval, on_event = self:tracer(), application_id = "azpec-command",
   }
   for name, value in pairs(overrides or {}) do fields[name] = value end
   fields.credential = fields.credential or require "azpec.command.credentials"(azpec, self)

@@ -34,6 +34,7 @@ function groups.client(command)
       :argname "FILE":convert(convert.secret),
     command:option("--endpoint", "origin of Azure Resource Manager"):argname "URL",
     command:option("--authority-host", "origin of Microsoft Entra ID"):argname "URL",
+    command:option("--api-version", "of Azure's REST API"):argname "DATE",
     command:option("--ca-file", "PEM certificates to trust"):argname "FILE",
     command:option("--timeout", "longest time for one operation, as 300, 5m or 1h"):argname "TIME"
       :convert(convert.seconds),

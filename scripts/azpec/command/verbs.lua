@@ -3,6 +3,6 @@ return {
   { "See", "list" },
   { "Decide", "approve", "reject" },
   { "Decide on many", "auto", "plan", "apply" },
-  { "Prove", "audit" },
+  { "Prove", "audit", "doctor" },
   { "Else", "help" },
 }

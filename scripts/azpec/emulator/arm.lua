@@ -1,6 +1,7 @@
 -- Azure Resource Manager for the private endpoint connections of Batch accounts: checks each request in ARM's order
 -- (api-version, token, route, resource) and answers it.
 
+local authorize = require "azpec.emulator.authorize"
 local clock = require "azpec.emulator.clock"
 local connection = require "azpec.emulator.connection"
 local ids = require "azpec.emulator.ids"
@@ -318,7 +319,7 @@ local function account_body(self, account, version)
     id = account.id, name = account.name, type = "Microsoft.Batch/batchAccounts", location = account.location,
     tags = account.tags,
     properties = {
-      accountEndpoint = ("%s.%s.batch.azure.com"):format(account.name, account.location),
+      accountEndpoint = account.endpoint,
       provisioningState = "Succeeded", poolAllocationMode = "BatchService", publicNetworkAccess = "Disabled",
       privateEndpointConnections = connections,
     },
@@ -335,7 +336,7 @@ function kinds.accounts(self, request, route)
   local found = {}
   for _, account in ipairs(self.world.accounts) do
     local fits = account.subscription == subscription and (not group or account.group == group)
-    if fits then found[#found + 1] = account end
+    if fits and authorize.shows(account) then found[#found + 1] = account end
   end
   return list_reply(request, self.world.options, found, function (account)
     return account_body(self, account, request.version)
@@ -401,12 +402,22 @@ function arm.finish(self, request, answer)
   return answer
 end
 
+-- A request to an account that is there, and that the permissions at it do not allow.
+local function check_rights(self, route, token)
+  if not route.names.account then return end
+  local subscription = self.world:find_subscription(route.names.subscription)
+  local account = subscription and subscription.accounts[(route.names.group .. "/" .. route.names.account):lower()]
+  local message = account and authorize.refusal(account, route, token)
+  if message then refuse(403, "AuthorizationFailed", "%s", message) end
+end
+
 local function handle(self, request, route)
   check_has_version(request)
   if route.kind == "metadata" then return metadata(request) end
   local token = authenticate(self, request)
   throttled(self, request, route, token)
   check_route(route)
+  check_rights(self, route, token)
   check_version(request, route)
   request.version = request.params["api-version"]
   return kinds[route.kind](self, request, route)

@@ -42,10 +42,11 @@ local tail = [[
 State file (.lua: a table, or a chunk that returns one; .json: the same as an object; unknown names are refused):
   { tenant_id =, tenant_domain =, client_id =, client_secret =, subscription_id =, options = {},
     certificates = {PEM text}, federated_tokens = {text}, identity_header =, arc_key_file = path, arc_realm = path,
-    permissions = as an account's, for those without; default: the role Contributor's,
+    permissions = as an account's, for those without; default: the role Contributor's; what they do not allow is 403,
     user_identities = { { client_id =, object_id =, resource_id = } },
     resource_groups = {"name"},
     accounts = { { name =, resource_group =, subscription_id =, location =, tags = {}, options = {},
+      account_endpoint = the host name in answers,
       permissions = { { actions = {}, not_actions = {}, data_actions = {}, not_data_actions = {} } },
       private_link_resources = { { name =, group_id =, required_members = {}, required_zone_names = {} } },
       connections = { { name =, status =, description =, actions_required =, provisioning_state =, etag =,

@@ -32,7 +32,7 @@ local permission_schema = {
 local account_schema = {
   name = { is = "string", match = "^[^/?#%c]+$", required = true },
   resource_group = { is = "string", match = "^[^/?#%c]+$", required = true },
-  subscription_id = segment, location = word, tags = { map = word }, options = option_table,
+  subscription_id = segment, location = word, account_endpoint = word, tags = { map = word }, options = option_table,
   connections = { list = { record = connection_schema } },
   private_link_resources = { list = { record = link_schema } },
   permissions = { list = { record = permission_schema } },
@@ -166,10 +166,11 @@ local function add_account(world, spec, path)
   local account = {
     id = ("%s/providers/Microsoft.Batch/batchAccounts/%s"):format(group_id(subscription, group), spec.name),
     name = spec.name, group = group, group_id = group_id(subscription, group), subscription = subscription,
-    location = spec.location or "japaneast", tags = spec.tags,
+    location = spec.location or "japaneast", tags = spec.tags, endpoint = spec.account_endpoint,
     options = layers(world, spec.options, spec.name:lower(), world.options),
     connections = {}, by_name = {}, links = {},
   }
+  account.endpoint = account.endpoint or ("%s.%s.batch.azure.com"):format(account.name, account.location)
   subscription.accounts[key] = account
   world.accounts[#world.accounts + 1] = account
   account.serial = #world.accounts

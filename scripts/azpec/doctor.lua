@@ -1,0 +1,375 @@
+-- azpec.doctor -- whether everything that an approval needs is in order: each check by itself, each within a time.
+--
+--   local doctor = require "azpec.doctor"
+--   local results = doctor.examine { new_client = function (more) return azpec.client(more) end, account_id = id }
+--   for _, result in ipairs(results) do print(result.check, result.verdict, result.found, result.next_step) end
+--
+-- A result: check (one of doctor.checks), verdict ("ok", "warning", "failed", "skipped"), found, next_step (what to do
+-- about it, or nil), seconds, kind (of a failure: azpec.Error's, or "clock", "names"), details (a table).
+
+local clock = require "azpec.doctor.clock"
+local proxy = require "azpec.doctor.proxy"
+local rights = require "azpec.rights"
+
+local doctor = {}
+
+-- In the order in which one rests on the other.
+doctor.checks = { "proxy", "tls", "clock", "signin", "api-version", "account", "rights", "dns" }
+
+local checks = {}
+
+local function ok(found, details) return { verdict = "ok", found = found, details = details } end
+local function skipped(found) return { verdict = "skipped", found = found } end
+
+local function warning(found, next_step, details)
+  return { verdict = "warning", found = found, next_step = next_step, details = details }
+end
+
+local function failed(kind, found, next_step, details)
+  return { verdict = "failed", kind = kind, found = found, next_step = next_step, details = details }
+end
+
+local function failed_by(err, next_step)
+  return failed(err.kind, err.message, next_step or err.hint)
+end
+
+-- ---- the way there -------------------------------------------------------------------------------------------------
+
+-- No right is asked for with it, and an answer of 401 is an answer: the way there needs no sign-in to be seen.
+local no_token = "azpec-doctor"
+local no_account = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/none/providers/Microsoft.Batch"
+  .. "/batchAccounts/none"
+
+-- One request that must be refused: { err, date, at }.
+local function probe(self)
+  if self.probed then return self.probed end
+  local found = {}
+  self.probed = found
+  local client <close> = self.new_client { credential = self.token { token = no_token }, timeout = self.timeout,
+    retry = { max_tries = 1 }, on_event = function (event)
+      if event.event == "response" and event.headers then found.date, found.at = event.headers.date, os.time() end
+    end }
+  local _, err = client:get_account { id = self.account_id or no_account }
+  found.err = err
+  return found
+end
+
+local function is_answer(err)
+  return not err or err.http_status ~= nil
+end
+
+local function host_of(url)
+  return url:match "^%a+://([^/]*)"
+end
+
+function checks.proxy(self)
+  local endpoint = self.settings.endpoint
+  local chosen = proxy.choose(endpoint, self.getenv)
+  if not chosen.variable then
+    return ok(chosen.because and "none for " .. host_of(endpoint) .. ": " .. chosen.because or "none")
+  end
+  local named = ("%s, by %s"):format(chosen.url, chosen.variable)
+  local err = probe(self).err
+  if is_answer(err) then return ok(named, chosen) end
+  return failed(err.kind, ("%s; through it the service is not reached: %s"):format(named, err.message),
+    ("see that the proxy runs and lets %s through; or except it by NO_PROXY"):format(host_of(endpoint)), chosen)
+end
+
+local function trust_of(settings)
+  local parts = {}
+  if settings.ca_file then parts[#parts + 1] = "file " .. settings.ca_file end
+  if settings.ca_path then parts[#parts + 1] = "directory " .. settings.ca_path end
+  return #parts > 0 and "trusts " .. table.concat(parts, " and ") or "trusts what the TLS library does"
+end
+
+local function transport_advice(self, err)
+  if err.kind == "untrusted" then
+    return "if a company's proxy inspects TLS, give its root certificate: --ca-file FILE, or SSL_CERT_FILE"
+  end
+  if proxy.choose(self.settings.endpoint, self.getenv).variable then return "see what is said of the proxy" end
+  return "see that the name is right and resolves here, and that a firewall lets it through; or name a proxy: "
+    .. "HTTPS_PROXY"
+end
+
+function checks.tls(self)
+  local settings = self.settings
+  local err = probe(self).err
+  local trust = trust_of(settings)
+  local details = { ca_file = settings.ca_file, ca_path = settings.ca_path, endpoint = settings.endpoint }
+  if not is_answer(err) then
+    return failed(err.kind, ("%s: %s; %s"):format(host_of(settings.endpoint), err.message, trust),
+      transport_advice(self, err), details)
+  end
+  if settings.endpoint:find "^http:" then
+    return ok(("%s answers, without TLS as it is loopback"):format(host_of(settings.endpoint)), details)
+  end
+  return ok(("%s answers, and its certificate is trusted; %s"):format(host_of(settings.endpoint), trust), details)
+end
+
+function checks.clock(self)
+  local found = probe(self)
+  if not found.date then return skipped "no answer to tell the time by" end
+  local verdict, text, skew = clock.judge(found.date, found.at)
+  local next_step = verdict ~= "ok" and "set the clock; let it be kept by NTP" or nil
+  return { verdict = verdict, kind = verdict == "failed" and "clock" or nil, found = text, next_step = next_step,
+    details = { skew = skew } }
+end
+
+-- ---- who --------------------------------------------------------------------------------------------------------
+
+local function env_names(getenv)
+  local seen = {}
+  for _, name in ipairs { "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET",
+    "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_ACCESS_TOKEN", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_TOKEN_CREDENTIALS",
+    "AZURE_AUTHORITY_HOST", "AZURE_SUBSCRIPTION_ID", "IDENTITY_ENDPOINT", "IMDS_ENDPOINT", "MSI_ENDPOINT" } do
+    if (getenv(name) or "") ~= "" then seen[#seen + 1] = name end
+  end
+  return seen
+end
+
+local function client_of(self)
+  self.client = self.client or self.new_client { timeout = self.timeout }
+  return self.client
+end
+
+-- Signs in once, for all checks.
+local function sign_in(self)
+  if not self.signed_in then
+    local identity, err = client_of(self):identity { timeout = self.timeout }
+    self.signed_in = { identity = identity, err = err }
+  end
+  return self.signed_in.identity, self.signed_in.err
+end
+
+local function name_of(identity)
+  local claims = identity.claims or {}
+  local name = claims.upn or claims.preferred_username or claims.appid or claims.azp or claims.oid
+  local text = identity.credential
+  if name then text = ("%s as %s"):format(text, name) end
+  if claims.tid then text = ("%s of tenant %s"):format(text, claims.tid) end
+  if identity.expires_on then
+    text = ("%s, for %.0f min"):format(text, (identity.expires_on - os.time()) / 60)
+  end
+  return text
+end
+
+function checks.signin(self)
+  local identity, err = sign_in(self)
+  local details = { links = client_of(self):explain(), environment = env_names(self.getenv) }
+  if not identity then
+    return failed(err.kind, err.message, err.hint or "see what each link says, and --credential", details)
+  end
+  details.identity = { credential = identity.credential, expires_on = identity.expires_on, claims = identity.claims }
+  return ok(name_of(identity), details)
+end
+
+-- What stands in the way of a question to the service; nil: nothing.
+local function obstacle(self)
+  local _, err = sign_in(self)
+  if not err then return nil end
+  if self.wanted.signin then return skipped "there is no sign-in" end
+  return failed_by(err)
+end
+
+-- ---- what -------------------------------------------------------------------------------------------------------
+
+-- What a page of an iterator raises, as an azpec.Error's table; nil: nothing.
+local function problem_of(iterate)
+  local fine, err = pcall(iterate)
+  if fine then return nil end
+  return type(err) == "table" and err or { kind = "other", message = tostring(err) }
+end
+
+-- That of the first page.
+local function first_problem(...)
+  local list = table.pack(...)
+  return problem_of(function ()
+    local count = 0
+    for _ in table.unpack(list, 1, list.n) do
+      count = count + 1
+      if count == 1 then break end
+    end
+  end)
+end
+
+-- The account, or the first of all where none is named: { account, err }.
+local function look(self)
+  if self.looked then return self.looked end
+  local found = {}
+  self.looked = found
+  local client = client_of(self)
+  if self.account_id then
+    found.account, found.err = client:get_account { id = self.account_id, timeout = self.timeout }
+  else
+    found.err = first_problem(client:list_accounts { timeout = self.timeout })
+  end
+  return found
+end
+
+-- Azure Resource Manager's words for a version that it, or the provider, does not have.
+local version_codes = { InvalidApiVersionParameter = true, NoRegisteredProviderFound = true,
+  MissingApiVersionParameter = true, InvalidResourceType = true, UnsupportedApiVersion = true }
+
+checks["api-version"] = function (self)
+  local blocked = obstacle(self)
+  if blocked then return blocked end
+  local version, err = self.settings.api_version, look(self).err
+  if not err then return ok(version .. " is accepted") end
+  if version_codes[err.code] then
+    return failed("service", err.message, "name one of the versions that the service has: --api-version")
+  end
+  if err.http_status then return skipped(version .. " was not looked at: " .. err.message) end
+  return failed_by(err)
+end
+
+local function count_of(account)
+  local pending, all = 0, (account.properties or {}).privateEndpointConnections or {}
+  for _, connection in ipairs(all) do
+    local state = (connection.properties or {}).privateLinkServiceConnectionState or {}
+    if state.status == "Pending" then pending = pending + 1 end
+  end
+  return #all, pending
+end
+
+local name_an_account = "no account is named; -g GROUP --account NAME, or --id"
+
+function checks.account(self)
+  if not self.account_id then return skipped(name_an_account) end
+  local blocked = obstacle(self)
+  if blocked then return blocked end
+  local found = look(self)
+  if not found.account then
+    if version_codes[found.err.code] then return skipped "see api-version" end
+    if found.err.kind == "forbidden" then
+      return warning(found.err.message, "ask for Microsoft.Batch/batchAccounts/read at " .. self.account_id)
+    end
+    return failed_by(found.err)
+  end
+  local properties = found.account.properties or {}
+  local all, pending = count_of(found.account)
+  local text = ("%s in %s, %s; public access %s; %d connection%s, %d of them pending"):format(
+    found.account.name, found.account.location, properties.provisioningState or "in no known state",
+    properties.publicNetworkAccess or "unknown", all, all == 1 and "" or "s", pending)
+  return ok(text)
+end
+
+local function actions_of(needs)
+  local actions = {}
+  for n, need in ipairs(needs) do actions[n] = ("%s (%s)"):format(need.action, need.purpose) end
+  return table.concat(actions, ", ")
+end
+
+local function read_permissions(self)
+  local permissions = {}
+  local err = problem_of(function ()
+    for permission in client_of(self):list_permissions { id = self.account_id, timeout = self.timeout } do
+      permissions[#permissions + 1] = permission
+    end
+  end)
+  return not err and permissions, err
+end
+
+-- Who may not look up what he may do may still do it: reading is tried, writing cannot be.
+local function rights_by_trying(self, refusal)
+  local err = first_problem(client_of(self):list { id = self.account_id, timeout = self.timeout })
+  local lookup = "Microsoft.Authorization/permissions/read"
+  if not err then
+    return warning(("connections may be read; whether they may be written cannot be looked up: %s"):format(
+      refusal.message), ("ask for %s at %s, to see it here"):format(lookup, self.account_id))
+  end
+  if err.kind ~= "forbidden" then return failed_by(err) end
+  return failed("forbidden", "none: " .. err.message, ("ask for a role with %s at %s"):format(
+    actions_of(rights.needed), self.account_id))
+end
+
+function checks.rights(self)
+  if not self.account_id then return skipped(name_an_account) end
+  local blocked = obstacle(self)
+  if blocked then return blocked end
+  local permissions, err = read_permissions(self)
+  if not permissions then
+    if err.kind == "forbidden" then return rights_by_trying(self, err) end
+    if err.kind == "not_found" and self.wanted.account then return skipped "there is no such account" end
+    return failed_by(err)
+  end
+  local missing, is_essential = rights.missing(permissions), false
+  if #missing == 0 then return ok "all there: list, approve, reject, delete, follow" end
+  for _, need in ipairs(missing) do is_essential = is_essential or need.essential end
+  local found = "missing: " .. actions_of(missing)
+  local next_step = ("ask for a role with these actions at %s"):format(self.account_id)
+  local details = { missing = {} }
+  for n, need in ipairs(missing) do details.missing[n] = need.action end
+  if is_essential then return failed("forbidden", found, next_step, details) end
+  return warning(found, next_step, details)
+end
+
+-- ---- names ------------------------------------------------------------------------------------------------------
+
+local function public_advice(account, name)
+  local _, pending = count_of(account)
+  local suffix = name:match "^[^.]+%.[^.]+%.(.+)$" or "batch.azure.com" -- ACCOUNT.REGION.batch.azure.com
+  local zone = ("link the private DNS zone privatelink.%s to this network, with a record for %s"):format(suffix,
+    name:match "^[^.]*")
+  if pending > 0 then return "once approved: " .. zone end
+  return zone .. "; from elsewhere a public address is what is to be seen"
+end
+
+local function judge_name(self, account, name)
+  local names = require "azpec.doctor.names"
+  local found, why = (self.resolve or names.resolve)(name, self.timeout)
+  if not found then
+    return failed("names", ("%s: %s"):format(name, why), "see /etc/resolv.conf, and whether the name server "
+      .. "forwards to Azure's"), nil
+  end
+  local text = ("%s is %s"):format(name, table.concat(found.addresses, ", "))
+  if #found.aliases > 0 then text = ("%s (by %s)"):format(text, table.concat(found.aliases, ", ")) end
+  for _, address in ipairs(found.addresses) do
+    if not names.is_private(address) then
+      return warning(text .. ", a public address", public_advice(account, name), found)
+    end
+  end
+  return ok(text .. ", a private address", found)
+end
+
+function checks.dns(self)
+  if not self.account_id then return skipped(name_an_account) end
+  local blocked = obstacle(self)
+  if blocked then return blocked end
+  local account = look(self).account
+  if not account then return skipped "the account cannot be read, so its name is not known" end
+  local name = (account.properties or {}).accountEndpoint
+  if not name then return skipped "the account has no endpoint" end
+  return judge_name(self, account, name)
+end
+
+-- ---- all of it --------------------------------------------------------------------------------------------------
+
+local function one(self, name)
+  local cqueues = require "cqueues"
+  local begun = cqueues.monotime()
+  local result = checks[name](self)
+  result.check, result.seconds = name, math.floor((cqueues.monotime() - begun) * 1000 + 0.5) / 1000
+  return result
+end
+
+-- options: new_client(more), which makes an azpec.client of these fields and those it knows; account_id; checks, a
+-- list of names (default: all); timeout (seconds for each question; 20); done(result), told of each at once; getenv,
+-- and resolve (as azpec.doctor.names has it), in place of the machine's. Returns the results as a list.
+function doctor.examine(options)
+  local self = { new_client = options.new_client, account_id = options.account_id, timeout = options.timeout or 20,
+    getenv = options.getenv or os.getenv, resolve = options.resolve, token = require "azpec".credential.token,
+    wanted = {} }
+  for _, name in ipairs(options.checks or doctor.checks) do self.wanted[name] = true end
+  self.settings = client_of(self):settings()
+  local results = {}
+  for _, name in ipairs(doctor.checks) do
+    if self.wanted[name] then
+      local result = one(self, name)
+      results[#results + 1] = result
+      if options.done then options.done(result) end
+    end
+  end
+  return results
+end
+
+return doctor

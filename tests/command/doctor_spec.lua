@@ -1,0 +1,228 @@
+-- azpec doctor: one page, in each situation that it is there for.
+
+local assert = require "luassert"
+local kit = require "command.kit"
+local support = require "loopback.support"
+
+local emulator, azpec
+
+setup(function ()
+  emulator = kit.emulator()
+  azpec = kit.against(emulator)
+end)
+teardown(support.close)
+before_each(function () emulator:reset() end)
+after_each(support.tidy)
+
+local account = "-g default-azurebatch-japaneast --account sampleacct"
+local account_id = "/subscriptions/3f1c2a54-6a1e-4b7d-9c55-0e8d1b2a7f10/resourceGroups/default-azurebatch-japaneast"
+  .. "/providers/Microsoft.Batch/batchAccounts/sampleacct"
+
+-- The emulator's state with other members for its first account.
+local function with_account(more)
+  local state = emulator:state()
+  state.accounts[1] = support.merged(state.accounts[1], more)
+  emulator:control("PUT", "state", state)
+end
+
+local row = { check = "string", verdict = "string", found = "string", seconds = "number", ["next_step?"] = "string",
+  ["kind?"] = "string", ["details?"] = { open = true } }
+
+-- The checks by name, and the process's result.
+local function examined(code, line, more)
+  local result = kit.ended(code, azpec("doctor", "-o json " .. line, more))
+  local checks = {}
+  for _, check in ipairs(kit.json(result.out, { schema_version = "=1", checks = { row } }).checks) do
+    checks[check.check] = check
+  end
+  return checks, result
+end
+
+local function verdicts(checks)
+  local list = {}
+  for _, name in ipairs { "proxy", "tls", "clock", "signin", "api-version", "account", "rights", "dns" } do
+    list[#list + 1] = checks[name] and checks[name].verdict or "-"
+  end
+  return table.concat(list, " ")
+end
+
+local function env(more)
+  return { env = support.merged(kit.environment(emulator), more) }
+end
+
+describe("azpec doctor", function ()
+  it("finds all in order, and says so on one page", function ()
+    with_account { account_endpoint = "localhost" }
+    local result = kit.ended(0, azpec("doctor", account))
+    local expected = { "ok       proxy       none", "ok       tls         127.0.0.1:%d+ answers, without TLS",
+      "ok       clock       as the service's", "ok       signin      client_secret as b1e0c6a4%-",
+      "            client_secret +token +%d+%.%d%d s", "            azure_cli +untried",
+      "            seen: AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET, AZURE_SUBSCRIPTION_ID",
+      "ok       api%-version 2022%-06%-01 is accepted",
+      "ok       account     sampleacct in japaneast, Succeeded; public access Disabled; 1 connection, "
+        .. "1 of them pending",
+      "ok       rights      all there: list, approve, reject, delete, follow",
+      "ok       dns         localhost is 127.0.0.1, a private address" }
+    local at = 1
+    for _, line in ipairs(expected) do
+      local from, to = result.out:find(line, at)
+      assert(from, ("no line %q behind\n%s\nin\n%s"):format(line, result.out:sub(1, at), result.out))
+      at = to
+    end
+    assert.equal("in order: 8 ok, 0 to be looked at, 0 failed, 0 skipped\n", result.err)
+    assert(select(2, result.out:gsub("\n", "")) < 24, "longer than a page")
+  end)
+
+  it("tells programs more, and no secret", function ()
+    with_account { account_endpoint = "localhost" }
+    local checks = examined(0, account)
+    assert.equal(emulator.client_id, checks.signin.details.identity.claims.appid)
+    assert.equal("client_secret", checks.signin.details.identity.credential)
+    assert.equal("token", checks.signin.details.links[1].outcome)
+    assert.same({ "127.0.0.1" }, checks.dns.details.addresses)
+    assert.equal(emulator.endpoint, checks.tls.details.endpoint)
+  end)
+
+  it("does only what is asked for", function ()
+    assert.equal("- - ok ok - - - -", verdicts(examined(0, "--check signin,clock")))
+    local result = kit.ended(2, azpec("doctor", "--check signin,tsl"))
+    assert.matches("there is no check 'tsl'; there are proxy, tls, clock, signin, api-version, account, rights, dns",
+      result.err, 1, true)
+    kit.ended(2, azpec("doctor", "--check ,"))
+  end)
+
+  it("skips what no account was named for", function ()
+    local checks = examined(0, "")
+    assert.equal("ok ok ok ok ok skipped skipped skipped", verdicts(checks))
+    assert.equal("no account is named; -g GROUP --account NAME, or --id", checks.rights.found)
+    kit.ended(2, azpec("doctor", "--account x"))
+    kit.ended(2, azpec("doctor", "--id /subscriptions/x"))
+    assert.equal("ok", examined(0, "--check account --id " .. emulator.sample).account.verdict)
+  end)
+
+  it("sees a wrong secret, and goes on with what needs no sign-in: 4", function ()
+    local checks = examined(4, account, env { AZURE_CLIENT_SECRET = "wrong" })
+    assert.equal("ok ok ok failed skipped skipped skipped skipped", verdicts(checks))
+    assert.equal("credential", checks.signin.kind)
+    assert.matches("invalid_client", checks.signin.found, 1, true)
+    assert.equal("failed", checks.signin.details.links[1].outcome)
+    assert.matches("give the secret's value", checks.signin.next_step, 1, true)
+    checks = examined(4, account .. " --check rights", env { AZURE_CLIENT_SECRET = "wrong" })
+    assert.equal("- - - - - - failed -", verdicts(checks))
+  end)
+
+  it("names the actions that are missing, and where to ask for them: 5", function ()
+    with_account { account_endpoint = "localhost", permissions = { { actions = { "*/read" } } } }
+    local checks = examined(5, account)
+    assert.equal("ok ok ok ok ok ok failed ok", verdicts(checks))
+    assert.same({ "Microsoft.Batch/batchAccounts/privateEndpointConnections/write",
+      "Microsoft.Batch/batchAccounts/privateEndpointConnections/delete" }, checks.rights.details.missing)
+    assert.equal("ask for a role with these actions at " .. account_id, checks.rights.next_step)
+    -- What it found is what happens.
+    local result = kit.ended(5, azpec("approve", emulator.sample))
+    assert.matches("Microsoft.Batch/batchAccounts/privateEndpointConnections/write", result.err, 1, true)
+  end)
+
+  it("has rights that approving does not need as something to be looked at", function ()
+    with_account { account_endpoint = "localhost", permissions = { { actions = { "*" },
+      not_actions = { "Microsoft.Batch/batchAccounts/privateEndpointConnections/delete" } } } }
+    local checks, result = examined(0, account)
+    assert.equal("warning", checks.rights.verdict)
+    assert.equal("in order, almost: 7 ok, 1 to be looked at, 0 failed, 0 skipped\n", result.err)
+  end)
+
+  it("tries, where rights may not be looked up", function ()
+    local only = { "Microsoft.Batch/batchAccounts/privateEndpointConnections/*",
+      "Microsoft.Batch/batchAccounts/privateEndpointConnectionResults/read" }
+    with_account { permissions = { { actions = only } } }
+    local checks = examined(0, account)
+    assert.equal("ok ok ok ok skipped warning warning skipped", verdicts(checks))
+    assert.matches("connections may be read; whether they may be written cannot be looked up", checks.rights.found, 1,
+      true)
+    assert.matches("ask for Microsoft.Authorization/permissions/read at", checks.rights.next_step, 1, true)
+    assert.matches("ask for Microsoft.Batch/batchAccounts/read at", checks.account.next_step, 1, true)
+    with_account { permissions = { { actions = { "Microsoft.Compute/*" } } } }
+    checks = examined(5, account)
+    assert.equal("failed", checks.rights.verdict)
+    assert.matches("^none: ", checks.rights.found)
+    assert.matches("privateEndpointConnections/write (to approve and reject)", checks.rights.next_step, 1, true)
+  end)
+
+  it("sees a clock that is wrong: 1", function ()
+    emulator:control("POST", "clock", { advance = 3600 })
+    local checks = examined(1, "--check clock")
+    assert.equal("clock", checks.clock.kind)
+    assert.matches("^60 min slow", checks.clock.found)
+    assert.equal("set the clock; let it be kept by NTP", checks.clock.next_step)
+    emulator:control("POST", "clock", { advance = -3600 })
+  end)
+
+  local function by_tls(line, more)
+    local options = ("doctor --endpoint %s --authority-host %s %s"):format(emulator.tls_endpoint,
+      emulator.tls_endpoint, line)
+    return kit.run(options, { env = support.merged(kit.environment(emulator), more or {}) })
+  end
+
+  it("sees a certificate that is not trusted, and which store is in force: 1", function ()
+    local other = support.write(support.new_path "other.pem", "")
+    assert(os.execute("openssl req -x509 -newkey rsa:2048 -nodes -keyout /dev/null -subj /CN=other 2>/dev/null -out "
+      .. other))
+    local result = kit.ended(1, by_tls("-o json", { SSL_CERT_FILE = other }))
+    local checks = {}
+    for _, check in ipairs(kit.json(result.out, { schema_version = "=1", checks = { row } }).checks) do
+      checks[check.check] = check
+    end
+    assert.equal("ok failed skipped failed skipped skipped skipped skipped", verdicts(checks))
+    assert.equal("untrusted", checks.tls.kind)
+    assert.matches("; trusts file " .. other, checks.tls.found, 1, true)
+    assert.matches("give its root certificate: --ca-file FILE, or SSL_CERT_FILE", checks.tls.next_step, 1, true)
+    result = kit.ended(0, by_tls("--check tls --ca-file " .. emulator.ca_file))
+    assert.matches("answers, and its certificate is trusted; trusts file " .. emulator.ca_file, result.out, 1, true)
+  end)
+
+  it("sees a proxy that is not there, by which variable it is named, and no password of its: 1", function ()
+    local dead = ("http://user:%s@127.0.0.1:%d"):format(support.canary, support.free_port())
+    local result = kit.ended(1, by_tls("--ca-file " .. emulator.ca_file, { HTTPS_PROXY = dead }))
+    assert.matches("failed   proxy       http://127.0.0.1:%d+, by HTTPS_PROXY; through it the service is not reached",
+      result.out)
+    assert.matches("see what is said of the proxy", result.out, 1, true)
+    result = kit.ended(0, by_tls("--check proxy,tls --ca-file " .. emulator.ca_file,
+      { HTTPS_PROXY = dead, NO_PROXY = "127.0.0.1" }))
+    assert.matches("ok       proxy       none for 127.0.0.1:%d+: HTTPS_PROXY names a proxy, but NO_PROXY has "
+      .. "'127.0.0.1'", result.out)
+  end)
+
+  it("sees a host that is not there: 1", function ()
+    local result = kit.ended(1, kit.run("doctor --endpoint https://no-such-host.invalid --check tls,rights " .. account,
+      { env = kit.environment(emulator) }))
+    assert.matches("failed   tls         no%-such%-host.invalid: ", result.out)
+    assert.matches("see that the name is right and resolves here", result.out, 1, true)
+  end)
+
+  it("sees an api-version that the service does not have: 7", function ()
+    local checks = examined(7, account .. " --api-version 2015-12-01")
+    assert.equal("ok ok ok ok failed skipped ok skipped", verdicts(checks))
+    assert.matches("2015-12-01", checks["api-version"].found, 1, true)
+    assert.equal("failed", examined(7, "--api-version 2015-12-01 --check api-version")["api-version"].verdict)
+  end)
+
+  it("sees that there is no such account: 3", function ()
+    local checks = examined(3, "-g default-azurebatch-japaneast --account nosuchacct")
+    assert.equal("ok ok ok ok skipped failed skipped skipped", verdicts(checks))
+    assert.equal("not_found", checks.account.kind)
+  end)
+
+  it("sees a name that is not there: 1", function ()
+    with_account { account_endpoint = "sampleacct.japaneast.batch.invalid" }
+    local checks = examined(1, account .. " --check dns")
+    assert.equal("names", checks.dns.kind)
+    assert.matches("^sampleacct.japaneast.batch.invalid: ", checks.dns.found)
+  end)
+
+  it("ends when its time is over", function ()
+    emulator:faults { { match = { kind = "token" }, action = { stall = true } } }
+    local checks = examined(8, account .. " --timeout 0.5 --check signin,rights")
+    assert.equal("timeout", checks.signin.kind)
+    assert(checks.signin.seconds < 5)
+  end)
+end)
