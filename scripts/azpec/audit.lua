@@ -164,17 +164,31 @@ end
 
 -- ---- reading -------------------------------------------------------------------------------------------------------
 
--- All of the trail: a list of records (of intact lines), and the report of audit.verify; or nil and why not.
-function audit.read(path, anchor)
-  local entries, records = {}, {}
+-- What is needed of a record to judge it.
+local function bones(record)
+  return record and { seq = record.seq, prev = record.prev, hash = record.hash, event = record.event,
+    call = record.call }
+end
+
+-- The report on a trail; each(record) is told of what intact lines hold. nil and why it cannot be read.
+local function examine(path, anchor, each)
+  local entries = {}
   local ok, why = file.read(path, function (line)
     local bare, feeds = line:gsub("\n$", "")
     local record = chain.open(bare)
-    entries[#entries + 1] = { line = #entries + 1, record = record, ended = feeds == 1 }
-    records[#records + 1] = record
+    entries[#entries + 1] = { line = #entries + 1, record = bones(record), ended = feeds == 1 }
+    if record then each(record) end
   end, 10)
   if not ok then return nil, why end
-  return records, verify.report(entries, anchor)
+  return verify.report(entries, anchor)
+end
+
+-- All of the trail: a list of records (of intact lines), and the report of audit.verify; or nil and why not.
+function audit.read(path)
+  local records = {}
+  local report, why = examine(path, nil, function (record) records[#records + 1] = record end)
+  if not report then return nil, why end
+  return records, report
 end
 
 -- Whether a trail is as it was written. The report: ok; lines; last = { seq, hash }, the anchor to keep elsewhere;
@@ -187,9 +201,7 @@ function audit.verify(path, anchor)
     if not known then return nil, why end
     anchor = known
   end
-  local records, report = audit.read(path, anchor)
-  if not records then return nil, report end
-  return report
+  return examine(path, anchor, function () end)
 end
 
 -- Writes, each from its two lines: a list in the order of the intents. filter: run, since (RFC 3339), connection.

@@ -106,6 +106,14 @@ describe("--audit", function ()
     assert(#sent < 64, #sent)
   end)
 
+  it("needs to know who it is, so no sign-in is no line", function ()
+    local path, option = new_trail()
+    kit.ended(4, azpec("approve", ("%s %s"):format(emulator.many[1], option), { env = support.merged(
+      kit.environment(emulator), { AZURE_CLIENT_SECRET = "wrong" }) }))
+    assert.is_nil(support.read(path))
+    assert.equal(0, #emulator:log "update")
+  end)
+
   it("does not come without a place for the ticket", function ()
     local result = kit.ended(2, azpec("approve", ("many01 %s --ticket 1"):format(group)))
     assert.matches("^azpec: %-%-ticket needs a place: %-%-audit FILE, or {ticket} in %-%-description", result.err)
@@ -263,7 +271,7 @@ describe("audit undo", function ()
     local list = records(path)
     assert.equal(8, #list)
     assert.equal("undoes run " .. list[1].run, list[8].reason)
-    assert.equal("audit", list[8].verb)
+    assert.equal("undo", list[8].verb)
   end)
 
   it("leaves alone what was changed since, and says so before it writes", function ()

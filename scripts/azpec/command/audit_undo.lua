@@ -66,7 +66,7 @@ end
 local function apply(context, plan, client, out)
   local changed, failed = 0, 0
   for _, item in ipairs(plan.items) do
-    context:because(item.id, { before = item.current, reason = "undoes run " .. context.args.run })
+    context:because(item.id, { verb = "undo", before = item.current, reason = "undoes run " .. context.args.run })
   end
   plan:apply(client, function (item, connection, err)
     if connection then

@@ -19,15 +19,15 @@ function audited.path(args)
   return path ~= "" and path or nil
 end
 
--- The text of --description with the ticket in it; a ticket that would be nowhere is refused.
+local function has_place(description)
+  return description and description:find("{ticket}", 1, true)
+end
+
+-- The text of --description with the ticket in it.
 function audited.description(context)
   local args = context.args
   local text = args.description
-  local has_place = text and text:find("{ticket}", 1, true)
-  if args.ticket and not has_place and not audited.path(args) then
-    context:usage "--ticket needs a place: --audit FILE, or {ticket} in --description"
-  end
-  if not has_place then return text end
+  if not has_place(text) then return text end
   if not args.ticket then context:usage "--description speaks of a {ticket}, but there is no --ticket" end
   local whole = text:gsub("{ticket}", (args.ticket:gsub("%%", "%%%%")))
   local length = utf8.len(whole) or #whole
@@ -38,11 +38,17 @@ function audited.description(context)
   return whole
 end
 
--- The trail of a run; nil: none is wanted. One for all its clients.
+-- The trail of a run, one for all its clients; nil: none is wanted. A ticket that would be nowhere is refused.
 function audited.open(context)
-  local path = audited.path(context.args)
-  if not path then return nil end
-  context.trail = context.trail or require "azpec.audit".open(path, { ticket = context.args.ticket })
+  local args = context.args
+  local path = audited.path(args)
+  if not path then
+    if args.ticket and not has_place(args.description) then
+      context:usage "--ticket needs a place: --audit FILE, or {ticket} in --description"
+    end
+    return nil
+  end
+  context.trail = context.trail or require "azpec.audit".open(path, { ticket = args.ticket })
   return context.trail
 end
 
