@@ -50,6 +50,7 @@ build = {
         "lua_module/core/base64.c",
         "lua_module/core/buf.c",
         "lua_module/core/client.c",
+        "lua_module/core/discover.c",
         "lua_module/core/fail.c",
         "lua_module/core/http.c",
         "lua_module/core/legs.c",

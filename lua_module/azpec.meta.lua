@@ -40,6 +40,7 @@
 --- * [Developer CLI]: "Azure Developer CLI reference".
 --- * [Chains]: "Credential chains in the Azure Identity client library".
 --- * [Token claims]: "Access token claims reference", Microsoft identity platform.
+--- * [Clouds]: "az cloud register", Azure CLI reference; "Use API version profiles with Azure CLI in Azure Stack Hub".
 --- * [Claims]: "Claims challenges, claims requests and client capabilities", Microsoft identity platform.
 --- * [Error codes]: "Microsoft Entra authentication and authorization error codes".
 --- * RFC 3986 (URIs), RFC 6749 (OAuth 2.0), RFC 6750 (bearer tokens), RFC 7518 (signatures), RFC 7523 (assertions),
@@ -151,6 +152,11 @@ azpec.PrivateEndpointConnectionProvisioningState = {
 --- "YYYY-MM-DD", or with a suffix such as "-preview" [Common]; default: "2022-06-01".  It is sent with every request
 --- except to polling URLs, which go back as they came
 ---@field api_version? string
+--- asks the endpoint, before the first token, for the authority host and the scope of its cloud where they are given
+--- neither as options nor by AZURE_AUTHORITY_HOST: GET /metadata/endpoints, without a token [Clouds].  The scope is the
+--- audience that is the endpoint, or the first, and "/.default"; a cloud that signs in at ADFS is refused.  Default:
+--- false, they are the `cloud`'s
+---@field discover? boolean
 --- seconds an operation may take in all, sign-in and retries included; default: 300.  0: none is begun
 ---@field timeout? number
 --- seconds between two polls where the service names no time (Retry-After, RFC 9110 section 10.2.3); default, and 0:
@@ -821,8 +827,8 @@ function Poller:continuation_token() end
 --- The fields are those of azpec.ClientOptions.
 ---@class azpec.Settings
 ---@field endpoint string
----@field authority_host string
----@field scope string
+---@field authority_host? string absent: not discovered yet
+---@field scope? string likewise
 ---@field api_version string
 ---@field ca_file? string neither: whatever the TLS library itself trusts
 ---@field ca_path? string

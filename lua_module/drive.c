@@ -67,6 +67,9 @@ static void feed(lua_State *L, int idx, struct lclient *c, struct transfer *t) {
 	lua_remove(L, top + 2); /* the codec */
 	if (job)
 		prepare(L, c, r, facts.page);
+	else
+		json_read_cloud(L, -1, buf_span(&c->core.signin.endpoint),
+		                &facts);
 	event_response(L, idx, top + 1, job ? &job->op : NULL, t);
 	if (job && job->transfer != t) { /* on_event let go of it */
 		lua_settop(L, top);

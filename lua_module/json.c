@@ -226,6 +226,64 @@ static void read_token(lua_State *L, int idx, struct facts *f) {
 		read_device(L, idx, f);
 }
 
+/* ---- a cloud's metadata ------------------------------------------------- */
+
+static struct span without_slashes(struct span s) {
+	while (s.n > 0 && s.p[s.n - 1] == '/')
+		s.n--;
+	return s;
+}
+
+static bool same_place(struct span a, struct span b) {
+	return span_ieq(without_slashes(a), without_slashes(b));
+}
+
+/* The audience that is the endpoint itself, or the first. */
+static struct span find_audience(lua_State *L, int list, struct span endpoint) {
+	struct span first = NO_SPAN;
+	if (!lua_istable(L, list))
+		return first;
+	for (lua_Integer i = 1; lua_rawgeti(L, list, i) == LUA_TSTRING; i++) {
+		struct span s; /* anchored in the list */
+		s.p = lua_tolstring(L, -1, &s.n);
+		lua_pop(L, 1);
+		if (same_place(s, endpoint))
+			return s;
+		first = first.p ? first : s;
+	}
+	lua_pop(L, 1);
+	return first;
+}
+
+static void read_cloud(lua_State *L, int idx, struct span endpoint,
+                       struct facts *f) {
+	if (push_field(L, idx, "authentication") == LUA_TTABLE) {
+		f->login_endpoint = string_field(L, -1, "loginEndpoint");
+		f->identity_provider = string_field(L, -1, "identityProvider");
+		push_field(L, -1, "audiences");
+		f->audience = find_audience(L, lua_gettop(L), endpoint);
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+}
+
+void json_read_cloud(lua_State *L, int idx, struct span endpoint,
+                     struct facts *f) {
+	lua_Unsigned n = lua_istable(L, idx) ? lua_rawlen(L, idx) : 0;
+	idx = lua_absindex(L, idx);
+	read_cloud(L, idx, endpoint, f);
+	for (lua_Unsigned i = 1; i <= n; i++) { /* of the older versions */
+		lua_rawgeti(L, idx, (lua_Integer)i);
+		if (n == 1 || same_place(string_field(L, lua_gettop(L),
+		                                      "resourceManager"),
+		                         endpoint))
+			read_cloud(L, lua_gettop(L), endpoint, f);
+		lua_pop(L, 1);
+	}
+}
+
+/* ---- text to tables ----------------------------------------------------- */
+
 static struct span without_bom(struct span s) {
 	return span_istarts(s, SPAN("\xef\xbb\xbf")) ? span_from(s, 3) : s;
 }

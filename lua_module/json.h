@@ -18,6 +18,10 @@ void json_push_codec(lua_State *L);
    value.  Raises on no memory only.  [-0, +1] */
 void json_decode(lua_State *L, int codec, struct span text,
                  struct facts *facts);
+/* Adds the facts of a cloud's metadata, where the value at idx is such, or a
+   list of such: of the one whose Resource Manager is at the endpoint. */
+void json_read_cloud(lua_State *L, int idx, struct span endpoint,
+                     struct facts *facts);
 /* Pushes the text of the value at the top, which it replaces.  [-1, +1] */
 void json_encode(lua_State *L, int codec);
 /* Makes the connection at idx one that Lua code likes to read: JSON's nulls

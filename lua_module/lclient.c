@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "azpec.h"
+#include "core/flow.h"
 #include "fields.h"
 #include "json.h"
 #include "lcompletions.h"
@@ -203,6 +204,9 @@ static void set_signin(lua_State *L, struct lclient *c,
 		luaL_error(L, "not enough memory");
 	}
 	lua_setiuservalue(L, top, CUV_LINKS);
+	if (o->discover &&
+	    !signin_find(s, &flow_discovery, c->defaults.endpoint))
+		luaL_error(L, "not enough memory");
 	s->retry = o->retry;
 	if (s->retry.max_tries > SIGNIN_TRIES)
 		s->retry.max_tries = SIGNIN_TRIES;

@@ -23,6 +23,7 @@ enum opt_type {
 	OPT_SECONDS, /* a number, not negative */
 	OPT_COUNT,   /* a positive integer */
 	OPT_TABLE,
+	OPT_FLAG,
 	OPT_FUNCTION,
 	OPT_CREDENTIAL,
 };
@@ -38,6 +39,7 @@ static const struct {
 	{ "endpoint", OPT_STRING, FOR_CLIENT },
 	{ "authority_host", OPT_STRING, FOR_CLIENT },
 	{ "scope", OPT_STRING, FOR_CLIENT },
+	{ "discover", OPT_FLAG, FOR_CLIENT },
 	{ "api_version", OPT_STRING, FOR_CLIENT },
 	{ "retry", OPT_TABLE, FOR_CLIENT },
 	{ "ca_file", OPT_STRING, FOR_CLIENT },
@@ -67,9 +69,13 @@ static const struct {
 };
 
 static const char *const expected[] = {
-	[OPT_STRING] = "string",          [OPT_SECONDS] = "number of seconds",
-	[OPT_COUNT] = "positive integer", [OPT_TABLE] = "table",
-	[OPT_FUNCTION] = "function",      [OPT_CREDENTIAL] = "azpec.credential",
+	[OPT_STRING] = "string",
+	[OPT_SECONDS] = "number of seconds",
+	[OPT_COUNT] = "positive integer",
+	[OPT_TABLE] = "table",
+	[OPT_FLAG] = "boolean",
+	[OPT_FUNCTION] = "function",
+	[OPT_CREDENTIAL] = "azpec.credential",
 };
 
 int options_bad(lua_State *L, const char *name, const char *why) {
@@ -97,6 +103,8 @@ static bool fits(lua_State *L, enum opt_type type) {
 		return lua_type(L, -1) == LUA_TNUMBER &&
 		       lua_tointeger(L, -1) > 0 &&
 		       lua_tointeger(L, -1) <= 1000000;
+	case OPT_FLAG:
+		return lua_isboolean(L, -1);
 	case OPT_TABLE:
 		return lua_istable(L, -1);
 	case OPT_FUNCTION:
@@ -387,13 +395,18 @@ void options_client(lua_State *L, int idx, struct client_options *o) {
 		warn_subscription(L, o->subscription_id);
 	}
 	o->endpoint = origin(L, idx, "endpoint", NULL, c->endpoint);
-	o->authority_host = origin(L, idx, "authority_host",
-	                           "AZURE_AUTHORITY_HOST", c->authority_host);
+	if (options_push(L, idx, "discover") == LUA_TBOOLEAN)
+		o->discover = lua_toboolean(L, -1);
+	lua_pop(L, 1);
+	o->authority_host =
+		origin(L, idx, "authority_host", "AZURE_AUTHORITY_HOST",
+	               o->discover ? NULL : c->authority_host);
 	o->scope = options_string(L, idx, "scope");
-	if (!o->scope.p)
+	if (!o->scope.p && !o->discover)
 		o->scope = span_of(c->scope);
-	if (o->scope.n == 0 || !http_printable(o->scope))
+	if (o->scope.p && (o->scope.n == 0 || !http_printable(o->scope)))
 		options_bad(L, "scope", "https://.../.default expected");
+	o->discover = o->discover && (!o->authority_host.p || !o->scope.p);
 	o->api_version = options_string(L, idx, "api_version");
 	if (!o->api_version.p)
 		o->api_version = SPAN("2022-06-01");

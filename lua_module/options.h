@@ -24,6 +24,7 @@ struct client_options {
 	lua_Integer max_connections;
 	int64_t timeout, poll_interval; /* ms; poll_interval 0: the default */
 	struct retry_policy retry;
+	bool discover; /* what is absent above is asked of the endpoint */
 };
 
 /* Which calls a table is for: what fields may stand in it. */

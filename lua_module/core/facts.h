@@ -37,6 +37,10 @@ struct facts {
 	struct span oauth_error, trace_id, correlation_id, timestamp;
 	struct span expires_text; /* expires_on or expiresOn, when a text */
 
+	/* a cloud's metadata: of the endpoint's own cloud; the audience that
+	   is the endpoint, or the first */
+	struct span login_endpoint, identity_provider, audience;
+
 	/* the device authorization endpoint */
 	struct span device_code, user_code, verification_uri, prompt;
 	int64_t interval; /* s; -1: not there */

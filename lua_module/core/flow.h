@@ -16,6 +16,9 @@ extern const struct flow flow_imds, flow_app_service, flow_arc,
 extern const struct flow flow_token, flow_function, flow_azure_cli,
 	flow_azure_developer_cli, flow_none;
 
+/* discover.c: what comes before them all where the cloud is to be found out */
+extern const struct flow flow_discovery;
+
 /* Takes the token out of an answer, or fails: there is none.  status: its HTTP
    status; 0: a program printed it. */
 void flow_accept(struct signin *s, const struct facts *f, int status,

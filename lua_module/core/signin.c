@@ -40,9 +40,9 @@ static bool link_init(struct link *l, const struct mem *mem,
 }
 
 static void init_buffers(struct signin *s, const struct mem *mem) {
-	struct buf *all[] = { &s->authority, &s->scope, &s->token,
-		              &s->claims,    &s->work,  &s->assertion,
-		              &s->device };
+	struct buf *all[] = { &s->authority, &s->scope,   &s->token,
+		              &s->claims,    &s->work,    &s->assertion,
+		              &s->device,    &s->endpoint };
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
 		buf_init(all[i], mem, MAX_TEXT);
 		all[i]->secret = true;
@@ -71,10 +71,17 @@ bool signin_init(struct signin *s, const struct mem *mem,
 	return ok;
 }
 
+bool signin_find(struct signin *s, const struct flow *how,
+                 struct span endpoint) {
+	s->first = how;
+	buf_set(&s->endpoint, endpoint);
+	return !s->endpoint.failed;
+}
+
 void signin_free(struct signin *s) {
-	struct buf *all[] = { &s->authority, &s->scope, &s->token,
-		              &s->claims,    &s->work,  &s->assertion,
-		              &s->device };
+	struct buf *all[] = { &s->authority, &s->scope,   &s->token,
+		              &s->claims,    &s->work,    &s->assertion,
+		              &s->device,    &s->endpoint };
 	for (size_t i = 0; i < s->count; i++) {
 		buf_free(&s->links[i].text);
 		buf_free(&s->links[i].refresh_token);
@@ -96,7 +103,7 @@ const struct link *signin_link(const struct signin *s) {
 }
 
 static const struct flow *flow_of(const struct signin *s) {
-	return s->links[s->at].spec.flow;
+	return s->first ? s->first : s->links[s->at].spec.flow;
 }
 
 void signin_step(struct signin *s, int step, int64_t not_before) {
@@ -117,6 +124,11 @@ static void forget(struct link *l) {
 	l->outcome = LINK_UNTRIED;
 	l->took = -1;
 	buf_clear(&l->why);
+}
+
+void signin_found(struct signin *s, struct now now) {
+	s->first = NULL;
+	try_link(s, s->at, now);
 }
 
 static void begin(struct signin *s, struct now now) {
@@ -305,6 +317,10 @@ static void next_link(struct signin *s, struct now now) {
 }
 
 void signin_fail(struct signin *s, struct now now) {
+	if (s->first) { /* no link was tried */
+		give_up(s, now);
+		return;
+	}
 	close_link(s, LINK_FAILED, now);
 	if (s->links[s->at].spec.developer) {
 		next_link(s, now);
@@ -365,7 +381,7 @@ static bool again(struct signin *s, const struct reply *r,
 static void nobody(struct signin *s, const struct reply *r, struct now now) {
 	struct link *l = &s->links[s->at];
 	describe_net(s, r);
-	if (!l->spec.probed) {
+	if (s->first || !l->spec.probed) {
 		signin_fail(s, now);
 		return;
 	}
@@ -439,7 +455,7 @@ static void add_claims(struct signin *s, const struct link *l) {
    over. */
 static bool skipped(struct signin *s, struct now now) {
 	const struct link *l = &s->links[s->at];
-	if (s->step > 0)
+	if (s->step > 0 || s->first)
 		return false;
 	if (s->claims.n > 0 && !l->spec.flow->claims && s->generation > 0) {
 		signin_describe(s,

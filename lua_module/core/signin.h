@@ -80,7 +80,9 @@ struct signin {
 	size_t at;     /* the link that is tried */
 	size_t chosen; /* 1-based: the one that has succeeded; 0: none */
 	size_t source; /* the one that the present token is of */
-	struct buf authority, scope;
+	const struct flow *first;    /* comes before the links; NULL: none */
+	struct buf endpoint;         /* whose cloud that is to find out */
+	struct buf authority, scope; /* empty: not known yet */
 	struct buf token;
 	uint32_t generation; /* of the token; 0: none yet */
 	bool live;           /* the token may be used until it expires */
@@ -130,6 +132,10 @@ struct flow {
 bool signin_init(struct signin *s, const struct mem *mem,
                  const struct signin_spec *specs, size_t count,
                  struct span authority, struct span scope, uint32_t seed);
+/* Before the first token: authority and scope, where they are empty, are asked
+   of the endpoint.  False: no memory. */
+bool signin_find(struct signin *s, const struct flow *how,
+                 struct span endpoint);
 void signin_free(struct signin *s);
 
 /* A token that may be used now: its generation, or 0.  Begins a fetch where
@@ -175,6 +181,8 @@ const struct link *signin_link(const struct signin *s);
 /* A token: lives and refresh_in in s; refresh_in -1: by the usual rule. */
 void signin_take(struct signin *s, struct span token, int64_t lives,
                  int64_t refresh_in, struct now now);
+/* Authority and scope are known: on to the links. */
+void signin_found(struct signin *s, struct now now);
 /* s->fail says what failed: the whole sign-in has. */
 void signin_fail(struct signin *s, struct now now);
 /* This credential is not set up here; the chain's next one is tried. */

@@ -7,11 +7,11 @@ local kit = dofile "tests/lua/kit.lua"
 
 local expected = {
   string = "string", seconds = "number of seconds", count = "positive integer", table = "table",
-  callable = "function", credential = "azpec.credential",
+  flag = "boolean", callable = "function", credential = "azpec.credential",
 }
 
 local client_options = {
-  subscription_id = "string", credential = "credential", cloud = "string", endpoint = "string",
+  subscription_id = "string", credential = "credential", cloud = "string", endpoint = "string", discover = "flag",
   authority_host = "string", scope = "string", api_version = "string", retry = "table", ca_file = "string",
   ca_path = "string", proxy = "string", trusted_origins = "table", application_id = "string",
   max_connections = "count", on_event = "callable", timeout = "seconds", poll_interval = "seconds", wait = "callable",
@@ -71,6 +71,7 @@ local function takes(kind, v)
   if kind == "string" then return type(v) == "string" end
   if kind == "seconds" then return type(v) == "number" and v >= 0 and v <= 1e9 end
   if kind == "count" then return math.type(v) == "integer" and v > 0 and v <= 1000000 end
+  if kind == "flag" then return type(v) == "boolean" end
   return kind == "table" and type(v) == "table" or kind == "callable" and type(v) == "function"
 end
 

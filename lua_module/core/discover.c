@@ -1,0 +1,124 @@
+/* discover.c -- GET {endpoint}/metadata/endpoints, as `az cloud register` and
+   Terraform's metadata_host have it: no token, one JSON object (up to
+   api-version 2019-10-01 an array of them). */
+#include "flow.h"
+
+enum { TRY_TIMEOUT = 30000 }; /* ms */
+
+static const char hint[] =
+	"name the cloud by authority_host and scope instead of `discover`";
+
+static enum signin_want ask(struct signin *s, struct request *q,
+                            struct now now) {
+	struct span endpoint = buf_span(&s->endpoint);
+	(void)now;
+	request_clear(q);
+	q->method = HTTP_GET;
+	q->timeout_ms = TRY_TIMEOUT;
+	q->authorize = false;
+	q->allow_http = span_istarts(endpoint, SPAN("http:"));
+	q->no_proxy = q->allow_http;
+	buf_set(&q->url, endpoint);
+	buf_adds(&q->url, "/metadata/endpoints?api-version=2022-09-01");
+	request_header(q, "Accept", SPAN("application/json"));
+	return SIGNIN_SEND;
+}
+
+static void refuse(struct signin *s, enum fail_kind kind, const char *why,
+                   struct span detail, struct now now) {
+	signin_describe(s, why, detail);
+	s->fail.kind = kind;
+	s->fail.hint = hint;
+	signin_fail(s, now);
+}
+
+/* The secret will go there: https, or plain http to this very machine where
+   the endpoint, which the caller named, is that as well. */
+static bool may_sign_in_at(const struct signin *s, struct span host) {
+	struct url u;
+	if (!url_parse(host, &u) || u.path.n > 0)
+		return false;
+	return span_ieq(u.scheme, SPAN("https")) ||
+	       (span_istarts(buf_span(&s->endpoint), SPAN("http:")) &&
+	        url_is_loopback(&u));
+}
+
+static struct span without_slashes(struct span s) {
+	while (s.n > 0 && s.p[s.n - 1] == '/')
+		s.n--;
+	return s;
+}
+
+/* True: the authority is good. */
+static bool check_authority(struct signin *s, const struct facts *f,
+                            struct now now) {
+	struct span login = without_slashes(f->login_endpoint);
+	if (span_ieq(f->identity_provider, SPAN("ADFS")))
+		refuse(s, FAIL_PROTOCOL,
+		       "this cloud signs in at Active Directory Federation "
+		       "Services (ADFS), which azpec does not know how to do",
+		       NO_SPAN, now);
+	else if (login.n == 0)
+		refuse(s, FAIL_PROTOCOL,
+		       "the endpoint's metadata name no loginEndpoint", NO_SPAN,
+		       now);
+	else if (!may_sign_in_at(s, login))
+		refuse(s, FAIL_UNTRUSTED,
+		       "the endpoint's metadata name a loginEndpoint that is "
+		       "not https://host[:port]: ",
+		       f->login_endpoint, now);
+	else
+		return true;
+	return false;
+}
+
+static bool check_audience(struct signin *s, const struct facts *f,
+                           struct now now) {
+	if (f->audience.n > 0 && http_printable(f->audience))
+		return true;
+	refuse(s, FAIL_PROTOCOL,
+	       "the endpoint's metadata name no audience for tokens", NO_SPAN,
+	       now);
+	return false;
+}
+
+static void adopt(struct signin *s, const struct facts *f, struct now now) {
+	bool no_authority = s->authority.n == 0, no_scope = s->scope.n == 0;
+	if ((no_authority && !check_authority(s, f, now)) ||
+	    (no_scope && !check_audience(s, f, now)))
+		return;
+	if (no_authority)
+		buf_set(&s->authority, without_slashes(f->login_endpoint));
+	if (no_scope) { /* two slashes where the audience ends in one */
+		buf_set(&s->scope, f->audience);
+		buf_adds(&s->scope, "/.default");
+	}
+	signin_found(s, now);
+}
+
+static void fed(struct signin *s, const struct reply *r, const struct facts *f,
+                struct now now) {
+	if (r->status != 200) {
+		signin_describe(
+			s, "the endpoint does not tell its metadata: HTTP ",
+			NO_SPAN);
+		buf_addint(&s->fail.message, r->status);
+		s->fail.kind = fail_kind_of(r->status);
+		s->fail.http_status = r->status;
+		s->fail.retryable = retry_worthwhile(&s->retry, r, NO_SPAN);
+		s->fail.hint = hint;
+		signin_fail(s, now);
+	} else if (!f->json) {
+		refuse(s, FAIL_PROTOCOL,
+		       "the endpoint's metadata are not JSON but ",
+		       reply_header(r, "content-type"), now);
+	} else {
+		adopt(s, f, now);
+	}
+}
+
+const struct flow flow_discovery = {
+	.name = "discovery",
+	.ask = ask,
+	.fed = fed,
+};
