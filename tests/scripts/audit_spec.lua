@@ -237,6 +237,13 @@ describe("audit.verify", function ()
     end
     local other = lines_of(made(3))
     for n = 1, 6 do
+      for at = 1, 7 do
+        local copy = table.move(lines, 1, 6, 1, {})
+        table.insert(copy, at, other[n])
+        assert(not judged(copy).ok, ("line %d of another at %d"):format(n, at))
+      end
+    end
+    for n = 1, 6 do
       local copy = table.move(lines, 1, 6, 1, {})
       copy[n] = other[n]
       local report = judged(copy, n == 6 and ("6:" .. json.decode(lines[6]).hash) or nil)
@@ -386,6 +393,15 @@ describe("several writers", function ()
     ]]):format(path, id))
     local pipes = {}
     for n = 1, 3 do pipes[n] = io.popen(("%s %s run%d 2>&1"):format(lua, script, n)) end
+    local seen = 0
+    while seen < 100 do -- a reader meets no line that is half written
+      local report = audit.verify(path)
+      if report then
+        assert.equal("", complaints(report))
+        assert(report.lines >= seen)
+        seen = report.lines
+      end
+    end
     for n = 1, 3 do
       assert.equal("done\n", pipes[n]:read "a")
       pipes[n]:close()
