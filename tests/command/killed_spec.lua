@@ -1,0 +1,178 @@
+-- 500 connections in several accounts and two subscriptions, approved and rejected by a run that is killed at random
+-- places and gone on with until it is done: the emulator's log shows that none got a second write, or an unwanted one.
+
+local cjson = require "cjson"
+local kit = require "command.kit"
+local support = require "loopback.support"
+
+local seed = math.tointeger(tonumber(os.getenv "SEED")) or os.time()
+local most_runs = 60
+
+local subscriptions = { "3f1c2a54-6a1e-4b7d-9c55-0e8d1b2a7f10", "9a4be1d0-52c7-4f0e-8a33-c1d2e3f40516" }
+local stranger = "eeeeeeee-52c7-4f0e-8a33-c1d2e3f40516"
+
+local rules = [[
+at_most { approve = 420, reject = 30 }
+approve "ours" { when = { private_endpoint_subscription = "]] .. subscriptions[1] .. [[" }, because = "ours" }
+reject "theirs, and old" { when = { private_endpoint_name = "old-*" }, because = "nobody came back" }
+]]
+
+-- What each connection is to be at the end, by its name; and the state file's accounts. Of 500: 420 ours, 30 to be
+-- rejected, 30 strangers', 20 decided by a person long ago.
+local function world()
+  local accounts, expected, number = {}, {}, 0
+  for a = 1, 5 do
+    local account = { name = "batch" .. a, resource_group = "rg" .. a, connections = {},
+      subscription_id = subscriptions[a <= 3 and 1 or 2] }
+    for n = 1, 100 do
+      number = number + 1
+      local kind = n <= 84 and "ours" or n <= 90 and "old" or n <= 96 and "strange" or "decided"
+      local name = ("%s-%03d.5a7e0001-91c4-4d2b-8f36-70b1e2c3%04x"):format(kind, number, number)
+      local status = kind == "decided" and (n % 2 == 0 and "Approved" or "Rejected") or "Pending"
+      account.connections[n] = { name = name, status = status, description = "request " .. number,
+        private_endpoint_id = ("/subscriptions/%s/resourceGroups/net/providers/Microsoft.Network/privateEndpoints/%s")
+          :format(kind == "ours" and subscriptions[1] or stranger, name:match "^[^.]*") }
+      expected[name] = kind == "ours" and "Approved" or kind == "old" and "Rejected" or status
+    end
+    accounts[a] = account
+  end
+  return accounts, expected
+end
+
+-- ---- killing -------------------------------------------------------------------------------------------------------
+
+local random = {}
+
+local function draw(first, last)
+  -- A generator of its own, so that a seed means the same whatever else asks for numbers.
+  random.state = (random.state * 6364136223846793005 + 1442695040888963407) & math.maxinteger
+  return first + (random.state >> 20) % (last - first + 1)
+end
+
+-- Starts a run and kills it at some place; its exit status, or nil where it was killed. Two kinds of places: after so
+-- many endings, or after some time, which may be in the middle of the sign-in, the lists or the first writes.
+local function run_and_kill(command)
+  local by_time = draw(0, 1) == 0
+  local endings = by_time and math.huge or draw(0, 60)
+  local limit = by_time and ("timeout -s KILL %.3f"):format(draw(20, 900) / 1000 * support.patience) or ""
+  local pipe <close> = io.popen(("sh -c '%s %s & echo $!; wait $!; echo ended $?' 2>/dev/null"):format(limit,
+    command:gsub("'", "'\\''")))
+  local pid = pipe:read "l"
+  for line in pipe:lines() do
+    local status = tonumber(line:match "^ended (%d+)")
+    if status then return status ~= 137 and status or nil end
+    if line:find '"result":"changed"' then endings = endings - 1 end
+    if endings < 0 then
+      os.execute("kill -KILL " .. pid .. " 2>/dev/null")
+      endings = math.huge
+    end
+  end
+end
+
+-- Runs it again and again; how often it was killed, and the last one's status.
+local function until_done(command)
+  for runs = 1, most_runs do
+    local status = run_and_kill(command)
+    if status then return runs - 1, status end
+  end
+  return most_runs, select(3, os.execute(command .. " >/dev/null 2>&1"))
+end
+
+-- ---- proving -------------------------------------------------------------------------------------------------------
+
+-- The writes that the service took, by the connection's name; and how many it refused for their ETag.
+local function writes(log)
+  local taken, refused, total = {}, 0, 0
+  for line in io.lines(log) do
+    local entry = cjson.decode(line)
+    if entry.kind == "update" or entry.kind == "delete" then
+      local name = entry.target:match "/privateEndpointConnections/([^?/]+)"
+      assert(entry.headers["if-match"], "a write without If-Match: " .. entry.target)
+      if entry.status == 412 then
+        refused = refused + 1
+      else
+        assert.equal("PATCH 202", ("%s %d"):format(entry.method, entry.status))
+        taken[name] = taken[name] or {}
+        table.insert(taken[name], entry.body.properties.privateLinkServiceConnectionState)
+        total = total + 1
+      end
+    end
+  end
+  return taken, refused, total
+end
+
+local function prove(emulator, expected, log)
+  local taken, refused, total = writes(log)
+  local wanted = 0
+  for _, account in ipairs(emulator:control("GET", "state").accounts) do
+    for _, connection in ipairs(account.connections) do
+      local name = connection.name
+      local is_ours = name:find "^ours" or name:find "^old"
+      assert.equal(expected[name], connection.status, name)
+      assert.equal(is_ours and 1 or 0, #(taken[name] or {}), name)
+      if is_ours then assert.same({ status = expected[name] }, taken[name][1]) end
+      assert.equal("request " .. math.tointeger(tonumber(name:match "%-(%d+)%.")), connection.description)
+      wanted = wanted + (is_ours and 1 or 0)
+    end
+  end
+  assert.equal(450, wanted)
+  assert.equal(450, total)
+  return refused
+end
+
+describe("a run over 500 connections", function ()
+  local log, emulator
+  teardown(support.close)
+  after_each(support.tidy)
+
+  -- Without the kit's own timeout around it: what is killed has to be azpec itself.
+  local function command(verb, line)
+    return (kit.command(("%s %s %s -o jsonl"):format(verb, kit.address(emulator), line), kit.environment(emulator))
+      :gsub(" timeout %-k 1 %d+ ", " ", 1))
+  end
+
+  local function begin_anew(by)
+    log = support.new_path "log"
+    emulator = kit.emulator({}, "--log " .. log)
+    local accounts, expected = world()
+    emulator:control("PUT", "state", support.merged(emulator.given, { accounts = accounts,
+      options = { operation_polls = 1, retry_after = "none", page_size = 30,
+        reads_bucket = 1000000, writes_bucket = 1000000 } }))
+    random.state = seed + by
+    return expected, support.new_path "checkpoint"
+  end
+
+  local function tell(verb, kills, refused)
+    print(("# %s: SEED=%d, killed %d times, %d writes refused for their ETag"):format(verb, seed, kills, refused))
+  end
+
+  it("of auto is killed and gone on with, and writes each once", function ()
+    local expected, checkpoint = begin_anew(1)
+    local path = support.write(support.new_path "rules" .. ".lua", rules)
+    local line = ("--rules %s --apply --parallel 40 --checkpoint %s --subscription %s --subscription %s"):format(path,
+      checkpoint, subscriptions[1], subscriptions[2])
+    local kills, status = until_done(command("auto", line))
+    assert.equal(0, status, "SEED=" .. seed)
+    tell("auto", kills, prove(emulator, expected, log))
+    assert(kills > 0, "it was never killed")
+    -- And a run that finds all done does nothing.
+    assert.equal(0, select(3, os.execute(command("auto", line) .. " >/dev/null 2>&1")))
+    prove(emulator, expected, log)
+    support.has_no_secret(support.read(checkpoint), "a checkpoint")
+  end)
+
+  it("of apply is killed and gone on with, and writes each once", function ()
+    local expected, checkpoint = begin_anew(2)
+    local path = support.write(support.new_path "rules" .. ".lua", rules)
+    local plan = support.new_path "plan"
+    assert.equal(0, select(3, os.execute(command("plan", ("--rules %s --out %s --subscription %s --subscription %s")
+      :format(path, plan, subscriptions[1], subscriptions[2])) .. " >/dev/null 2>&1")))
+    local kills, status = until_done(command("apply", ("%s --parallel 40 --checkpoint %s"):format(plan, checkpoint)))
+    assert.equal(0, status, "SEED=" .. seed)
+    tell("apply", kills, prove(emulator, expected, log))
+    assert(kills > 0, "it was never killed")
+    -- Without the checkpoint too: what is so already stays.
+    assert.equal(0, select(3, os.execute(command("apply", plan) .. " >/dev/null 2>&1")))
+    prove(emulator, expected, log)
+  end)
+end)
