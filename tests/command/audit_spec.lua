@@ -306,3 +306,13 @@ describe("audit undo", function ()
     assert.matches("the trail knows no run 'x'", kit.ended(1, azpec("audit", "undo --run x " .. path)).err, 1, true)
   end)
 end)
+
+it("does what the README shows", function ()
+  kit.play_sample(emulator)
+  local path = support.new_path "readme"
+  for _, one in ipairs(kit.readme "azpec audit verify") do
+    local verb, rest = one.line:match "^azpec (%S+) (.*)$"
+    local result = kit.ended(0, azpec(verb, (rest:gsub("trail%.jsonl", path))))
+    assert.equal(kit.steady(one.output), kit.steady((result.out:gsub(path:gsub("%p", "%%%0"), "trail.jsonl"))))
+  end
+end)

@@ -149,4 +149,41 @@ function kit.last_line(text)
   return text:match "([^\n]*)\n?$"
 end
 
+-- ---- the README ----------------------------------------------------------------------------------------------------
+
+-- The commands of the README's console block in which one begins with these words: a list of { line, output }.
+function kit.readme(words)
+  for block in support.read "README.md":gmatch "\n```console\n(.-)```\n" do
+    if ("\n" .. block):find("\n$ " .. words, 1, true) then
+      local commands = {}
+      for line in block:gmatch "[^\n]+" do
+        local command = line:match "^%$ (.*)$"
+        if command then
+          commands[#commands + 1] = { line = command, output = "" }
+        else
+          commands[#commands].output = commands[#commands].output .. line .. "\n"
+        end
+      end
+      return commands
+    end
+  end
+  error("the README shows no " .. words)
+end
+
+-- Lets an emulator play the sample that the README speaks of, without its waits.
+function kit.play_sample(emulator)
+  local state = require "azpec.emulator.sample" ()
+  state.client_secret = support.secret
+  for _, account in ipairs(state.accounts) do account.options = { operation_polls = 0 } end
+  emulator:control("PUT", "state", state)
+end
+
+-- A text without what differs from run to run: times, run ids, hashes, ports, seconds.
+function kit.steady(text)
+  local all = text:gsub("%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%dZ", "TIME"):gsub("%d+T%d+Z%-%x%x%x%x%x%x%x%x", "RUN")
+    :gsub(("%x"):rep(64), "HASH"):gsub("127%.0%.0%.1:%d+", "127.0.0.1:PORT"):gsub("%d+%.%d%d s", "0.00 s")
+    :gsub("%d%d min", "60 min")
+  return all
+end
+
 return kit

@@ -6,7 +6,7 @@ local select = require "azpec.select"
 local text = require "azpec.command.text"
 
 local columns = {
-  { "NAME", "name" }, { "RESULT", "result" }, { "IS", "from" }, { "WAS", "to" }, { "WHY", "reason" },
+  { "NAME", "name" }, { "RESULT", "result" }, { "IS", "from" }, { "BECOMES", "to" }, { "WHY", "reason" },
   { "ID", "id", for_programs = true },
 }
 
