@@ -111,7 +111,9 @@ for _, new_loop in ipairs(loops) do
       end)
       local _, _, seconds = beside_a_timer(loop, 30, function (n)
         local poller = client:begin_update(t.call(emulator.many[n], { status = "Approved" }))
-        assert.is_true(approved(assert(poller:wait())))
+        local connection, err = poller:wait()
+        assert(connection, err)
+        assert.is_true(approved(connection))
       end)
       assert(seconds < 10 * t.patience, seconds .. " s")
     end)
@@ -151,7 +153,8 @@ for _, new_loop in ipairs(loops) do
           end
         else
           assert(client:get(t.call(emulator.sample)))
-          assert.is_true(assert(client:delete(t.call(emulator.tokyo))))
+          local deleted = client:delete(t.call(emulator.tokyo))
+          assert.is_true(deleted)
         end
       end)
       assert.equal(64, listed)
