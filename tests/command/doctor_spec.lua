@@ -230,8 +230,8 @@ end)
 it("does what the README shows", function ()
   kit.play_sample(emulator)
   for _, one in ipairs(kit.readme "azpec doctor") do
-    local options = ("--endpoint %s --authority-host %s --ca-file %s"):format(emulator.tls_endpoint, emulator.tls_endpoint,
-      emulator.ca_file)
+    local options = ("--endpoint %s --authority-host %s --ca-file %s"):format(emulator.tls_endpoint,
+      emulator.tls_endpoint, emulator.ca_file)
     local result = kit.ended(0, kit.run(("%s %s"):format(one.line:match "^azpec (.*)$", options),
       { env = kit.environment(emulator) }))
     local said = (result.out .. result.err):gsub(emulator.ca_file:gsub("%p", "%%%0"), "/tmp/emulator-ca.pem")
