@@ -31,6 +31,7 @@ build = {
         "lua_module/json.c",
         "lua_module/lclient.c",
         "lua_module/lcompletions.c",
+        "lua_module/lpause.c",
         "lua_module/lcredential.c",
         "lua_module/lerror.c",
         "lua_module/lidentity.c",

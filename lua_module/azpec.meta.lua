@@ -635,6 +635,11 @@ function Client:settings() end
 --- Moves all of the client's work as far as it goes without waiting.
 function Client:step() end
 
+--- Lets time pass, and moves all of the client's work meanwhile; waits as its calls do.  Ends before its time only when
+--- the client is closed.
+---@param seconds number not negative
+function Client:wait(seconds) end
+
 --- The client's one descriptor, for any event loop: readable when `step` has something to do, or when a poller that
 --- somebody waits for has ended.  It stays open as long as the Lua state, and serves another client once this one
 --- is closed.

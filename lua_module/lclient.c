@@ -14,6 +14,7 @@
 #include "lcredential.h"
 #include "lerror.h"
 #include "lidentity.h"
+#include "lpause.h"
 #include "lpoller.h"
 #include "passport.h"
 #include "sys.h"
@@ -816,6 +817,7 @@ static const luaL_Reg methods[] = {
 	{ "rate_limits", l_rate_limits },
 	{ "settings", l_settings },
 	{ "step", l_step },
+	{ "wait", l_client_wait },
 	{ "pollfd", l_pollfd },
 	{ "events", l_events },
 	{ "timeout", l_timeout },

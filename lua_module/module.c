@@ -9,6 +9,7 @@
 #include "lcompletions.h"
 #include "lcredential.h"
 #include "lerror.h"
+#include "lpause.h"
 #include "lpoller.h"
 
 #if LUA_VERSION_NUM != 504
@@ -49,6 +50,7 @@ int luaopen_azpec(lua_State *L) {
 	lclient_open(L);
 	lpoller_open(L);
 	lcompletions_open(L);
+	lpause_open(L);
 	drive_open(L);
 	luaL_newlib(L, functions);
 	enums_set(L);
