@@ -125,15 +125,47 @@ describe("--audit", function ()
     assert.equal(0, #emulator:log "update")
   end)
 
-  it("shows a run that was killed", function ()
-    local path, option = new_trail()
+  -- Approves many01, which takes long, and sends a signal once it is polled for. Returns what was said on stderr.
+  local function signaled(signal, option)
     emulator:set { operation_polls = 1000 }
     local pipe = io.popen(("echo $$; exec %s 2>&1"):format(kit.command(
       ("approve %s many01 %s %s"):format(kit.address(emulator), group, option), kit.environment(emulator))))
     local pid = pipe:read "n"
     while #emulator:log "poll" < 1 do emulator:log() end
-    os.execute(("kill -TERM %d"):format(pid))
+    os.execute(("kill -%s %d"):format(signal, pid))
+    local said = pipe:read "a"
     pipe:close()
+    return said
+  end
+
+  it("has two runs at once in one chain", function ()
+    local path, option = new_trail()
+    local pipes = {}
+    for n = 1, 2 do
+      pipes[n] = io.popen(kit.command(("approve %s --all --name 'many%d*' --yes -q %s %s"):format(
+        kit.address(emulator), 2 * n, group, option), kit.environment(emulator)))
+    end
+    for n = 1, 2 do assert(select(2, pipes[n]:read "a":gsub("Approved", "")) == 10 and pipes[n]:close()) end
+    local list, report = records(path)
+    assert.equal(40, #list)
+    assert.same({}, report.open)
+  end)
+
+  it("knows that an interrupted write may go on", function ()
+    local path, option = new_trail()
+    local said = signaled("INT", option)
+    assert.matches("interrupted", said)
+    local list, report = records(path)
+    assert.equal(2, #list)
+    assert.same({}, report.open)
+    assert.equal("unknown", list[2].outcome)
+    assert.equal("canceled", list[2].error.kind)
+    assert.is_nil(support.read(path):find("continuation", 1, true))
+  end)
+
+  it("shows a run that was killed", function ()
+    local path, option = new_trail()
+    signaled("TERM", option)
     local result = kit.ended(0, kit.run("audit verify " .. path))
     assert.equal("how the writes of line 1 ended is not known: their results are not in the trail\n", result.err)
     assert.matches("unknown", kit.ended(0, kit.run("audit show " .. path)).out)
