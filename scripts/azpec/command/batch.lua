@@ -116,6 +116,7 @@ function batch.run(context, options)
     on_result = function (result)
       last_err = result.err or last_err
       options.out:row(batch.result_row(result))
+      if result.outcome == "unknown" and not options.checkpoint then context:keep(result.err.continuation_token) end
     end,
   }
   if bar then bar:close() end
@@ -132,6 +133,9 @@ function batch.sum_up(context, summary)
   local rest = summary.total - summary.begun
   if rest > 0 then parts[#parts + 1] = ("%d not begun"):format(rest) end
   context:note("%s: %s", text.count(summary.total, "connection"), table.concat(parts, ", "))
+  if context.args.checkpoint and (rest > 0 or summary.unknown > 0) then
+    context:note("to go on, run the same command again")
+  end
 end
 
 local left_code = { deadline = failure.codes.timeout }
@@ -145,7 +149,7 @@ function batch.exit_code(context, summary)
     return left_code[summary.left] or failure.exit_code(summary.err)
   end
   if bad == 1 and summary.total == 1 then return failure.exit_code(summary.last_err) end
-  if bad > 0 then return codes.some_failed end
+  if bad > 0 then return bad == summary.unknown and codes.timeout or codes.some_failed end
   return context.args.detailed_exitcode and summary.changed > 0 and codes.changes or 0
 end
 

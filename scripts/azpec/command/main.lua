@@ -119,6 +119,7 @@ function main.run(arguments)
   end
   local ok, result = xpcall(dispatch, traced, arguments, know)
   local code = ok and result or ended_badly(result, context, arguments)
+  if ok and context and context.unfinished then require "azpec.command.unfinished".tell(context) end
   return close_clients(context, code)
 end
 

@@ -1,0 +1,234 @@
+-- azpec plan and azpec apply: four eyes, and nothing done that has changed since.
+
+local cjson = require "cjson"
+local kit = require "command.kit"
+local plan = require "azpec.plan"
+local support = require "loopback.support"
+
+local emulator, azpec
+
+setup(function ()
+  emulator = kit.emulator { operation_polls = 1 }
+  azpec = kit.against(emulator)
+end)
+teardown(support.close)
+before_each(function () emulator:reset() end)
+after_each(support.tidy)
+
+local group = "-g rg-contoso-prod --account manyacct"
+
+local function rules(text)
+  return support.write(support.new_path "rules" .. ".lua", text)
+end
+
+local some = [[
+approve "the first three" { when = { name = { "many01", "many02", "many03" } }, because = "they are ours" }
+reject "the last" { when = { name = "many64" }, because = "nobody knows it" }
+]]
+
+-- A plan for these rules; its path.
+local function made(text, more)
+  local path = support.new_path "plan" .. ".json"
+  kit.ended(0, azpec("plan", ("--rules %s %s --out %s %s"):format(rules(text or some), group, path, more or "")))
+  return path
+end
+
+local function updates()
+  return #emulator:log "update"
+end
+
+-- Somebody else changes a connection.
+local function meddle(id, status)
+  kit.ended(0, azpec(status == "Approved" and "approve" or "reject", id))
+end
+
+describe("plan", function ()
+  it("writes down what is to be done, and does nothing", function ()
+    local path = support.new_path "plan"
+    local result = kit.ended(0, azpec("plan", ("--rules %s %s --out %s"):format(rules(some), group, path)))
+    assert.equal("3 to approve, 1 to reject, 60 held, 0 ignored, 0 unchanged; to do it: azpec apply " .. path .. "\n",
+      result.err)
+    assert.truthy(result.out:find("70b1e2c30001: would approve: rule 'the first three', they are ours\n", 1, true))
+    local read = assert(plan.read(path))
+    assert.equal(64, #read.items)
+    assert.equal(emulator.many[1], read.items[1].id)
+    assert.equal(emulator:connection(emulator.many[1]).etag, read.items[1].etag)
+    assert.equal(0, updates())
+    support.has_no_secret(support.read(path), "a plan")
+  end)
+
+  it("writes it to stdout, and nothing else there", function ()
+    local line = ("--rules %s %s --out - --detailed-exitcode"):format(rules(some), group)
+    local result = kit.ended(10, azpec("plan", line))
+    assert.equal(64, #assert(plan.parse(result.out)).items)
+  end)
+
+  it("says 0 with --detailed-exitcode where nothing is to be done", function ()
+    local nobody = rules 'approve "x" { when = { name = "nobody" } }'
+    local result = kit.ended(0, azpec("plan", ("--rules %s %s --out - --detailed-exitcode"):format(nobody, group)))
+    assert(plan.parse(result.out))
+  end)
+
+  it("writes none where the rules allow no such number, or cannot be read", function ()
+    local path = support.new_path "plan"
+    local capped = rules("at_most { changes = 3 }" .. some)
+    kit.ended(11, azpec("plan", ("--rules %s %s --out %s"):format(capped, group, path)))
+    kit.ended(2, azpec("plan", ("--rules %s %s --out %s"):format(rules "boo", group, path)))
+    kit.ended(1, azpec("plan", ("--rules %s %s --out %s"):format(rules(some), group, "/nowhere/at/all")))
+    kit.ended(2, azpec("plan", ("--rules %s %s"):format(rules(some), group)))
+    assert.is_nil(support.read(path))
+  end)
+end)
+
+describe("apply", function ()
+  it("carries out the plan, item by item, and is harmless the second time", function ()
+    local path = made()
+    local result = kit.ended(10, azpec("apply", path .. " --detailed-exitcode"))
+    assert.truthy(result.out:find("70b1e2c30001: Approved (was Pending): rule 'the first three', they are ours\n", 1,
+      true))
+    assert.truthy(result.out:find("70b1e2c30040: Rejected (was Pending): rule 'the last', nobody knows it\n", 1, true))
+    assert.equal("4 connections: 4 changed\n", result.err)
+    assert.equal(4, updates())
+    for _, entry in ipairs(emulator:log "update") do assert.is_string(entry.headers["if-match"]) end
+    result = kit.ended(0, azpec("apply", path .. " --detailed-exitcode"))
+    assert.equal("4 connections: 0 changed, 4 unchanged\n", result.err)
+    assert.equal(4, updates())
+  end)
+
+  it("shows it with --dry-run", function ()
+    local result = kit.ended(10, azpec("apply", made() .. " --dry-run --detailed-exitcode"))
+    assert.truthy(result.out:find("70b1e2c30040: would reject: rule 'the last', nobody knows it\n", 1, true))
+    assert.equal(0, updates())
+  end)
+
+  it("needs no other option to know where the connections are", function ()
+    local env = kit.environment(emulator)
+    env.AZURE_SUBSCRIPTION_ID = nil
+    local path = made()
+    kit.ended(0, kit.run(("apply %s %s"):format(kit.address(emulator), path), { env = env }))
+    assert.equal(4, updates())
+  end)
+
+  it("refuses an edited plan, whole", function ()
+    local path = made()
+    local text = support.read(path)
+    for _, edit in ipairs { { "many64", "many63" }, { "Rejected", "Approved" }, { "they are ours", "they are mine" },
+      { '"action": "hold"', '"action": "approve"' } } do
+      support.write(path, (text:gsub(edit[1], edit[2], 1)))
+      local result = kit.ended(6, azpec("apply", path))
+      assert.truthy(result.err:find(path .. ": the plan was changed after it was made", 1, true), result.err)
+      assert.truthy(result.err:find("make a new plan with `azpec plan`", 1, true))
+    end
+    assert.equal(0, updates())
+    support.write(path, text)
+    kit.ended(0, azpec("apply", path))
+  end)
+
+  it("refuses what is no plan, or half of one", function ()
+    local path = made()
+    support.write(path, support.read(path):sub(1, -400))
+    kit.ended(2, azpec("apply", path))
+    kit.ended(2, azpec("apply", "/nowhere.json"))
+    kit.ended(2, azpec("apply", ""))
+    assert.equal(0, updates())
+  end)
+
+  it("refuses what somebody has changed since, reports it, and does the rest", function ()
+    local path = made()
+    -- Its description was changed, and with it the ETag; another was rejected by a person.
+    meddle(emulator.many[2], "Rejected")
+    local state = emulator:control("GET", "state")
+    for _, account in ipairs(state.accounts) do
+      for _, connection in ipairs(account.connections) do
+        if connection.name:find "^many01" then connection.etag, connection.description = 'W/"other"', "changed" end
+      end
+    end
+    state.client_secret, state.options = support.secret, emulator.given.options
+    emulator:control("PUT", "state", state)
+    local before = updates()
+    local result = kit.ended(12, azpec("apply", path .. " -o jsonl"))
+    local outcomes = {}
+    for line in result.out:gmatch "[^\n]+" do
+      local row = cjson.decode(line)
+      outcomes[row.name:match "^many%d+"] = row.result
+      if row.result == "stale" then assert.equal("precondition", row.error.kind) end
+    end
+    assert.same({ many01 = "stale", many02 = "stale", many03 = "changed", many64 = "changed" }, outcomes)
+    assert.equal("4 connections: 2 changed, 2 stale\n", result.err)
+    assert.equal("Pending", emulator:connection(emulator.many[1]).status)
+    assert.equal("Rejected", emulator:connection(emulator.many[2]).status)
+    -- The two that were refused were tried with the plan's ETag, which the service did not take.
+    assert.equal(before + 4, updates())
+  end)
+
+  it("takes what somebody has decided alike as done", function ()
+    local path = made()
+    meddle(emulator.many[1], "Approved")
+    local result = kit.ended(0, azpec("apply", path))
+    assert.equal("4 connections: 3 changed, 1 unchanged\n", result.err)
+    assert.truthy(result.out:find("70b1e2c30001: already Approved", 1, true))
+  end)
+
+  it("says that one has gone", function ()
+    local path = made 'approve "one" { when = { name = "many01" } }'
+    local state = emulator:control("GET", "state")
+    for _, account in ipairs(state.accounts) do
+      if account.name == "manyacct" then table.remove(account.connections, 1) end
+    end
+    state.client_secret, state.options = support.secret, emulator.given.options
+    emulator:control("PUT", "state", state)
+    local result = kit.ended(3, azpec("apply", path))
+    assert.truthy(result.out:find("70b1e2c30001: failed: ", 1, true))
+  end)
+
+  it("takes only a plan that was signed, where a key is given", function ()
+    local key = support.write(support.new_path "key", "k" .. support.secret .. "\n")
+    local other = support.write(support.new_path "key", "another\n")
+    local signed = made(nil, "--sign-key-file " .. key)
+    support.has_no_secret(support.read(signed), "a signed plan")
+    local result = kit.ended(6, azpec("apply", signed .. " --sign-key-file " .. other))
+    assert.truthy(result.err:find("the plan was not signed with this key", 1, true))
+    result = kit.ended(6, azpec("apply", made() .. " --sign-key-file " .. key))
+    assert.truthy(result.err:find("the plan is not signed", 1, true))
+    assert.equal(0, updates())
+    kit.ended(0, azpec("apply", signed .. " --sign-key-file " .. key))
+  end)
+
+  it("has nothing to do, and says nothing to the service, for a plan without changes", function ()
+    local path = made 'approve "x" { when = { name = "nobody" } }'
+    emulator:control("DELETE", "log")
+    kit.ended(0, azpec("apply", path))
+    assert.equal("", emulator:kinds())
+  end)
+
+  it("ends with 8 where the deadline passes, and goes on from the checkpoint", function ()
+    local path, checkpoint = made(), support.new_path "checkpoint"
+    emulator:set { operation_polls = 10000 }
+    local result = kit.ended(8, azpec("apply", ("%s --checkpoint %s --deadline 1"):format(path, checkpoint)))
+    assert.truthy(result.out:find("not known to have ended: ", 1, true), result.out)
+    assert.truthy(result.err:find("to go on, run the same command again\n", 1, true), result.err)
+    assert.equal(4, updates())
+    emulator:set { operation_polls = 0 }
+    result = kit.ended(0, azpec("apply", ("%s --checkpoint %s"):format(path, checkpoint)))
+    assert.equal(4, updates())
+    assert.equal("Approved", emulator:connection(emulator.many[3]).status)
+    assert.truthy(result.err:find("4 connections: 4 changed", 1, true), result.err)
+    result = kit.ended(8, azpec("apply", ("%s --checkpoint %s --deadline 0"):format(path, checkpoint)))
+    assert.truthy(result.err:find("4 not begun", 1, true), result.err)
+  end)
+
+  it("shows how to go on waiting where there is no checkpoint", function ()
+    local path = made()
+    emulator:set { operation_polls = 10000 }
+    local result = kit.ended(8, azpec("apply", path .. " --deadline 1"))
+    assert.truthy(result.err:find("4 operations are still running at the service, or not known to have ended", 1,
+      true), result.err)
+  end)
+
+  it("refuses a checkpoint of something else", function ()
+    local first, second, checkpoint = made(), made 'approve "x" { when = { name = "many05" } }', support.new_path "c"
+    kit.ended(8, azpec("apply", ("%s --checkpoint %s --deadline 0"):format(first, checkpoint)))
+    local result = kit.ended(6, azpec("apply", ("%s --checkpoint %s"):format(second, checkpoint)))
+    assert.truthy(result.err:find("belongs to an unfinished `apply` of something else", 1, true))
+  end)
+end)
