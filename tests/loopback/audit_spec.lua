@@ -136,7 +136,7 @@ describe("an audited client", function ()
       count = count + 1
     end
     assert.equal(20, count)
-    while not pollers[21]:step() do client.real:step() end
+    while not pollers[21]:step() do client:step() end
     for n = 22, 25 do assert(pollers[n]:wait()) end
     for _, result in client:completions() do
       assert(result)
@@ -167,6 +167,17 @@ describe("an audited client", function ()
     assert.equal("changed", writes[1].outcome)
     assert.equal("Approved", writes[1].after.status)
     assert.is_nil((again:resume "{}"))
+  end)
+
+  it("puts down, too, that a call was none", function ()
+    local client, path = audited()
+    local ok, message = pcall(client.update, client, asked(emulator.sample, { status = "Aproved" }))
+    assert.is_false(ok)
+    assert.matches("bad field 'status'", message, 1, true)
+    local write = audit.writes(records(path))[1]
+    assert.equal("failed", write.outcome)
+    assert.equal("misuse", write.error.kind)
+    assert.equal("", emulator:kinds())
   end)
 
   it("is the client in all else", function ()

@@ -1,8 +1,8 @@
 -- A client whose writes are put down in an audit trail: its methods and those of its pollers are azpec.client's, so
 -- whoever uses it cannot forget to.
 --
--- The intent is written before begin_* returns, the result as soon as the end is taken (wait, result, step, completions
--- or finished), at the latest when the client is closed. A write whose intent cannot be put down is not made: its
+-- The intent is written before begin_* returns, the result as soon as the end is taken (wait, result, completions or
+-- finished), at the latest when the client is closed. A write whose intent cannot be put down is not made: its
 -- poller has ended from the start, with an error of the kind "audit".
 
 local json = require "azpec.json"
@@ -102,12 +102,6 @@ end
 function poller:wait(...) return taken(self, self.real:wait(...)) end
 function poller:result() return conclude(self, self.real:result()) end
 
-function poller:step()
-  local done = self.real:step()
-  if done then conclude(self, self.real:result()) end
-  return done
-end
-
 function poller:cancel()
   self.real:cancel()
   conclude(self, self.real:result())
@@ -160,6 +154,12 @@ local function refuse(self, err)
   return one
 end
 
+-- The intent is in the trail already; nothing was sent.
+local function misused(self, entry, message)
+  self.trail:conclude(entry, nil, { kind = "misuse", message = tostring(message) })
+  error(message, 0)
+end
+
 local function begin(self, method, options)
   if type(options) ~= "table" or type(options.id) ~= "string" then
     error("bad field 'id' (an audited write names its connection by the whole id)", 3)
@@ -168,7 +168,9 @@ local function begin(self, method, options)
   if not entry then return refuse(self, err) end
   local sent = { client_request_id = entry.call }
   for name, value in pairs(options) do sent[name] = value end
-  return wrap(self, self.real["begin_" .. method](self.real, sent), entry)
+  local ok, real = pcall(self.real["begin_" .. method], self.real, sent)
+  if not ok then return misused(self, entry, real) end
+  return wrap(self, real, entry)
 end
 
 for _, method in ipairs { "update", "ensure", "delete" } do
