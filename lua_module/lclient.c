@@ -693,6 +693,7 @@ static int l_next(lua_State *L) {
 			return 1;
 		}
 		client_resume(&p->client->core, &p->job);
+		waiting_due(p->client, 0);
 	}
 	lpoller_push_waiter(L, 1);
 	lua_pushvalue(L, lua_upvalueindex(LUV_CLIENT));

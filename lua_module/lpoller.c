@@ -73,8 +73,8 @@ struct poller *lpoller_new(lua_State *L, int idx, const struct op_spec *spec) {
 	if (!client_add(&c->core, &p->job))
 		luaL_error(L, "not enough memory");
 	p->linked = true;
-	pollset_due(c->ps, 0); /* there is something to do at once */
-	lua_remove(L, -2);     /* the GUID */
+	waiting_due(c, 0); /* there is something to do at once */
+	lua_remove(L, -2); /* the GUID */
 	return p;
 }
 
@@ -339,7 +339,7 @@ static void cancel(struct poller *p) {
 	              "stopped waiting: what the service was asked to do goes "
 	              "on",
 	              sys_now());
-	pollset_due(p->client->ps, 0);
+	waiting_due(p->client, 0);
 }
 
 static int l_cancel(lua_State *L) {

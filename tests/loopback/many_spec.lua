@@ -159,6 +159,18 @@ describe("coroutines", function ()
     assert.equal(16 * 64, count)
   end)
 
+  it("with wait = cqueues.poll: a list that is all there is to do comes to its second page", function ()
+    emulator:set { ["manyacct:page_size"] = 10 }
+    local client, loop, count = emulator:client { wait = cqueues.poll }, cqueues.new(), 0
+    loop:wrap(function ()
+      for _ in client:list { resource_group_name = "rg-contoso-prod", account_name = "manyacct" } do
+        count = count + 1
+      end
+    end)
+    assert(loop:loop(20 * t.patience))
+    assert.equal(64, count)
+  end)
+
   it("with wait = cqueues.poll given per call", function ()
     local client, loop, done = emulator:client(), cqueues.new(), false
     loop:wrap(function ()

@@ -372,6 +372,32 @@ describe("inside cqueues", function ()
     assert.equal("canceled", kind)
   end)
 
+  test("wait(s) on a poller that was begun this moment sends at once, and not when s have passed", function ()
+    local client <close> = kit.client { wait = cqueues.poll }
+    local loop, kind = cqueues.new(), nil
+    loop:wrap(function () kind = select(2, client:begin_update(kit.named()):wait(3)).kind end)
+    assert.is_true(loop:loop(5))
+    assert.equal("transport", kind)
+  end)
+
+  test("a limit that comes later does not put off what is to be done at once", function ()
+    local client <close> = kit.patient { wait = cqueues.poll }
+    local poller, other = client:begin_update(kit.named()), client:begin_update(kit.named())
+    client:step()
+    local loop, kind = cqueues.new(), nil
+    loop:wrap(function ()
+      poller:wait()
+      other:cancel()
+    end)
+    loop:wrap(function ()
+      cqueues.sleep(0.05)
+      poller:cancel()
+      kind = select(2, other:wait(3)).kind
+    end)
+    assert.is_true(loop:loop(10))
+    assert.equal("canceled", kind)
+  end)
+
   test("a poller canceled by one coroutine wakes the other", function ()
     local loop = cqueues.new()
     local kind
