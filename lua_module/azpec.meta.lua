@@ -317,7 +317,10 @@ function azpec.credential.token(options) end
 ---@class (exact) azpec.ClientSecretOptions
 ---@field tenant_id string the directory's GUID or domain: letters, digits, '.' and '-'
 ---@field client_id string the application's GUID
----@field client_secret string the secret's value, not its id
+--- the secret's value, not its id; or a function that is asked for it with each token, where secrets are rotated
+---@field client_secret string|azpec.SecretFunction
+
+---@alias azpec.SecretFunction fun(): (client_secret: string?, why: any)
 
 --- An application with a secret (RFC 6749 section 4.4) [Client credentials].
 ---@param options azpec.ClientSecretOptions

@@ -17,7 +17,13 @@ enum {
 
 /* ---- the kinds ---------------------------------------------------------- */
 
-enum field_type { FIELD_STRING, FIELD_FUNCTION, FIELD_SECONDS, FIELD_BOOLEAN };
+enum field_type {
+	FIELD_STRING,
+	FIELD_FUNCTION,
+	FIELD_SECONDS,
+	FIELD_BOOLEAN,
+	FIELD_SECRET, /* a string, or a function that gives it */
+};
 
 struct field {
 	const char *name;
@@ -39,7 +45,7 @@ static const struct kind {
 	  &flow_client_secret,
 	  { { "tenant_id", FIELD_STRING, true },
 	    { "client_id", FIELD_STRING, true },
-	    { "client_secret", FIELD_STRING, true } } },
+	    { "client_secret", FIELD_SECRET, true } } },
 	{ "client_certificate",
 	  &flow_client_certificate,
 	  { { "tenant_id", FIELD_STRING, true },
@@ -101,6 +107,9 @@ static bool fits(lua_State *L, enum field_type type) {
 		       lua_tonumber(L, -1) > 0 && lua_tonumber(L, -1) <= 3600;
 	case FIELD_BOOLEAN:
 		return lua_isboolean(L, -1);
+	case FIELD_SECRET:
+		return lua_type(L, -1) == LUA_TSTRING ||
+		       options_callable(L, -1);
 	}
 	return false;
 }
@@ -115,18 +124,23 @@ static size_t longest(const struct field *f) {
 
 static void check_value(lua_State *L, const struct field *f) {
 	static const char *const expected[] = {
-		"string", "function", "number of seconds from 0 to 3600",
-		"boolean"
+		[FIELD_STRING] = "string",
+		[FIELD_FUNCTION] = "function",
+		[FIELD_SECONDS] = "number of seconds from 0 to 3600",
+		[FIELD_BOOLEAN] = "boolean",
+		[FIELD_SECRET] = "string or function",
 	};
 	size_t n = 0;
+	bool text;
 	if (lua_isnil(L, -1) && !f->required)
 		return;
 	if (!fits(L, f->type))
 		luaL_error(L, "bad field '%s' (%s expected, got %s)", f->name,
 		           expected[f->type], luaL_typename(L, -1));
-	if (f->type == FIELD_STRING)
+	text = lua_type(L, -1) == LUA_TSTRING;
+	if (text)
 		lua_tolstring(L, -1, &n);
-	if (f->type == FIELD_STRING && n == 0)
+	if (text && n == 0)
 		options_bad(L, f->name, "must not be empty");
 	if (n > longest(f))
 		options_bad(L, f->name,

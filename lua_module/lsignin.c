@@ -82,14 +82,16 @@ static void meet_token(lua_State *L, struct lclient *c, int fields) {
 		signin_give(s, string_at(L, at), expiry(L, at + 1), sys_now());
 }
 
-/* assertion() -> JWT */
-static void meet_assertion(lua_State *L, struct lclient *c, int fields) {
-	int at = lua_gettop(L) + 1;
-	lua_getfield(L, fields, "assertion");
+/* assertion() -> JWT, client_secret() -> the secret */
+static void meet_function(lua_State *L, struct lclient *c, int fields,
+                          const char *name) {
+	int at = lua_gettop(L) + 2;
+	lua_pushfstring(L, "the %s function failed: ", name);
+	lua_getfield(L, fields, name);
 	if (!client_call(L, c, 0, 2))
-		fail(L, c, "the assertion function failed: ", false);
+		fail(L, c, lua_tostring(L, at - 1), false);
 	else if (lua_type(L, at) != LUA_TSTRING)
-		fail_result(L, c, at, "the assertion function failed: ");
+		fail_result(L, c, at, lua_tostring(L, at - 1));
 	else
 		signin_meet(&c->core.signin, string_at(L, at), NULL, sys_now());
 }
@@ -344,7 +346,10 @@ void lsignin_meet(lua_State *L, int idx) {
 		meet_token(L, c, top + 1);
 		break;
 	case NEED_ASSERTION:
-		meet_assertion(L, c, top + 1);
+		meet_function(L, c, top + 1, "assertion");
+		break;
+	case NEED_SECRET:
+		meet_function(L, c, top + 1, "client_secret");
 		break;
 	case NEED_CERTIFICATE:
 		meet_certificate(L, idx, c, top + 1);

@@ -99,6 +99,18 @@ static const char *hint_of_clock(const struct reply *r, struct now now) {
 	               : NULL;
 }
 
+static const char in_the_way[] =
+	"a proxy or a captive portal may be in the way: see `proxy` and "
+	"HTTPS_PROXY";
+
+/* What answers is not who was asked. */
+static const char *hint_of_answer(const struct reply *r,
+                                  const struct facts *f) {
+	if (r->status == 407)
+		return "a proxy in the way asks for authentication";
+	return f->json ? NULL : in_the_way;
+}
+
 void flow_refused(struct signin *s, const struct reply *r,
                   const struct facts *f, struct now now) {
 	struct buf *m = &s->fail.message;
@@ -129,7 +141,9 @@ void flow_refused(struct signin *s, const struct reply *r,
 	s->fail.http_status = r->status;
 	s->fail.retry_after = http_retry_after(r, now.wall);
 	s->fail.retryable = r->status == 429 || r->status >= 500;
-	s->fail.hint = hint ? hint : hint_of_clock(r, now);
+	if (!hint)
+		hint = hint_of_clock(r, now);
+	s->fail.hint = hint ? hint : hint_of_answer(r, f);
 	signin_note(s, &s->fail.request_id, f->trace_id);
 	signin_note(s, &s->fail.correlation_id, f->correlation_id);
 	signin_fail(s, now);
@@ -156,6 +170,8 @@ void flow_accept(struct signin *s, const struct facts *f, int status,
 	                NO_SPAN);
 	s->fail.kind = FAIL_PROTOCOL;
 	s->fail.http_status = status;
+	if (status > 0 && !f->json)
+		s->fail.hint = in_the_way;
 	signin_fail(s, now);
 }
 
@@ -213,18 +229,39 @@ static void client_credentials(const struct signin *s, struct request *q) {
 
 /* ---- client_secret ------------------------------------------------------ */
 
+/* The secret itself, or, from a function, the one that is good today. */
 static enum signin_want ask_secret(struct signin *s, struct request *q,
                                    struct now now) {
+	struct span secret = value(s, SV_SECRET);
 	(void)now;
+	if (!secret.p && s->step == 0) {
+		s->need = NEED_SECRET;
+		return SIGNIN_NEED;
+	}
 	client_credentials(s, q);
-	form_add(&q->body, "client_secret", value(s, SV_SECRET));
+	form_add(&q->body, "client_secret",
+	         secret.p ? secret : buf_span(&s->assertion));
 	return SIGNIN_SEND;
+}
+
+static void met_secret(struct signin *s, struct span bytes,
+                       const struct facts *f, struct now now) {
+	(void)f;
+	if (bytes.n == 0) {
+		signin_describe(s, "the client_secret function gave nothing",
+		                NO_SPAN);
+		signin_fail(s, now);
+		return;
+	}
+	buf_set(&s->assertion, bytes);
+	signin_step(s, 1, now.mono);
 }
 
 const struct flow flow_client_secret = {
 	.name = "client_secret",
 	.ask = ask_secret,
 	.fed = fed_token,
+	.met = met_secret,
 	.claims = true,
 };
 

@@ -343,6 +343,26 @@ void signin_absent(struct signin *s, const char *why, struct span detail,
 
 /* ---- what happened ------------------------------------------------------ */
 
+static const char *hint_of_net(enum net_error e) {
+	switch (e) {
+	case NET_CERT:
+		return "if the server's certificate comes from a company's own "
+		       "authority, as behind an inspecting proxy, name its CA "
+		       "file (ca_file, or SSL_CERT_FILE)";
+	case NET_CA:
+		return "check ca_file and ca_path, or SSL_CERT_FILE, "
+		       "CURL_CA_BUNDLE and SSL_CERT_DIR";
+	case NET_PROXY:
+		return "check the proxy's address and whether it lets this "
+		       "through: `proxy`, HTTPS_PROXY, NO_PROXY";
+	case NET_RESOLVE:
+		return "check the name server and the cloud: is this host "
+		       "meant, and does a proxy have to be used?";
+	default:
+		return NULL;
+	}
+}
+
 static void describe_net(struct signin *s, const struct reply *r) {
 	signin_describe(s, "sign-in failed: ", NO_SPAN);
 	s->fail.kind = fail_kind_of_net(r->error);
@@ -352,6 +372,7 @@ static void describe_net(struct signin *s, const struct reply *r) {
 		signin_add(s, buf_span(&r->note));
 	}
 	s->fail.retryable = retry_worthwhile(&s->retry, r, NO_SPAN);
+	s->fail.hint = hint_of_net(r->error);
 }
 
 /* Only these two of OAuth's errors may pass by themselves. */

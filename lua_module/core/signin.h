@@ -60,8 +60,9 @@ enum signin_want {
 /* Who provides what a flow cannot: the driver, or the host's functions. */
 enum signin_need {
 	NEED_NOTHING,
-	NEED_TOKEN,        /* the host's `get`, with scope and claims */
-	NEED_ASSERTION,    /* the host's `assertion` */
+	NEED_TOKEN,     /* the host's `get`, with scope and claims */
+	NEED_ASSERTION, /* the host's `assertion` */
+	NEED_SECRET, /* the host's `client_secret`, where that is a function */
 	NEED_CERTIFICATE,  /* "thumbprint NUL x5c": base64url SHA-256, and
 	                     the chain as a JSON array */
 	NEED_SIGNATURE,    /* of s->work, by the link's algorithm */

@@ -87,6 +87,73 @@ describe("an application's credential", function ()
     assert.truthy(err.hint:find("clock", 1, true))
   end)
 
+  it("client_secret: a function is asked for each token, and a secret that was rotated serves the next", function ()
+    emulator:set { token_lifetime = 1 }
+    local out = signin.works { given = { secret = t.secret }, credential = [[
+      asked = 0
+      return azpec.credential.client_secret { tenant_id = given.tenant_id, client_id = given.client_id,
+        client_secret = function () asked = asked + 1; return given.secret end }]],
+      body = [[get(); get(); get_until(function () return tokens() > 2 end)
+        results[#results + 1] = { ok = asked == tokens(), message = asked .. " " .. tokens() }]] }
+    assert.equal(#signin.log "token", out.tokens)
+    local current = t.secret
+    local function give() return current end
+    local client = emulator:client { credential = emulator:credential { client_secret = give } }
+    assert(client:get { id = emulator.sample })
+    signin.reset { client_secret = "another-secret-from-now-on" } -- which forgets all tokens, too
+    local none, err = client:get { id = emulator.sample }
+    assert.is_nil(none)
+    assert.truthy(err.message:find("AADSTS7000215", 1, true), err.message)
+    t.has_no_secret(err, "an error")
+    current = "another-secret-from-now-on"
+    assert(client:get { id = emulator.sample })
+  end)
+
+  it("client_secret: what a function gave is no more printed than a secret that was given", function ()
+    emulator:faults { { match = { kind = "token" }, action = { status = 400, body = { error = "invalid_request",
+      error_description = "AADSTS1: you sent " .. t.secret } } } }
+    local credential = emulator:credential { client_secret = function () return t.secret end }
+    local _, err = emulator:client { credential = credential }:get { id = emulator.sample }
+    assert.truthy(err.message:find("you sent <redacted>", 1, true), err.message)
+    t.has_no_secret(err, "an error")
+  end)
+
+  it("a page in place of the answer hints at a proxy", function ()
+    for _, status in ipairs { 200, 403, 503 } do
+      emulator:faults { { match = { kind = "token" }, action = { html = true, status = status } } }
+      local err = signin.run { credential = secret, given = { secret = t.secret } }[1]
+      assert.is_false(err.ok)
+      assert.truthy(err.hint and err.hint:find("proxy", 1, true), status .. ": " .. tostring(err.hint))
+    end
+    emulator:faults { { match = { kind = "token" }, action = { status = 407, html = true } } }
+    assert.truthy(signin.fails("credential", "HTTP 407", { credential = secret, given = { secret = t.secret } })
+      .hint:find("proxy", 1, true))
+  end)
+
+  -- below HTTP: what stands in the way has its hint
+  for what, case in t.each {
+    ["an authority nobody vouches for"] = { "untrusted", "ca_file", function ()
+      return { ca_file = signin.certificates() .. "/other.crt" }
+    end },
+    ["a file of authorities that is not there"] = { "transport", "SSL_CERT_FILE", function ()
+      return { ca_file = "/nowhere/ca.pem" }
+    end },
+    ["a proxy that nobody listens at"] = { "transport", "HTTPS_PROXY", function ()
+      return { proxy = "http://127.0.0.1:" .. t.free_port() }
+    end },
+    ["a name that does not resolve"] = { "transport", "name server", function ()
+      return { endpoint = "https://nowhere.invalid" }
+    end },
+  } do
+    it("sign-in: " .. what .. " has its hint", function ()
+      local err = signin.fails(case[1], "", { credential = secret,
+        given = t.merged({ secret = t.secret, endpoint = emulator.tls_endpoint }, case[3]()) })
+      assert.equal("token", err.phase)
+      assert.truthy(err.hint and err.hint:find(case[2], 1, true), tostring(err.hint))
+      assert.equal(0, #signin.log())
+    end)
+  end
+
   it("a redirect of the token endpoint is not followed", function ()
     emulator:faults { { match = { kind = "token", times = 1 }, action = { status = 307,
       headers = { Location = "{origin}/" .. emulator.tenant_id .. "/oauth2/v2.0/token" } } } }
@@ -124,6 +191,18 @@ describe("an application's credential", function ()
   end
 
   -- ---- client_certificate
+
+  it("client_certificate: a file that was rotated serves the next token", function ()
+    local path = t.write(t.new_path "rotated", t.read(file "other.crt") .. t.read(file "other.key"))
+    local client = emulator:client { credential = require "azpec".credential.client_certificate {
+      tenant_id = emulator.tenant_id, client_id = emulator.client_id, certificate_path = path } }
+    local _, err = client:get { id = emulator.sample }
+    assert.equal("AADSTS700027", err.code)
+    t.write(path, t.read(file "both.pem"))
+    assert(client:get { id = emulator.sample })
+    t.write(path, "neither certificate nor key")
+    assert(client:get { id = emulator.sample }) -- the token lives
+  end)
 
   for name, way in t.each {
     ["one PEM file"] = { fields = "certificate_path = given.dir .. '/both.pem'" },

@@ -14,7 +14,7 @@ end
 -- What each kind is made of, written down once more and by hand; and options that are just enough.
 local kinds = {
   token = { token = "string", get = "function" },
-  client_secret = { tenant_id = "string", client_id = "string", client_secret = "string" },
+  client_secret = { tenant_id = "string", client_id = "string", client_secret = "string or function" },
   client_certificate = {
     tenant_id = "string", client_id = "string", certificate_path = "string", certificate = "string",
     key_path = "string", key = "string", password = "string", send_x5c = "boolean", algorithm = "string",
@@ -50,6 +50,7 @@ end
 local samples = { 5, 1.5, true, "x", {}, print, coroutine.create(print), io.stdout }
 
 local function takes(expected, v)
+  if expected == "string or function" then return type(v) == "string" or type(v) == "function" end
   return type(v) == expected or expected:find "^number" and type(v) == "number"
 end
 
@@ -126,7 +127,7 @@ describe("azpec.credential", function ()
     ["client_secret without a client"] = { "client_secret", kit.merged(secret, { client_id = kit.none }),
       "bad field 'client_id' (string expected, got nil)" },
     ["client_secret without the secret"] = { "client_secret", kit.merged(secret, { client_secret = kit.none }),
-      "bad field 'client_secret' (string expected, got nil)" },
+      "bad field 'client_secret' (string or function expected, got nil)" },
     ["client_certificate without a certificate"] = { "client_certificate",
       kit.merged(good.client_certificate, { certificate_path = kit.none }),
       "bad field 'certificate_path' (string expected, got nil)" },
@@ -488,6 +489,17 @@ describe("a credential that cannot be used", function ()
   local yields = "attempt to yield across a C%-call boundary$"
 
   for situation, case in pairs {
+    ["client_secret whose function raises"] = { "client_secret", with { client_secret = refusing },
+      "^the client_secret function failed: vault is sealed$" },
+    ["client_secret whose function gives a reason"] = { "client_secret", with { client_secret = shy },
+      "^the client_secret function failed: not today$" },
+    ["client_secret whose function returns nothing"] = { "client_secret", with { client_secret = silent },
+      "^the client_secret function failed: it returned no string$" },
+    ["client_secret whose function returns a number"] = { "client_secret", with { client_secret = numeric },
+      "^the client_secret function failed: it returned no string$" },
+    ["client_secret whose function returns an empty string"] = { "client_secret",
+      with { client_secret = function () return "" end }, "^the client_secret function gave nothing$" },
+    ["client_secret whose function yields"] = { "client_secret", with { client_secret = yielding }, yields },
     ["client_assertion whose function raises"] = { "client_assertion", with { assertion = refusing },
       "^the assertion function failed: vault is sealed$" },
     ["client_assertion whose function gives a reason"] = { "client_assertion", with { assertion = shy },

@@ -269,6 +269,9 @@ local function agrees(expected, type)
   if meta.aliases[type] and meta.aliases[type].type ~= "" then type = meta.aliases[type].type end
   local is_string = type == "string" or meta.enums[type] or meta.aliases[type]
   if expected == "string" then return is_string end
+  if expected == "string or function" then
+    return type:find "^string|" and meta.aliases[type:sub(8)].type:find "^fun%("
+  end
   if expected:find "^number of seconds" or expected:find "^number from" then
     return type == "number" or type == "integer"
   end
@@ -347,7 +350,8 @@ describe("azpec.meta.lua's options are those that the module accepts, with their
       end)
 
       it(f.options .. " has the fields that lcredential.c's kinds give " .. kind, function ()
-        local types = { STRING = "string", FUNCTION = "function", SECONDS = "number of seconds", BOOLEAN = "boolean" }
+        local types = { STRING = "string", FUNCTION = "function", SECONDS = "number of seconds", BOOLEAN = "boolean",
+          SECRET = "string or function" }
         local kinds = between("lua_module/lcredential.c", "%} kinds%[%] = {", "};")
         local row = assert(kinds:match('{ "' .. kind .. '",(.-}) } }'), kind)
         local documented, n = fields_of(f.options), 0
