@@ -210,7 +210,7 @@ describe("azpec.loop.cqueues", function ()
     inside(function ()
       loop.each(2, function (k, v, more)
         cqueues.sleep(0.001)
-        seen[#seen + 1] = { k, v, more }
+        seen[k] = { k, v, more }
       end, ipairs { "a", "b", "c" })
       loop.each(1, error, pairs {})
     end)
