@@ -44,27 +44,27 @@ end
 
 -- ---- beginning and waiting -----------------------------------------------------------------------------------------
 
--- Raised through a wait that is to last only until the service has accepted the operation.
-local accepted = setmetatable({}, { __tostring = function () return "accepted" end })
-
--- The client's options: with --no-wait a wait ends where polling would begin.
+-- With --no-wait: the ids of the connections whose operation the service has accepted, as the client's events tell.
 local function client_options(context)
   if not context.args.no_wait then return nil end
-  local trace = context:tracer()
+  local trace, accepted = context:tracer(), {}
+  context.accepted = accepted
   return { on_event = function (event)
     if trace then trace(event) end
-    if event.event == "poll" then error(accepted, 0) end
+    if event.event == "poll" then accepted[event.id:lower()] = true end
   end }
 end
 
+local between_looks = 0.05
+
 -- What a poller comes to: a row, or nil and why not.
 local function outcome(context, spec, target, poller)
-  local ok, result, err = pcall(poller.wait, poller)
-  if not ok then
-    if result ~= accepted then error(result, 0) end
-    local token = poller:continuation_token()
-    return change.row(target, "begun", { continuation_token = token })
+  local accepted = context.accepted
+  while accepted and not accepted[target.id:lower()] and not poller:done() do poller:wait(between_looks) end
+  if accepted and not poller:done() then
+    return change.row(target, "begun", { continuation_token = poller:continuation_token() })
   end
+  local result, err = poller:wait()
   if result == nil then return nil, err end
   return spec.row(target, result)
 end
@@ -146,6 +146,12 @@ function change.run(context, make_spec)
     and not context:confirm(("%s %s?"):format(spec.verb, text.count(#list, "connection"))) then
     context:fail(failure.codes.other, "nothing was done")
   end
+  return change.carry_out(context, spec, list)
+end
+
+-- The rest of it, for targets that are known.
+function change.carry_out(context, spec, list)
+  local args = context.args
   local out = context:output { columns = change.columns, title = "results", line = spec.words, live = true }
   local counts = new_counts(context, out, spec, #list)
   if args.dry_run then

@@ -62,10 +62,29 @@ local function detail_lines(err)
   return lines
 end
 
+local most_candidates = 10
+
+-- Enough to tell them apart by: their names, where they are, what they say, and whose private endpoint it is where that
+-- is another subscription's.
 local function candidate_lines(err)
-  local lines = {}
-  for line in tostring(err):gmatch "[^\n]+" do lines[#lines + 1] = line end
-  return table.move(lines, 2, #lines, 1, {})
+  local facts_of, lines = require "azpec.select".facts, {}
+  local widest = 0
+  for n, connection in ipairs(err.candidates) do
+    if n <= most_candidates then widest = math.max(widest, #(facts_of(connection).name or "")) end
+  end
+  for n, connection in ipairs(err.candidates) do
+    if n > most_candidates then break end
+    local facts = facts_of(connection)
+    local line = ("  %s  %s  %s/%s"):format(text.pad(text.clean(facts.name), widest), facts.status,
+      facts.resource_group_name, facts.account_name)
+    if facts.description then line = line .. ('  "%s"'):format(facts.description) end
+    local from = facts.private_endpoint_subscription
+    if from and from ~= facts.subscription_id then line = line .. "  from " .. facts.private_endpoint end
+    lines[#lines + 1] = text.clean(line)
+  end
+  local more = math.max(err.count or 0, #err.candidates) - #lines
+  if more > 0 then lines[#lines + 1] = ("  and %d more"):format(more) end
+  return lines
 end
 
 -- The lines for a person; the first says what happened.

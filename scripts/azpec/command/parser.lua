@@ -2,6 +2,7 @@
 
 local argparse = require "argparse"
 local options = require "azpec.command.options"
+local page = require "azpec.command.page"
 local verbs = require "azpec.command.verbs"
 
 local parser = {}
@@ -36,10 +37,6 @@ function parser.find_verb(name)
   return false, nearest
 end
 
-local function shape(command)
-  return command:help_description_margin(30):help_max_width(100):usage_max_width(90)
-end
-
 -- Defines a verb on a command of argparse's.
 local function define(command, verb)
   verb.define(command)
@@ -49,7 +46,7 @@ end
 
 -- The parser for one verb.
 function parser.of(name, verb)
-  return define(shape(argparse("azpec " .. name):add_help(false)), verb)
+  return define(argparse("azpec " .. name):add_help(false), verb)
 end
 
 -- A parser that knows all verbs, for completion and the man page.
@@ -75,14 +72,8 @@ local function capital(text)
   return text:sub(1, 1):upper() .. text:sub(2)
 end
 
--- The page of a verb: what it does, examples, then usage and options.
-function parser.help(name, verb, command)
-  local parts = { ("azpec %s: %s"):format(name, verb.summary), "", "Examples:" }
-  for _, example in ipairs(verb.examples) do parts[#parts + 1] = "  " .. example end
-  if verb.description then parts[#parts + 1] = "\n" .. verb.description:gsub("%s+$", "") end
-  parts[#parts + 1] = "\n" .. command:get_help()
-  return table.concat(parts, "\n") .. "\n"
-end
+-- The page of a verb, the examples first.
+parser.help = page.help
 
 -- The page of the whole command.
 function parser.overview()

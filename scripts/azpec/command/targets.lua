@@ -1,7 +1,6 @@
 -- Which connections a verb is about: by id, by name, by what they say of themselves; one, unless more are asked for.
 
 local convert = require "azpec.command.convert"
-local failure = require "azpec.command.failure"
 local scope = require "azpec.scope"
 local select = require "azpec.select"
 
@@ -136,6 +135,15 @@ function targets.find(context, client)
   return found
 end
 
+-- The connection of an id; nil: there is none, though its account is there; nil, err: that is not known.
+function targets.get(client, id, timeout)
+  local connection, err = client:get { id = id, timeout = timeout }
+  if connection or err.kind ~= "not_found" then return connection, err end
+  -- What is missing may be the account, or may not be seen: then nothing is known of the connection.
+  local account, why = client:get_account { id = id:match "^(.*)/[^/]*/[^/]*$" }
+  return nil, not account and why or nil
+end
+
 -- A function that looks for the one connection that is meant: it, or nil when there is none yet. Raises all else.
 function targets.finder(context, client)
   local ones, selector = read(context)
@@ -145,12 +153,13 @@ function targets.finder(context, client)
   return function ()
     local connection, err
     if one.id then
-      connection, err = client:get { id = one.id }
+      connection, err = targets.get(client, one.id)
     else
       connection, err = one.selector:one(list(context, client))
+      if err and err.kind == "no_match" then err = nil end
     end
-    if not connection and failure.exit_code(err) ~= failure.codes.not_found then error(err, 0) end
-    return connection, err
+    if err then error(err, 0) end
+    return connection
   end
 end
 

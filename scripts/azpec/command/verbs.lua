@@ -1,8 +1,9 @@
 -- The verbs, in the order in which help shows them; each is a file of azpec.verbs.
 return {
-  { "See", "list" },
-  { "Decide", "approve", "reject" },
+  { "See", "list", "show", "watch" },
+  { "Decide", "approve", "reject", "delete" },
   { "Decide on many", "auto", "plan", "apply" },
+  { "Wait", "wait", "resume" },
   { "Prove", "audit", "doctor" },
-  { "Else", "help" },
+  { "Else", "emulator", "completion", "help" },
 }

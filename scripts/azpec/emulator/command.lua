@@ -23,9 +23,8 @@ local function port(text)
   return math.tointeger(number)
 end
 
-local function parser()
-  local p = argparse("emulator.lua", "Plays Azure Resource Manager (the private endpoint connections of Batch "
-    .. "accounts), Entra ID's token endpoint and the places that managed identities ask.")
+-- Its options, on an argparse command.
+function command.define(p)
   p:option("--host", "address to listen on", "127.0.0.1")
   p:option("--port", "port for HTTP; 0: the system chooses", "0", port)
   p:option("--tls-port", "port for HTTPS", "0", port)
@@ -37,7 +36,18 @@ local function parser()
   p:option("--ca-file", "where to write the certificate to trust; default: a temporary file")
   p:flag("--control", "serve /_emulator/, which needs no token")
   p:flag("--exit-with-stdin", "end when stdin closes")
-  return p:epilog(require "azpec.emulator.help" (options.help(), retryafter.help))
+end
+
+-- What it plays, and all that its files and options may hold.
+function command.describe()
+  return require "azpec.emulator.help" (options.help(), retryafter.help)
+end
+
+local function parser()
+  local p = argparse("emulator.lua", "Plays Azure Resource Manager (the private endpoint connections of Batch "
+    .. "accounts), Entra ID's token endpoint and the places that managed identities ask.")
+  command.define(p)
+  return p:epilog(command.describe())
 end
 
 -- Calls; a complaint about what a person wrote ends the program, naming the file that the complaint's path is of.
@@ -127,7 +137,11 @@ end
 
 -- Runs the emulator with the arguments given to the program.
 function command.run(arguments)
-  local args = parser():parse(arguments)
+  command.serve(parser():parse(arguments))
+end
+
+-- Runs it with what the arguments mean; ends the program.
+function command.serve(args)
   local settings = {
     spec = args.state and read(args.state) or sample(),
     faults = args.faults and read(args.faults) or {},

@@ -1,0 +1,72 @@
+-- azpec resume: waits on for what an earlier run began.
+
+local change = require "azpec.command.change"
+local convert = require "azpec.command.convert"
+local json = require "azpec.json"
+local select = require "azpec.select"
+local scope = require "azpec.scope"
+
+-- A line is a continuation token, or a row that holds one, as --no-wait prints with -o jsonl.
+local function token_of(context, line)
+  local value = json.decode(line)
+  if type(value) == "table" and type(value.continuation_token) == "string" then return value.continuation_token end
+  if type(value) == "table" and value.azpec then return line end
+  context:usage "that is no continuation token: one JSON text a line is expected"
+end
+
+local function targets_of(context, content)
+  local list = {}
+  for line in content:gmatch "[^\r\n]+" do
+    if line:find "%S" then
+      local token = token_of(context, line)
+      list[#list + 1] = { token = token, id = (json.decode(token) or {}).id or "" }
+    end
+  end
+  if #list == 0 then context:usage "there is no continuation token" end
+  return list
+end
+
+local function row_of(target, result)
+  if result == true then return change.row(target, "changed") end
+  local after = result.after or result
+  return change.row(target, result.changed == false and "unchanged" or "changed", {
+    before = result.before and select.facts(result.before).status, after = select.facts(after).status,
+    description = select.facts(after).description, etag = after.etag })
+end
+
+local function words(row)
+  if not row.after then return row.name .. ": deleted" end
+  return ("%s: %s"):format(row.name, row.after)
+end
+
+-- A client for each subscription: a token is only good for its own.
+local function new_clients(context)
+  local clients = {}
+  return function (id)
+    local subscription = (scope.parse_id(id) or {}).subscription_id
+    local key = (subscription or ""):lower()
+    clients[key] = clients[key] or context:client { subscription_id = subscription }
+    return clients[key]
+  end
+end
+
+return {
+  summary = "wait on for operations that an earlier run began",
+  examples = {
+    "azpec approve NAME ... --no-wait > token; azpec resume token",
+    "azpec approve --all --status Pending --no-wait -o jsonl ... | azpec resume -",
+  },
+  description = "A file has one token a line, as azpec prints them when waiting is broken off; - is standard input.",
+  common = { "client", "output" },
+  define = function (command)
+    command:argument("file", "file with tokens, or -"):convert(convert.content)
+  end,
+  run = function (context)
+    local client_for = new_clients(context)
+    local spec = { row = row_of, words = words, begin = function (target)
+      local poller, err = client_for(target.id):resume(target.token)
+      return poller, nil, err
+    end }
+    return change.carry_out(context, spec, targets_of(context, context.args.file))
+  end,
+}

@@ -1,0 +1,122 @@
+-- azpec watch: what changes among connections, as it changes.
+
+local convert = require "azpec.command.convert"
+local rows = require "azpec.command.rows"
+local targets = require "azpec.command.targets"
+local text = require "azpec.command.text"
+
+local default_interval = 10
+
+local columns = {
+  { "TIME", "at" }, { "EVENT", "event" }, { "ACCOUNT", "account_name" }, { "NAME", "name" },
+  { "BEFORE", "status_before" }, { "STATUS", "status" }, { "PROVISIONING", "provisioning_state" },
+  { "DESCRIPTION", "description" }, { "ID", "id" },
+}
+
+local worded = {
+  found = function (row) return row.status end,
+  new = function (row) return "new, " .. row.status end,
+  gone = function (row) return "gone, was " .. row.status end,
+  changed = function (row)
+    if row.status ~= row.status_before then return row.status_before .. " -> " .. row.status end
+    return row.status .. ", " .. row.provisioning_state
+  end,
+}
+
+local function words(row)
+  return text.clean(("%s  %s: %s%s"):format(row.at, row.name, worded[row.event](row),
+    row.description and (' "%s"'):format(row.description) or ""))
+end
+
+local compared = { "status", "provisioning_state", "description" }
+
+local function differs(a, b)
+  for _, name in ipairs(compared) do
+    if a[name] ~= b[name] then return true end
+  end
+  return false
+end
+
+local function read(context, client, selector)
+  local now, order = {}, {}
+  for connection in context:connections(client) do
+    if selector:matches(connection) then
+      local key = connection.id:lower()
+      if not now[key] then order[#order + 1] = key end
+      now[key] = rows.of(connection)
+    end
+  end
+  return now, order
+end
+
+-- What passes by itself is told and waited for; all else ends the watch.
+local function try_to_read(context, client, selector)
+  local ok, now, order = pcall(read, context, client, selector)
+  if ok then return now, order end
+  if type(now) ~= "table" or not now.retryable then error(now, 0) end
+  context:note("azpec: %s; looking again", text.clean(now.message))
+end
+
+local function tell(out, event, row, before)
+  row.event, row.at = event, os.date "!%Y-%m-%dT%H:%M:%SZ"
+  row.status_before = before and before.status
+  out:row(row)
+end
+
+local function compare(out, before, now, order)
+  for _, key in ipairs(order) do
+    local row, old = now[key], before[key]
+    if not old then
+      tell(out, "new", row)
+    elseif differs(row, old) then
+      tell(out, "changed", row, old)
+    end
+  end
+  local gone = {}
+  for key in pairs(before) do
+    if not now[key] then gone[#gone + 1] = key end
+  end
+  table.sort(gone)
+  for _, key in ipairs(gone) do tell(out, "gone", before[key], before[key]) end
+end
+
+local function run(context)
+  local args = context.args
+  if args.output == "json" then context:usage "a watch has no end that JSON could be closed at; use -o jsonl" end
+  local wanted = targets.wanted(args)
+  if #args.which > 0 then wanted.name = args.which end
+  local selector = targets.selector(context, wanted)
+  local client, now = context:client(), require "cqueues".monotime
+  local out = context:output { columns = columns, line = words, live = true }
+  local stop = args.stop_after and now() + args.stop_after or math.huge
+  local before
+  while true do
+    local found, order = try_to_read(context, client, selector)
+    if found and before then
+      compare(out, before, found, order)
+    elseif found and not args.changes_only then
+      for _, key in ipairs(order) do tell(out, "found", found[key]) end
+    end
+    before = found or before
+    local left = stop - now()
+    if left <= 0 then break end
+    client:wait(math.min(left, args.interval or default_interval))
+  end
+  out:close()
+end
+
+return {
+  summary = "print what changes among connections, as it changes",
+  examples = {
+    "azpec watch -g rg-contoso-prod --account contosobatch",
+    "azpec watch --status Pending --changes-only -o jsonl | while read -r line; do ...; done",
+  },
+  description = "Looks every 10 seconds, or every --interval; what passes, as a busy service, does not end it.",
+  define = function (command)
+    targets.define(command)
+    command:group("How",
+      command:flag("--changes-only", "nothing about how it is at the start"),
+      command:option("--stop-after", "end by itself after that time"):argname "TIME":convert(convert.seconds))
+  end,
+  run = run,
+}
