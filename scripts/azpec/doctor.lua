@@ -14,7 +14,7 @@ local rights = require "azpec.rights"
 local doctor = {}
 
 -- In the order in which one rests on the other.
-doctor.checks = { "proxy", "tls", "clock", "signin", "api-version", "account", "rights", "dns" }
+doctor.checks = { "proxy", "tls", "clock", "signin", "api-version", "account", "rights", "limits", "dns" }
 
 local checks = {}
 
@@ -301,6 +301,28 @@ function checks.rights(self)
   for n, need in ipairs(missing) do details.missing[n] = need.action end
   if is_essential then return failed("forbidden", found, next_step, details) end
   return warning(found, next_step, details)
+end
+
+-- Below this many requests left, a run of many would be slowed down.
+local few = 20
+
+-- What Azure Resource Manager says is left of the limits; of writes only once something was written.
+function checks.limits(self)
+  local blocked = obstacle(self)
+  if blocked then return blocked end
+  look(self)
+  local names, texts, is_low = {}, {}, false
+  local left = client_of(self):rate_limits()
+  for name in pairs(left) do names[#names + 1] = name end
+  if #names == 0 then return skipped "the service does not tell them" end
+  table.sort(names)
+  for n, name in ipairs(names) do
+    texts[n] = ("%s %d"):format(name, left[name])
+    is_low = is_low or left[name] < few
+  end
+  local found = "left: " .. table.concat(texts, ", ")
+  if not is_low then return ok(found, left) end
+  return warning(found, "somebody uses the subscription's limits up; wait a minute, or do less at once", left)
 end
 
 -- ---- names ------------------------------------------------------------------------------------------------------

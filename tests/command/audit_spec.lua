@@ -114,6 +114,19 @@ describe("--audit", function ()
     assert.equal(0, #emulator:log "update")
   end)
 
+  it("has no token in it, though the service repeats it", function ()
+    local path, option = new_trail()
+    local server = support.server { { status = 403, headers = { support.json_type },
+      body = ('{"error":{"code":"AuthorizationFailed","message":"Bearer %s may not"}}'):format(support.canary) } }
+    local result = kit.ended(5, kit.run(("approve %s --credential token --endpoint %s %s"):format(support.id,
+      server.endpoint, option), { env = { AZURE_ACCESS_TOKEN = support.canary } }))
+    assert.matches("may not", result.err)
+    local list = records(path)
+    assert.equal("failed", list[2].outcome)
+    assert.matches("may not", list[2].error.message)
+    assert.equal("token", list[1].who.credential)
+  end)
+
   it("does not come without a place for the ticket", function ()
     local result = kit.ended(2, azpec("approve", ("many01 %s --ticket 1"):format(group)))
     assert.matches("^azpec: %-%-ticket needs a place: %-%-audit FILE, or {ticket} in %-%-description", result.err)

@@ -71,7 +71,7 @@ local function tell(context, results)
 end
 
 return {
-  summary = "whether sign-in, TLS, proxy, clock, rights, api-version and DNS are in order",
+  summary = "whether sign-in, TLS, proxy, clock, rights, limits, api-version and DNS are in order",
   examples = {
     "azpec doctor -g rg-contoso-prod --account contosobatch",
     "azpec doctor --check signin,tls",
