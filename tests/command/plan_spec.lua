@@ -232,3 +232,36 @@ describe("apply", function ()
     assert.truthy(result.err:find("belongs to an unfinished `apply` of something else", 1, true))
   end)
 end)
+
+describe("the README", function ()
+  -- Its rules in a file; and its commands, with the paths of this test.
+  local function played()
+    kit.play_sample(emulator)
+    local paths = { ["rules.lua"] = rules(support.read "README.md":match "```lua\n(%-%- rules%.lua\n.-)```"),
+      ["plan.json"] = support.new_path "plan", ["auto.progress"] = support.new_path "progress" }
+    return function (one)
+      local line = one.line
+      for name, path in pairs(paths) do line = line:gsub(name:gsub("%.", "%%."), path) end
+      local verb, rest = line:match "^azpec (%S+) (.*)$"
+      local result = kit.ended(0, azpec(verb, rest))
+      local said = result.out .. result.err
+      for name, path in pairs(paths) do said = said:gsub(path:gsub("%p", "%%%0"), name) end
+      return said
+    end
+  end
+
+  -- Operations end in any order.
+  local function sorted(said)
+    local lines = {}
+    for line in said:gmatch "[^\n]+" do lines[#lines + 1] = line end
+    table.sort(lines)
+    return table.concat(lines, "\n")
+  end
+
+  it("shows what auto, plan and apply do", function ()
+    for _, words in ipairs { "azpec auto", "azpec apply" } do
+      local run = played()
+      for _, one in ipairs(kit.readme(words)) do assert.equal(sorted(one.output), sorted(run(one))) end
+    end
+  end)
+end)

@@ -64,7 +64,7 @@ end
 
 -- Looks at all connections: what is to be done, and what is only told of.
 local function look(self)
-  local round = { items = {}, rows = {}, waiting = 0, counts = { approve = 0, reject = 0, hold = 0, ignore = 0 } }
+  local round = { items = {}, waiting = 0, counts = { approve = 0, reject = 0, hold = 0, ignore = 0 } }
   batch.decide(self.context, self.client, self.set, function (connection, decision)
     local known, row = since(self, connection), batch.decision_row(connection, decision)
     self.any_failed = self.any_failed or decision.failed
@@ -73,7 +73,7 @@ local function look(self)
     elseif decision.changes then
       round.counts[decision.action] = round.counts[decision.action] + 1
       round.items[#round.items + 1] = item_of(connection, decision, row)
-      round.rows[#round.rows + 1] = row
+      if not self.context.args.apply then tell(self, row) end
     elseif decision.action ~= "ignore" then
       round.counts.hold = round.counts.hold + (decision.action == "hold" and 1 or 0)
       tell(self, row)
@@ -109,13 +109,8 @@ end
 local function do_round(self)
   local round = look(self)
   self.round = round
-  if not self.context.args.apply then
-    for _, row in ipairs(round.rows) do tell(self, row) end
-    batch.check_excess(self.context, self.set, round.counts)
-    return
-  end
   check_limits(self, round.items)
-  carry_out(self, round.items)
+  if self.context.args.apply then carry_out(self, round.items) end
 end
 
 -- ---- again and again -----------------------------------------------------------------------------------------------
