@@ -140,23 +140,35 @@ bench:
 	@BUILD=$(BUILD) bash tests/bench/run.sh $(TURNS)
 
 dest = $(DESTDIR)$(PREFIX)
-loops := $(wildcard scripts/azpec/loop/*.lua)
+modules := $(shell cd scripts && find azpec -name '*.lua')
+azpec    = LUA_CPATH='$(BUILD)/?.so;;' $(LUA) scripts/bin/azpec
+place    = $(INSTALL) -d $(dest)/$(dir $(1)) && $(2) > $(dest)/$(1)
+manual  := share/man/man1/azpec.1
+bash    := share/bash-completion/completions/azpec
+zsh     := share/zsh/site-functions/_azpec
 install: all
-	$(INSTALL) -d $(dest)/lib/lua/5.4 $(dest)/lib/pkgconfig \
-	              $(dest)/include $(dest)/share/lua/5.4/azpec/loop
+	$(INSTALL) -d $(dest)/bin $(dest)/lib/lua/5.4 $(dest)/lib/pkgconfig \
+	           $(dest)/include $(sort $(dir $(modules:%=$(dest)/share/lua/5.4/%)))
+	$(INSTALL) -m 755 scripts/bin/azpec $(dest)/bin/
 	$(INSTALL) -m 755 $(BUILD)/azpec.so $(signing) $(dest)/lib/lua/5.4/
 	$(INSTALL) -m 644 $(BUILD)/libazpec.a $(dest)/lib/
 	$(INSTALL) -m 644 lua_module/azpec.h $(dest)/include/
 	$(INSTALL) -m 644 lua_module/azpec.meta.lua $(dest)/share/lua/5.4/
-	$(INSTALL) -m 644 $(loops) $(dest)/share/lua/5.4/azpec/loop/
+	set -e; for f in $(modules); do \
+	  $(INSTALL) -m 644 scripts/$$f $(dest)/share/lua/5.4/$$f; done
+	$(call place,$(manual),$(azpec) help --man)
+	$(call place,$(bash),$(azpec) completion bash)
+	$(call place,$(zsh),$(azpec) completion zsh)
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: azpec' 'Version: $(VERSION)' \
 	       'Description: Azure Batch private endpoint connections, for Lua' \
 	       'Requires: libcurl' 'Cflags: -I$${prefix}/include' \
 	       'Libs: -L$${prefix}/lib -lazpec' > $(dest)/lib/pkgconfig/azpec.pc
 uninstall:
-	cd $(dest) && rm -f lib/lua/5.4/azpec.so lib/lua/5.4/azpec_signing.so \
-	   lib/libazpec.a include/azpec.h lib/pkgconfig/azpec.pc \
-	   share/lua/5.4/azpec.meta.lua $(loops:scripts/%=share/lua/5.4/%)
+	cd $(dest) && rm -f bin/azpec lib/lua/5.4/azpec.so \
+	   lib/lua/5.4/azpec_signing.so lib/libazpec.a include/azpec.h \
+	   lib/pkgconfig/azpec.pc share/lua/5.4/azpec.meta.lua \
+	   $(modules:%=share/lua/5.4/%) $(manual) $(bash) $(zsh)
+	-cd $(dest)/share/lua/5.4 && find azpec -depth -type d -empty -delete
 clean:
 	rm -rf build
 

@@ -208,6 +208,10 @@ rockspec_lists_all_sources() {
 	diff <(grep -oE '"lua_module/[a-z0-9_/]+\.c"' azpec-scm-1.rockspec |
 		tr -d '"' | sort -u) <(printf '%s\n' "${units[@]}" | sort)
 }
+rockspec_lists_all_modules() {
+	diff <(grep -oE '"scripts/azpec/[a-z0-9_/]+\.lua"' azpec-scm-1.rockspec |
+		tr -d '"' | sort) <(printf '%s\n' "${tree[@]}" | grep '^scripts/azpec/.*\.lua$')
+}
 version_written_once() {
 	local v
 	v=$(sed -n 's/.*AZPEC_VERSION "\(.*\)".*/\1/p' lua_module/azpec.h)
@@ -233,7 +237,7 @@ only_options_reads_the_environment
 only_json_speaks_of_cjson no_lua_below who_may_throw_owns_nothing
 metatable_in_the_next_line nothing_changeable_at_file_scope
 exports_luaopen_alone needs_libcurl_and_libc_alone
-signing_needs_libcrypto_and_libc_alone rockspec_lists_all_sources
+signing_needs_libcrypto_and_libc_alone rockspec_lists_all_sources rockspec_lists_all_modules
 version_written_once four_folders speaks_of_itself_alone'
 
 passed=0 failed=0
