@@ -176,6 +176,31 @@ describe("--audit", function ()
     assert.is_nil(support.read(path):find("continuation", 1, true))
   end)
 
+  it("has the end of what was not waited for, once it is resumed", function ()
+    local path, option = new_trail()
+    emulator:set { operation_polls = 2 }
+    local tokens = kit.ended(0, azpec("approve", ("many01 --no-wait -o jsonl %s %s"):format(group, option))).out
+    assert.equal("unknown", audit.writes(records(path))[1].outcome)
+    kit.ended(0, azpec("resume", "- " .. option, { stdin = tokens }))
+    local list, report = records(path)
+    assert.same({}, report.open)
+    local writes = audit.writes(list)
+    assert.equal(1, #writes)
+    assert.equal("changed", writes[1].outcome)
+    assert.equal("Approved", writes[1].after.status)
+    assert.is_nil(support.read(path):find("continuation", 1, true))
+  end)
+
+  it("has deletions", function ()
+    local path, option = new_trail()
+    kit.ended(0, azpec("delete", ("many01 --yes %s %s"):format(group, option)))
+    local write = audit.writes(records(path))[1]
+    assert.equal("delete changed Pending", ("%s %s %s"):format(write.operation, write.outcome, write.before.status))
+    assert.is_nil(write.after)
+    local result = kit.ended(12, azpec("audit", ("undo %s --run %s --apply"):format(path, write.run)))
+    assert.matches("^many01%S* stays as it is: it was deleted; only its private endpoint's owner can", result.err)
+  end)
+
   it("shows a run that was killed", function ()
     local path, option = new_trail()
     signaled("TERM", option)

@@ -1,5 +1,6 @@
 -- azpec resume: waits on for what an earlier run began.
 
+local audited = require "azpec.command.trail"
 local change = require "azpec.command.change"
 local convert = require "azpec.command.convert"
 local json = require "azpec.json"
@@ -60,6 +61,7 @@ return {
   common = { "client", "output" },
   define = function (command)
     command:argument("file", "file with tokens, or -"):convert(convert.content)
+    audited.define(command)
   end,
   run = function (context)
     local client_for = new_clients(context)
