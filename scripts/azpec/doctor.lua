@@ -153,12 +153,24 @@ local function name_of(identity)
   return text
 end
 
+-- Several links say it each for itself.
+local function no_sign_in(self, err, details)
+  local tried = 0
+  for _, link in ipairs(details.links) do
+    if link.outcome ~= "untried" then tried = tried + 1 end
+  end
+  if tried > 1 then
+    return failed(err.kind, "none of these gave a token",
+      "set one of them up (az login; AZURE_CLIENT_ID and what belongs to it), or choose: --credential", details)
+  end
+  local is_cut_off = self.wanted.tls and not is_answer(probe(self).err)
+  return failed(err.kind, err.message, is_cut_off and "see what is said of tls" or err.hint, details)
+end
+
 function checks.signin(self)
   local identity, err = sign_in(self)
   local details = { links = client_of(self):explain(), environment = env_names(self.getenv) }
-  if not identity then
-    return failed(err.kind, err.message, err.hint or "see what each link says, and --credential", details)
-  end
+  if not identity then return no_sign_in(self, err, details) end
   details.identity = { credential = identity.credential, expires_on = identity.expires_on, claims = identity.claims }
   return ok(name_of(identity), details)
 end

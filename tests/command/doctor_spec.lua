@@ -113,6 +113,17 @@ describe("azpec doctor", function ()
     assert.equal("- - - - - - failed - -", verdicts(checks))
   end)
 
+  it("says what each link of a chain lacks: 4", function ()
+    local nothing = { AZURE_CLIENT_SECRET = "", AZURE_CLIENT_ID = "", AZURE_TENANT_ID = "",
+      AZURE_POD_IDENTITY_AUTHORITY_HOST = "http://127.0.0.1:1", AZURE_TOKEN_CREDENTIALS = "prod" }
+    local result = kit.ended(4, azpec("doctor", "--check signin", env(nothing)))
+    local lines = {}
+    for line in result.out:gmatch "[^\n]+" do lines[#lines + 1] = line end
+    assert.equal("failed   signin      none of these gave a token", lines[1])
+    assert.matches("^            environment +absent +0%.%d%d s +not set up: ", lines[2])
+    assert.matches("next: set one of them up", lines[#lines], 1, true)
+  end)
+
   it("names the actions that are missing, and where to ask for them: 5", function ()
     with_account { account_endpoint = "localhost", permissions = { { actions = { "*/read" } } } }
     local checks = examined(5, account)
@@ -188,6 +199,7 @@ describe("azpec doctor", function ()
     assert.matches("failed   proxy       http://127.0.0.1:%d+, by HTTPS_PROXY; through it the service is not reached",
       result.out)
     assert.matches("see what is said of the proxy", result.out, 1, true)
+    assert.matches("see what is said of tls", result.out, 1, true)
     result = kit.ended(0, by_tls("--check proxy,tls --ca-file " .. emulator.ca_file,
       { HTTPS_PROXY = dead, NO_PROXY = "127.0.0.1" }))
     assert.matches("ok       proxy       none for 127.0.0.1:%d+: HTTPS_PROXY names a proxy, but NO_PROXY has "

@@ -41,24 +41,31 @@ end
 
 local styles = { ok = "green", warning = "yellow", failed = "red", skipped = "dim" }
 
+local indent = (" "):rep(12)
+
 -- What the page says already is not said again.
-local function link_line(link, found)
-  local took = link.elapsed and ("%.2f s"):format(link.elapsed) or ""
-  local message = link.message or ""
-  if found:find(message, 1, true) then message = "" end
-  return (("            %-20s %-8s %-8s %s"):format(link.credential, link.outcome, took, text.clean(message))
-    :gsub(" +$", ""))
+local function link_lines(links, found)
+  local lines, width = {}, 0
+  for _, link in ipairs(links) do width = math.max(width, #link.credential) end
+  for n, link in ipairs(links) do
+    local took = link.elapsed and ("%.2f s"):format(link.elapsed) or ""
+    local message = link.message or ""
+    if found:find(message, 1, true) then message = "" end
+    lines[n] = ("%s%s  %-8s %-8s %s"):format(indent, text.pad(link.credential, width), link.outcome, took,
+      text.clean(message)):gsub(" +$", "")
+  end
+  return lines
 end
 
 local function words(result)
   local verdict = terminal.paint(io.stdout, styles[result.verdict], ("%-8s"):format(result.verdict))
   local lines = { ("%s %-11s %s"):format(verdict, result.check, text.clean(result.found)) }
   local details = result.details or {}
-  for _, link in ipairs(details.links or {}) do lines[#lines + 1] = link_line(link, result.found) end
+  for _, line in ipairs(link_lines(details.links or {}, result.found)) do lines[#lines + 1] = line end
   if details.environment and #details.environment > 0 then
-    lines[#lines + 1] = "            seen: " .. table.concat(details.environment, ", ")
+    lines[#lines + 1] = indent .. "seen: " .. table.concat(details.environment, ", ")
   end
-  if result.next_step then lines[#lines + 1] = "            next: " .. text.clean(result.next_step) end
+  if result.next_step then lines[#lines + 1] = indent .. "next: " .. text.clean(result.next_step) end
   return table.concat(lines, "\n")
 end
 
