@@ -56,6 +56,84 @@ function kit.run(line, more)
   return result
 end
 
+-- ---- while it runs --------------------------------------------------------------------------------------------------
+
+local running = {}
+running.__index = running
+
+-- Opens what it says, which comes by way of a fifo.
+local function listen(self, command, mode)
+  assert(os.execute("mkfifo " .. quote(self.fifo)))
+  self.pipe = assert(io.popen(command, mode))
+  self.says = assert(io.open(self.fifo))
+  self.said = {}
+  return setmetatable(self, running)
+end
+
+-- Starts azpec; what it writes to stderr can be read while it runs, its stdout when it has ended.
+function kit.start(line, more)
+  local self = { fifo = support.new_path "says", out = support.new_path "out" }
+  local shell = ("exec env%s %s %s %s </dev/null >%s 2>%s"):format(forgotten, assignments(more.env), program, line,
+    quote(self.out), quote(self.fifo))
+  return listen(self, ("(%s) & echo $!; wait $!; echo $?"):format(shell), "r")
+end
+
+-- Starts a command of the shell's on a terminal of its own; self:type sends keys.
+function kit.on_terminal(command)
+  local self = { fifo = support.new_path "says" }
+  return listen(self, ("exec timeout -k 1 %d script -qefc %s /dev/null >%s"):format(60 * support.patience,
+    quote(command), quote(self.fifo)), "w")
+end
+
+function running:type(keys)
+  self.pipe:write(keys)
+  self.pipe:flush()
+end
+
+-- Reads what it says until a line holds the text; that line.
+function running:read_until(text)
+  for line in self.says:lines() do
+    self.said[#self.said + 1] = line
+    if line:find(text, 1, true) then return line end
+  end
+  error("it never said '" .. text .. "' but:\n" .. table.concat(self.said, "\n"), 2)
+end
+
+function running:signal(name)
+  self.pid = self.pid or self.pipe:read "n"
+  assert(os.execute(("kill -%s %d"):format(name, self.pid)))
+end
+
+-- Waits for its end: { code, out, err }; on a terminal err is all that was shown.
+function running:finish()
+  for line in self.says:lines() do self.said[#self.said + 1] = line end
+  self.says:close()
+  local err, code = table.concat(self.said, "\n") .. "\n", nil
+  if self.out then
+    self.pid = self.pid or self.pipe:read "n"
+    code = math.tointeger(self.pipe:read "n")
+    self.pipe:close()
+  else
+    code = select(3, self.pipe:close())
+  end
+  local out = self.out and support.read(self.out) or ""
+  support.has_no_secret(out, "stdout")
+  support.has_no_secret(err, "stderr")
+  return { code = code, out = out, err = err }
+end
+
+-- Runs what a person would paste into a shell; azpec is on its PATH.
+function kit.shell(text, more)
+  local file = support.write(support.new_path "pasted", text .. "\n")
+  local out, err = support.new_path "out", support.new_path "err"
+  local _, _, code = os.execute(("env%s %s PATH=%s:$PATH timeout -k 1 %d sh %s </dev/null >%s 2>%s"):format(forgotten,
+    assignments(more.env), quote(program:match "^(.*)/"), 60 * support.patience, quote(file), quote(out), quote(err)))
+  local result = { code = code, out = support.read(out), err = support.read(err) }
+  support.has_no_secret(result.out, "stdout")
+  support.has_no_secret(result.err, "stderr")
+  return result
+end
+
 -- A function that runs azpec against the emulator: azpec("list", "-o json", more).
 function kit.against(emulator, env)
   return function (verb, line, more)

@@ -80,11 +80,17 @@ end
 
 -- ---- the service ---------------------------------------------------------------------------------------------------
 
--- The first subscription that the command line names, in whatever way.
+-- The first subscription that the command line names, in whatever way; that of a private endpoint, which may be a
+-- stranger's, only where nothing else does.
 local function subscription(args)
   if args.subscription and args.subscription[1] then return args.subscription[1] end
-  local found = args.id and require "azpec.scope".parse_id(args.id)
-  return found and found.subscription_id
+  local words = table.pack(args.id, table.unpack(type(args.which) == "table" and args.which or {}))
+  for n = 1, words.n do
+    local found = words[n] and require "azpec.scope".parse_id(words[n])
+    if found and (found.kind ~= "private_endpoint" or (os.getenv "AZURE_SUBSCRIPTION_ID" or "") == "") then
+      return found.subscription_id
+    end
+  end
 end
 
 -- What tells of each request with -vv, else nil: for on_event.

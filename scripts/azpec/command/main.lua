@@ -58,9 +58,18 @@ end
 
 -- ---- endings -------------------------------------------------------------------------------------------------------
 
+-- What the C module refuses of a call stems from the command line; a module that is not there, from the place. All
+-- else that is raised as a text is our own fault, and told with all that helps to find it.
 local function traced(err)
-  if type(err) == "string" and not failure.is_interrupt(err) then return debug.traceback(err, 2) end
-  return err
+  if type(err) ~= "string" or failure.is_interrupt(err) then return err end
+  local refused, missing = err:match "bad field '.*", err:match "module '([%w_.]+)' not found"
+  if refused then
+    return { exit_code = failure.codes.usage, kind = "usage", message = refused, hint = "azpec help" }
+  elseif missing then
+    return { kind = "other", message = ("the Lua module '%s' is not installed here"):format(missing),
+      hint = ("install it for %s, or set LUA_PATH and LUA_CPATH"):format(_VERSION) }
+  end
+  return debug.traceback(err, 2)
 end
 
 -- The output format, also where the options could not be read.
