@@ -36,6 +36,7 @@ local function luv_loop(loop, uv)
     end,
     run = function (over)
       while not over() do uv.run "once" end
+      uv.run "nowait" -- luv does not bear that its Lua state is closed while a handle is
     end,
   }
 end

@@ -5,7 +5,8 @@
 --
 -- libuv takes a descriptor only once, so that of a client is watched once, while somebody waits at it, and not longer:
 -- an idle client keeps no loop alive.  What such a coroutine raises is raised in libuv's callback, where luv treats it
--- like any other error.
+-- like any other error.  Let uv.run() return before the Lua state is closed: luv does not bear that while one of its
+-- handles is closing.
 
 local uv = require "luv"
 
