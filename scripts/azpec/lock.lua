@@ -12,7 +12,7 @@ function lock.take(path)
   local ok, problem = lfs.lock(handle, "w")
   if ok then return handle end
   handle:close()
-  return nil, ("%s: %s"):format(path, problem)
+  return nil, ("%s: another process holds it (%s)"):format(path, problem)
 end
 
 return lock
