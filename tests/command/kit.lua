@@ -42,14 +42,14 @@ function kit.command(line, env)
 end
 
 -- Runs azpec to its end: { code, out, err }, searched for secrets. more: env, stdin (a text), redirect (in place of
--- what catches stdout).
+-- what catches stdout), closing (further redirections, as "2>&-").
 function kit.run(line, more)
   more = more or {}
   local out, err, input = support.new_path "out", support.new_path "err", "/dev/null"
   if more.stdin then input = support.write(support.new_path "in", more.stdin) end
   local redirect = more.redirect or (">" .. quote(out))
-  local _, _, code = os.execute(("%s <%s %s 2>%s"):format(kit.command(line, more.env), quote(input), redirect,
-    quote(err)))
+  local _, _, code = os.execute(("%s <%s %s 2>%s %s"):format(kit.command(line, more.env), quote(input), redirect,
+    quote(err), more.closing or ""))
   local result = { code = code, out = support.read(out) or "", err = support.read(err) or "" }
   support.has_no_secret(result.out, "stdout")
   support.has_no_secret(result.err, "stderr")
@@ -108,7 +108,7 @@ end
 function running:finish()
   for line in self.says:lines() do self.said[#self.said + 1] = line end
   self.says:close()
-  local err, code = table.concat(self.said, "\n") .. "\n", nil
+  local err, code = table.concat(self.said, "\n") .. "\n"
   if self.out then
     self.pid = self.pid or self.pipe:read "n"
     code = math.tointeger(self.pipe:read "n")

@@ -63,6 +63,9 @@ end
 local function traced(err)
   if type(err) ~= "string" or failure.is_interrupt(err) then return err end
   local refused, missing = err:match "bad field '.*", err:match "module '([%w_.]+)' not found"
+  if refused and refused:find "^bad field 'subscription_id' %(string expected, got nil" then
+    refused = "which subscription? --subscription ID, or AZURE_SUBSCRIPTION_ID"
+  end
   if refused then
     return { exit_code = failure.codes.usage, kind = "usage", message = refused, hint = "azpec help" }
   elseif missing then

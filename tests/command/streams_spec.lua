@@ -1,0 +1,184 @@
+-- Data on stdout, all else on stderr; each stream as it may be: closed, full, a broken pipe, a terminal.
+
+local assert = require "luassert"
+local kit = require "command.kit"
+local support = require "loopback.support"
+
+local emulator, azpec
+
+setup(function ()
+  emulator = kit.emulator()
+  azpec = kit.against(emulator)
+end)
+teardown(support.close)
+after_each(function ()
+  support.tidy()
+  emulator:reset()
+end)
+
+local account = "-g default-azurebatch-japaneast --account sampleacct "
+local many = "-g rg-contoso-prod --account manyacct "
+
+describe("standard output", function ()
+  it("that is closed is an error before anything is done", function ()
+    local result = kit.ended(1, azpec("approve", emulator.sample, { redirect = ">&-" }))
+    assert.equal("azpec: standard output is closed\n", result.err)
+    assert.equal(0, #emulator:log())
+  end)
+
+  it("that is full is an error, in each format and for each page", function ()
+    for _, format in ipairs { "table", "json", "jsonl", "tsv" } do
+      local result = kit.ended(1, azpec("list", account .. "-o " .. format, { redirect = ">/dev/full" }))
+      assert.equal("azpec: cannot write to standard output: No space left on device\n", result.err)
+    end
+    for _, line in ipairs { "help", "list -h", "--version", "completion bash", "help --man" } do
+      assert.matches("cannot write to standard output", kit.ended(1, kit.run(line, { redirect = ">/dev/full" })).err)
+    end
+  end)
+
+  -- The list is longer than a pipe holds: whoever reads one line only is gone before it is all written.
+  local function into_head(prefix)
+    local code = support.new_path "code"
+    local line = ("list %s %s -o jsonl"):format(kit.address(emulator), many)
+    local err = support.new_path "err"
+    assert(os.execute(("( %s %s 2>%s; echo $? >%s ) | head -n 1 >/dev/null"):format(prefix,
+      kit.command(line, kit.environment(emulator)):gsub("timeout %-k 1 %d+ ", ""), err, code)))
+    return tonumber(support.read(code)), support.read(err)
+  end
+
+  it("that nobody reads any more ends it quietly", function ()
+    local code, err = into_head ""
+    assert.equal(128 + 13, code)
+    assert.equal("", err)
+  end)
+
+  it("that nobody reads any more ends it quietly, with 1, where SIGPIPE is ignored", function ()
+    local code, err = into_head "trap '' PIPE;"
+    assert.equal(1, code)
+    assert.equal("", err)
+  end)
+end)
+
+describe("standard error and input", function ()
+  it("may be closed", function ()
+    local result = kit.ended(0, azpec("approve", emulator.sample, { closing = "<&- 2>&-" }))
+    assert.equal(support.sample_name .. ": Approved (was Pending)\n", result.out)
+  end)
+
+  it("have the notes, unless -q", function ()
+    local result = kit.ended(0, azpec("list", account .. "--status Rejected"))
+    assert.same({ "", "no connection matches\n" }, { result.out, result.err })
+    assert.equal("", kit.ended(0, azpec("list", account .. "--status Rejected -q")).err)
+  end)
+
+  it("have each request with -vv", function ()
+    local result = kit.ended(0, azpec("list", account .. "-vv"))
+    assert.matches("\n> GET http://127%.0%.0%.1:%d+/subscriptions/[^\n]*/privateEndpointConnections\n< 200 %x",
+      result.err)
+  end)
+
+  it("give secrets: the application's, and a token", function ()
+    local env = { AZURE_CLIENT_SECRET = "" }
+    env = support.merged(kit.environment(emulator), env)
+    kit.ended(0, azpec("list", account .. "--client-secret-file -", { env = env, stdin = support.secret .. "\n" }))
+    local file = support.write(support.new_path "secret", support.secret)
+    kit.ended(0, azpec("list", account .. "--client-secret-file " .. file, { env = env }))
+    assert.matches("^azpec: .*nowhere: No such file", kit.ended(2, kit.run "list --client-secret-file /nowhere").err)
+    assert.matches("/dev/null is empty", kit.ended(2, kit.run "list --access-token-file /dev/null").err)
+  end)
+end)
+
+describe("formats", function ()
+  it("JSON lines are a row each", function ()
+    local result = kit.ended(0, azpec("list", many .. "-o jsonl"))
+    local count = 0
+    for line in result.out:gmatch "[^\n]+" do
+      count = count + 1
+      kit.json(line, kit.connection_row)
+    end
+    assert.equal(64, count)
+  end)
+
+  it("tab-separated values are for cut: each line has the same fields", function ()
+    emulator:control("PUT", "state", { tenant_id = emulator.tenant_id, client_id = emulator.client_id,
+      client_secret = support.secret, subscription_id = emulator.subscription_id, accounts = { { name = "sampleacct",
+        resource_group = "default-azurebatch-japaneast", connections = { { name = "odd", status = "Pending",
+          description = "a\tb\nc\\d" } } } } })
+    local result = kit.ended(0, azpec("list", account .. "-o tsv"))
+    local fields = {}
+    for field in result.out:gmatch "([^\t\n]*)[\t\n]" do fields[#fields + 1] = field end
+    assert.equal(7, #fields)
+    assert.equal("a\\tb\\nc\\\\d", fields[6])
+  end)
+
+  it("no JSON is still JSON", function ()
+    local result = kit.ended(0, azpec("list", account .. "--status Rejected -o json"))
+    assert.equal('{"schema_version":1,"connections":[]}\n', result.out)
+  end)
+
+  it("a stranger's description moves no cursor", function ()
+    emulator:control("PUT", "state", { tenant_id = emulator.tenant_id, client_id = emulator.client_id,
+      client_secret = support.secret, subscription_id = emulator.subscription_id, accounts = { { name = "sampleacct",
+        resource_group = "default-azurebatch-japaneast", connections = { { name = "odd", status = "Pending",
+          description = "\27[2Jgone\r\u{202e}flip\u{9b}31m" } } } } })
+    for _, verb in ipairs { "list", "show" } do
+      local out = kit.ended(0, azpec(verb, account .. "odd")).out
+      assert.falsy(out:find "[\27\r]")
+      assert.truthy(out:find("?[2Jgone??flip?31m", 1, true), out)
+    end
+  end)
+
+  it("an error is JSON, too, where data is", function ()
+    local result = kit.ended(3, azpec("show", account .. "nix -o json"))
+    local failure = kit.json(kit.last_line(result.err), kit.failure)
+    assert.equal("no_match", failure.error.kind)
+    assert.equal(emulator.sample, failure.error.candidates[1])
+    assert.equal("", result.out)
+  end)
+end)
+
+-- What a terminal shows of a command.
+local function shown(line, env)
+  local terminal = kit.on_terminal(kit.command(line:gsub("^%l+", "%0 " .. kit.address(emulator), 1),
+    support.merged(kit.environment(emulator), { TERM = "xterm" }, env or {})))
+  return terminal
+end
+
+describe("colours", function ()
+
+  it("are shown on a terminal, and only there", function ()
+    local line = "list " .. many .. "--name 'many0*'"
+    local yellow = "\27[33mPending"
+    assert.truthy(shown(line):finish().err:find(yellow, 1, true))
+    assert.falsy(shown(line, { NO_COLOR = "1" }):finish().err:find "\27")
+    assert.falsy(shown(line, { TERM = "dumb" }):finish().err:find "\27")
+    assert.falsy(shown(line .. " --color never"):finish().err:find "\27")
+    assert.falsy(azpec("list", many).out:find "\27")
+    assert.truthy(azpec("list", many .. "--color always").out:find(yellow, 1, true))
+    assert.falsy(azpec("list", many .. "--color always -o tsv").out:find "\27")
+  end)
+end)
+
+describe("a terminal", function ()
+  it("is asked before more than one is touched, and no is the answer", function ()
+    local terminal = shown("approve " .. many .. "--all --name 'many0*'")
+    terminal:type "\n"
+    local result = kit.ended(1, terminal:finish())
+    assert.matches("Approve 9 connections%? %[y/N%]", result.err)
+    assert.matches("azpec: .*nothing was done", result.err)
+    assert.equal(0, #emulator:log "update")
+  end)
+
+  it("shows a bar while many are under way", function ()
+    local terminal = shown("approve " .. many .. "--all --name 'many0*'")
+    terminal:type "y\n"
+    local result = kit.ended(0, terminal:finish())
+    assert.matches("%[[#-]+%] %d/9", result.err)
+    assert.equal(9, #emulator:log "update")
+  end)
+
+  it("is not asked with --yes, nor where there is none", function ()
+    assert.falsy(kit.ended(0, shown("approve --yes " .. many .. "--all --name 'many0*'"):finish()).err:find "y/N")
+    assert.falsy(kit.ended(0, azpec("reject", many .. "--all --name 'many0*'")).err:find "y/N")
+  end)
+end)

@@ -1,0 +1,291 @@
+-- The verbs that see, wait and help; help, man page and completion know every verb and option.
+
+local assert = require "luassert"
+local kit = require "command.kit"
+local page = require "azpec.command.page"
+local parser = require "azpec.command.parser"
+local support = require "loopback.support"
+
+local emulator, azpec
+
+setup(function ()
+  emulator = kit.emulator()
+  azpec = kit.against(emulator)
+end)
+teardown(support.close)
+after_each(function ()
+  support.tidy()
+  emulator:reset()
+end)
+
+local account = "-g default-azurebatch-japaneast --account sampleacct "
+local many = "-g rg-contoso-prod --account manyacct "
+
+describe("list", function ()
+  local function names(line)
+    local list = {}
+    for field in kit.ended(0, azpec("list", line .. " -o tsv")).out:gmatch "[^\t\n]*\t([^\t\n]*)\t[^\n]*\n" do
+      list[#list + 1] = field:match "^%w+"
+    end
+    return table.concat(list, " ")
+  end
+
+  it("looks in an account, a group, a subscription, or where an id points", function ()
+    local subscription = "/subscriptions/" .. emulator.subscription_id
+    local tokyo = "-g '検証-バッチ(東京)'"
+    assert.equal("kaihatsu", names(tokyo))
+    assert.equal("kaihatsu", names "--account TOKYObatch")
+    assert.equal("kaihatsu", names("--id '" .. subscription .. "/resourceGroups/検証-バッチ(東京)'"))
+    assert.equal("kaihatsu", names("--id '" .. emulator.tokyo:match "^(.*)/[^/]*/[^/]*$" .. "'"))
+    assert.equal("kaihatsu", names("--id '" .. emulator.tokyo .. "'"))
+    for _, whole in ipairs { "", "--id " .. subscription, "--subscription " .. emulator.subscription_id } do
+      assert.equal(66, select(2, names(whole):gsub("%w+", "")))
+    end
+  end)
+
+  it("looks in several subscriptions", function ()
+    local other = "11111111-2222-3333-4444-555555555555"
+    emulator:control("PUT", "state", { tenant_id = emulator.tenant_id, client_id = emulator.client_id,
+      client_secret = support.secret, subscription_id = emulator.subscription_id, accounts = {
+        { name = "one", resource_group = "rg", connections = { { name = "a" } } },
+        { name = "two", resource_group = "rg", subscription_id = other, connections = { { name = "b" } } } } })
+    assert.equal("a b", names(("--subscription %s --subscription %s"):format(emulator.subscription_id, other)))
+    assert.equal("b", names("--account two --subscription " .. other))
+    assert.equal(1, #emulator:log "token" // 2)
+  end)
+
+  it("chooses by what connections say", function ()
+    assert.equal("many01 many10", names(many .. "--name many01 --name 'many10*'"))
+    assert.equal("many01 many10", names(many .. "many01 'many10*'"))
+    assert.equal("", names(many .. "--status Approved"))
+    assert.equal("testprivateEndpointConnection5", names "--described 'Please*'")
+  end)
+
+  it("refuses what it cannot find, and a status that there is not", function ()
+    assert.matches("there is no Batch account 'nix' in", kit.ended(3, azpec("list", "--account nix")).err)
+    assert.matches("'Aproved' is none of", kit.ended(2, azpec("list", "--status Aproved")).err)
+    assert.matches("which subscription%?", kit.ended(2, azpec("list", "", { env = support.merged(
+      kit.environment(emulator), { AZURE_SUBSCRIPTION_ID = "" }) })).err)
+    assert.matches("is not the id of", kit.ended(2, azpec("list", "--id /some/where")).err)
+  end)
+end)
+
+describe("show", function ()
+  it("says all about one", function ()
+    local out = kit.ended(0, azpec("show", emulator.sample)).out
+    assert.matches("^Name: +" .. support.sample_name:gsub("%p", "%%%0") .. "\nStatus: +Pending\n", out)
+    assert.matches("\nId: +" .. emulator.sample:gsub("%p", "%%%0") .. "\n$", out)
+  end)
+
+  it("shows several in JSON", function ()
+    local out = kit.ended(0, azpec("show", many .. "many01 many02 -o json")).out
+    assert.equal(2, #kit.json(out, kit.connections).connections)
+  end)
+end)
+
+describe("wait", function ()
+  it("ends at once where it is so, and shows the connection", function ()
+    for _, what in ipairs { "exists", "status=pending", "provisioning=Succeeded" } do
+      assert.equal(support.sample_name .. ": Pending, Succeeded\n",
+        kit.ended(0, azpec("wait", ("--for %s --timeout 0 %s"):format(what, emulator.sample))).out)
+    end
+    kit.ended(8, azpec("wait", "--for gone --timeout 0 " .. emulator.sample))
+  end)
+
+  it("of several that match is an error", function ()
+    kit.ended(11, azpec("wait", "--for exists --name 'many*' " .. many))
+  end)
+
+  it("settles: it must stay so", function ()
+    local process = kit.start(("wait --for status=Approved --settle 0.3 -v %s %s"):format(kit.address(emulator),
+      emulator.sample), { env = kit.environment(emulator) })
+    process:read_until "Pending"
+    kit.ended(0, azpec("approve", emulator.sample))
+    process:read_until "Approved"
+    assert.equal(support.sample_name .. ": Approved, Succeeded\n", kit.ended(0, process:finish()).out)
+  end)
+
+  it("refuses what nobody can wait for", function ()
+    for what, message in pairs { ["status=Maybe"] = "none of Approved", ["colour=red"] = "none of status=STATUS" } do
+      assert.matches(message, kit.ended(2, azpec("wait", "--for " .. what .. " " .. emulator.sample)).err)
+    end
+    assert.matches("missing option '%-%-for'", kit.ended(2, azpec("wait", emulator.sample)).err)
+  end)
+end)
+
+describe("resume", function ()
+  it("goes on with what --no-wait began, in either form", function ()
+    for _, format in ipairs { "", "-o jsonl" } do
+      local begun = kit.ended(0, azpec("approve", ("--interval 9 --no-wait --description 'd%s' %s %s"):format(
+        format, format, emulator.sample)))
+      local result = kit.ended(0, azpec("resume", "-", { stdin = begun.out }))
+      assert.equal(support.sample_name .. ": Approved\n", result.out)
+    end
+    assert.equal(2, #emulator:log "update")
+  end)
+
+  it("goes on with many", function ()
+    local begun = kit.ended(0, azpec("approve", "--interval 9 --no-wait --all --name 'many0*' -o jsonl " .. many))
+    for line in begun.out:gmatch "[^\n]+" do
+      assert.equal("begun", kit.json(line, kit.result_row).result)
+    end
+    local result = kit.ended(0, azpec("resume", "- -o json", { stdin = begun.out }))
+    assert.equal(9, #kit.json(result.out, kit.results).results)
+    assert.equal("9 connections, 9 changed, 0 failed\n", result.err)
+  end)
+
+  it("goes on with a deletion", function ()
+    local begun = kit.ended(0, azpec("delete", "--no-wait " .. emulator.sample))
+    assert.equal(support.sample_name .. ": deleted\n", kit.ended(0, azpec("resume", "-", { stdin = begun.out })).out)
+  end)
+
+  it("refuses what is no token, or another service's", function ()
+    assert.matches("no continuation token", kit.ended(2, azpec("resume", "-", { stdin = "hello\n" })).err)
+    assert.matches("there is no continuation token", kit.ended(2, azpec("resume", "/dev/null")).err)
+    local begun = kit.ended(0, azpec("approve", "--no-wait " .. emulator.sample)).out
+    begun = begun:gsub("127%.0%.0%.1:%d+", "127.0.0.1:1")
+    assert.matches("endpoint", kit.ended(1, azpec("resume", "-", { stdin = begun })).err)
+  end)
+end)
+
+describe("watch", function ()
+  local row = support.merged(kit.connection_row, { at = "string", event = "string", ["status_before?"] = "string" })
+
+  it("prints what changes, as it changes", function ()
+    emulator:set { operation_polls = 0 }
+    local process = kit.start(("watch --stop-after 60 -o jsonl -vv %s %s"):format(kit.address(emulator), account),
+      { env = kit.environment(emulator) })
+    process:read_until "/privateEndpointConnections"
+    process:read_until "/privateEndpointConnections"
+    kit.ended(0, azpec("approve", emulator.sample))
+    local seen
+    repeat
+      process:read_until "/privateEndpointConnections"
+      seen = {}
+      for line in (support.read(process.out) or ""):gmatch "[^\n]+\n" do
+        local one = kit.json(line, row)
+        seen[#seen + 1] = one.event .. " " .. (one.status_before or "-") .. " " .. one.status
+      end
+    until seen[#seen] and seen[#seen]:find "Approved$"
+    process:signal "INT"
+    kit.ended(130, process:finish())
+    assert.equal("found - Pending", seen[1])
+    assert.matches("^changed %u%l+ Approved$", seen[#seen])
+  end)
+
+  it("is words for people, and ends by itself when told", function ()
+    local out = kit.ended(0, azpec("watch", account .. "--stop-after 0")).out
+    assert.matches("^%d+%-%d+%-%d+T%d+:%d+:%d+Z  testprivateEndpointConnection5%.[%x-]+: Pending"
+      .. " \"Please approve\"\n$", out)
+    assert.equal("", kit.ended(0, azpec("watch", account .. "--stop-after 0 --changes-only")).out)
+  end)
+
+  it("cannot be one JSON text", function ()
+    assert.matches("use %-o jsonl", kit.ended(2, azpec("watch", account .. "-o json")).err)
+  end)
+end)
+
+it("emulator plays what the other verbs talk to", function ()
+  local process = kit.start("emulator --no-tls --log /dev/stderr", { env = {} })
+  local ready
+  repeat ready = (support.read(process.out) or ""):match "^(.-)\n" until ready
+  local facts = kit.json(ready, { pid = "number", endpoint = "string", open = true })
+  local result = kit.ended(3, kit.run(("list --account nix --endpoint %s --authority-host %s"):format(facts.endpoint,
+    facts.endpoint), { env = { AZURE_TENANT_ID = facts.tenant_id, AZURE_CLIENT_ID = facts.client_id,
+    AZURE_SUBSCRIPTION_ID = facts.subscription_id,
+    AZURE_CLIENT_SECRET = require "azpec.emulator.sample" ().client_secret } }))
+  assert.matches("there is no Batch account 'nix'", result.err)
+  process:signal "TERM"
+  kit.ended(0, process:finish())
+  assert.matches("option '%-%-port'", kit.ended(2, kit.run "emulator --port").err)
+end)
+
+-- All verbs and the long names of their options.
+local function each_option(f)
+  for _, name in parser.verbs() do
+    for _, group in ipairs(page.groups(parser.of(name, require("azpec.verbs." .. name)))) do
+      for _, entry in ipairs(group) do f(name, entry, entry.names and entry.names[#entry.names]) end
+    end
+  end
+end
+
+describe("help", function ()
+  it("of each verb has its examples, which begin with it, and each option described", function ()
+    local overview = kit.ended(0, kit.run "help").out
+    for _, name in parser.verbs() do
+      assert.matches("\n  " .. name .. " +%u", overview)
+      local text = kit.ended(0, kit.run("help " .. name)).out
+      assert.matches("\nExamples:\n  .*azpec " .. name .. ".*\n\n?Usage:", text)
+      for line in text:gmatch "[^\n]+" do assert(#line <= 121 or name == "emulator", name .. ": " .. line) end
+    end
+    each_option(function (name, entry)
+      assert(entry.text and #entry.text > 3, name .. " " .. entry.label .. " says nothing of itself")
+    end)
+  end)
+
+  it("is a man page with every verb and option, without a complaint of groff's", function ()
+    local manual = kit.ended(0, kit.run "help --man").out
+    local plain = manual:gsub("\\%-", "-")
+    for _, name in parser.verbs() do assert.truthy(plain:find(".SS azpec " .. name .. "\n", 1, true), name) end
+    each_option(function (name, entry)
+      assert.truthy(plain:find("\n.B " .. entry.label .. "\n", 1, true), name .. " " .. entry.label)
+    end)
+    for _, code in pairs(require "azpec.command.failure".codes) do
+      assert.truthy(plain:find(("\n.B %d\n"):format(code), 1, true), code)
+    end
+  end)
+end)
+
+describe("completion", function ()
+  -- What bash offers after these words.
+  local function offered(...)
+    local words = { ... }
+    local script = support.write(support.new_path "complete", ([[
+source <(%s/scripts/bin/azpec completion bash)
+COMP_WORDS=(azpec %s) COMP_CWORD=%d
+_azpec
+printf '%%s\n' "${COMPREPLY[@]}"
+]]):format(os.getenv "PWD", table.concat(words, " "), #words))
+    local pipe <close> = io.popen("bash " .. script .. " 2>&1")
+    return "\n" .. pipe:read "a"
+  end
+
+  it("of bash knows every verb and option", function ()
+    local verbs = offered "''"
+    for _, name in parser.verbs() do assert.truthy(verbs:find("\n" .. name .. "\n", 1, true), verbs) end
+    assert.equal("\napprove\n", offered "approv")
+    local by_verb = {}
+    each_option(function (name, _, option)
+      if not option then return end
+      by_verb[name] = by_verb[name] or offered(name, "--")
+      assert.truthy(by_verb[name]:find("\n" .. option .. "\n", 1, true), name .. " " .. option)
+    end)
+    assert.equal("\nauto\nalways\n", offered("list", "--color", "a"))
+  end)
+
+  it("of zsh knows every verb and option", function ()
+    local script = kit.ended(0, kit.run "completion zsh").out
+    assert.matches("^#compdef azpec\n", script)
+    each_option(function (name, _, option)
+      assert.truthy(script:find(name, 1, true), name)
+      if option then assert.truthy(script:find(option, 1, true), name .. " " .. option) end
+    end)
+  end)
+end)
+
+it("starting is a matter of milliseconds: help loads neither the C module nor other verbs", function ()
+  local code = [[
+local loaded = {}
+os.exit = function () for name in pairs(package.loaded) do loaded[#loaded + 1] = name end
+  io.stderr:write(table.concat(loaded, "\n")) end
+arg = { [0] = "scripts/bin/azpec", "list", "-h" }
+dofile "scripts/bin/azpec"
+]]
+  local file = support.write(support.new_path "loads", code)
+  local pipe <close> = io.popen(("lua5.4 %s 2>&1 >/dev/null"):format(file))
+  local loaded = "\n" .. pipe:read "a" .. "\n"
+  assert.truthy(loaded:find("\nazpec.verbs.list\n", 1, true), loaded)
+  for _, name in ipairs { "azpec", "cqueues", "azpec.verbs.approve", "azpec.rules", "azpec.audit" } do
+    assert.falsy(loaded:find("\n" .. name .. "\n", 1, true), name)
+  end
+end)
