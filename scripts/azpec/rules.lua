@@ -122,13 +122,13 @@ local function names_somebody(condition)
   return condition.where ~= nil
 end
 
-local placeholders = { rule = true, reason = true, description = true, name = true }
+local placeholders = { rule = true, reason = true, description = true, name = true, ticket = true }
 
 local function check_description(at, action, template)
   if not statuses[action] then fault(at, "bad field 'description' (%s writes none)", action) end
   for name in expect_text(at, "description", template):gmatch "{([^{}]*)}" do
     if not placeholders[name] then
-      fault(at, "bad field 'description' ('{%s}' is none of {rule}, {reason}, {description}, {name})", name)
+      fault(at, "bad field 'description' ('{%s}' is none of {rule}, {reason}, {description}, {name}, {ticket})", name)
     end
   end
   return template
@@ -210,16 +210,18 @@ local function matches(self, rule, subject)
   return true, reason
 end
 
-local function fill(template, decision, facts)
+local function fill(template, decision, subject)
+  local facts = subject.facts
   local values = { rule = decision.rule, reason = decision.reason, description = facts.description or "",
-    name = facts.name or "" }
+    name = facts.name or "", ticket = subject.ticket or "" }
   return (template:gsub("{(%a+)}", values))
 end
 
 local in_progress = { Creating = true, Updating = true, Deleting = true }
 
 -- What a rule that matches means for the connection as it is.
-local function decision_of(rule, reason, facts)
+local function decision_of(rule, reason, subject)
+  local facts = subject.facts
   local decision = { action = rule.action, rule = rule.name, line = rule.line,
     reason = reason or rule.because or rule.when and rule.when.text or "it is about all that come so far" }
   local status = statuses[rule.action]
@@ -230,7 +232,7 @@ local function decision_of(rule, reason, facts)
     return decision
   end
   decision.status, decision.changes = status, facts.status ~= status
-  if decision.changes and rule.description then decision.description = fill(rule.description, decision, facts) end
+  if decision.changes and rule.description then decision.description = fill(rule.description, decision, subject) end
   return decision
 end
 
@@ -241,7 +243,7 @@ local function judge(self, subject)
       if type(matched) ~= "table" then error(matched, 0) end -- no fault of the rule's
       return { action = "hold", rule = rule.name, line = rule.line, reason = matched.message, failed = true }
     end
-    if matched then return decision_of(rule, reason, subject.facts) end
+    if matched then return decision_of(rule, reason, subject) end
   end
   local status = subject.facts.status or "unknown"
   if status == "Pending" then return { action = "hold", reason = "no rule matches" } end
@@ -256,7 +258,8 @@ end
 --   description  what is to be written; nil: what stands there stays
 --   changes      whether it has to be written for that
 --   failed       true where a rule's function failed, which holds the request
--- options: now, the time; first_seen, since when the connection has been known. Both in seconds since 1970.
+-- options: now, the time; first_seen, since when the connection has been known, both in seconds since 1970; ticket, for
+-- {ticket} in a rule's description.
 function set:decide(connection, options)
   options = options or {}
   local now = options.now or os.time()
@@ -264,8 +267,15 @@ function set:decide(connection, options)
   local created = facts.created_at and age.parse(facts.created_at)
   local known = created and now - created
   local seen = options.first_seen and now - options.first_seen
-  return judge(self, { facts = facts, now = now, age = known,
+  return judge(self, { facts = facts, now = now, age = known, ticket = options.ticket,
     least_age = known and math.max(known, seen or 0) or seen })
+end
+
+-- The name of a rule whose description speaks of a {ticket}, if there is one.
+function set:speaks_of_ticket()
+  for _, rule in ipairs(self.rules) do
+    if rule.description and rule.description:find("{ticket}", 1, true) then return rule.name end
+  end
 end
 
 local plural = { approve = "approve", reject = "reject", changes = "change" }

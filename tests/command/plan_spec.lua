@@ -69,6 +69,18 @@ describe("plan", function ()
     assert(plan.parse(result.out))
   end)
 
+  it("writes the ticket into the description that a rule words", function ()
+    local path = rules 'approve "x" { when = { name = "many01" }, description = "{ticket}, {rule}" }'
+    local out = support.new_path "plan"
+    kit.ended(0, azpec("plan", ("--rules %s %s --out %s --ticket CHG-7"):format(path, group, out)))
+    kit.ended(0, azpec("apply", out))
+    assert.equal("CHG-7, x", emulator:connection(emulator.many[1]).description)
+    local result = kit.ended(2, azpec("plan", ("--rules %s %s --out %s"):format(path, group, out)))
+    assert.truthy(result.err:find("rule 'x' speaks of a {ticket}, but there is no --ticket", 1, true))
+    kit.ended(2, azpec("plan", ("--rules %s %s --out %s --ticket CHG-7"):format(rules(some), group, out)))
+    kit.ended(2, azpec("auto", ("--rules %s %s --ticket CHG-7"):format(rules(some), group)))
+  end)
+
   it("writes none where the rules allow no such number, or cannot be read", function ()
     local path = support.new_path "plan"
     local capped = rules("at_most { changes = 3 }" .. some)

@@ -155,6 +155,13 @@ describe("rules", function ()
     assert.is_nil(decide(by_name, { description = "x" }).description)
   end)
 
+  it("write the ticket into it", function ()
+    local set = parse 'approve "x" { when = { name = "*" }, description = "{ticket}: {description}" }'
+    assert.equal("x", set:speaks_of_ticket())
+    assert.equal("CHG-1: y", set:decide(connection { description = "y" }, { ticket = "CHG-1" }).description)
+    assert.is_nil(parse(by_name):speaks_of_ticket())
+  end)
+
   it("limit what one run does", function ()
     local set = parse('at_most { approve = 2, changes = 3 }\n' .. by_name)
     assert.is_nil(set:excess { approve = 2, reject = 1 })
@@ -213,7 +220,7 @@ describe("a rules file", function ()
     refused("r.lua:1: hold 'x': bad field 'because' (string expected, got number)", "hold 'x' { because = 1 }")
     refused("r.lua:1: hold 'x': bad field 'description' (hold writes none)", "hold 'x' { description = 'x' }")
     refused("r.lua:1: reject 'x': bad field 'description' ('{ruel}' is none of {rule}, {reason}, {description}, "
-      .. "{name})",
+      .. "{name}, {ticket})",
       "reject 'x' { description = '{ruel}' }")
     refused("r.lua:1: at_most: bad field 'approve' (whole number, not negative, expected)",
       "at_most { approve = 1.5 }")

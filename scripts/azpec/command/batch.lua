@@ -1,5 +1,6 @@
 -- What auto, plan and apply have in common: decisions and what became of them as rows, a run over many, its summary.
 
+local audited = require "azpec.command.trail"
 local failure = require "azpec.command.failure"
 local file = require "azpec.file"
 local many = require "azpec.many"
@@ -175,6 +176,13 @@ end
 function batch.rules(context)
   local set, why = require "azpec.rules".read(context.args.rules)
   if not set then context:fail(failure.codes.usage, why) end
+  local ticket, speaker = context.args.ticket, set:speaks_of_ticket()
+  if speaker and not ticket then
+    context:usage(("rule '%s' speaks of a {ticket}, but there is no --ticket"):format(speaker))
+  elseif ticket and not speaker and not audited.path(context.args) then
+    context:usage "--ticket needs a place: --audit FILE, or {ticket} in a rule's description"
+  end
+  context.ticket_has_place = speaker ~= nil
   return set
 end
 
@@ -186,7 +194,8 @@ function batch.decide(context, client, set, f, first_seen)
     local key = connection.id:lower()
     if not seen[key] then
       seen[key] = true
-      f(connection, set:decide(connection, { first_seen = first_seen and first_seen(connection) }))
+      f(connection, set:decide(connection, { ticket = context.args.ticket,
+        first_seen = first_seen and first_seen(connection) }))
     end
   end
 end

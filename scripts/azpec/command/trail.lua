@@ -43,7 +43,7 @@ function audited.open(context)
   local args = context.args
   local path = audited.path(args)
   if not path then
-    if args.ticket and not has_place(args.description) then
+    if args.ticket and not (has_place(args.description) or context.ticket_has_place) then
       context:usage "--ticket needs a place: --audit FILE, or {ticket} in --description"
     end
     return nil

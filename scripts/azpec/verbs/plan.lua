@@ -11,6 +11,7 @@ local function define(command)
     command:option("--out", "file to write, - for stdout"):argname "FILE":count(1),
     command:option("--max", "refuse if more than that would change"):argname "N":convert(convert.positive),
     batch.key_option(command),
+    command:option("--ticket", "number of the ticket, for {ticket} in a rule's description"):argname "TEXT",
     command:flag("--detailed-exitcode", "10 where the plan would change something"))
 end
 
