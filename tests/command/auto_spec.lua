@@ -84,6 +84,19 @@ describe("auto", function ()
     assert.equal("Approved ticket 2: worded, it is b", found[2].status .. " " .. found[2].description)
   end)
 
+  it("knows ages where the api-version tells when a connection was made", function ()
+    local young = rules 'reject "young" { when = { name = "many01", younger_than = "10h" } }'
+    local result = kit.ended(0, azpec("auto", ("--rules %s %s"):format(young, group)))
+    assert.truthy(result.err:find("0 to approve, 0 to reject, 64 held", 1, true))
+    result = kit.ended(0, azpec("auto", ("--rules %s %s --api-version 2025-06-01"):format(young, group)))
+    assert.truthy(result.err:find("0 to approve, 1 to reject, 63 held", 1, true), result.err)
+    emulator:control("POST", "clock", { advance = -86400 })
+    emulator:reset()
+    result = kit.ended(0, azpec("auto", ("--rules %s %s --api-version 2025-06-01"):format(young, group)))
+    emulator:control("POST", "clock", { advance = 86400 })
+    assert.truthy(result.err:find("0 to approve, 0 to reject, 64 held", 1, true), result.err)
+  end)
+
   it("is rows for programs", function ()
     local decision = { id = "string", name = "string", subscription_id = "string", resource_group_name = "string",
       account_name = "string", action = "string", result = "string", before = "string", after = "string",

@@ -50,11 +50,12 @@ local function draw(first, last)
 end
 
 -- Starts a run and kills it at some place; its exit status, or nil where it was killed. Two kinds of places: after so
--- many endings, or after some time, which may be in the middle of the sign-in, the lists or the first writes.
-local function run_and_kill(command)
-  local by_time = draw(0, 1) == 0
+-- many endings, as the first time, or after some time, which may be in the middle of the sign-in, the lists or the first
+-- writes.
+local function run_and_kill(command, is_first)
+  local by_time = draw(0, 1) == 0 and not is_first
   local endings = by_time and math.huge or draw(0, 60)
-  local limit = by_time and ("timeout -s KILL %.3f"):format(draw(20, 900) / 1000 * support.patience) or ""
+  local limit = by_time and ("timeout -s KILL %.3f"):format(draw(20, 900) / 1000) or ""
   local pipe <close> = io.popen(("sh -c '%s %s & echo $!; wait $!; echo ended $?' 2>/dev/null"):format(limit,
     command:gsub("'", "'\\''")))
   local pid = pipe:read "l"
@@ -72,7 +73,7 @@ end
 -- Runs it again and again; how often it was killed, and the last one's status.
 local function until_done(command)
   for runs = 1, most_runs do
-    local status = run_and_kill(command)
+    local status = run_and_kill(command, runs == 1)
     if status then return runs - 1, status end
   end
   return most_runs, select(3, os.execute(command .. " >/dev/null 2>&1"))
