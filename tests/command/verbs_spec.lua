@@ -131,7 +131,7 @@ describe("resume", function ()
     end
     local result = kit.ended(0, azpec("resume", "- -o json", { stdin = begun.out }))
     assert.equal(9, #kit.json(result.out, kit.results).results)
-    assert.equal("9 connections, 9 changed, 0 failed\n", result.err)
+    assert.equal("9 connections: 9 changed, 0 failed\n", result.err)
   end)
 
   it("goes on with a deletion", function ()
@@ -287,5 +287,14 @@ dofile "scripts/bin/azpec"
   assert.truthy(loaded:find("\nazpec.verbs.list\n", 1, true), loaded)
   for _, name in ipairs { "azpec", "cqueues", "azpec.verbs.approve", "azpec.rules", "azpec.audit" } do
     assert.falsy(loaded:find("\n" .. name .. "\n", 1, true), name)
+  end
+end)
+
+it("does what the README shows", function ()
+  kit.play_sample(emulator)
+  for _, one in ipairs(kit.readme "azpec list") do
+    local verb, rest = one.line:match "^azpec (%S+) ?(.*)$"
+    local result = azpec(verb, rest)
+    assert.equal(one.output, result.out .. result.err)
   end
 end)

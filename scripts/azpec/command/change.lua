@@ -120,7 +120,7 @@ local function new_counts(context, out, spec, total)
   function counts.close()
     if bar then bar:close() end
     if total > 1 then
-      context:note("%s, %d %s, %d failed", text.count(total, "connection"), counts.changed,
+      context:note("%s: %d %s, %d failed", text.count(total, "connection"), counts.changed,
         context.args.dry_run and "would change" or context.args.no_wait and "begun" or "changed", counts.failed)
     end
   end

@@ -54,7 +54,10 @@ local function detail_lines(err)
     if value then lines[#lines + 1] = ("  %s: %s"):format(name, text.clean(value)) end
   end
   add("about", err.id)
-  if err.code then add("code", err.http_status and ("%s (HTTP %d)"):format(err.code, err.http_status) or err.code) end
+  local is_told = err.code and (err.message or ""):find(err.code, 1, true)
+  if err.code and not is_told then
+    add("code", err.http_status and ("%s (HTTP %d)"):format(err.code, err.http_status) or err.code)
+  end
   add("request id", err.request_id)
   if not err.request_id then add("client request id", err.client_request_id) end
   if err.kind == "throttled" and err.retry_after then add("try again in", ("%g s"):format(err.retry_after)) end
