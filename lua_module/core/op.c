@@ -349,8 +349,10 @@ void op_sent(struct op *o, struct now now) {
 }
 
 bool op_resume(struct op *o, enum poll_source source, struct span url) {
-	if (o->spec.kind == OP_ENSURE)
-		return true; /* reads, compares, and writes only if it must */
+	if (o->spec.kind == OP_ENSURE) { /* reads, and writes if it must */
+		o->ambiguous = true;
+		return true;
+	}
 	o->leg = LEG_POLL;
 	o->accepted = true;
 	o->poll.source = source;

@@ -212,6 +212,7 @@ struct history {
 	bool write;  /* which is the PATCH or DELETE, */
 	bool own;    /* and at the connection's own URL */
 	bool maybe;  /* a write may have been carried out, unseen */
+	bool wrote;  /* a write of this operation's own was answered, or lost */
 	bool taken;  /* a write was accepted */
 	bool proof;  /* a success word */
 	int refused; /* the status of the last write that was refused */
@@ -311,6 +312,7 @@ static void begin(const struct start *s) {
 	if (s->resumed)
 		op_resume(&world.op, s->source, SPAN(MONITOR));
 	world.seen.taken = s->resumed && s->kind != OP_ENSURE;
+	world.seen.maybe = s->resumed && s->kind == OP_ENSURE;
 }
 
 #define WRONG(...)                                                             \
@@ -520,6 +522,16 @@ static bool check_state(char *copy) {
 
 /* ---- making things happen ----------------------------------------------- */
 
+/* An ensure that was resumed looks first: what it finds in another state than
+   was asked for was not written, and will not be. */
+static bool finds_it_otherwise(const struct happening *h) {
+	const struct history *s = &world.seen;
+	return world.start->resumed && world.start->kind == OP_ENSURE &&
+	       !s->wrote && !s->last_write && s->last_own &&
+	       h->event == ANSWER && h->status == 200 && h->facts.resource &&
+	       (h->shows == NOT_AS_ASKED || h->shows == STATE_FAILED);
+}
+
 static void note_answer(const struct happening *h) {
 	struct history *s = &world.seen;
 	bool answered = h->event == ANSWER;
@@ -529,8 +541,11 @@ static void note_answer(const struct happening *h) {
 	s->last_own = s->own;
 	if (h->shows == SUCCESS_WORD && writes() && (s->taken || s->write))
 		s->proof = true;
+	if (finds_it_otherwise(h))
+		s->maybe = false;
 	if (!s->write)
 		return;
+	s->wrote = true;
 	if (answered ? h->status >= 500 : h->sent)
 		s->maybe = true;
 	if (answered && h->status >= 200 && h->status < 300)

@@ -382,12 +382,20 @@ static const struct scenario ensure[] = {
 		  CANCELS,
 		  FAILS_UNKNOWN(FAIL_CANCELED, PHASE_REQUEST, 0, ""),
 	  } },
+	/* the write that it was resumed after may have been carried out */
 	{ "resumed_ensure_reads_first",
 	  ENSURE_WITH(.resumed = true),
 	  {
 		  GET(CONNECTION),
 		  ANSWER(200, NULL, APPROVED),
-		  DONE(KEEP_BEFORE),
+		  DONE(KEEP_RESULT),
+	  } },
+	{ "resumed_ensure_cut_short_stays_unknown",
+	  ENSURE_WITH(.resumed = true),
+	  {
+		  GET(CONNECTION),
+		  CANCELS,
+		  FAILS_UNKNOWN(FAIL_CANCELED, PHASE_REQUEST, 0, ""),
 	  } },
 };
 
