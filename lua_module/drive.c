@@ -117,13 +117,6 @@ static void send(lua_State *L, int idx, struct lclient *c, struct job *job,
 	lua_settop(L, top);
 }
 
-static void job_ended(struct lclient *c, struct job *job) {
-	struct poller *p = (struct poller *)job;
-	client_abort(c, job);
-	stock_ended(p);
-	waiting_tell(&p->waiting);
-}
-
 /* What the sign-in's links said when it failed: the next one may say other
    things. */
 static void keep_links(lua_State *L, int idx, struct job *job) {
@@ -133,6 +126,18 @@ static void keep_links(lua_State *L, int idx, struct job *job) {
 	lidentity_push_links(L, idx);
 	lua_setiuservalue(L, -2, PUV_BODY);
 	lua_pop(L, 1);
+}
+
+void drive_conclude(lua_State *L, int idx, struct job *job) {
+	struct poller *p = (struct poller *)job;
+	if (p->concluded)
+		return;
+	p->concluded = true;
+	client_abort(p->client, job);
+	stock_ended(p);
+	waiting_tell(&p->waiting);
+	keep_links(L, idx, job);
+	event_end(L, idx, job);
 }
 
 /* Asks the core until it has nothing more to do; returns when to ask again. */
@@ -153,9 +158,7 @@ static int64_t turns(lua_State *L, int idx, struct lclient *c) {
 			lsignin_meet(L, idx);
 			break;
 		case CLIENT_ENDED:
-			job_ended(c, job);
-			keep_links(L, idx, job);
-			event_end(L, idx, job);
+			drive_conclude(L, idx, job);
 			break;
 		case CLIENT_WAIT:
 			if (begun > 0)

@@ -12,6 +12,11 @@ void drive_open(lua_State *L); /* makes its metatable.  [-0, +0] */
 /* One step of the client at idx: never waits.  [-0, +0] */
 void drive_step(lua_State *L, int idx);
 
+/* Tells all who wait, and on_event, that the job of the client at idx has
+   ended; once.  A step does; so does whoever takes the outcome before it.
+   [-0, +0] */
+void drive_conclude(lua_State *L, int idx, struct job *job);
+
 /* The stack of a driven call; a waiter may yield between two turns. */
 enum {
 	DRIVE_OBJECT = 1, /* what is waited for; its user value UV_CLIENT */

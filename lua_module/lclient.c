@@ -694,6 +694,7 @@ static int l_next(lua_State *L) {
 		}
 		client_resume(&p->client->core, &p->job);
 		waiting_due(p->client, 0);
+		p->concluded = false;
 	}
 	lpoller_push_waiter(L, 1);
 	lua_pushvalue(L, lua_upvalueindex(LUV_CLIENT));

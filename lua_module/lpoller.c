@@ -192,9 +192,20 @@ static void raise_kept(lua_State *L, int idx) {
 	lua_error(L);
 }
 
+/* Canceled, or at the end of a step that had enough to do: no step has told of
+   the end yet. */
+static void conclude(lua_State *L, int idx, struct poller *p) {
+	if (!p->linked || !p->client->open)
+		return;
+	lua_getiuservalue(L, idx, UV_CLIENT);
+	drive_conclude(L, lua_gettop(L), &p->job);
+	lua_pop(L, 1);
+}
+
 int lpoller_push_outcome(lua_State *L, int idx) {
 	struct poller *p = poller_at(L, idx);
 	idx = lua_absindex(L, idx);
+	conclude(L, idx, p);
 	raise_kept(L, idx);
 	collect(L, idx, p);
 	if (p->job.op.end == OP_DONE) {

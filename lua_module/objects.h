@@ -98,6 +98,7 @@ struct poller {
 	bool linked;            /* among the client's jobs */
 	bool listed;            /* among the client's pollers */
 	bool owned;             /* by the one call that waits for it */
+	bool concluded;         /* its end was told, see drive_conclude */
 	struct stock *stock;    /* it can be collected from; NULL */
 	bool guest;             /* pollfd() armed it, step() will disarm it */
 	struct waiting waiting; /* for its end */

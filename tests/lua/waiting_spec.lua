@@ -445,6 +445,22 @@ describe("on_event", function ()
     assert.equal("number", type(told[6].elapsed))
   end)
 
+  it("is told of an end before anybody is given the outcome, and once", function ()
+    local ends = 0
+    local client <close> = kit.client { on_event = function (e)
+      if e.event == "end" then ends = ends + 1 end
+    end }
+    local canceled = client:begin_update(kit.named())
+    canceled:cancel()
+    assert.equal("canceled", select(2, canceled:result()).kind)
+    assert.equal(1, ends)
+    for _ = 1, 60 do client:begin_update(kit.named()) end -- more than one step begins
+    local first = client:begin_update(kit.named())
+    assert.equal("transport", select(2, first:wait()).kind)
+    for _ in client:completions() do assert.truthy(ends > 1) end
+    assert.equal(62, ends)
+  end)
+
   it("is told of sign-in as 'token', without an operation's fields", function ()
     local told = {}
     local client <close> = kit.client { on_event = function (e) told[#told + 1] = e end,
