@@ -8,6 +8,7 @@
 #   make check | format   the rules of the house, each by a command | clang-format
 #   make asan | valgrind  all tests again, under these
 #   make tsan             the C hosts again, under this
+#   make soak [SECONDS=120 SEED=n]  everything at random, with faults, under ASan
 #   make bench            beside raw libcurl
 #   make deps             what all of the above needs, by apt
 #   make install PREFIX=/usr/local DESTDIR=
@@ -34,7 +35,7 @@ SOURCES := $(wildcard lua_module/*.c) $(CORE)
 SIGNING := $(wildcard lua_module/signing/*.c) lua_module/core/buf.c
 UNITS   := $(wildcard tests/unit/*.c)
 signing := $(if $(strip $(CRYPTO_LIBS)),$(BUILD)/azpec_signing.so)
-HOSTS   := $(wildcard tests/hosts/*.c)
+HOSTS   := $(wildcard tests/hosts/*.c tests/soak/*.c)
 TESTED  := $(CORE) $(addprefix lua_module/,child.c pollset.c sys.c)
 
 warnings := -Wall -Wextra -pedantic -Wshadow -Wstrict-prototypes \
@@ -87,15 +88,16 @@ $(BUILD)/unit/%: tests/unit/%.c $(call objects,$(TESTED))
 	      -lcmocka
 
 # As a program that embeds Lua would be: the archive, and all else by name.
-$(BUILD)/hosts/%: tests/hosts/%.c tests/tools/host.c tests/tools/host.h \
-                  $(BUILD)/libazpec.a
+hosts := $(patsubst tests/%.c,$(BUILD)/%,$(HOSTS))
+$(hosts): $(BUILD)/%: tests/%.c tests/tools/host.c tests/tools/host.h \
+                      $(BUILD)/libazpec.a
 	@mkdir -p $(@D)
 	$(call compile,-Itests/tools $(LUA_CFLAGS) $(CURL_CFLAGS)) $(LDFLAGS) \
 	      -o $@ $(filter-out %.h,$^) -l:liblua5.4-cjson.a -llua5.4 \
 	      $(CURL_LIBS) -lcmocka -ldl -lpthread
 
 units: $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS))
-hosts: $(patsubst tests/hosts/%.c,$(BUILD)/hosts/%,$(HOSTS))
+hosts: $(hosts)
 
 deps:
 	$(apt) check
@@ -125,6 +127,10 @@ tsan:
 	$(apt) test
 	$(build) BUILD=build/tsan SAN=thread CFLAGS="-O1 -g" hosts
 	$(run) --under=tsan hosts
+soak:
+	$(apt) test
+	$(build) BUILD=build/asan SAN=address,undefined CFLAGS="-O1 -g" hosts
+	@TEST_UNDER=asan build/asan/soak/soak $(or $(SECONDS),120) $(SEED)
 valgrind:
 	$(apt) check
 	$(build) all units hosts
@@ -172,7 +178,7 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all units hosts deps demo test unit explore asan tsan valgrind check \
-        format bench install uninstall clean
+.PHONY: all units hosts deps demo test unit explore asan tsan soak valgrind \
+        check format bench install uninstall clean
 -include $(patsubst %.o,%.d,$(call objects,$(SOURCES) $(SIGNING))) \
          $(patsubst tests/%.c,$(BUILD)/%.d,$(UNITS) $(HOSTS))

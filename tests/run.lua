@@ -1,4 +1,4 @@
--- run.lua [--under=asan|valgrind|tsan] [unit|lua|scripts|loopback|command|hosts|packaging|FILE ...]
+-- run.lua [--under=asan|valgrind|tsan] [unit|lua|scripts|loopback|command|hosts|soak|packaging|FILE ...]
 --
 -- Runs every test program, adds up what they say (TAP), shows what failed, and
 -- ends with the line "N passed, N failed[, N skipped]".  A program that
@@ -70,6 +70,7 @@ local groups = {
   { name = "command", glob = "tests/command/*_spec.lua", command = busted, clocked = true },
   { name = "hosts", glob = "tests/hosts/*.c", command = program, clocked = under ~= "tsan" },
   { name = "hosts", glob = "tests/hosts/*_spec.lua", command = busted, clocked = true },
+  { name = "soak", glob = "tests/soak/*.c", command = program },
   { name = "packaging", glob = "tests/packaging.sh", command = "bash %s", on_request = true },
 }
 

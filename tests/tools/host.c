@@ -318,10 +318,7 @@ static void set_text(lua_State *L, const char *name, const char *text) {
 	lua_setfield(L, -2, name);
 }
 
-lua_State *host_state(const struct emulator *e) {
-	lua_State *L = luaL_newstate();
-	if (L == NULL)
-		return NULL;
+bool host_furnish(lua_State *L, const struct emulator *e) {
 	luaL_openlibs(L);
 	luaL_requiref(L, "cjson", luaopen_cjson, 0);
 	luaL_requiref(L, "azpec", luaopen_azpec, 0);
@@ -335,10 +332,18 @@ lua_State *host_state(const struct emulator *e) {
 	lua_setglobal(L, "patience");
 	if (luaL_dostring(L, prelude) != LUA_OK) {
 		fprintf(stderr, "%s\n", lua_tostring(L, -1));
+		return false;
+	}
+	lua_settop(L, 0);
+	return true;
+}
+
+lua_State *host_state(const struct emulator *e) {
+	lua_State *L = luaL_newstate();
+	if (L != NULL && !host_furnish(L, e)) {
 		lua_close(L);
 		return NULL;
 	}
-	lua_settop(L, 0);
 	return L;
 }
 

@@ -74,6 +74,8 @@ int emulator_connections(struct emulator *e);
  *   patience          see above
  */
 lua_State *host_state(const struct emulator *e);
+/* The same for a state that was made in another way; false: no memory. */
+bool host_furnish(lua_State *L, const struct emulator *e);
 /* Runs a chunk; what it returns, as text that lives as long as it stands on
    the stack, or the error that it raised with "error: " before it. */
 const char *host_run(lua_State *L, const char *chunk);
