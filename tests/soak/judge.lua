@@ -1,6 +1,8 @@
 -- judge.lua -- run by soak.c with (LOG FILE) and the global `ledger`: holds what soak.lua noted against the emulator's
 -- log. Raises what does not add up; returns the sums.
 
+-- luacheck: read globals ledger
+
 local log_file = ...
 local json = require "cjson".new()
 

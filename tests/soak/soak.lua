@@ -1,6 +1,8 @@
 -- soak.lua -- run by soak.c with (nothing, SECONDS, SEED): a dozen coroutines that do to clients and pollers whatever
 -- one may do to them, at random. What is begun, ended and let go is noted in the ledger, for judge.lua.
 
+-- luacheck: read globals host azpec client id e patience
+
 local _, seconds, seed = ...
 local deadline = host.now() + seconds * 1000
 local random = math.random
@@ -28,7 +30,9 @@ local token -- a new one with each of the emulator's moods
 local function listener(number)
   return function (event)
     local is_ours = event.client_request_id and event.client_request_id:find "^soak"
-    if event.event == "end" and is_ours then note("end", number, event.client_request_id, event.ok and "done" or event.kind) end
+    if event.event == "end" and is_ours then
+      note("end", number, event.client_request_id, event.ok and "done" or event.kind)
+    end
     if chance(200) then collectgarbage() end
     if chance(500) then error "on_event raises" end
   end
@@ -97,7 +101,8 @@ local function check(options, value, err)
     note("error", options.client_request_id, err.kind, err.continuation_token and "token" or "none")
     count(err.kind)
   else
-    note("value", options.client_request_id, type(value) == "table" and value.changed == false and "unchanged" or "done")
+    local unchanged = type(value) == "table" and value.changed == false
+    note("value", options.client_request_id, unchanged and "unchanged" or "done")
     count "done"
   end
 end
@@ -162,9 +167,9 @@ function deeds.resume(worker, c)
   poller:wait(random() / 5)
   poller:cancel()
   local _, err = poller:wait()
-  local token = err and err.continuation_token
-  if not token then return end
-  local again, why = c.client:resume(token, { id = options.id })
+  local passport = err and err.continuation_token
+  if not passport then return end
+  local again, why = c.client:resume(passport, { id = options.id })
   if not again then return note("refused", tostring(why)) end
   note("begin", c.number, options.client_request_id, "resume")
   count "resume"
@@ -210,7 +215,8 @@ end
 
 function deeds.list(_, c)
   local most = random(150)
-  for connection in c.client:list { resource_group_name = "rg", account_name = "hostacct", maxresults = random(2, 40) } do
+  local account = { resource_group_name = "rg", account_name = "hostacct", maxresults = random(2, 40) }
+  for connection in c.client:list(account) do
     assert(connection.id)
     most = most - 1
     if most == 0 then break end
@@ -321,8 +327,9 @@ local actions = {
   '"dribble": {"bytes": 20, "seconds": 0.002}', '"status": 403', '"status": 409', '"status": 412', '"flip_at": 20',
   '"reset": true, "perform": true', '"http_version": "1.0"', '"gzip": true', '"bom": true',
 }
-local targets = { '{"kind": ["update", "delete", "poll", "get", "list", "token"], "nth": %d}', '{"kind": "update", "nth": %d}', '{"kind": "poll", "nth": %d}',
-  '{"kind": "get", "nth": %d}', '{"kind": "token", "nth": %d}' }
+local targets = { '{"kind": ["update", "delete", "poll", "get", "list", "token"], "nth": %d}',
+  '{"kind": "update", "nth": %d}', '{"kind": "poll", "nth": %d}', '{"kind": "get", "nth": %d}',
+  '{"kind": "token", "nth": %d}' }
 
 local function new_mood()
   local rules = {}
