@@ -1,19 +1,22 @@
--- 500 connections in several accounts and two subscriptions, approved and rejected by a run that is killed at random
--- places and gone on with until it is done: the emulator's log shows that none got a second write, or an unwanted one.
+-- What the tests of killed runs share: 500 connections in several accounts and two subscriptions, approved and rejected
+-- by a run that is killed at random places and gone on with until it is done; and what the emulator's log says of that.
 
+local assert = require "luassert"
 local cjson = require "cjson"
 local kit = require "command.kit"
 local support = require "loopback.support"
 
+local killed = {}
+
 local seed = math.tointeger(tonumber(os.getenv "SEED")) or os.time()
 local most_runs = 60
 
-local subscriptions = { "3f1c2a54-6a1e-4b7d-9c55-0e8d1b2a7f10", "9a4be1d0-52c7-4f0e-8a33-c1d2e3f40516" }
+killed.subscriptions = { "3f1c2a54-6a1e-4b7d-9c55-0e8d1b2a7f10", "9a4be1d0-52c7-4f0e-8a33-c1d2e3f40516" }
 local stranger = "eeeeeeee-52c7-4f0e-8a33-c1d2e3f40516"
 
-local rules = [[
+killed.rules = [[
 at_most { approve = 420, reject = 30 }
-approve "ours" { when = { private_endpoint_subscription = "]] .. subscriptions[1] .. [[" }, because = "ours" }
+approve "ours" { when = { private_endpoint_subscription = "]] .. killed.subscriptions[1] .. [[" }, because = "ours" }
 reject "theirs, and old" { when = { private_endpoint_name = "old-*" }, because = "nobody came back" }
 ]]
 
@@ -23,7 +26,7 @@ local function world()
   local accounts, expected, number = {}, {}, 0
   for a = 1, 5 do
     local account = { name = "batch" .. a, resource_group = "rg" .. a, connections = {},
-      subscription_id = subscriptions[a <= 3 and 1 or 2] }
+      subscription_id = killed.subscriptions[a <= 3 and 1 or 2] }
     for n = 1, 100 do
       number = number + 1
       local kind = n <= 84 and "ours" or n <= 90 and "old" or n <= 96 and "strange" or "decided"
@@ -31,7 +34,7 @@ local function world()
       local status = kind == "decided" and (n % 2 == 0 and "Approved" or "Rejected") or "Pending"
       account.connections[n] = { name = name, status = status, description = "request " .. number,
         private_endpoint_id = ("/subscriptions/%s/resourceGroups/net/providers/Microsoft.Network/privateEndpoints/%s")
-          :format(kind == "ours" and subscriptions[1] or stranger, name:match "^[^.]*") }
+          :format(kind == "ours" and killed.subscriptions[1] or stranger, name:match "^[^.]*") }
       expected[name] = kind == "ours" and "Approved" or kind == "old" and "Rejected" or status
     end
     accounts[a] = account
@@ -50,8 +53,7 @@ local function draw(first, last)
 end
 
 -- Starts a run and kills it at some place; its exit status, or nil where it was killed. Two kinds of places: after so
--- many endings, as the first time, or after some time, which may be in the middle of the sign-in, the lists or the first
--- writes.
+-- many endings, as the first time, or after some time: in the middle of the sign-in, the lists or the first writes.
 local function run_and_kill(command, is_first)
   local by_time = draw(0, 1) == 0 and not is_first
   local endings = by_time and math.huge or draw(0, 60)
@@ -71,12 +73,12 @@ local function run_and_kill(command, is_first)
 end
 
 -- Runs it again and again; how often it was killed, and the last one's status.
-local function until_done(command)
+function killed.until_done(command)
   for runs = 1, most_runs do
     local status = run_and_kill(command, runs == 1)
     if status then return runs - 1, status end
   end
-  return most_runs, select(3, os.execute(command .. " >/dev/null 2>&1"))
+  return most_runs, killed.run(command)
 end
 
 -- ---- proving -------------------------------------------------------------------------------------------------------
@@ -102,7 +104,8 @@ local function writes(log)
   return taken, refused, total
 end
 
-local function prove(emulator, expected, log)
+-- Fails unless each connection is as it is to be, and was written once or never; how many writes were refused.
+function killed.prove(emulator, expected, log)
   local taken, refused, total = writes(log)
   local wanted = 0
   for _, account in ipairs(emulator:control("GET", "state").accounts) do
@@ -121,59 +124,34 @@ local function prove(emulator, expected, log)
   return refused
 end
 
-describe("a run over 500 connections", function ()
-  local log, emulator
-  teardown(support.close)
-  after_each(support.tidy)
+-- An emulator with all of them, its log, and what each is to be; by: a number, for other places than another's.
+function killed.begin(by)
+  local log = support.new_path "log"
+  local emulator = kit.emulator({}, "--log " .. log)
+  local accounts, expected = world()
+  emulator:control("PUT", "state", support.merged(emulator.given, { accounts = accounts,
+    options = { operation_polls = 1, retry_after = "none", page_size = 30,
+      reads_bucket = 1000000, writes_bucket = 1000000 } }))
+  random.state = seed + by
+  return emulator, log, expected
+end
 
-  -- Without the kit's own timeout around it: what is killed has to be azpec itself.
-  local function command(verb, line)
-    return (kit.command(("%s %s %s -o jsonl"):format(verb, kit.address(emulator), line), kit.environment(emulator))
-      :gsub(" timeout %-k 1 %d+ ", " ", 1))
-  end
+-- Without the kit's own timeout around it: what is killed has to be azpec itself.
+function killed.command(emulator, verb, line)
+  return (kit.command(("%s %s %s -o jsonl"):format(verb, kit.address(emulator), line), kit.environment(emulator))
+    :gsub(" timeout %-k 1 %d+ ", " ", 1))
+end
 
-  local function begin_anew(by)
-    log = support.new_path "log"
-    emulator = kit.emulator({}, "--log " .. log)
-    local accounts, expected = world()
-    emulator:control("PUT", "state", support.merged(emulator.given, { accounts = accounts,
-      options = { operation_polls = 1, retry_after = "none", page_size = 30,
-        reads_bucket = 1000000, writes_bucket = 1000000 } }))
-    random.state = seed + by
-    return expected, support.new_path "checkpoint"
-  end
+-- Runs it to its end; its exit status.
+function killed.run(command)
+  return select(3, os.execute(command .. " >/dev/null 2>&1"))
+end
 
-  local function tell(verb, kills, refused)
-    print(("# %s: SEED=%d, killed %d times, %d writes refused for their ETag"):format(verb, seed, kills, refused))
-  end
+function killed.tell(verb, kills, refused)
+  print(("# %s: SEED=%d, killed %d times, %d writes refused for their ETag"):format(verb, seed, kills, refused))
+  assert(kills > 0, "it was never killed")
+end
 
-  it("of auto is killed and gone on with, and writes each once", function ()
-    local expected, checkpoint = begin_anew(1)
-    local path = support.write(support.new_path "rules" .. ".lua", rules)
-    local line = ("--rules %s --apply --parallel 40 --checkpoint %s --subscription %s --subscription %s"):format(path,
-      checkpoint, subscriptions[1], subscriptions[2])
-    local kills, status = until_done(command("auto", line))
-    assert.equal(0, status, "SEED=" .. seed)
-    tell("auto", kills, prove(emulator, expected, log))
-    assert(kills > 0, "it was never killed")
-    -- And a run that finds all done does nothing.
-    assert.equal(0, select(3, os.execute(command("auto", line) .. " >/dev/null 2>&1")))
-    prove(emulator, expected, log)
-    support.has_no_secret(support.read(checkpoint), "a checkpoint")
-  end)
+killed.seed = seed
 
-  it("of apply is killed and gone on with, and writes each once", function ()
-    local expected, checkpoint = begin_anew(2)
-    local path = support.write(support.new_path "rules" .. ".lua", rules)
-    local plan = support.new_path "plan"
-    assert.equal(0, select(3, os.execute(command("plan", ("--rules %s --out %s --subscription %s --subscription %s")
-      :format(path, plan, subscriptions[1], subscriptions[2])) .. " >/dev/null 2>&1")))
-    local kills, status = until_done(command("apply", ("%s --parallel 40 --checkpoint %s"):format(plan, checkpoint)))
-    assert.equal(0, status, "SEED=" .. seed)
-    tell("apply", kills, prove(emulator, expected, log))
-    assert(kills > 0, "it was never killed")
-    -- Without the checkpoint too: what is so already stays.
-    assert.equal(0, select(3, os.execute(command("apply", plan) .. " >/dev/null 2>&1")))
-    prove(emulator, expected, log)
-  end)
-end)
+return killed
