@@ -1,7 +1,7 @@
 -- azpec.scope -- where to look: the connections of one account, of many, of a resource group, of subscriptions.
 --
 --   local scope = require "azpec.scope"
---   for connection, account in scope.connections(client, { resource_group_name = "rg-contoso-prod" }) do ... end
+--   for connection in scope.connections(client, { resource_group_name = "rg-contoso-prod" }) do ... end
 --
 -- A scope is a table of: subscription_ids (a list; default: the client's own), resource_group_name, account_name, id
 -- (of a subscription, a resource group, an account, a connection, or a private endpoint, whose connections are looked
@@ -64,42 +64,23 @@ end
 
 -- ---- accounts ------------------------------------------------------------------------------------------------------
 
-local function account_from(id, given)
-  local account = scope.parse_id(id)
-  account.location = given and given.location
-  return account
-end
-
-local function account_id(subscription_id, resource_group_name, account_name)
-  return ("/subscriptions/%s/resourceGroups/%s/providers/Microsoft.Batch/batchAccounts/%s"):format(
-    subscription_id, resource_group_name, account_name)
-end
-
-local function named(subscription_id, resource_group_name, account_name)
-  local account = { kind = "account", subscription_id = subscription_id,
-    resource_group_name = resource_group_name, account_name = account_name }
-  if subscription_id then account.id = account_id(subscription_id, resource_group_name, account_name) end
-  return account
-end
-
 local function same(a, b)
   return a:lower() == b:lower()
 end
 
--- Yields the accounts that the service lists; counts them.
+-- The accounts that the service lists.
 local function listed(client, where)
-  local count = 0
+  local accounts = {}
   for _, subscription_id in ipairs(where.subscription_ids) do
     local list = { subscription_id = subscription_id or nil, resource_group_name = where.resource_group_name }
     for account in client:list_accounts(list) do
-      local found = account_from(account.id, account)
+      local found = scope.parse_id(account.id)
       if found and (not where.account_name or same(found.account_name, where.account_name)) then
-        count = count + 1
-        coroutine.yield(found)
+        accounts[#accounts + 1] = found
       end
     end
   end
-  return count
+  return accounts
 end
 
 local function told(where)
@@ -110,13 +91,18 @@ local function told(where)
   return #parts == 0 and "the subscription" or table.concat(parts, " of ")
 end
 
-local function walk_accounts(client, where)
+-- Those meant; one that is wholly named needs no list.
+local function accounts_of(client, where)
   if where.account_name and where.resource_group_name and #where.subscription_ids == 1 then
-    coroutine.yield(named(where.subscription_ids[1] or nil, where.resource_group_name, where.account_name))
-  elseif listed(client, where) == 0 and where.account_name then
+    return { { subscription_id = where.subscription_ids[1] or nil, resource_group_name = where.resource_group_name,
+      account_name = where.account_name } }
+  end
+  local accounts = listed(client, where)
+  if #accounts == 0 and where.account_name then
     fail("not_found", ("there is no Batch account '%s' in %s"):format(where.account_name, told(where)),
       "the identity sees only accounts that it may read")
   end
+  return accounts
 end
 
 -- ---- the scope -----------------------------------------------------------------------------------------------------
@@ -154,21 +140,6 @@ local function resolve(wanted)
   return where
 end
 
-local function iterator(walk)
-  local co = coroutine.create(walk)
-  return function ()
-    local results = table.pack(coroutine.resume(co))
-    if not results[1] then error(results[2], 0) end
-    return table.unpack(results, 2, results.n)
-  end
-end
-
--- The accounts of a scope, for a generic `for`: { id, subscription_id, resource_group_name, account_name }.
-function scope.accounts(client, wanted)
-  local where = resolve(wanted)
-  return iterator(function () walk_accounts(client, where) end)
-end
-
 local function has_endpoint(connection, id)
   local endpoint = (connection.properties or {}).privateEndpoint
   return endpoint ~= nil and type(endpoint.id) == "string" and same(endpoint.id, id)
@@ -179,26 +150,37 @@ local function account_call(account)
     account_name = account.account_name }
 end
 
-local function walk_connections(client, where)
-  if where.connection then
-    local connection, err = client:get { id = where.connection }
+-- That one connection, for a generic `for`.
+local function only(client, id)
+  local is_over = false
+  return function ()
+    if is_over then return nil end
+    is_over = true
+    local connection, err = client:get { id = id }
     if not connection then error(err, 0) end
-    coroutine.yield(connection, account_from(connection.id:match "^(.*)/[^/]*/[^/]*$"), client)
-    return
-  end
-  for account in iterator(function () walk_accounts(client, where) end) do
-    for connection in client:list(account_call(account)) do
-      if not where.private_endpoint or has_endpoint(connection, where.private_endpoint) then
-        coroutine.yield(connection, account, client)
-      end
-    end
+    return connection
   end
 end
 
--- The connections of a scope, for a generic `for`: connection, its account, the client.
+-- The connections of a scope, for a generic `for`. Not by a coroutine: Ctrl-C raises its error in the main one, so
+-- nothing ends while another one waits.
 function scope.connections(client, wanted)
   local where = resolve(wanted)
-  return iterator(function () walk_connections(client, where) end)
+  if where.connection then return only(client, where.connection) end
+  local accounts, n, following, state, connection = nil, 0, nil, nil, nil
+  local function another()
+    accounts, n = accounts or accounts_of(client, where), n + 1
+    if not accounts[n] then return false end
+    following, state, connection = client:list(account_call(accounts[n]))
+    return true
+  end
+  return function ()
+    repeat
+      connection = following and following(state, connection)
+      if not connection and not another() then return nil end
+    until connection and (not where.private_endpoint or has_endpoint(connection, where.private_endpoint))
+    return connection
+  end
 end
 
 return scope

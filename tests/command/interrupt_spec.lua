@@ -64,6 +64,16 @@ describe("Ctrl-C", function ()
     assert.equal(0, #emulator:log "update")
   end)
 
+  it("ends a sign-in and a list that do not come", function ()
+    for _, kind in ipairs { "token", "list" } do
+      emulator:faults { { match = { kind = kind }, action = { stall = true } } }
+      local process = start("list", "-vv " .. many)
+      process:read_until(kind == "token" and "> sign-in" or "> GET")
+      process:signal "INT"
+      assert.matches("\nazpec: interrupted\n$", kit.ended(130, process:finish()).err)
+    end
+  end)
+
   it("ends a wait and a watch", function ()
     for _, verb in ipairs { "wait --for status=Rejected", "watch" } do
       local process = start(verb, "-vv " .. (verb == "watch" and many or emulator.sample))

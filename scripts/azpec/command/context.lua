@@ -134,7 +134,7 @@ function context:scope()
     id = args.id }
 end
 
--- connection, account, client: of all that the options name, for a generic `for`.
+-- The connections of all that the options name, for a generic `for`.
 function context:connections(client)
   return require "azpec.scope".connections(client or self:client(), self:scope())
 end
