@@ -174,7 +174,8 @@ static void fill_env(struct launch *l, const struct child_spec *spec,
 		if (!is_replaced(*e, spec->add))
 			*to++ = *e;
 	for (const char *const *a = spec->add; a != NULL && *a != NULL; a++)
-		*to++ = *a;
+		if (strchr(*a, '=') != NULL)
+			*to++ = *a;
 	if (path == NULL)
 		*to++ = USUAL_PATH;
 	*to = NULL;

@@ -19,7 +19,8 @@ struct child_spec {
 	                            the absolute directories of env's PATH */
 	char *const *env;        /* the host's: environ */
 	const char *const *add;  /* "NAME=value", closed by NULL, in the place
-	                            of env's of that name; NULL: nothing */
+	                            of env's of that name; "NAME": it is
+	                            taken away; NULL: nothing */
 	int64_t timeout_ms;
 };
 

@@ -271,7 +271,11 @@ static void meet_file(lua_State *L, struct lclient *c, bool key_file) {
 
 static void meet_program(lua_State *L, int idx, struct lclient *c) {
 	const struct signin *s = &c->core.signin;
-	static const char *const add[] = { "AZURE_CORE_NO_COLOR=true",
+	/* az and azd have sign-ins of their own: no other secret is theirs */
+	static const char *const add[] = { "AZURE_CLIENT_SECRET",
+		                           "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+		                           "AZURE_ACCESS_TOKEN",
+		                           "AZURE_CORE_NO_COLOR=true",
 		                           "AZURE_CORE_ONLY_SHOW_ERRORS=true",
 		                           NULL };
 	const char *argv[MAX_ARGUMENTS + 1];

@@ -23,7 +23,7 @@ end
 
 local app = "tenant_id = given.tenant_id, client_id = given.client_id, "
 
--- Each flow, and the kind of its request.
+-- Each flow: the kind of its request, the credential, its environment, what is done with it where that is not a get.
 local function flows()
   local file = t.write(t.new_path "federated", signin.federated[1])
   return {
@@ -40,6 +40,13 @@ local function flows()
       IDENTITY_ENDPOINT = emulator.endpoint .. "/appservice/token", IDENTITY_HEADER = signin.header } },
     azure_ml = { "azure_ml", "managed_identity {}", { MSI_ENDPOINT = emulator.endpoint .. "/azureml/token",
       MSI_SECRET = signin.header } },
+    service_fabric = { "service_fabric", "managed_identity {}", {
+      IDENTITY_ENDPOINT = emulator.tls_endpoint .. "/servicefabric/token", IDENTITY_HEADER = signin.header,
+      IDENTITY_SERVER_THUMBPRINT = emulator.tls_thumbprint } },
+    cloud_shell = { "cloud_shell", "managed_identity {}", { MSI_ENDPOINT = emulator.endpoint .. "/cloudshell/token" } },
+    secret_function = { "token", "client_secret { " .. app .. "client_secret = function () return given.secret end }" },
+    discovery = { "metadata", "client_secret { " .. app .. "client_secret = given.secret }", nil,
+      "client = new { credential = credential, discover = true }; get();" },
   }
 end
 
@@ -71,7 +78,8 @@ describe("a secret", function ()
   it("is in no output, event or log when a flow goes well", function ()
     for name, flow in t.each(flows()) do
       local out = signin.works { credential = "return azpec.credential." .. flow[2], env = flow[3], given = given(),
-        body = "get(); note(cqueues.monotime(), client:update { id = given.id, status = 'Approved' })" }
+        body = (flow[4] or "get();")
+          .. " note(cqueues.monotime(), client:update { id = given.id, status = 'Approved' })" }
       assert.truthy(out.credential:find "^azpec%.credential %([%l_]+%)$", name)
     end
     signin.clean(cjson.encode(signin.log()), "the emulator's log")
@@ -80,14 +88,16 @@ describe("a secret", function ()
   -- A peer that knows a secret can say it back; what this client itself holds must still not be shown.
   for number = 1, 10 do
     it("is in no output, event or log when it fails, " .. number, function ()
-      local own = { client_secret = { t.secret }, app_service = { signin.header }, azure_ml = { signin.header },
+      local own = { client_secret = { t.secret }, secret_function = { t.secret }, discovery = { t.secret },
+        service_fabric = { signin.header }, app_service = { signin.header }, azure_ml = { signin.header },
         client_assertion = { signin.federated[1] }, workload_identity = { signin.federated[1] },
         pkcs12 = { signin.password } }
       for name, flow in t.each(flows()) do
         local action = hostile()[number]
         emulator:faults { { match = { kind = flow[1] }, action = action } }
         local pipe <close> = io.popen(signin.command { credential = "return azpec.credential." .. flow[2],
-          env = flow[3], given = t.merged(given(), { timeout = 0.8 * t.patience }) } .. " 2>&1 </dev/null")
+          env = flow[3], body = flow[4], given = t.merged(given(), { timeout = 0.8 * t.patience }) }
+          .. " 2>&1 </dev/null")
         local said = pipe:read "a"
         assert.truthy(said:find '"ok":false', said)
         for _, secret in ipairs(own[name] or {}) do
@@ -104,6 +114,32 @@ describe("a secret", function ()
       signin.clean(cjson.encode(log), "the emulator's log")
     end)
   end
+
+  -- Who the claims are about is no secret; the token that says so is.
+  it("is in no identity and no explanation", function ()
+    for name, flow in t.each(flows()) do
+      local out = signin.works { credential = "return azpec.credential." .. flow[2], env = flow[3], given = given(),
+        body = (flow[4] or "") .. [[ local identity, err = client:identity()
+          note(cqueues.monotime(), identity, err)
+          told[#told + 1] = { identity, client:explain(), client:settings(), tostring(client) }]] }
+      assert.truthy(out.told:find(emulator.tenant_id, 1, true), name)
+    end
+  end)
+
+  it("that the host or a program gave is printed by nobody either", function ()
+    local folder = signin.programs { az = "echo 'ERROR: " .. signin.az_token .. "' >&2; echo '" .. cjson.encode {
+      accessToken = signin.az_token, expires_on = os.time() + 3600 } .. "'", azd = "echo '" .. cjson.encode {
+      token = signin.az_token, expiresOn = os.date("!%Y-%m-%dT%H:%M:%SZ", os.time() + 3600) } .. "'" }
+    emulator:faults { { match = { kind = "get" }, action = { status = 401, body = { error = { code = signin.az_token,
+      message = "not " .. signin.az_token } }, headers = { ["x-ms-request-id"] = signin.az_token } } } }
+    for _, credential in ipairs { "azure_cli {}", "azure_developer_cli {}", "token { token = given.token }",
+      "token { get = function () return given.token end }" } do
+      local out = signin.run { credential = "return azpec.credential." .. credential, env = { PATH = folder },
+        given = { token = signin.az_token }, body = "get(); told[#told + 1] = { client:identity(), client:explain() }" }
+      assert.equal("credential", out[1].kind, credential)
+      assert.truthy(out[1].message:find("<redacted>", 1, true), out[1].message)
+    end
+  end)
 
   it("is in nobody's arguments and environment beside what the host was given", function ()
     local folder = signin.programs { az = "/usr/bin/mkfifo \"$0.fifo\"; read x <\"$0.fifo\"; exit 1" }

@@ -259,6 +259,8 @@ echo 'Authorization: Bearer %s' >&2; exit 1]]):format(signin.az_token, signin.az
     local folder = program("az", "/usr/bin/tr '\\0' '\\n' </proc/self/environ >\"$0.environ\"\n"
       .. "/usr/bin/mkfifo \"$0.fifo\"; read x <\"$0.fifo\"\n" .. say(answer "az"))
     local running = signin.begin(spec("az", folder, { given = { secret = t.secret },
+      env = { PATH = folder, AZURE_CLIENT_SECRET = t.secret, AZURE_CLIENT_CERTIFICATE_PASSWORD = signin.password,
+        AZURE_ACCESS_TOKEN = t.canary, AZURE_CONFIG_DIR = "/nowhere" },
       credential = [[return azpec.credential.chain { azpec.credential.workload_identity {},
         azpec.credential.azure_cli { timeout = 20 } }]] }))
     local pid = pid_of(folder, "az")
@@ -268,6 +270,7 @@ echo 'Authorization: Bearer %s' >&2; exit 1]]):format(signin.az_token, signin.az
     t.write(folder .. "/az.fifo", "go\n")
     assert.is_true(running:finish()[1].ok)
     signin.clean(words .. environ, "the program's arguments and environment")
+    assert.truthy(environ:find("AZURE_CONFIG_DIR=/nowhere", 1, true)) -- what is no secret comes along
     assert.truthy(environ:find("AZURE_CORE_NO_COLOR=true", 1, true))
     assert.truthy(environ:find("PATH=" .. folder, 1, true))
   end)

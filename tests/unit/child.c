@@ -24,7 +24,7 @@ static struct {
 	struct pollset_pool pool;
 	struct pollset *ps;
 	char dir[64], path[160];
-	char *env[4];
+	char *env[6];
 	int descriptors; /* open before the test */
 	int turns;       /* of the loop in the last run */
 	int64_t slowest; /* step in ms */
@@ -228,16 +228,20 @@ static void test_arguments_arrive_as_they_are(void **state) {
 
 static void test_the_environment_is_inherited_and_added_to(void **state) {
 	static const char *const argv[] = { "program", NULL };
-	static const char *const add[] = { "OURS=new", "MORE=x=y", NULL };
+	static const char *const add[] = { "OURS=new", "MORE=x=y", "AWAY",
+		                           NULL };
 	struct child *c;
 	(void)state;
 	put_script("program",
-	           "echo \"$THEIRS|$OURS|$MORE|$(env | grep -c OURS)\"");
+	           "echo \"$THEIRS|$OURS|$MORE|$(env | grep -c OURS)|"
+	           "$(env | grep AWAY)\"");
 	t.env[1] = (char[]){ "THEIRS=1" };
 	t.env[2] = (char[]){ "OURS=old" };
+	t.env[3] = (char[]){ "AWAY=secret" };
+	t.env[4] = (char[]){ "AWAYS=stays" };
 	c = start_with(argv, add, 30000);
 	expect_end(run(c), CHILD_EXITED, 0);
-	assert_span(out_of(c), "1|new|x=y|1\n");
+	assert_span(out_of(c), "1|new|x=y|1|AWAYS=stays\n");
 	child_end(c, false);
 }
 

@@ -66,10 +66,6 @@ static struct span todays(const char *what) {
 	return test_text(text);
 }
 
-static bool holds(struct span s, const char *part) {
-	return s.n > 0 && memmem(s.p, s.n, part, strlen(part)) != NULL;
-}
-
 /* Does the request carry what is good now? */
 static bool proven(void) {
 	int64_t each = world.day->rotated_each;
@@ -79,7 +75,7 @@ static bool proven(void) {
 	                 ? "client_assertion=jwt"
 	                 : "client_secret=secret",
 	         each ? (int)(world.ms / each) : 0);
-	return holds(buf_span(&world.q.body), good);
+	return test_has(buf_span(&world.q.body), good);
 }
 
 static bool away(int64_t ms) {
@@ -150,7 +146,7 @@ static void ask_authority(void) {
 		world.tokens[a.token].ends =
 			world.ms + world.day->life * SECOND;
 		world.tokens[a.token].claims =
-			holds(buf_span(&world.q.body), "&claims=");
+			test_has(buf_span(&world.q.body), "&claims=");
 	}
 	fly(a);
 }
