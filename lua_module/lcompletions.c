@@ -79,7 +79,7 @@ static int l_close(lua_State *L) {
 
 /* The one that has ended first leaves the stock for the caller's hands. */
 static int hand_out(lua_State *L, const struct stock *s) {
-	if (!s->ended.first) {
+	if (!s || !s->ended.first) {
 		lua_pushnil(L);
 		return 1;
 	}
@@ -87,6 +87,7 @@ static int hand_out(lua_State *L, const struct stock *s) {
 	return 1 + lpoller_push_outcome(L, lua_gettop(L));
 }
 
+/* Its loop may have been closed while this call waited: then it is over. */
 static int next_one(lua_State *L) {
 	const struct loop *l = lua_touserdata(L, DRIVE_OBJECT);
 	lua_getiuservalue(L, DRIVE_OBJECT, UV_CLIENT);

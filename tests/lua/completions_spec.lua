@@ -172,6 +172,22 @@ describe("completions", function ()
     assert.equal(1, seen)
   end)
 
+  it("that is closed while a call of it waits is over for that call", function ()
+    local client <close> = kit.patient { wait = coroutine.yield }
+    for _, named in ipairs { true, false } do
+      local pollers = begun(client, 1)
+      local iterate, loop = client:completions(named and pollers or nil)
+      local call = coroutine.create(iterate)
+      assert(coroutine.resume(call, loop))
+      do local _ <close> = loop end
+      pollers[1]:cancel()
+      client:step()
+      assert.same({ true }, { coroutine.resume(call) })
+      assert.equal("dead", coroutine.status(call))
+      assert.equal("canceled", select(2, pollers[1]:result()).kind)
+    end
+  end)
+
   it("a second loop over all raises; one over others does not", function ()
     local client <close> = kit.client()
     local pollers = begun(client, 3)
