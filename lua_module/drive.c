@@ -199,8 +199,10 @@ void drive_step(lua_State *L, int idx) {
 	idx = lua_absindex(L, idx);
 	lua_pushcfunction(L, l_step);
 	lua_pushvalue(L, idx);
-	if (!client_call(L, c, 1, 0))
-		lua_error(L);
+	if (client_call(L, c, 1, 0))
+		return;
+	waiting_due(c, 0); /* what it did not come to is still to be done */
+	lua_error(L);
 }
 
 /* ---- the loop ----------------------------------------------------------- */
@@ -266,8 +268,10 @@ static bool waits_first(lua_State *L, const struct lclient *c, int64_t limit) {
 	       sys_now().mono < limit && c->pid == (int)getpid();
 }
 
-static void push_guard(lua_State *L, struct waiting *on, int64_t limit) {
-	struct wait *w = lua_newuserdatauv(L, sizeof *w, 1);
+void drive_guard(lua_State *L, struct waiting *on, int64_t limit) {
+	struct wait *w;
+	lua_settop(L, DRIVE_CLOSE);
+	w = lua_newuserdatauv(L, sizeof *w, 1);
 	*w = (struct wait){ on, limit, on->client->steps, false };
 	luaL_setmetatable(L, GUARD_TYPE);
 	if (waits_first(L, on->client, limit))
@@ -308,8 +312,11 @@ static int drive(lua_State *L, int status, lua_KContext ctx) {
 	}
 }
 
-int drive_until(lua_State *L, struct waiting *w, int64_t limit, drive_end end) {
-	lua_settop(L, DRIVE_CLOSE);
-	push_guard(L, w, limit);
+int drive_on(lua_State *L, drive_end end) {
 	return drive(L, LUA_OK, (lua_KContext)end);
+}
+
+int drive_until(lua_State *L, struct waiting *w, int64_t limit, drive_end end) {
+	drive_guard(L, w, limit);
+	return drive_on(L, end);
 }

@@ -30,8 +30,12 @@ enum {
 /* Called when what was waited for is there, or the limit has passed. */
 typedef int (*drive_end)(lua_State *L);
 
-/* Waits, at most until limit (ms of the monotonic clock), then returns what
-   end returns.  The slots below DRIVE_GUARD are filled; w is the object's. */
+/* Makes ready to wait for w, the object's, at most until limit (ms of the
+   monotonic clock).  The slots below DRIVE_GUARD are filled. */
+void drive_guard(lua_State *L, struct waiting *w, int64_t limit);
+/* Waits, then returns what end returns. */
+int drive_on(lua_State *L, drive_end end);
+/* Both of them. */
 int drive_until(lua_State *L, struct waiting *w, int64_t limit, drive_end end);
 
 /* Pushes the waiter to use for the client at idx.  [-0, +1] */

@@ -129,6 +129,7 @@ static void open_io(lua_State *L, struct lclient *c) {
 	c->io = curlio_open(&c->mem, c->ps, &c->io_config);
 	if (!c->io) {
 		pollset_give(c->pool, c->ps, false);
+		c->ps = NULL;
 		luaL_error(L, "libcurl could not be started");
 	}
 }
@@ -497,20 +498,19 @@ static void push_poller(lua_State *L, int client, int opts,
 	lua_setiuservalue(L, -2, PUV_WAIT);
 }
 
-static int start(lua_State *L, const struct call *call) {
+/* stack: 1 = the client, 2 = the options -> 3 = the poller */
+static void prepare(lua_State *L, const struct call *call) {
 	client_open_at(L, 1);
 	lua_settop(L, 2);
 	options_check(L, 2, call->fields);
 	push_poller(L, 1, 2, call);
-	return 1;
 }
 
 static int run(lua_State *L, const struct call *call) {
 	if (client_open_at(L, 1)->busy)
 		luaL_error(L, "a client's own callback must not step it");
-	start(L, call);
-	poller_at(L, -1)->owned = true;
-	return lpoller_wait(L, 0, NEVER);
+	prepare(L, call);
+	return lpoller_call(L, 0);
 }
 
 static int l_client_update(lua_State *L) {
@@ -557,8 +557,9 @@ static int l_explain(lua_State *L) {
 }
 
 static int offer(lua_State *L, const struct call *call) {
-	start(L, call);
-	stock_offer(poller_at(L, -1));
+	prepare(L, call);
+	lpoller_begin(L, 3);
+	stock_offer(poller_at(L, 3));
 	return 1;
 }
 
@@ -579,8 +580,7 @@ int l_update(lua_State *L) {
 	options_check(L, 1, FOR_CLIENT | update.fields);
 	push_client(L);
 	push_poller(L, 2, 1, &update);
-	poller_at(L, -1)->owned = true;
-	return lpoller_wait(L, 2, NEVER);
+	return lpoller_call(L, 2);
 }
 
 /* ---- resume ------------------------------------------------------------- */
@@ -635,6 +635,7 @@ static int l_resume(lua_State *L) {
 		options_push(L, 3, "wait");
 		lua_setiuservalue(L, -2, PUV_WAIT);
 	}
+	lpoller_begin(L, -1);
 	stock_offer(p);
 	return 1;
 }
@@ -703,11 +704,12 @@ static int l_next(lua_State *L) {
 }
 
 static int iterate(lua_State *L, const struct call *call) {
-	start(L, call); /* 3 = the poller */
+	prepare(L, call); /* 3 = the poller */
 	lua_pushnil(L);
 	lua_pushinteger(L, 0);
 	lua_pushvalue(L, 1);
 	lua_pushcclosure(L, l_next, LUV_COUNT);
+	lpoller_begin(L, 3);
 	lua_pushvalue(L, 3);
 	lua_pushnil(L);
 	lua_pushvalue(L, 3); /* closed at the loop's end, break included */

@@ -39,15 +39,6 @@ static struct span push_guid(lua_State *L, uint32_t *seed) {
 	return (struct span){ lua_tostring(L, -1), sizeof text };
 }
 
-/* The client keeps its pollers until their end has been collected. */
-static void list(lua_State *L, int idx, struct poller *p) {
-	lua_getiuservalue(L, idx, CUV_POLLERS);
-	lua_pushvalue(L, -2);
-	lua_rawsetp(L, -2, &p->job);
-	lua_pop(L, 1);
-	p->listed = true;
-}
-
 static bool ended(const void *poller) {
 	return poller_ended(poller);
 }
@@ -69,13 +60,42 @@ struct poller *lpoller_new(lua_State *L, int idx, const struct op_spec *spec) {
 	lua_setiuservalue(L, -2, UV_CLIENT);
 	if (!op_init(&p->job.op, &c->core.cfg, &s))
 		luaL_error(L, "not enough memory");
-	list(L, idx, p);
-	if (!client_add(&c->core, &p->job))
-		luaL_error(L, "not enough memory");
-	p->linked = true;
-	waiting_due(c, 0); /* there is something to do at once */
 	lua_remove(L, -2); /* the GUID */
 	return p;
+}
+
+/* The client keeps its pollers until their end has been collected. */
+static void list(lua_State *L, int idx, struct poller *p) {
+	lua_getiuservalue(L, idx, UV_CLIENT);
+	lua_getiuservalue(L, -1, CUV_POLLERS);
+	lua_pushvalue(L, idx);
+	lua_rawsetp(L, -2, &p->job);
+	lua_pop(L, 2);
+	p->listed = true;
+}
+
+static void unlist(lua_State *L, int idx, struct poller *p) {
+	if (!p->listed)
+		return;
+	lua_getiuservalue(L, idx, UV_CLIENT);
+	lua_getiuservalue(L, -1, CUV_POLLERS);
+	lua_pushnil(L);
+	lua_rawsetp(L, -2, &p->job);
+	lua_pop(L, 2);
+	p->listed = false;
+}
+
+void lpoller_begin(lua_State *L, int idx) {
+	struct poller *p = poller_at(L, idx);
+	struct lclient *c = p->client;
+	idx = lua_absindex(L, idx);
+	list(L, idx, p);
+	if (!client_add(&c->core, &p->job)) {
+		unlist(L, idx, p);
+		luaL_error(L, "not enough memory");
+	}
+	p->linked = true;
+	waiting_due(c, 0); /* there is something to do at once */
 }
 
 static void unguest(struct poller *p) {
@@ -106,16 +126,9 @@ static int l_gc(lua_State *L) {
 
 /* Somebody has it now: the client need not keep it any longer. */
 static void collect(lua_State *L, int idx, struct poller *p) {
-	if (!p->listed)
-		return;
 	lpoller_drop(p);
 	stock_take(p);
-	lua_getiuservalue(L, idx, UV_CLIENT);
-	lua_getiuservalue(L, -1, CUV_POLLERS);
-	lua_pushnil(L);
-	lua_rawsetp(L, -2, &p->job);
-	lua_pop(L, 2);
-	p->listed = false;
+	unlist(L, idx, p);
 }
 
 /* The last segment of an id. */
@@ -202,12 +215,8 @@ static void conclude(lua_State *L, int idx, struct poller *p) {
 	lua_pop(L, 1);
 }
 
-int lpoller_push_outcome(lua_State *L, int idx) {
-	struct poller *p = poller_at(L, idx);
-	idx = lua_absindex(L, idx);
-	conclude(L, idx, p);
-	raise_kept(L, idx);
-	collect(L, idx, p);
+/* [-0, +(1|2)] */
+static int push_outcome(lua_State *L, int idx, const struct poller *p) {
 	if (p->job.op.end == OP_DONE) {
 		push_result(L, idx, &p->job.op);
 		return 1;
@@ -220,6 +229,19 @@ int lpoller_push_outcome(lua_State *L, int idx) {
 		lua_setiuservalue(L, idx, PUV_ERROR);
 	}
 	return 2;
+}
+
+/* Should memory be short, it is still there to be collected. */
+int lpoller_push_outcome(lua_State *L, int idx) {
+	struct poller *p = poller_at(L, idx);
+	int n;
+	idx = lua_absindex(L, idx);
+	conclude(L, idx, p);
+	raise_kept(L, idx);
+	client_abort(p->client, &p->job);
+	n = push_outcome(L, idx, p);
+	collect(L, idx, p);
+	return n;
 }
 
 /* The poller at 1, as it is in this process: a fork's child hears whenever it
@@ -255,8 +277,11 @@ void lpoller_push_waiter(lua_State *L, int idx) {
 	lua_remove(L, -2);
 }
 
-int lpoller_wait(lua_State *L, int closing, int64_t limit) {
-	int from = lua_gettop(L); /* where the poller is */
+/* The poller is at the top; the slots of drive.h are set up.  closing: index
+   of a value to be closed at the end, or 0. */
+static struct poller *prepare(lua_State *L, int closing, int64_t limit) {
+	int from = lua_gettop(L);
+	struct poller *p = poller_at(L, from);
 	lpoller_push_waiter(L, from);
 	lua_pushvalue(L, from);
 	if (closing)
@@ -266,11 +291,16 @@ int lpoller_wait(lua_State *L, int closing, int64_t limit) {
 	for (int to = 1; to <= DRIVE_CLOSE; to++)
 		lua_copy(L, from + to - 1, to);
 	lua_settop(L, DRIVE_CLOSE);
-	lua_settop(L, DRIVE_TOP);
 	if (closing)
 		lua_toclose(L, DRIVE_CLOSE);
-	return drive_until(L, &poller_at(L, DRIVE_OBJECT)->waiting, limit,
-	                   waited);
+	drive_guard(L, &p->waiting, limit);
+	return p;
+}
+
+int lpoller_call(lua_State *L, int closing) {
+	prepare(L, closing, NEVER)->owned = true;
+	lpoller_begin(L, DRIVE_OBJECT);
+	return drive_on(L, waited);
 }
 
 static int l_wait(lua_State *L) {
@@ -282,7 +312,8 @@ static int l_wait(lua_State *L) {
 	if (s >= 0 && s <= 1e9)
 		limit = sys_now().mono + (int64_t)(s * 1000);
 	lua_settop(L, 1);
-	return lpoller_wait(L, 0, limit);
+	prepare(L, 0, limit);
+	return drive_on(L, waited);
 }
 
 /* ---- looking ------------------------------------------------------------ */

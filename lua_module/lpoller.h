@@ -6,18 +6,20 @@
 
 void lpoller_open(lua_State *L); /* makes the metatable.  [-0, +0] */
 /* Makes a poller of the client at idx for spec, whose strings may be freed
-   afterwards, and pushes it.  [-0, +1] */
+   afterwards, and pushes it; its operation has not begun.  [-0, +1] */
 struct poller *lpoller_new(lua_State *L, int idx, const struct op_spec *spec);
+/* Begins the operation of the poller at idx.  To be the last thing that may
+   raise: what a call that raised has begun would go on.  [-0, +0] */
+void lpoller_begin(lua_State *L, int idx);
 /* Pushes what the blocking call returns for the ended poller at idx, and
    takes it off the client's list.  [-0, +(1|2)] */
 int lpoller_push_outcome(lua_State *L, int idx);
 /* Pushes the waiter to use for the poller at idx.  [-0, +1] */
 void lpoller_push_waiter(lua_State *L, int idx);
-/* Waits for the poller at the top of the stack as a blocking call does and
-   returns its outcome; the slots of drive.h are set up here.  closing: index
-   of a value to be closed at the end, or 0; limit: when to give up, ms of
-   the monotonic clock. */
-int lpoller_wait(lua_State *L, int closing, int64_t limit);
+/* Begins the operation of the poller at the top of the stack, waits for it and
+   returns its outcome; should the call be cut short, the operation ends with
+   it.  closing: index of a value to be closed at the end, or 0. */
+int lpoller_call(lua_State *L, int closing);
 /* Takes the operation out of its client, whatever it is doing. */
 void lpoller_drop(struct poller *p);
 
