@@ -29,13 +29,13 @@ function targets.define(command, options)
     group[#group + 1] = command:flag("--all", "all that match, not just one")
     group[#group + 1] = command:option("--max", "as --all, but refuse if more than that match"):argname "N"
       :convert(convert.positive)
-    group[#group + 1] = command:flag("--allow-none", "with --all: no match is no error")
+    group[#group + 1] = command:flag("--allow-none", "no match is no error")
   end
   command:group(table.unpack(group))
 end
 
--- The fields of a selector that the options name.
-function targets.wanted(args)
+-- The fields of a selector that the options name, and how many.
+local function wanted_by(args)
   local wanted, count = {}, 0
   for _, field in ipairs(fields) do
     local values = args["by_" .. field[2]]
@@ -46,7 +46,7 @@ function targets.wanted(args)
   return wanted, count
 end
 
-function targets.selector(context, wanted)
+local function new_selector(context, wanted)
   local ok, selector = pcall(select.new, wanted)
   if not ok then context:usage((tostring(selector):gsub("^.-:%d+: ", ""))) end
   return selector
@@ -62,32 +62,43 @@ local function meaning(context, word)
   context:usage(("'%s' is no id of a private endpoint connection, nor of a private endpoint"):format(word))
 end
 
-local function copy_with(wanted, field, value)
-  local copy = { [field] = value }
-  for name, given in pairs(wanted) do
-    if copy[name] == nil then copy[name] = given end
+-- The selector of a word: what it means, and what the options say beside it.
+local function selector_of(context, field, word, wanted)
+  if wanted[field] then
+    context:usage(("'%s' and --%s are two answers to one question"):format(word, field:gsub("_", "-")))
   end
-  return copy
+  local fields = { [field] = word }
+  for name, value in pairs(wanted) do fields[name] = value end
+  return new_selector(context, fields)
 end
 
--- What the words and options mean: a list of { id = } and { selector = }, each for one connection; and the selector
--- of all others.
+-- What the words mean, each together with the options, or else the options alone: a list of { selector =, id =,
+-- is_known = }; id: of that connection, is_known: and nothing else has to hold.
 local function read(context)
   local args = context.args
-  local wanted, count = targets.wanted(args)
+  local wanted, count = wanted_by(args)
   local words = table.move(args.which, 1, #args.which, 1, {})
   local kind = args.id and (scope.parse_id(args.id) or {}).kind
   if kind == "connection" or kind == "private_endpoint" then table.insert(words, 1, args.id) end
-  local ones = {}
+  if #words == 0 then return { { selector = new_selector(context, wanted) } } end
+  local searches = {}
   for n, word in ipairs(words) do
     local field = meaning(context, word)
-    if field == "id" and count == 0 then
-      ones[n] = { id = word }
-    else
-      ones[n] = { selector = targets.selector(context, copy_with(wanted, field, word)) }
-    end
+    searches[n] = { selector = selector_of(context, field, word, wanted), id = field == "id" and word or nil,
+      is_known = field == "id" and count == 0 }
   end
-  return ones, #words == 0 and targets.selector(context, wanted)
+  return searches
+end
+
+-- A function that tells whether a connection is among those meant; and whether all are.
+function targets.matcher(context)
+  local searches = read(context)
+  return function (connection)
+    for _, search in ipairs(searches) do
+      if search.selector:matches(connection) then return true end
+    end
+    return false
+  end, searches[1].selector:is_empty()
 end
 
 local function list(context, client)
@@ -97,40 +108,51 @@ local function list(context, client)
   return connections
 end
 
-local function chosen(connection, err)
-  if not connection then error(err, 0) end
-  return connection
-end
-
-local function several(context, selector, connections)
-  local args = context.args
-  if not (args.all or args.max) then return { chosen(selector:one(connections)) } end
-  local found, err = selector:all(connections, args.max and { max = args.max })
+local function several(args, selector, connections)
+  local found, err
+  if args.all or args.max then
+    found, err = selector:all(connections, args.max and { max = args.max })
+  else
+    local one, problem = selector:one(connections)
+    found, err = one and { one }, problem
+  end
   if found then return found end
   if err.kind == "no_match" and args.allow_none then return {} end
   error(err, 0)
 end
 
--- The connections meant: a list of { id =, connection = }; without the connection where an id alone was given and
--- nothing had to be looked for. Raises where none or too many match.
+-- What a search finds: a list of { id =, connection = }, without the connection where nothing had to be looked for.
+local function results_of(context, search, client, whole)
+  if search.is_known then return { { id = search.id } } end
+  local connections = nil
+  if search.id then
+    local connection, err = client:get { id = search.id }
+    connections = connection and { connection } or error(err, 0)
+  end
+  local found = several(context.args, search.selector, connections or whole())
+  for n, connection in ipairs(found) do found[n] = { id = connection.id, connection = connection } end
+  return found
+end
+
+-- The connections meant, each once: a list as above. Raises where none or too many match.
 function targets.find(context, client)
-  local ones, selector = read(context)
-  local args = context.args
-  if selector and selector:is_empty() and not (args.all or args.max) then
+  local args, listed = context.args, nil
+  local searches, found, seen = read(context), {}, {}
+  if searches[1].selector:is_empty() and not (args.all or args.max) then
     context:usage("which connection? Name it by its id or name, or by what it says of itself")
   end
-  local connections, found = nil, {}
-  for n, one in ipairs(ones) do
-    if one.selector then
-      connections = connections or list(context, client)
-      one.connection = chosen(one.selector:one(connections))
-    end
-    found[n] = { id = one.id or one.connection.id, connection = one.connection }
+  local function whole()
+    listed = listed or list(context, client)
+    return listed
   end
-  if selector then
-    for n, connection in ipairs(several(context, selector, list(context, client))) do
-      found[n] = { id = connection.id, connection = connection }
+  for _, search in ipairs(searches) do
+    for _, target in ipairs(results_of(context, search, client, whole)) do
+      if not seen[target.id:lower()] then found[#found + 1] = target end
+      seen[target.id:lower()] = true
     end
+  end
+  if args.max and #found > args.max then
+    context:fail(context.codes.ambiguous, ("%d connections match, and at most %d may"):format(#found, args.max))
   end
   return found
 end
@@ -146,16 +168,17 @@ end
 
 -- A function that looks for the one connection that is meant: it, or nil when there is none yet. Raises all else.
 function targets.finder(context, client)
-  local ones, selector = read(context)
-  if #ones > 1 then context:usage("one connection at a time") end
-  if selector and selector:is_empty() then context:usage("which connection?") end
-  local one = ones[1] or { selector = selector }
+  local searches = read(context)
+  local search = searches[1]
+  if #searches > 1 then context:usage("one connection at a time") end
+  if search.selector:is_empty() then context:usage("which connection?") end
   return function ()
     local connection, err
-    if one.id then
-      connection, err = targets.get(client, one.id)
+    if search.id then
+      connection, err = targets.get(client, search.id)
+      if connection and not search.selector:matches(connection) then connection = nil end
     else
-      connection, err = one.selector:one(list(context, client))
+      connection, err = search.selector:one(list(context, client))
       if err and err.kind == "no_match" then err = nil end
     end
     if err then error(err, 0) end

@@ -13,15 +13,12 @@ return {
   },
   define = function (command) targets.define(command) end,
   run = function (context)
-    local args = context.args
-    local wanted = targets.wanted(args)
-    if #args.which > 0 then wanted.name = args.which end
-    local selector = targets.selector(context, wanted)
+    local is_meant, is_all = targets.matcher(context)
     local out = context:output { columns = rows.columns, title = "connections" }
     for connection in context:connections() do
-      if selector:matches(connection) then out:row(rows.of(connection)) end
+      if is_meant(connection) then out:row(rows.of(connection)) end
     end
     out:close()
-    if out.count == 0 then context:note("no connection %s", selector:is_empty() and "is there" or "matches") end
+    if out.count == 0 then context:note("no connection %s", is_all and "is there" or "matches") end
   end,
 }

@@ -37,10 +37,10 @@ local function differs(a, b)
   return false
 end
 
-local function read(context, client, selector)
+local function read(context, client, is_meant)
   local now, order = {}, {}
   for connection in context:connections(client) do
-    if selector:matches(connection) then
+    if is_meant(connection) then
       local key = connection.id:lower()
       if not now[key] then order[#order + 1] = key end
       now[key] = rows.of(connection)
@@ -50,8 +50,8 @@ local function read(context, client, selector)
 end
 
 -- What passes by itself is told and waited for; all else ends the watch.
-local function try_to_read(context, client, selector)
-  local ok, now, order = pcall(read, context, client, selector)
+local function try_to_read(context, client, is_meant)
+  local ok, now, order = pcall(read, context, client, is_meant)
   if ok then return now, order end
   if type(now) ~= "table" or not now.retryable then error(now, 0) end
   context:note("azpec: %s; looking again", text.clean(now.message))
@@ -83,15 +83,13 @@ end
 local function run(context)
   local args = context.args
   if args.output == "json" then context:usage "a watch has no end that JSON could be closed at; use -o jsonl" end
-  local wanted = targets.wanted(args)
-  if #args.which > 0 then wanted.name = args.which end
-  local selector = targets.selector(context, wanted)
+  local is_meant = targets.matcher(context)
   local client, now = context:client(), require "cqueues".monotime
   local out = context:output { columns = columns, line = words, live = true }
   local stop = args.stop_after and now() + args.stop_after or math.huge
   local before
   while true do
-    local found, order = try_to_read(context, client, selector)
+    local found, order = try_to_read(context, client, is_meant)
     if found and before then
       compare(out, before, found, order)
     elseif found and not args.changes_only then
