@@ -67,9 +67,9 @@ local function selector_of(context, field, word, wanted)
   if wanted[field] then
     context:usage(("'%s' and --%s are two answers to one question"):format(word, field:gsub("_", "-")))
   end
-  local fields = { [field] = word }
-  for name, value in pairs(wanted) do fields[name] = value end
-  return new_selector(context, fields)
+  local both = { [field] = word }
+  for name, value in pairs(wanted) do both[name] = value end
+  return new_selector(context, both)
 end
 
 -- What the words mean, each together with the options, or else the options alone: a list of { selector =, id =,
