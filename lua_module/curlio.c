@@ -25,11 +25,13 @@
 
 enum {
 	OLDEST = 0x075700,      /* the same for the libcurl at run time */
+	MAX_STARTING = 8,       /* handshakes at once: one takes a ms */
 	KEEP_CONNECTIONS = 128, /* idle ones, when no limit is configured */
 	KEEP_TRANSFERS = 64,    /* idle ones, each with an easy handle */
 	KEEP_BODY = 32 * 1024,  /* memory that an idle one may hold */
 	STEP_EVENTS = 8,        /* sockets served by one step ... */
-	STEP_TIMERS = 4,        /* ... and timers: a step stays short */
+	STEP_TIMERS = 4,        /* ... and timers ... */
+	STEP_MS = 1,            /* ... but not for longer: a step stays short */
 	CONNECT_MS = 30000
 };
 
@@ -43,6 +45,7 @@ struct list {
 struct transfer {
 	struct transfer *next, *prev;
 	struct list *on; /* the list it is on */
+	struct curlio *io;
 	CURL *easy;
 	CURLU *parts; /* of q.url, while it is active */
 	void *owner;
@@ -50,6 +53,7 @@ struct transfer {
 	struct reply reply;
 	struct curl_slist *nodes; /* one a line of q.head, pointing there */
 	size_t nnodes;
+	bool starting;              /* counted in io->starting */
 	bool interim;               /* inside a 1xx response's head */
 	bool head_done;             /* the final response's is complete */
 	int tries;                  /* times that sending was begun */
@@ -72,6 +76,7 @@ struct curlio {
 	bool proxied; /* a proxy was configured */
 	bool broken;  /* a socket cannot be watched */
 	int64_t due;
+	int starting; /* transfers whose connection does not stand yet */
 	struct list active, finished, idle;
 	struct note *sockets; /* by descriptor */
 	size_t nsockets;
@@ -375,6 +380,12 @@ static int on_timer(CURLM *multi, long ms, void *ud) {
 	return 0;
 }
 
+static void started(struct transfer *t) {
+	if (t->starting)
+		t->io->starting--;
+	t->starting = false;
+}
+
 /* The connection stands, the request is about to go out.  When a kept one dies
    under a request libcurl sends that again by itself, and nobody would know
    that a PATCH may have been served twice.  So only a GET may be repeated;
@@ -385,6 +396,7 @@ static int on_ready(void *ud, char *ip, char *own_ip, int port, int own_port) {
 	(void)own_ip;
 	(void)port;
 	(void)own_port;
+	started(t);
 	if (t->tries > 0 && t->q.method != HTTP_GET) {
 		t->why = NET_RECV;
 		return CURL_PREREQFUNC_ABORT;
@@ -688,7 +700,7 @@ static struct transfer *make(struct curlio *io) {
 	struct transfer *t = mem_resize(io->mem, NULL, 0, sizeof(*t));
 	if (t == NULL)
 		return NULL;
-	*t = (struct transfer){ .method = HTTP_GET };
+	*t = (struct transfer){ .io = io, .method = HTTP_GET };
 	request_init(&t->q, io->mem);
 	reply_init(&t->reply, io->mem, io->max_body);
 	t->easy = curl_easy_duphandle(io->model);
@@ -1051,6 +1063,7 @@ static void detach(struct transfer *t) {
 
 static void conclude(struct curlio *io, struct transfer *t, CURLcode code) {
 	judge(io, t, code);
+	started(t);
 	curl_multi_remove_handle(io->multi, t->easy);
 	detach(t);
 	unlist(t);
@@ -1081,6 +1094,8 @@ struct transfer *curlio_send(struct curlio *io, struct request *q,
 	t->why = NET_OK;
 	t->text[0] = '\0';
 	append(&io->active, t);
+	t->starting = true;
+	io->starting++;
 	c = set_request(io, t);
 	if (c == CURLE_OK && curl_multi_add_handle(io->multi, t->easy))
 		c = CURLE_OUT_OF_MEMORY;
@@ -1091,6 +1106,7 @@ struct transfer *curlio_send(struct curlio *io, struct request *q,
 
 void curlio_abort(struct curlio *io, struct transfer *t) {
 	if (t->on == &io->active) {
+		started(t);
 		curl_multi_remove_handle(io->multi, t->easy);
 		detach(t);
 	}
@@ -1138,14 +1154,22 @@ static bool is_due(const struct curlio *io) {
 	return io->due != NEVER && io->due <= sys_now().mono;
 }
 
+/* At least one socket and one timer have their turn; what a TLS handshake's
+   time leaves no room for is still ready in the next step. */
 void curlio_step(struct curlio *io) {
 	struct pollset_event e[STEP_EVENTS];
 	int n = pollset_ready(io->ps, e, STEP_EVENTS);
-	for (int i = 0; i < n; i++)
+	int64_t enough = sys_now().mono + STEP_MS;
+	for (int i = 0; i < n; i++) {
 		serve(io, &e[i]);
+		if (sys_now().mono >= enough)
+			break;
+	}
 	for (int i = 0; i < STEP_TIMERS && is_due(io); i++) {
 		io->due = NEVER;
 		act(io, CURL_SOCKET_TIMEOUT, 0);
+		if (sys_now().mono >= enough)
+			break;
 	}
 	collect(io);
 	if (io->broken)
@@ -1178,6 +1202,10 @@ void curlio_release(struct curlio *io, struct transfer *t) {
 
 int64_t curlio_due(const struct curlio *io) {
 	return io->due;
+}
+
+bool curlio_crowded(const struct curlio *io) {
+	return io->starting >= MAX_STARTING;
 }
 
 int curlio_active(const struct curlio *io) {

@@ -13,8 +13,6 @@
 
 #define GUARD_TYPE "azpec.guard"
 
-enum { MAX_BEGUN = 8 }; /* transfers begun in one step: it must stay short */
-
 /* ---- one step ----------------------------------------------------------- */
 
 /* An ETag that came as a header only belongs into the connection as well. */
@@ -147,11 +145,11 @@ static int64_t turns(lua_State *L, int idx, struct lclient *c) {
 	for (;;) {
 		struct now now = sys_now();
 		struct job *job;
+		c->core.crowded = curlio_crowded(c->io);
 		switch (client_next(&c->core, now, &job, &c->request, &until)) {
 		case CLIENT_SEND:
 			send(L, idx, c, job, now);
-			if (++begun == MAX_BEGUN)
-				return now.mono;
+			begun++;
 			break;
 		case CLIENT_NEED:
 			client_sent(&c->core, NULL, now);
@@ -161,9 +159,10 @@ static int64_t turns(lua_State *L, int idx, struct lclient *c) {
 			drive_conclude(L, idx, job);
 			break;
 		case CLIENT_WAIT:
-			if (begun > 0)
-				curlio_step(c->io); /* off they go */
-			return until;
+			if (begun == 0)
+				return until;
+			curlio_step(c->io); /* off they go */
+			return c->core.crowded ? now.mono : until;
 		}
 	}
 }

@@ -250,7 +250,7 @@ static bool has_place(const struct client *c, const struct job *j) {
 	for (int kind = 0; kind < RATE_KINDS; kind++)
 		taken += c->flying[kind].n +
 		         (has_begun(j) ? 0 : c->held[kind].n);
-	return taken < c->max_flying;
+	return taken < c->max_flying && !c->crowded;
 }
 
 /* Will it send when it is asked?  Otherwise it only wants to hear that it is

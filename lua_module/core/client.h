@@ -47,6 +47,7 @@ struct client {
 	size_t heap_n, heap_cap;
 	size_t jobs;       /* added and not removed */
 	size_t max_flying; /* requests on their way at once */
+	bool crowded;      /* the driver takes no more of them just now */
 };
 
 enum client_want {

@@ -1101,6 +1101,26 @@ static void test_the_service_s_counters_are_kept(void **state) {
 	leave_house();
 }
 
+static void test_a_crowded_driver_is_given_nothing_to_send(void **state) {
+	struct job *polls, *new;
+	(void)state;
+	build_house(&ready, 10);
+	polls = add(within(update(HOST "/a"), 5 * SECOND));
+	SENDS(polls);
+	feed(polls, reply_of(202, "Location: " HOST "/l", NULL), no_facts());
+	new = add(get(HOST "/b"));
+	house.c.crowded = true;
+	at(2 * SECOND); /* when it would poll */
+	WAITS(5 * SECOND);
+	at(5 * SECOND);
+	ENDS(polls); /* its deadline is heard all the same */
+	assert_int_equal(polls->op.fail.kind, FAIL_TIMEOUT);
+	WAITS(NEVER);
+	house.c.crowded = false;
+	SENDS(new);
+	leave_house();
+}
+
 #define THROTTLED "Retry-After: 7"
 
 static void feed_429(struct job *j, const char *code) {
@@ -1280,6 +1300,7 @@ int main(void) {
 		TEST(test_nobody_waits_for_ever_behind_the_busy),
 		TEST(test_those_due_at_once_all_get_their_turn),
 		TEST(test_the_service_s_counters_are_kept),
+		TEST(test_a_crowded_driver_is_given_nothing_to_send),
 		TEST(test_a_429_of_the_front_door_holds_its_kind),
 		TEST(test_a_429_of_a_resource_holds_nobody_else),
 		TEST(test_little_left_slows_writes_down),
