@@ -421,7 +421,8 @@ function azpec.credential.managed_identity(options) end
 ---@field timeout? number seconds that az may take, up to 3600; default: 10.  Then it is ended
 
 --- Whoever has signed in with `az login`: runs `az account get-access-token`, found on the PATH, without a shell and
---- without blocking [Azure CLI].
+--- without blocking [Azure CLI].  It gets the host's environment but for AZURE_CLIENT_SECRET,
+--- AZURE_CLIENT_CERTIFICATE_PASSWORD and AZURE_ACCESS_TOKEN; so does azd.
 ---@param options? azpec.AzureCliOptions
 ---@return azpec.Credential
 function azpec.credential.azure_cli(options) end

@@ -272,7 +272,19 @@ describe("a managed identity", function ()
 
   it("Service Fabric: each token is asked for after the certificate was looked at anew", function ()
     emulator:set { token_lifetime = 1, tls_certificate = "first" }
-    signin.works(fabric(nil, { body = "get(); get_until(function () return tokens() > 5 end)" }))
+    -- no connection that the certificate was looked at by stays open
+    signin.works(fabric(nil, { body = [[
+      local function sockets()
+        local open = 0
+        for line in io.popen "/bin/ls -l /proc/$PPID/fd":lines() do
+          if line:find "socket:" then open = open + 1 end
+        end
+        return open
+      end
+      get_until(function () return tokens() > 1 end)
+      local before = sockets()
+      get_until(function () return tokens() > 5 end)
+      results[#results + 1] = { ok = sockets() == before, message = before .. " sockets, then " .. sockets() }]] }))
     local seen, count = {}, 0
     for _, entry in ipairs(signin.log "service_fabric") do -- each on a connection of its own
       if not seen[entry.connection] then seen[entry.connection], count = true, count + 1 end

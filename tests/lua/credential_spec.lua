@@ -356,6 +356,32 @@ describe("azpec.credential", function ()
   end)
 end)
 
+describe("a cloud", function ()
+  local ready = credential.token { token = "T0p~secret" }
+
+  for name, wanted in pairs {
+    AzureCloud = { "https://management.azure.com", "https://login.microsoftonline.com" },
+    AzureUSGovernment = { "https://management.usgovcloudapi.net", "https://login.microsoftonline.us" },
+    AzureChinaCloud = { "https://management.chinacloudapi.cn", "https://login.chinacloudapi.cn" },
+  } do
+    it("by name: " .. name, function ()
+      local client <close> = azpec.client { cloud = name, credential = ready }
+      local settings = client:settings()
+      assert.same({ wanted[1], wanted[2], wanted[1] .. "/.default" },
+        { settings.endpoint, settings.authority_host, settings.scope })
+    end)
+  end
+
+  it("by endpoint, authority and scope: a private one", function ()
+    local client <close> = azpec.client { credential = ready, endpoint = "https://management.contoso.example/",
+      authority_host = "https://login.contoso.example/", scope = "https://management.contoso.example/x/.default" }
+    local settings = client:settings()
+    assert.same({ "https://management.contoso.example", "https://login.contoso.example",
+      "https://management.contoso.example/x/.default" },
+      { settings.endpoint, settings.authority_host, settings.scope })
+  end)
+end)
+
 describe("azpec.credential.token{ get = f }", function ()
   local function outcome(f, ...)
     local connection, err = use(credential.token { get = f }, ...)
