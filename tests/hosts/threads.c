@@ -184,16 +184,9 @@ static int fresh(void **state) {
 	return 0;
 }
 
-static void *nothing(void *ud) {
-	return ud;
-}
-
-/* With the first thread comes the one of a tool that the tests run under. */
 static int start(void **state) {
-	pthread_t first;
 	(void)state;
-	pthread_create(&first, NULL, nothing, NULL);
-	pthread_join(first, NULL);
+	host_first_thread();
 	emulator_start(&emulator);
 	return 0;
 }

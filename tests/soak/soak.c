@@ -160,6 +160,7 @@ static void test_every_operation_is_accounted_for(void **state) {
 static int start(void **state) {
 	char dir[64];
 	(void)state;
+	host_first_thread();
 	emulator_start(&t.emulator);
 	snprintf(t.ledger_file, sizeof t.ledger_file, "%s/ledger",
 	         host_folder(dir, sizeof dir));

@@ -10,6 +10,7 @@
 #include <lua-cjson.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -380,6 +381,16 @@ int host_descriptors(void) {
 
 int host_threads(void) {
 	return entries("/proc/self/task") - 2;
+}
+
+static void *nothing(void *ud) {
+	return ud;
+}
+
+void host_first_thread(void) {
+	pthread_t first;
+	assert_int_equal(pthread_create(&first, NULL, nothing, NULL), 0);
+	pthread_join(first, NULL);
 }
 
 int host_wait_threads(int wanted) {

@@ -91,6 +91,8 @@ const char *host_folder(char *dir, size_t size);
 
 int host_descriptors(void);
 int host_threads(void);
+/* With the first thread comes the one of a tool that the tests run under. */
+void host_first_thread(void);
 /* Waits until no more threads than so many are left; how many there are. */
 int host_wait_threads(int wanted);
 /* Ends a forked child at once, with 0 or 1: without exit's handlers, and
