@@ -169,6 +169,16 @@ describe("a terminal", function ()
     assert.equal(0, #emulator:log "update")
   end)
 
+  it("is taken at its word: what another person decides while the question stands stays so", function ()
+    local terminal = shown("reject " .. many .. "--all --status Pending --name 'many0*'")
+    repeat until #emulator:log "list" > 0 -- what it asks about is what that said
+    kit.ended(0, azpec("approve", emulator.many[1]))
+    terminal:type "y\n"
+    local result = kit.ended(12, terminal:finish())
+    assert.matches("9 connections: 8 changed, 1 failed", result.err)
+    assert.equal("Approved", emulator:connection(emulator.many[1]).status)
+  end)
+
   it("shows a bar while many are under way", function ()
     local terminal = shown("approve " .. many .. "--all --name 'many0*'")
     terminal:type "y\n"

@@ -14,13 +14,21 @@ local function status_of(connection)
   return select.facts(connection).status
 end
 
+local in_progress = { Creating = true, Updating = true, Deleting = true }
+
+-- What was chosen by what it said of itself is written only as it was then. What is being made changes by itself.
+local function etag_seen(connection)
+  if not connection or in_progress[select.facts(connection).provisioning_state] then return nil end
+  return connection.etag
+end
+
 local function make_spec(context, verb, status)
   local args = context.args
   return function (client, description)
     local spec = { verb = verb }
     function spec.begin(target)
       return client:begin_ensure { id = target.id, status = status, description = description,
-        if_match = args.if_match }
+        if_match = args.if_match or etag_seen(target.connection) }
     end
     function spec.row(target, result)
       return change.row(target, result.changed and "changed" or "unchanged", {
