@@ -2,6 +2,7 @@
 #include "events.h"
 
 #include <lauxlib.h>
+#include <string.h>
 
 #include "fields.h"
 #include "sys.h"
@@ -30,12 +31,27 @@ static void begin(lua_State *L, const char *event, const struct op *o) {
 		                       (o->deadline - o->spec.timeout));
 }
 
+/* What lua raises after SIGINT ("interrupted!", lstop in lua.c), wherever Lua
+   code runs next.  Value at the top. */
+static bool is_interrupt(lua_State *L) {
+	static const char word[] = "interrupted!";
+	size_t n, m = sizeof word - 1;
+	const char *text;
+	if (lua_type(L, -1) != LUA_TSTRING)
+		return false;
+	text = lua_tolstring(L, -1, &n);
+	return n >= m && memcmp(text + n - m, word, m) == 0;
+}
+
 /* Calls the listener below the event's table.  What it raises waits for the
-   next who asks after this poller; without one it becomes a warning. */
+   next who asks after this poller; without one it becomes a warning.  Ctrl-C is
+   not the listener's: it ends whatever waits, now. */
 static void tell(lua_State *L, int client, int poller) {
 	struct lclient *c = client_at(L, client);
 	if (client_call(L, c, 1, 0))
 		return;
+	if (is_interrupt(L))
+		lua_error(L);
 	if (lua_isnil(L, -1)) { /* error(nil) is an error, too */
 		lua_pop(L, 1);
 		lua_pushliteral(L, "on_event raised nil");

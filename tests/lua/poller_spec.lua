@@ -486,3 +486,20 @@ describe("client:list", function ()
       kit.raised(client.list, client, { resource_group_name = "rg" }))
   end)
 end)
+
+describe("Ctrl-C, which lua raises as an error wherever Lua code runs next,", function ()
+  it("inside on_event ends the wait at once, and the operation lives on", function ()
+    local pressed = false
+    local client <close> = kit.patient { on_event = function (event)
+      if event.event == "retry" and not pressed then
+        pressed = true
+        error("interrupted!", 0)
+      end
+    end }
+    local first, second = client:begin_update(kit.named()), client:begin_update(kit.named())
+    assert.equal("interrupted!", kit.raised(second.wait, second))
+    assert.is_false(first:done())
+    assert.is_false(second:done())
+    assert.equal("timeout", select(2, second:wait(0)).kind)
+  end)
+end)
