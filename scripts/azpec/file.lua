@@ -17,8 +17,19 @@ local function write(handle, text)
   return ok and closed, why or problem
 end
 
+local function write_into(path, text)
+  local handle, why = io.open(path, "wb")
+  if not handle then return nil, why end
+  local ok, problem = write(handle, text)
+  if not ok then return nil, ("%s: %s"):format(path, problem) end
+  return true
+end
+
 -- Writes a text beside the file and puts it in its place: true, or nil and a message, and then the file is as it was.
+-- A device, a pipe or a link has a meaning of its own; it stays, and is written into.
 function file.replace(path, text)
+  local mode = require "lfs".symlinkattributes(path, "mode")
+  if mode and mode ~= "file" then return write_into(path, text) end
   local beside = ("%s.%d.new"):format(path, os.time())
   local handle, why = io.open(beside, "wb")
   if not handle then return nil, why end
