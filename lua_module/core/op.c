@@ -157,6 +157,8 @@ static bool again(struct op *o, const struct reply *r, const struct facts *f,
 	           r->error == NET_OK && r->status == 200 && broken_json(r, f);
 	int64_t asked = r->error == NET_OK ? http_retry_after(r, now.wall) : -1;
 	int64_t delay;
+	if (r->error == NET_TIMEOUT && now.mono >= o->deadline)
+		return true; /* in a long step libcurl's clock was seen first */
 	o->tries++;
 	if (!cut && !retry_worthwhile(p, r, f->code))
 		return false;

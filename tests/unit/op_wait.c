@@ -136,6 +136,23 @@ static const struct scenario waits[] = {
 		  DEADLINE,
 		  FAILS_UNKNOWN(FAIL_TIMEOUT, PHASE_POLL, 0, ""),
 	  } },
+	/* A step may be late: a stopped process, a slow machine. */
+	{ "libcurls_time_out_after_the_deadline_is_the_deadline",
+	  UPDATE_WITH(.timeout = 10000),
+	  {
+		  PATCH,
+		  PASS(10300),
+		  BREAK(NET_TIMEOUT, true),
+		  FAILS_UNKNOWN(FAIL_TIMEOUT, PHASE_REQUEST, 0, ""),
+	  } },
+	{ "libcurls_time_out_before_anything_was_sent_likewise",
+	  UPDATE_WITH(.timeout = 10000),
+	  {
+		  PATCH,
+		  PASS(10300),
+		  BREAK(NET_TIMEOUT, false),
+		  FAILS(FAIL_TIMEOUT, PHASE_REQUEST, 0, ""),
+	  } },
 	{ "canceled_between_two_polls",
 	  UPDATE,
 	  {
