@@ -271,40 +271,46 @@ static enum rate_kind kind_of(const struct op *o) {
 	return o->spec.kind == OP_DELETE ? RATE_DELETE : RATE_WRITE;
 }
 
-/* The service's limits leave it no room yet, or others stand before it. */
-static bool hold(struct client *c, struct job *j, struct now now) {
-	enum rate_kind kind = kind_of(&j->op);
-	struct queue *line = has_begun(j) ? &c->held[kind] : &c->new_held[kind];
-	if (!will_send(j, now) || (line->n == 0 && may_send(c, kind, now)))
-		return false;
-	queue_enter(line, j);
+/* Behind the others that wait for room in the same limit, or for a place. */
+static void line_up(struct client *c, struct queue *lines, struct job *j) {
+	queue_enter(&lines[kind_of(&j->op)], j);
 	set_due(c, j, j->op.deadline);
-	return true;
 }
 
-/* The first in a limit's line that may go now. */
+/* The first in a limit's line that may go now; of several, the one whose time
+   is up first, so that no line stands for ever behind another. */
 static struct job *released(const struct client *c, const struct queue *lines,
                             struct now now) {
+	struct job *first = NULL;
 	for (int kind = 0; kind < RATE_KINDS; kind++) {
 		struct job *j = lines[kind].first;
 		if (j && has_place(c, j) &&
-		    may_send(c, (enum rate_kind)kind, now))
-			return j;
+		    may_send(c, (enum rate_kind)kind, now) &&
+		    (!first || j->op.deadline < first->op.deadline))
+			first = j;
 	}
-	return NULL;
+	return first;
 }
 
-/* Who is to be asked now, those that have begun before the others; NULL:
-   nobody. */
+/* Who is to be asked now; NULL: nobody.  Those that have begun come before
+   those that have not, in `ready` too; and each in its turn, however many
+   more are due than there are places. */
 static struct job *in_turn(struct client *c, struct now now) {
-	struct job *j = released(c, c->held, now);
-	while (!j && (j = c->ready.first)) {
-		if (will_send(j, now) && !has_place(c, j))
-			return NULL;
-		if (hold(c, j, now))
-			j = NULL;
+	struct job *j;
+	while ((j = c->ready.first) && has_begun(j)) {
+		if (!will_send(j, now))
+			return j;
+		line_up(c, c->held, j);
 	}
-	return j ? j : released(c, c->new_held, now);
+	if ((j = released(c, c->held, now)))
+		return j;
+	while ((j = c->ready.first) && has_place(c, j)) {
+		enum rate_kind kind = kind_of(&j->op);
+		if (c->new_held[kind].n == 0 && may_send(c, kind, now))
+			return j;
+		line_up(c, c->new_held, j);
+	}
+	return released(c, c->new_held, now);
 }
 
 /* When somebody is due, or may go on, if nothing happens before. */

@@ -190,7 +190,7 @@ static void test_every_request_carries_the_token(void **state) {
 	(void)state;
 	build_house(&by_secret, 10);
 	a = add(update(HOST "/a"));
-	b = add(get(HOST "/b"));
+	b = add(update(HOST "/b"));
 	assert_int_equal(next(), CLIENT_SEND);
 	assert_null(house.job);
 	assert_null(request_field(&house.q, "Authorization").p);
@@ -1194,8 +1194,8 @@ static void test_a_deadline_comes_while_it_is_held(void **state) {
 	                                    .body = SPAN("{}"),
 	                                    .status = SPAN("Approved") },
 	                  SECOND));
+	SENDS(held); /* its time is up first */
 	SENDS(first);
-	SENDS(held);
 	slow_down(first);
 	feed(held, reply_of(200, NULL, "{}"),
 	     facts_resource("Succeeded", "Pending"));
