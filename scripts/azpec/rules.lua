@@ -24,6 +24,7 @@
 -- facts of azpec.select and the time, and returns true or false and perhaps a reason.
 
 local age = require "azpec.age"
+local file = require "azpec.file"
 local sandbox = require "azpec.sandbox"
 local select = require "azpec.select"
 local sha256 = require "azpec.sha256"
@@ -408,10 +409,8 @@ end
 
 -- The rules in a file, or nil and a message.
 function rules.read(path)
-  local file <close>, why = io.open(path, "rb")
-  if not file then return nil, why end
-  local text, problem = file:read "a"
-  if not text then return nil, ("%s: %s"):format(path, problem) end
+  local text, why = file.read(path)
+  if not text then return nil, why end
   return rules.parse(text, path)
 end
 

@@ -183,8 +183,9 @@ describe("watch", function ()
     assert.equal("", kit.ended(0, azpec("watch", account .. "--stop-after 0 --changes-only")).out)
   end)
 
-  it("cannot be one JSON text", function ()
+  it("cannot be one JSON text, nor one table of Markdown", function ()
     assert.matches("use %-o jsonl", kit.ended(2, azpec("watch", account .. "-o json")).err)
+    assert.matches("use %-o jsonl", kit.ended(2, azpec("watch", account .. "-o md")).err)
   end)
 end)
 

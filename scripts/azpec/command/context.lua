@@ -9,10 +9,8 @@ context.__index = context
 context.codes = failure.codes
 context.exit_code = failure.exit_code
 
--- arguments: of the command line, for a verb that reads them itself.
-function context.new(verb, args, arguments)
-  return setmetatable({ verb = verb, args = args, arguments = arguments, pollers = {},
-    reasons = {} }, context)
+function context.new(verb, args)
+  return setmetatable({ verb = verb, args = args, pollers = {}, reasons = {} }, context)
 end
 
 -- ---- what people read ----------------------------------------------------------------------------------------------

@@ -2,14 +2,8 @@
 
 local convert = {}
 
-local units = { [""] = 1, s = 1, m = 60, h = 3600, d = 86400 }
-
 -- "90", "1.5", "30s", "5m", "2h", "7d" as seconds.
-function convert.seconds(word)
-  local number, unit = word:match "^(%d+%.?%d*)([smhd]?)$"
-  if not number then return nil, ("'%s' is no time; write seconds, or 30s, 5m, 2h, 7d"):format(word) end
-  return tonumber(number) * units[unit]
-end
+convert.seconds = require "azpec.age".seconds
 
 function convert.positive(word)
   local number = math.tointeger(word:find "^%d+$" and tonumber(word))
@@ -17,18 +11,10 @@ function convert.positive(word)
   return number
 end
 
-local function read_all(path)
-  if path == "-" then return io.stdin:read "a" end
-  local file <close>, why = io.open(path, "rb")
-  if not file then return nil, why end
-  local content, problem = file:read "a"
-  return content, problem and path .. ": " .. problem
-end
-
 -- The content of a file, or of standard input for "-".
 function convert.content(path)
-  local content, why = read_all(path)
-  return content, why or "cannot read " .. path
+  if path ~= "-" then return require "azpec.file".read(path) end
+  return io.stdin:read "a", "cannot read standard input"
 end
 
 -- A secret's file: one line, its end no part of it.

@@ -23,6 +23,13 @@ function failure.exit_code(err)
   return err.exit_code or by_kind[err.kind] or failure.codes.other
 end
 
+local passing = { transport = true, throttled = true, timeout = true }
+
+-- Whether it may be otherwise at the next look, so is no reason to end a watch.
+function failure.may_pass(err)
+  return type(err) == "table" and (err.retryable or passing[err.kind]) or false
+end
+
 -- lua raises this where a call waits when SIGINT has come.
 function failure.is_interrupt(err)
   return type(err) == "string" and err:find "interrupted!$" ~= nil

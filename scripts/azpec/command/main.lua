@@ -26,7 +26,6 @@ end
 local function run_verb(name, arguments, know)
   local context = require "azpec.command.context"
   local verb = require("azpec.verbs." .. name)
-  if verb.raw then return verb.run(know(context.new(name, {}, arguments))) end
   local parser = require "azpec.command.parser"
   local command = parser.of(name, verb)
   -- Help is wanted, whatever is missing or wrong beside it.
@@ -39,7 +38,7 @@ local function run_verb(name, arguments, know)
     usage(complaint, "azpec help " .. name)
   end
   terminal.set_color(args.color or "auto")
-  return verb.run(know(context.new(name, args, arguments))) or 0
+  return verb.run(know(context.new(name, args))) or 0
 end
 
 local function dispatch(arguments, know)

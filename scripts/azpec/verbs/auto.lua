@@ -120,16 +120,10 @@ local function pause(self, seconds)
   require "cqueues".sleep(seconds)
 end
 
--- A look that failed for a reason that may pass is no reason to end a watch.
-local function is_passing(err)
-  return type(err) == "table" and (err.retryable or err.kind == "transport" or err.kind == "throttled"
-    or err.kind == "timeout")
-end
-
 local function watch_round(self)
   local ok, err = pcall(do_round, self)
   if ok then return batch.settle(self.checkpoint, self.summary) end
-  if not is_passing(err) then error(err, 0) end
+  if not failure.may_pass(err) then error(err, 0) end
   self.context:note("this look failed, the next one may not: %s", failure.lines(err)[1])
 end
 

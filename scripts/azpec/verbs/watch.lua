@@ -1,6 +1,7 @@
 -- azpec watch: what changes among connections, as it changes.
 
 local convert = require "azpec.command.convert"
+local failure = require "azpec.command.failure"
 local rows = require "azpec.command.rows"
 local targets = require "azpec.command.targets"
 local text = require "azpec.command.text"
@@ -53,7 +54,7 @@ end
 local function try_to_read(context, client, is_meant)
   local ok, now, order = pcall(read, context, client, is_meant)
   if ok then return now, order end
-  if type(now) ~= "table" or not now.retryable then error(now, 0) end
+  if not failure.may_pass(now) then error(now, 0) end
   context:note("azpec: %s; looking again", text.clean(now.message))
 end
 
@@ -82,7 +83,9 @@ end
 
 local function run(context)
   local args = context.args
-  if args.output == "json" then context:usage "a watch has no end that JSON could be closed at; use -o jsonl" end
+  if args.output == "json" or args.output == "md" then
+    context:usage(("a watch has no end at which %s could be written; use -o jsonl"):format(args.output))
+  end
   local is_meant = targets.matcher(context)
   local client, now = context:client(), require "cqueues".monotime
   local out = context:output { columns = columns, line = words, live = true }
