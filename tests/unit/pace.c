@@ -262,6 +262,142 @@ static void test_nobody_is_overtaken_for_ever(void **state) {
 	leave();
 }
 
+/* ---- a service that keeps no promise ------------------------------------ */
+
+static uint32_t drawn;
+
+static uint32_t draw(uint32_t n) { /* below n */
+	drawn ^= drawn << 13;
+	drawn ^= drawn >> 17;
+	drawn ^= drawn << 5;
+	return drawn % n;
+}
+
+/* Any answer, some of them lost, with counters that are wrong at times. */
+static void answer_anything(struct job *j) {
+	static const char *const fields[RATE_KINDS] = { "reads", "writes",
+		                                        "deletes" };
+	enum rate_kind kind = kind_of(j);
+	struct bucket *b = &sim.buckets[kind];
+	bool fine = take(b);
+	struct facts f = facts_resource(draw(3) ? "Succeeded" : "Updating",
+	                                draw(2) ? "Pending" : "Approved");
+	int statuses[] = { 503, 404, 202 };
+	size_t which = draw(20);
+	struct reply r;
+	char head[200];
+	snprintf(head, sizeof head,
+	         "x-ms-ratelimit-remaining-subscription-%s: %d%s", fields[kind],
+	         draw(4) ? (int)b->level : (int)draw(300),
+	         !fine && draw(2) ? "\nRetry-After: 7" : "");
+	if (!fine)
+		f = facts_error("SubscriptionRequestsThrottled", "too many");
+	else if (which < 2)
+		f = facts_error("Some", "error");
+	r = *reply_of(!fine                     ? 429
+	              : which < COUNT(statuses) ? statuses[which]
+	                                        : 200,
+	              head, "{}");
+	if (which == COUNT(statuses))
+		r.error = NET_TIMEOUT;
+	client_feed(&sim.c, j, &r, &f, now_at(sim.ms));
+}
+
+/* To the next arrival, in any order, or to when the client wants to be
+   asked. */
+static void advance_anyhow(int64_t until) {
+	size_t next = 0;
+	int64_t arrival = NEVER;
+	for (size_t i = 0; i < sim.n; i++) {
+		if (sim.way[i] && sim.arrives[i] < arrival) {
+			arrival = sim.arrives[i];
+			next = i;
+		}
+	}
+	if (until < arrival) {
+		assert_true(until > sim.ms); /* or it would spin */
+		sim.ms = until;
+		return;
+	}
+	assert_true(arrival < NEVER); /* or it would wait for ever */
+	sim.ms = arrival > sim.ms ? arrival : sim.ms;
+	sim.way[next] = NULL;
+	answer_anything(&sim.jobs[next]);
+}
+
+static void send_somewhere(struct job *j) {
+	size_t at = (size_t)(j - sim.jobs), flying = 0;
+	client_sent(&sim.c, j, now_at(sim.ms));
+	request_free(&sim.q);
+	assert_true(sim.ms < j->op.deadline);
+	sim.way[at] = j;
+	sim.arrives[at] = sim.ms + 20 + draw(2000);
+	if (draw(30) == 0)
+		sim.arrives[at] += 1000 * SECOND;
+	for (int kind = 0; kind < RATE_KINDS; kind++)
+		flying += sim.c.flying[kind].n;
+	assert_true(flying <= sim.c.max_flying);
+}
+
+static void end_in_time(struct job *j) {
+	sim.way[j - sim.jobs] = NULL;
+	assert_true(j->op.deadline >= sim.ms); /* NEVER: not begun */
+	end(j);
+	j->op.end = OP_DONE;
+}
+
+static void cancel_one(void) {
+	struct job *j = &sim.jobs[draw((uint32_t)sim.n)];
+	if (j->op.end == OP_WAIT)
+		client_cancel(&sim.c, j, "enough", now_at(sim.ms));
+}
+
+static void run_to_the_end(void) {
+	int64_t until;
+	struct job *j;
+	while (sim.ended < sim.n) {
+		switch (client_next(&sim.c, now_at(sim.ms), &j, &sim.q,
+		                    &until)) {
+		case CLIENT_SEND:
+			send_somewhere(j);
+			break;
+		case CLIENT_ENDED:
+			end_in_time(j);
+			break;
+		case CLIENT_WAIT:
+			if (draw(50) == 0)
+				cancel_one();
+			else
+				advance_anyhow(until);
+			break;
+		case CLIENT_NEED:
+			FAIL("it needs %s", "nothing here");
+		}
+	}
+}
+
+/* It never spins, never waits for nothing, lets no deadline pass unheard. */
+static void test_whatever_comes_all_end_in_time(void **state) {
+	static const enum op_kind kinds[] = { OP_UPDATE, OP_DELETE, OP_ENSURE,
+		                              OP_GET };
+	(void)state;
+	for (uint32_t seed = 1; seed <= 200; seed++) {
+		uint32_t n;
+		drawn = seed * 2654435761u | 1;
+		build(draw(200), draw(250));
+		sim.buckets[RATE_DELETE] =
+			(struct bucket){ draw(200), 200, 10, sim.ms, 0, 0 };
+		sim.c.max_flying = 1 + draw(64);
+		n = 1 + draw(300);
+		for (uint32_t i = 0; i < n; i++) {
+			add(kinds[draw(COUNT(kinds))]);
+			sim.jobs[i].op.spec.timeout = (1 + draw(99)) * SECOND;
+		}
+		run_to_the_end();
+		leave();
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_thousand_writes_are_refused_nothing),
@@ -269,6 +405,7 @@ int main(void) {
 		TEST(test_an_empty_bucket_refuses_few),
 		TEST(test_reads_do_not_outrun_writes),
 		TEST(test_nobody_is_overtaken_for_ever),
+		TEST(test_whatever_comes_all_end_in_time),
 	};
 	return RUN(tests);
 }
