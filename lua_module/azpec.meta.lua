@@ -355,9 +355,9 @@ function azpec.credential.client_secret(options) end
 ---@alias azpec.SignFunction fun(algorithm: azpec.SigningAlgorithm, data: string): (signature: string?, why: any)
 
 --- An application with a certificate: each token is asked for with an assertion that is signed anew and lives 10
---- minutes, its header naming the certificate by SHA-256 (x5t#S256) [Certificates] (RFC 7523).  Needs the module
---- azpec_signing, which is loaded when the first token is asked for; files are read anew for each token, since they
---- are rotated.
+--- minutes, its header naming the certificate by SHA-256 (x5t#S256), for RS256 by SHA-1 (x5t) [Certificates] (RFC
+--- 7523).  Needs the module azpec_signing, which is loaded when the first token is asked for; files are read anew for
+--- each token, since they are rotated.
 ---@param options azpec.ClientCertificateOptions
 ---@return azpec.Credential
 function azpec.credential.client_certificate(options) end

@@ -180,6 +180,8 @@ static void add_thumbprint(lua_State *L, struct lclient *c) {
 
 static void meet_certificate(lua_State *L, int idx, struct lclient *c,
                              int fields) {
+	const struct link *l = signin_link(&c->core.signin);
+	bool rs256 = span_eq(l->spec.value[SV_ALGORITHM], SPAN("RS256"));
 	struct span chain;
 	int key = lua_gettop(L) + 1;
 	push_key(L, c, fields);
@@ -187,7 +189,7 @@ static void meet_certificate(lua_State *L, int idx, struct lclient *c,
 		fail(L, c, "the certificate cannot be used: ", false);
 		return;
 	}
-	if (!method(L, c, key, "thumbprint", "SHA-256") ||
+	if (!method(L, c, key, "thumbprint", rs256 ? "SHA-1" : "SHA-256") ||
 	    lua_type(L, -1) != LUA_TSTRING) {
 		fail(L, c, "the certificate cannot be used: ", false);
 		return;

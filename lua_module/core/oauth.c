@@ -364,7 +364,8 @@ static void add_encoded(struct buf *out, struct buf *json) {
 }
 
 /* The header and the claims of the assertion, as they are signed.  bytes: the
-   thumbprint, a NUL, and the chain as a JSON array. */
+   thumbprint, a NUL, and the chain as a JSON array.  RS256 goes with the older
+   name, and digest, of the thumbprint (RFC 7515 4.1.7 and 4.1.8): so MSAL. */
 static void met_certificate(struct signin *s, struct span bytes,
                             struct now now) {
 	struct span x5t = { bytes.p, 0 }, x5c;
@@ -376,7 +377,10 @@ static void met_certificate(struct signin *s, struct span bytes,
 	x5c = span_from(bytes, x5t.n < bytes.n ? x5t.n + 1 : x5t.n);
 	buf_init(&json, s->mem, s->work.max);
 	add_json(&json, "{\"alg\":\"", rs256 ? SPAN("RS256") : SPAN("PS256"));
-	add_json(&json, ",\"typ\":\"JWT\",\"x5t#S256\":\"", x5t);
+	add_json(&json,
+	         rs256 ? ",\"typ\":\"JWT\",\"x5t\":\""
+	               : ",\"typ\":\"JWT\",\"x5t#S256\":\"",
+	         x5t);
 	if (signin_link(s)->spec.send_x5c) {
 		buf_adds(&json, ",\"x5c\":");
 		buf_add(&json, x5c);

@@ -63,8 +63,9 @@ enum signin_need {
 	NEED_TOKEN,     /* the host's `get`, with scope and claims */
 	NEED_ASSERTION, /* the host's `assertion` */
 	NEED_SECRET, /* the host's `client_secret`, where that is a function */
-	NEED_CERTIFICATE,  /* "thumbprint NUL x5c": base64url SHA-256, and
-	                     the chain as a JSON array */
+	NEED_CERTIFICATE,  /* "thumbprint NUL x5c": base64url SHA-256
+	                     (for RS256: SHA-1), and the chain as a
+	                     JSON array */
 	NEED_SIGNATURE,    /* of s->work, by the link's algorithm */
 	NEED_FILE,         /* the content of the file named s->work */
 	NEED_KEY_FILE,     /* the same, 4096 bytes at most, no symbolic link */
