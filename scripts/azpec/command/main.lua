@@ -61,7 +61,7 @@ end
 -- else that is raised as a text is our own fault, and told with all that helps to find it.
 local function traced(err)
   if type(err) ~= "string" or failure.is_interrupt(err) then return err end
-  local refused, missing = err:match "bad field '.*", err:match "module '([%w_.]+)' not found"
+  local refused, missing = err:match "bad field '[^\n]*", err:match "module '([%w_.]+)' not found"
   if refused and refused:find "^bad field 'subscription_id' %(string expected, got nil" then
     refused = "which subscription? --subscription ID, or AZURE_SUBSCRIPTION_ID"
   end
