@@ -91,6 +91,15 @@ local function looks_again(self, item, err)
   return true
 end
 
+local function tell_result(self, result)
+  local summary, err = self.summary, result.err
+  summary[result.outcome] = summary[result.outcome] + 1
+  if err and hopeless[err.kind] then summary.left, summary.err = err.kind, err end
+  put_down(self, result)
+  if self.options.on_result then self.options.on_result(result) end
+  tell_progress(self)
+end
+
 local function settle(self, poller, value, err)
   local item = self.live[poller]
   if not item then return end -- somebody else's
@@ -99,12 +108,7 @@ local function settle(self, poller, value, err)
   local result = { item = item, err = err, resumed = item.begun_before, outcome = outcome_of(value, err),
     ids = ids_of(poller, err) }
   if value then result.before, result.after = value.before, value.after end
-  local summary = self.summary
-  summary[result.outcome] = summary[result.outcome] + 1
-  if err and hopeless[err.kind] then summary.left, summary.err = err.kind, err end
-  put_down(self, result)
-  if self.options.on_result then self.options.on_result(result) end
-  tell_progress(self)
+  tell_result(self, result)
 end
 
 -- ---- beginning -----------------------------------------------------------------------------------------------------
@@ -135,9 +139,15 @@ local function begin(self, item)
     local ok, why = file:begin(item)
     if not ok then return stop(self, "checkpoint", why) end
   end
-  local poller = start(self, item, more or {})
-  self.live[poller], self.running = item, self.running + 1
+  local ok, poller = pcall(start, self, item, more or {})
+  local complaint = not ok and type(poller) == "string" and poller:match "bad field '.*"
+  if not ok and not complaint then error(poller, 0) end
   self.summary.begun = self.summary.begun + 1
+  if complaint then -- what one name has that the client refuses is no reason to leave the others
+    local err = { kind = "usage", message = complaint }
+    return tell_result(self, { item = item, outcome = "failed", err = err, ids = {} })
+  end
+  self.live[poller], self.running = item, self.running + 1
   if self.options.track then self.options.track(poller) end
 end
 

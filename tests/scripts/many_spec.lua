@@ -131,6 +131,21 @@ describe("many", function ()
     assert.equal(1, summary.changed)
   end)
 
+  it("does the others where the client refuses the name of one; what else it raises ends the run", function ()
+    local file, told = notes(), {}
+    local function refuse() error "bad field 'id' (it is odd)" end
+    local summary = many.run { client = fake { ["2"] = refuse }, items = items(3), checkpoint = file,
+      on_result = function (result) told[#told + 1] = result end }
+    assert.equal(3, summary.begun)
+    assert.equal(2, summary.changed)
+    assert.equal(1, summary.failed)
+    assert.equal("bad field 'id' (it is odd)", told[1].err.message)
+    assert.truthy(table.concat(file.lines, "\n"):find("end 2 failed", 1, true))
+    assert.has_error(function ()
+      many.run { client = fake { ["2"] = function () error("broken", 0) end }, items = items(3) }
+    end)
+  end)
+
   it("goes on with what an earlier run began", function ()
     local client, file = fake {}, notes()
     local list = items(3)
