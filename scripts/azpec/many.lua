@@ -144,8 +144,8 @@ local function begin(self, item)
   if not ok and not complaint then error(poller, 0) end
   self.summary.begun = self.summary.begun + 1
   if complaint then -- what one name has that the client refuses is no reason to leave the others
-    local err = { kind = "usage", message = complaint }
-    return tell_result(self, { item = item, outcome = "failed", err = err, ids = {} })
+    return tell_result(self, { item = item, outcome = "failed", ids = {},
+      err = { kind = "usage", message = complaint } })
   end
   self.live[poller], self.running = item, self.running + 1
   if self.options.track then self.options.track(poller) end
