@@ -278,7 +278,7 @@ local function new_nearest()
     if missing < fewest then best, fewest = {}, missing end
     if missing == fewest and #best < most_candidates then best[#best + 1] = connection end
   end
-  return note, function () return best, examined end
+  return note, function () return best, examined, fewest end
 end
 
 local function collect(self, most, ...)
@@ -294,10 +294,11 @@ local function collect(self, most, ...)
     end
   end
   if count > 0 then return found, count end
-  local candidates, examined = nearest()
+  local candidates, examined, fewest = nearest()
   if examined == 0 then return fail("no_match", "there is no connection at all", {}, 0) end
-  return fail("no_match", ("no connection matches %s; %s"):format(self,
-    #candidates == 1 and "this one comes nearest:" or "these come nearest:"), candidates, 0)
+  local said = fewest == #self and "there are:"
+    or #candidates == 1 and "this one comes nearest:" or "these come nearest:"
+  return fail("no_match", ("no connection matches %s; %s"):format(self, said), candidates, 0)
 end
 
 local function first(list, most)

@@ -52,7 +52,7 @@ describe("help", function ()
   end)
 
   it("of the whole is on stdout", function ()
-    for _, line in ipairs { "help", "-h", "--help" } do
+    for _, line in ipairs { "help", "-h", "--help", "-h --endpoint https://127.0.0.1:8443" } do
       assert.matches("\n  list +%u", kit.ended(0, kit.run(line)).out)
     end
   end)

@@ -97,9 +97,7 @@ describe("the request that is approved", function ()
   it("was deleted by somebody else: not found, with 3", function ()
     put { name = "other.24d6b4b5-e65c-4330-bbe9-3a290d62f8e0" }
     kit.ended(3, azpec("approve", emulator.sample))
-    assert.matches("these come nearest:\n  other%.|this one comes nearest:\n  other%.",
-      (kit.ended(3, azpec("approve", account .. words)).err:gsub("this one comes nearest", "these come nearest")
-        :gsub("these come nearest:\n  other%.", "%0|this one comes nearest:\n  other.")))
+    assert.matches("; there are:\n  other%.", kit.ended(3, azpec("approve", account .. words)).err)
   end)
 
   it("is another one by now: --if-match refuses it, with 6", function ()

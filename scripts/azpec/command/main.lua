@@ -45,7 +45,7 @@ local function dispatch(arguments, know)
   local first = arguments[1]
   if not first then usage("what is to be done?", "azpec help") end
   if first == "--version" or first == "-V" then return version() end
-  if first == "-h" or first == "--help" then first = "help" end
+  if first == "-h" or first == "--help" then return run_verb("help", {}, know) end
   if first:find "^%-" then usage(("the verb comes first, then '%s'"):format(first), "azpec help") end
   local found, nearest = require "azpec.command.parser".find_verb(first)
   if not found then
