@@ -217,8 +217,8 @@ azpec.PrivateEndpointConnectionProvisioningState = {
 --- to the service to judge, and percent-encoded (RFC 3986)
 ---@field resource_group_name? string
 ---@field account_name? string 3 to 24 ASCII letters and digits [Update]
---- 1 to 101 ASCII letters, digits, '_' or '-', then at most one '.' with hexadecimal digits and '-' after it
---- [Update]
+--- 1 to 101 ASCII letters, digits, '_', '-' and '.', not beginning with '.'; where dots stand, which [Update] allows
+--- before the GUID alone, is left to the service to judge: a private endpoint's own name may have some
 ---@field private_endpoint_connection_name? string
 
 --- Names one Batch account: by `id`, or by its parts.

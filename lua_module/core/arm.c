@@ -62,21 +62,17 @@ const char *arm_check_account(struct span s) {
 	return ok ? NULL : "3 to 24 letters and digits expected";
 }
 
-/* ^[a-zA-Z0-9_-]+\.?[a-fA-F0-9-]*$ */
+/* The REST description says ^[a-zA-Z0-9_-]+\.?[a-fA-F0-9-]*$, one '.' before the
+   GUID.  But a private endpoint may have '.' in its own name, which the
+   connection's begins with: where dots stand is left to the service. */
 const char *arm_check_connection(struct span s) {
-	static const char *const rule =
-		"1 to 101 letters, digits, '_' or '-', then at most one '.' "
-		"with hexadecimal digits and '-' after it, expected";
-	size_t i = 0;
-	while (i < s.n && (is_alnum(s.p[i]) || s.p[i] == '_' || s.p[i] == '-'))
-		i++;
-	if (i == 0 || s.n > 101)
-		return rule;
-	if (i < s.n && s.p[i] == '.')
-		i++;
-	while (i < s.n && (is_hex(s.p[i]) || s.p[i] == '-'))
-		i++;
-	return i == s.n ? NULL : rule;
+	bool ok = s.n >= 1 && s.n <= 101 && *s.p != '.';
+	for (size_t i = 0; ok && i < s.n; i++)
+		ok = is_alnum(s.p[i]) || s.p[i] == '_' || s.p[i] == '-' ||
+		     s.p[i] == '.';
+	return ok ? NULL
+	          : "1 to 101 letters, digits, '_', '-' or '.', not beginning "
+	            "with '.', expected";
 }
 
 /* YYYY-MM-DD, optionally with a suffix such as -preview. */

@@ -340,8 +340,8 @@ describe("the name", function ()
   local group = "bad field 'resource_group_name' (1 to 90 letters, digits, '_', '-', '.', '(' or ')', not ending in "
     .. "'.', expected, got '%s')"
   local acct = "bad field 'account_name' (3 to 24 letters and digits expected, got '%s')"
-  local pec = "bad field 'private_endpoint_connection_name' (1 to 101 letters, digits, '_' or '-', then at most one "
-    .. "'.' with hexadecimal digits and '-' after it, expected, got '%s')"
+  local pec = "bad field 'private_endpoint_connection_name' (1 to 101 letters, digits, '_', '-' or '.', not "
+    .. "beginning with '.', expected, got '%s')"
   for situation, case in pairs {
     ["resource_group_name of 91 characters"] = { "resource_group_name", ("g"):rep(91), group },
     ["resource_group_name ending in a dot"] = { "resource_group_name", "rg.", group },
@@ -361,11 +361,9 @@ describe("the name", function ()
     ["account_name beyond ASCII"] = { "account_name", "b\u{e4}tch", acct },
     ["private_endpoint_connection_name of 102 characters"] =
       { "private_endpoint_connection_name", ("a"):rep(102), pec },
-    ["private_endpoint_connection_name with two dots"] = { "private_endpoint_connection_name", "a.1.2", pec },
-    ["private_endpoint_connection_name with a letter beyond f behind the dot"] =
-      { "private_endpoint_connection_name", "a.xyz", pec },
-    ["private_endpoint_connection_name with '_' behind the dot"] =
-      { "private_endpoint_connection_name", "a.1_2", pec },
+    ["private_endpoint_connection_name with a blank"] = { "private_endpoint_connection_name", "a b", pec },
+    ["private_endpoint_connection_name with a slash"] = { "private_endpoint_connection_name", "a/b", pec },
+    ["private_endpoint_connection_name that climbs a folder"] = { "private_endpoint_connection_name", "..", pec },
     ["private_endpoint_connection_name that begins with the dot"] =
       { "private_endpoint_connection_name", ".1", pec },
     ["private_endpoint_connection_name with a line's end"] =
