@@ -1,0 +1,374 @@
+/*
+ * manners.c -- a guest's manners, each counted: signals, descriptors, the
+ * locale, the environment, the directory and threads are as the host left
+ * them, before, during and after; a peer that is gone in the middle of a write
+ * is an error and no SIGPIPE.
+ */
+#include "host.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <locale.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+extern char **environ;
+
+static struct emulator emulator;
+
+/* ---- the process as a whole --------------------------------------------- */
+
+struct process {
+	struct sigaction actions[NSIG];
+	sigset_t mask;
+	mode_t umask;
+	char directory[PATH_MAX], locale[128];
+	char environment[65536];
+	int threads;
+};
+
+static void look(struct process *p) {
+	size_t n = 0;
+	memset(p, 0, sizeof *p);
+	for (int s = 1; s < NSIG; s++)
+		sigaction(s, NULL, &p->actions[s]);
+	sigprocmask(SIG_BLOCK, NULL, &p->mask);
+	p->umask = umask(022);
+	umask(p->umask);
+	assert_non_null(getcwd(p->directory, sizeof p->directory));
+	snprintf(p->locale, sizeof p->locale, "%s", setlocale(LC_ALL, NULL));
+	for (char **e = environ; *e; e++)
+		n += (size_t)snprintf(p->environment + n,
+		                      sizeof p->environment - n, "%s\n", *e);
+	p->threads = host_threads();
+}
+
+static void expect_same(const struct process *was) {
+	static struct process is;
+	look(&is);
+	for (int s = 1; s < NSIG; s++)
+		if (was->actions[s].sa_handler != is.actions[s].sa_handler)
+			FAIL("the handler of signal %d was changed", s);
+	assert_memory_equal(&was->mask, &is.mask, sizeof is.mask);
+	assert_int_equal(was->umask, is.umask);
+	assert_string_equal(was->directory, is.directory);
+	assert_string_equal(was->locale, is.locale);
+	assert_string_equal(was->environment, is.environment);
+}
+
+/* All that touches the world: TLS, a name that does not resolve, a program
+   that is not there, a list, a refused connection. */
+static const char work[] =
+	"assert(c:update(approve(1)))\n"
+	"for _ in c:list { resource_group_name = 'rg',\n"
+	"  account_name = 'hostacct' } do end\n"
+	"local function fails(t) local other <close> = client(t)\n"
+	"  assert(not other:get { id = id(2) }) end\n"
+	"fails { endpoint = 'https://azpec.invalid', retry = { max_tries = 1 "
+	"},\n"
+	"  credential = azpec.credential.token { token = 't' } }\n"
+	"fails { endpoint = 'http://127.0.0.1:1', retry = { max_tries = 1 },\n"
+	"  credential = azpec.credential.azure_developer_cli() }\n"
+	"return 'fine'\n";
+
+static void test_the_process_is_left_as_it_was(void **state) {
+	static struct process was;
+	lua_State *L;
+	(void)state;
+	signal(SIGPIPE, SIG_DFL);
+	look(&was);
+	L = host_state(&emulator);
+	expect_same(&was);
+	host_expect(L, "c = client() return 'fine'", "fine");
+	expect_same(&was);
+	host_expect(L,
+	            "p = c:begin_update(approve(3)) p:wait(0.03)\n"
+	            "return 'fine'",
+	            "fine");
+	expect_same(&was); /* with a transfer on its way */
+	host_expect(L, work, "fine");
+	expect_same(&was);
+	lua_close(L);
+	expect_same(&was);
+	/* libcurl's resolver thread ends by itself */
+	assert_int_equal(host_wait_threads(was.threads), was.threads);
+}
+
+static void test_no_global_is_set(void **state) {
+	lua_State *L = host_state(&emulator);
+	(void)state;
+	host_expect(L,
+	            "local before = {}\n"
+	            "for k in pairs(_G) do before[k] = true end\n"
+	            "local mine <close> = client()\n"
+	            "assert(mine:update(approve(1)))\n"
+	            "for k in pairs(_G) do assert(before[k], k) end\n"
+	            "return 'fine'",
+	            "fine");
+	lua_close(L);
+}
+
+/* ---- descriptors -------------------------------------------------------- */
+
+/* Each one beyond those that were there is closed in a program that the host
+   starts.  Says which is not. */
+static void expect_cloexec(const char *when, const bool *known) {
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *e;
+	assert_non_null(dir);
+	while ((e = readdir(dir))) {
+		char path[320], to[128];
+		int fd = atoi(e->d_name);
+		ssize_t n;
+		if (*e->d_name == '.' || known[fd] ||
+		    (fcntl(fd, F_GETFD) & FD_CLOEXEC))
+			continue;
+		snprintf(path, sizeof path, "/proc/self/fd/%s", e->d_name);
+		n = readlink(path, to, sizeof to - 1);
+		to[n > 0 ? n : 0] = '\0';
+		closedir(dir);
+		FAIL("%s: descriptor %d (%s) is not close-on-exec", when, fd,
+		     to);
+	}
+	closedir(dir);
+}
+
+static void put_hanging_az(char *dir, size_t size) {
+	char path[512];
+	FILE *f;
+	snprintf(path, sizeof path, "%s/az", host_folder(dir, size));
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs("#!/bin/sh\nexec tail -f /dev/null\n", f);
+	fchmod(fileno(f), 0700);
+	fclose(f);
+	snprintf(path, sizeof path, "%s:%s", dir, getenv("PATH"));
+	setenv("PATH", path, 1);
+}
+
+static void test_every_descriptor_is_close_on_exec(void **state) {
+	static bool known[1024];
+	char dir[64], *path = strdup(getenv("PATH"));
+	lua_State *L = host_state(&emulator);
+	(void)state;
+	for (int fd = 0; fd < 1024; fd++)
+		known[fd] = fcntl(fd, F_GETFD) >= 0;
+	host_expect(L, "c = client() return 1", "1");
+	expect_cloexec("a client", known);
+	host_expect(L,
+	            "p = {} for n = 1, 8 do p[n] = c:begin_update(approve(n))\n"
+	            "end c:step() return 1",
+	            "1");
+	expect_cloexec("connecting", known);
+	host_expect(L,
+	            "while p[1]:progress().polls < 1 do p[1]:wait(0.005) end\n"
+	            "return 1",
+	            "1");
+	expect_cloexec("polling over TLS", known);
+	host_expect(L,
+	            "d = client { endpoint = 'https://azpec.invalid',\n"
+	            "  credential = azpec.credential.token { token = 't' } }\n"
+	            "q = d:begin_update(approve(1)) d:step() d:step()\n"
+	            "return 1",
+	            "1");
+	expect_cloexec("looking a name up", known);
+	put_hanging_az(dir, sizeof dir);
+	host_expect(L,
+	            "f = client { credential = azpec.credential.azure_cli() }\n"
+	            "r = f:begin_update(approve(1)) f:step() f:step()\n"
+	            "return r:done()",
+	            "false");
+	expect_cloexec("az is running", known);
+	host_expect(L, "d:close() f:close() c:close() return 1", "1");
+	expect_cloexec("closed", known);
+	lua_close(L);
+	setenv("PATH", path, 1);
+	free(path);
+}
+
+/* ---- a peer that is gone ------------------------------------------------ */
+
+static int listen_at(int *port) {
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	socklen_t size = sizeof at;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), few = 16384;
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, size), 0);
+	/* little is on its way at once: a reset meets a write that goes on */
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &few, sizeof few);
+	assert_int_equal(listen(fd, 16), 0);
+	getsockname(fd, (struct sockaddr *)&at, &size);
+	*port = ntohs(at.sin_port);
+	return fd;
+}
+
+static int reach(const char *endpoint) {
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	at.sin_port = htons((uint16_t)atoi(strrchr(endpoint, ':') + 1));
+	return connect(fd, (struct sockaddr *)&at, sizeof at) == 0 ? fd : -1;
+}
+
+static ssize_t pass(int from, int to) {
+	static char block[16384];
+	ssize_t n = read(from, block, sizeof block);
+	return n > 0 && write(to, block, (size_t)n) == n ? n : 0;
+}
+
+/* Passes bytes to and fro until more than so many have come from the client:
+   then the connection is reset, whatever is on its way. */
+static void relay(int client, int server, ssize_t most) {
+	struct linger now = { 1, 0 };
+	struct pollfd p[2] = { { .fd = client, .events = POLLIN },
+		               { .fd = server, .events = POLLIN } };
+	while (most > 0 && poll(p, 2, 60000) > 0) {
+		ssize_t n = 1;
+		if (p[0].revents)
+			most -= n = pass(client, server);
+		if (p[1].revents && n > 0)
+			n = pass(server, client);
+		if (n == 0)
+			break;
+	}
+	setsockopt(client, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	close(client);
+	close(server);
+}
+
+static pid_t start_relay(const char *endpoint, ssize_t most, int *port) {
+	int fd = listen_at(port), client;
+	pid_t pid = fork();
+	if (pid != 0) {
+		close(fd);
+		return pid;
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGPIPE, SIG_IGN); /* of the relay alone */
+	signal(SIGCHLD, SIG_IGN);
+	while ((client = accept(fd, NULL, NULL)) >= 0) {
+		if (fork() == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			relay(client, reach(endpoint), most);
+			_exit(0);
+		}
+		close(client);
+	}
+	_exit(0);
+}
+
+/* SIGPIPE stays at its default: delivered, it would end this program. */
+static void meet_a_reset(const char *endpoint, ssize_t most) {
+	int port;
+	pid_t pid = start_relay(endpoint, most, &port);
+	lua_State *L = host_state(&emulator);
+	char chunk[512];
+	signal(SIGPIPE, SIG_DFL);
+	snprintf(chunk, sizeof chunk,
+	         "local c = client { endpoint = '%.*s:%d',\n"
+	         "  authority_host = e.endpoint, retry = { max_tries = 2,\n"
+	         "    base_delay = 0.01 } }\n"
+	         "for n = 1, 4 do\n"
+	         "  local value, err = c:update(approve(n, {\n"
+	         "    description = ('x'):rep(60000) }))\n"
+	         "  assert(value or err.kind == 'transport', err)\n"
+	         "end\n"
+	         "c:close() return 'fine'",
+	         (int)(strrchr(endpoint, ':') - endpoint), endpoint, port);
+	host_expect(L, chunk, "fine");
+	lua_close(L);
+	kill(pid, SIGTERM);
+	host_wait(pid);
+}
+
+static void test_a_peer_that_resets_is_no_sigpipe(void **state) {
+	static const ssize_t most[] = { 1, 600, 5000, 20000, 50000 };
+	(void)state;
+	for (size_t i = 0; i < COUNT(most); i++) {
+		meet_a_reset(emulator.endpoint, most[i]);
+		meet_a_reset(emulator.tls_endpoint, most[i]);
+	}
+}
+
+/* ---- a locale with a decimal comma -------------------------------------- */
+
+/* Made for this test, of the C library's own sources. */
+static bool set_comma(void) {
+	char dir[64], command[256];
+	host_folder(dir, sizeof dir);
+	snprintf(command, sizeof command,
+	         "localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8 >%s/said 2>&1",
+	         dir, dir);
+	setenv("LOCPATH", dir, 1);
+	return system(command) == 0 &&
+	       setlocale(LC_ALL, "de_DE.UTF-8") != NULL &&
+	       *localeconv()->decimal_point == ',';
+}
+
+static void test_a_decimal_comma_changes_nothing(void **state) {
+	lua_State *L;
+	(void)state;
+	if (!set_comma()) {
+		unsetenv("LOCPATH");
+		skip();
+	}
+	L = host_state(&emulator);
+	host_expect(L,
+	            "assert(tostring(1.5) == '1,5')\n"
+	            "c = client { timeout = 20.5, poll_interval = 0.025 }\n"
+	            "local value = assert(c:update(approve(1)))\n"
+	            "assert(value.properties.load == 0.5, 'load')\n"
+	            "local p = c:begin_update(approve(2))\n"
+	            "while not p:continuation_token() do p:wait(0.005) end\n"
+	            "local token = p:continuation_token()\n"
+	            "assert(not token:find '%d,%d', token)\n"
+	            "local again = assert(c:resume(token))\n"
+	            "assert(again:wait())\n"
+	            "return 'fine'",
+	            "fine");
+	lua_close(L);
+	assert_int_equal(*localeconv()->decimal_point, ',');
+	setlocale(LC_ALL, "C");
+	unsetenv("LOCPATH");
+	assert_int_equal(emulator_count(&emulator, "update", NULL), 2);
+}
+
+/* ---- the run ------------------------------------------------------------ */
+
+static int fresh(void **state) {
+	(void)state;
+	emulator_reset(&emulator);
+	return 0;
+}
+
+static int start(void **state) {
+	(void)state;
+	host_first_thread();
+	emulator_start(&emulator);
+	return 0;
+}
+
+static int stop(void **state) {
+	(void)state;
+	emulator_stop(&emulator);
+	return 0;
+}
+
+#define TEST(f) cmocka_unit_test_setup(f, fresh)
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		TEST(test_the_process_is_left_as_it_was),
+		TEST(test_no_global_is_set),
+		TEST(test_every_descriptor_is_close_on_exec),
+		TEST(test_a_peer_that_resets_is_no_sigpipe),
+		TEST(test_a_decimal_comma_changes_nothing),
+	};
+	return cmocka_run_group_tests(tests, start, stop);
+}
