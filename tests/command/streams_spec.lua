@@ -20,6 +20,18 @@ local account = "-g default-azurebatch-japaneast --account sampleacct "
 local many = "-g rg-contoso-prod --account manyacct "
 
 describe("standard output", function ()
+  it("tells what was done before an error, in each format", function ()
+    local lines = { table = 2, json = 3, jsonl = 1, tsv = 1 }
+    for format, count in pairs(lines) do
+      emulator:reset()
+      emulator:faults { { match = { kind = "list", nth = 2 }, action = { status = 403 } } }
+      local result = kit.ended(5, azpec("list", "-o " .. format))
+      local _, found = result.out:gsub("\n", "")
+      assert.equal(count, found, format)
+      assert.matches("sampleacct", result.out)
+    end
+  end)
+
   it("that is closed is an error before anything is done", function ()
     local result = kit.ended(1, azpec("approve", emulator.sample, { redirect = ">&-" }))
     assert.equal("azpec: standard output is closed\n", result.err)

@@ -33,7 +33,8 @@ end
 
 -- Rows on stdout in the format asked for; see azpec.command.output.
 function context:output(options)
-  return require "azpec.command.output".new(self.args.output or "table", options)
+  self.out = require "azpec.command.output".new(self.args.output or "table", options)
+  return self.out
 end
 
 -- A bar on stderr for much work; without a terminal, or with -q, nothing.

@@ -85,12 +85,21 @@ local function show_usage(err)
   io.stderr:write(terminal.paint(io.stderr, "red", "azpec: "), err.message, " (see: ", err.hint, ")\n")
 end
 
+-- What had been done when it ended is told in every format.
+local function tell_rows(context)
+  local out = context and context.out
+  if not out or out.is_closed or out.count == 0 then return end
+  local ok, err = pcall(out.close, out)
+  if not ok and not (terminal.is_write_error(err) and err.is_broken_pipe) then failure.show(tostring(err)) end
+end
+
 local function ended_badly(err, context, arguments)
   if terminal.is_write_error(err) then
     if not err.is_broken_pipe then failure.show(tostring(err)) end
     return failure.codes.other
   end
   local interrupted = failure.is_interrupt(err)
+  tell_rows(context)
   terminal.make_room()
   local format = format_of(context, arguments)
   if interrupted then

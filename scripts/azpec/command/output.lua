@@ -156,6 +156,7 @@ end
 
 -- Writes what was held back, and sees that all of it is out.
 function methods:close()
+  self.is_closed = true
   self.format.close(self)
   terminal.flush()
 end

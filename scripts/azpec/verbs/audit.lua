@@ -6,6 +6,11 @@ local actions = {
   undo = "azpec.command.audit_undo",
 }
 
+local function anchor(text)
+  local known, why = require "azpec.audit.verify".anchor(text)
+  return known and text, why
+end
+
 return {
   summary = "verify, show, or undo a run of, the trail that --audit keeps",
   examples = {
@@ -24,7 +29,7 @@ Its own writes go into the same trail.]],
     command:argument("action", "verify, show or undo"):choices { "verify", "show", "undo" }
     command:argument("file", "the trail (AZPEC_AUDIT_FILE)"):args "?"
     command:group("verify",
-      command:option("--anchor", "NUMBER:HASH as an earlier verify told it"):argname "ANCHOR")
+      command:option("--anchor", "NUMBER:HASH as an earlier verify told it"):argname "ANCHOR":convert(anchor))
     command:group("show",
       command:option("--since", "only what was done since then, as 2026-11-24T09:15:00Z or 7d"):argname "TIME",
       command:option("--connection", "only what was done to this one"):argname "ID",
