@@ -125,7 +125,7 @@ asan:
 	$(run) --under=asan
 tsan:
 	$(apt) test
-	$(build) BUILD=build/tsan SAN=thread CFLAGS="-O1 -g" hosts
+	$(build) BUILD=build/tsan SAN=thread CFLAGS="-O1 -g" all hosts
 	$(run) --under=tsan hosts
 soak:
 	$(apt) test
