@@ -61,7 +61,8 @@ static void test_the_module_is_loaded_and_unloaded(void **state) {
 	}
 	assert_int_equal(host_wait_threads(threads), threads);
 	assert_int_equal(host_descriptors(), before);
-	if (mappings() > maps + 10)
+	/* a module that stayed would be five in each of the twenty turns */
+	if (mappings() > maps + 50)
 		FAIL("%d mappings, and %d half-way", mappings(), maps);
 }
 
