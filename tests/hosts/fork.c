@@ -13,8 +13,6 @@
 
 enum { OPERATIONS = 8, CONNECTIONS = 2 };
 
-static struct emulator emulator;
-
 /* ---- the child ---------------------------------------------------------- */
 
 /* A child runs the chunk, closes the state, and is gone; how the two went, and
@@ -386,40 +384,17 @@ static void test_a_program_under_way_is_the_parents(void **state) {
 
 /* ---- the run ------------------------------------------------------------ */
 
-static int fresh(void **state) {
-	(void)state;
-	emulator_reset(&emulator);
-	return 0;
-}
-
-static int start(void **state) {
-	(void)state;
-	emulator_start(&emulator);
-	return 0;
-}
-
-static int stop(void **state) {
-	(void)state;
-	emulator_stop(&emulator);
-	return 0;
-}
-
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(
-			test_inherited_pollers_are_canceled_with_tokens, fresh),
-		cmocka_unit_test_setup(test_every_method_notices, fresh),
-		cmocka_unit_test_setup(test_new_calls_open_their_own, fresh),
-		cmocka_unit_test_setup(test_the_child_may_resume_by_the_token,
-		                       fresh),
-		cmocka_unit_test_setup(test_a_child_of_the_child, fresh),
-		cmocka_unit_test_setup(
-			test_before_anything_was_sent_there_is_no_token, fresh),
-		cmocka_unit_test_setup(test_while_the_answer_is_awaited, fresh),
-		cmocka_unit_test_setup(test_a_number_given_out_again_is_let_be,
-		                       fresh),
-		cmocka_unit_test_setup(test_a_program_under_way_is_the_parents,
-		                       fresh),
+		TEST(test_inherited_pollers_are_canceled_with_tokens),
+		TEST(test_every_method_notices),
+		TEST(test_new_calls_open_their_own),
+		TEST(test_the_child_may_resume_by_the_token),
+		TEST(test_a_child_of_the_child),
+		TEST(test_before_anything_was_sent_there_is_no_token),
+		TEST(test_while_the_answer_is_awaited),
+		TEST(test_a_number_given_out_again_is_let_be),
+		TEST(test_a_program_under_way_is_the_parents),
 	};
-	return cmocka_run_group_tests(tests, start, stop);
+	return RUN(tests);
 }

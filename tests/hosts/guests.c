@@ -8,8 +8,6 @@
 #include <curl/curl.h>
 #include <poll.h>
 
-static struct emulator emulator;
-
 /* ---- loaded and unloaded ------------------------------------------------ */
 
 /* A state that finds the module as any lua would, by package.cpath. */
@@ -153,32 +151,11 @@ static void test_a_poll_loop_with_a_ticking_timer(void **state) {
 
 /* ---- the run ------------------------------------------------------------ */
 
-static int fresh(void **state) {
-	(void)state;
-	emulator_reset(&emulator);
-	return 0;
-}
-
-static int start(void **state) {
-	(void)state;
-	host_first_thread();
-	emulator_start(&emulator);
-	return 0;
-}
-
-static int stop(void **state) {
-	(void)state;
-	emulator_stop(&emulator);
-	return 0;
-}
-
-#define TEST(f) cmocka_unit_test_setup(f, fresh)
-
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		TEST(test_the_module_is_loaded_and_unloaded),
 		TEST(test_the_host_uses_libcurl_too),
 		TEST(test_a_poll_loop_with_a_ticking_timer),
 	};
-	return cmocka_run_group_tests(tests, start, stop);
+	return RUN(tests);
 }

@@ -20,8 +20,6 @@
 
 extern char **environ;
 
-static struct emulator emulator;
-
 /* ---- the process as a whole --------------------------------------------- */
 
 struct process {
@@ -341,27 +339,6 @@ static void test_a_decimal_comma_changes_nothing(void **state) {
 
 /* ---- the run ------------------------------------------------------------ */
 
-static int fresh(void **state) {
-	(void)state;
-	emulator_reset(&emulator);
-	return 0;
-}
-
-static int start(void **state) {
-	(void)state;
-	host_first_thread();
-	emulator_start(&emulator);
-	return 0;
-}
-
-static int stop(void **state) {
-	(void)state;
-	emulator_stop(&emulator);
-	return 0;
-}
-
-#define TEST(f) cmocka_unit_test_setup(f, fresh)
-
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		TEST(test_the_process_is_left_as_it_was),
@@ -370,5 +347,5 @@ int main(void) {
 		TEST(test_a_peer_that_resets_is_no_sigpipe),
 		TEST(test_a_decimal_comma_changes_nothing),
 	};
-	return cmocka_run_group_tests(tests, start, stop);
+	return RUN(tests);
 }

@@ -11,8 +11,6 @@
 
 enum { STATES = 8, EACH = 8 };
 
-static struct emulator emulator;
-
 /* ---- all at once -------------------------------------------------------- */
 
 static const char approve_eight[] =
@@ -178,34 +176,12 @@ static void test_states_come_and_go(void **state) {
 
 /* ---- the run ------------------------------------------------------------ */
 
-static int fresh(void **state) {
-	(void)state;
-	emulator_reset(&emulator);
-	return 0;
-}
-
-static int start(void **state) {
-	(void)state;
-	host_first_thread();
-	emulator_start(&emulator);
-	return 0;
-}
-
-static int stop(void **state) {
-	(void)state;
-	emulator_stop(&emulator);
-	return 0;
-}
-
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_eight_states_approve_at_once,
-		                       fresh),
-		cmocka_unit_test_setup(test_a_state_is_closed_by_another_thread,
-		                       fresh),
-		cmocka_unit_test_setup(
-			test_a_state_wanders_from_thread_to_thread, fresh),
-		cmocka_unit_test_setup(test_states_come_and_go, fresh),
+		TEST(test_eight_states_approve_at_once),
+		TEST(test_a_state_is_closed_by_another_thread),
+		TEST(test_a_state_wanders_from_thread_to_thread),
+		TEST(test_states_come_and_go),
 	};
-	return cmocka_run_group_tests(tests, start, stop);
+	return RUN(tests);
 }

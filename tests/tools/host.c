@@ -188,6 +188,27 @@ void emulator_reset(struct emulator *e) {
 	fclose(f);
 }
 
+struct emulator emulator;
+
+int host_start(void **state) {
+	(void)state;
+	host_first_thread();
+	emulator_start(&emulator);
+	return 0;
+}
+
+int host_fresh(void **state) {
+	(void)state;
+	emulator_reset(&emulator);
+	return 0;
+}
+
+int host_stop(void **state) {
+	(void)state;
+	emulator_stop(&emulator);
+	return 0;
+}
+
 static int reach(const struct emulator *e) {
 	struct sockaddr_in to = { .sin_family = AF_INET };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -57,6 +57,15 @@ char *emulator_control(struct emulator *e, const char *method, const char *what,
    a text, only those whose line in the log holds it too. */
 int emulator_count(struct emulator *e, const char *kind, const char *text);
 
+/* The emulator of a program's tests, and the program: it is started before the
+   first of them, and as at start before each. */
+extern struct emulator emulator;
+int host_start(void **state);
+int host_fresh(void **state);
+int host_stop(void **state);
+#define TEST(f) cmocka_unit_test_setup(f, host_fresh)
+#define RUN(tests) cmocka_run_group_tests(tests, host_start, host_stop)
+
 /* An access token that it knows; to be freed. */
 char *emulator_token(struct emulator *e);
 /* Over how many connections the requests came. */
