@@ -8,6 +8,7 @@
 
 local lfs = require "lfs"
 
+local file = require "azpec.file"
 local json = require "azpec.json"
 
 local checkpoint = {}
@@ -128,16 +129,6 @@ checkpoint.__gc = checkpoint.close
 
 -- ---- opening -------------------------------------------------------------------------------------------------------
 
-local function quote(word)
-  return "'" .. word:gsub("'", "'\\''") .. "'"
-end
-
--- Made for its owner alone, unless something has the name: the shell's noclobber is O_EXCL.
-local function create(path)
-  if lfs.attributes(path) then return end
-  os.execute(("(umask 077 && set -C && : >%s) 2>/dev/null"):format(quote(path)))
-end
-
 local function begin_run(self, verb, subject)
   local ok, why = load(self)
   if not ok then return failed("%s", why) end
@@ -154,7 +145,7 @@ end
 -- The checkpoint in a file, which is made if it is not there; nil and an error (kind "checkpoint") where it cannot be
 -- used, or another process is at it. verb and subject have to be those of the unfinished run in it, if there is one.
 function checkpoint.open(path, verb, subject)
-  create(path)
+  file.create_private(path)
   local handle, why = io.open(path, "a+b")
   if not handle then return failed("%s", why) end
   handle:setvbuf "no"

@@ -1,4 +1,4 @@
--- Whole files: read as they are, and replaced so that nobody ever sees half of one.
+-- Files: read as they are, replaced so that nobody ever sees half of one, made for their owner alone.
 
 local file = {}
 
@@ -38,6 +38,13 @@ function file.replace(path, text)
   if ok then return true end
   os.remove(beside)
   return nil, ("%s: %s"):format(path, (tostring(problem):gsub("^" .. beside:gsub("%p", "%%%0") .. ": ", "")))
+end
+
+-- Makes an empty file that its owner alone can read, unless something has the name: the shell's noclobber is O_EXCL.
+-- Whoever opens it then meets what kept it from being made.
+function file.create_private(path)
+  if require "lfs".symlinkattributes(path) then return end
+  os.execute(("(umask 077 && set -C && : >'%s') 2>/dev/null"):format((path:gsub("'", "'\\''"))))
 end
 
 return file

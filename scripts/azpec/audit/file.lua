@@ -8,20 +8,11 @@
 local lfs = require "lfs"
 
 local chain = require "azpec.audit.chain"
+local files = require "azpec.file"
 
 local file = {}
 
 local longest_line = 1 << 20
-
-local function quote(word)
-  return "'" .. word:gsub("'", "'\\''") .. "'"
-end
-
--- Makes the file, readable by its owner alone, unless something has the name: the shell's noclobber is O_EXCL.
-local function create(path)
-  if lfs.symlinkattributes(path) then return end
-  os.execute(("(umask 077 && set -C && : >%s) 2>/dev/null"):format(quote(path)))
-end
 
 local function check(path)
   local attributes, why = lfs.attributes(path)
@@ -102,7 +93,7 @@ end
 
 -- Adds a record; returns its number and hash as a table, or nil and why it is not in the file.
 function file.append(path, record, patience)
-  create(path)
+  files.create_private(path)
   local ok, why = check(path)
   if not ok then return nil, why end
   local handle <close>, problem = io.open(path, "a+b")
