@@ -283,26 +283,46 @@ static void adopt(struct curlio *io, int fd) {
 }
 
 /* The lowest number that a new descriptor would get. */
-static int lowest_free(const struct curlio *io) {
-	int fd = fcntl(pollset_fd(io->ps), F_DUPFD_CLOEXEC, 0);
+static int lowest_free(void) {
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0)
 		close(fd);
 	return fd;
 }
 
-/* Known by what a wake-up does to the two of them. */
+/* Something lies in it, or was sent and lies in the other end. */
+static bool is_woken(int fd) {
+	int bytes;
+	return (ioctl(fd, FIONREAD, &bytes) == 0 && bytes == 1) ||
+	       (ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0);
+}
+
+/* Those that a wake-up wakes and the next look puts to sleep again. */
+static int find_wakers(struct curlio *io, int from, int found[NEAR]) {
+	int woken[NEAR], n = 0, left = 0;
+	if (curl_multi_wakeup(io->multi) != CURLM_OK)
+		return 0;
+	for (int fd = from; fd < from + NEAR; fd++)
+		if (is_inner(fd) && is_woken(fd))
+			woken[n++] = fd;
+	curl_multi_poll(io->multi, NULL, 0, 0, NULL);
+	for (int i = 0; i < n; i++)
+		if (!is_woken(woken[i]))
+			found[left++] = woken[i];
+	return left;
+}
+
+/* In another thread somebody may make a pair at the same moment: just two must
+   be found, or they are looked for again. */
 static void adopt_wakers(struct curlio *io, int from) {
-	int unread, found = 0;
-	if (from < 0 || curl_multi_wakeup(io->multi) != CURLM_OK)
+	int found[NEAR];
+	for (int i = 0; from >= 0 && i < 3; i++) {
+		if (find_wakers(io, from, found) != 2)
+			continue;
+		adopt(io, found[0]);
+		adopt(io, found[1]);
 		return;
-	for (int fd = from; fd < from + NEAR && found < 2; fd++)
-		if (is_inner(fd) &&
-		    ((ioctl(fd, FIONREAD, &unread) == 0 && unread == 1) ||
-		     (ioctl(fd, SIOCOUTQ, &unread) == 0 && unread > 0))) {
-			adopt(io, fd);
-			found++;
-		}
-	curl_multi_poll(io->multi, NULL, 0, 0, NULL); /* reads it again */
+	}
 }
 
 /* The end that libcurl waits for it tells us; the other was made next. */
@@ -629,7 +649,7 @@ struct curlio *curlio_open(const struct mem *mem, struct pollset *ps,
 	*io = (struct curlio){ .mem = mem, .ps = ps, .due = NEVER };
 	io->max_body = cfg->max_body;
 	io->proxied = cfg->proxy != NULL && *cfg->proxy != '\0';
-	free = lowest_free(io);
+	free = lowest_free();
 	io->multi = curl_multi_init();
 	io->model = curl_easy_init();
 	if (io->multi == NULL || io->model == NULL ||
