@@ -123,12 +123,12 @@ local function names_somebody(condition)
   return condition.where ~= nil
 end
 
-local placeholders = { rule = true, reason = true, description = true, name = true, ticket = true }
+local fillable = { rule = true, reason = true, description = true, name = true, ticket = true }
 
 local function check_description(at, action, template)
   if not statuses[action] then fault(at, "bad field 'description' (%s writes none)", action) end
   for name in expect_text(at, "description", template):gmatch "{([^{}]*)}" do
-    if not placeholders[name] then
+    if not fillable[name] then
       fault(at, "bad field 'description' ('{%s}' is none of {rule}, {reason}, {description}, {name}, {ticket})", name)
     end
   end
