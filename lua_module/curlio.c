@@ -247,12 +247,11 @@ static void want(struct curlio *io, int fd, int events) {
 		return;
 	}
 	note = &io->sockets[fd];
+	if (events != 0 && (note->bits & OPENED) && !is_there(io, fd))
+		note->bits = 0;
 	note->bits = (unsigned char)((note->bits & ~WANT) | events);
-	if (events == 0 && (note->bits & OPENED)) {
-		if (!is_there(io, fd))
-			forget(io, fd);
+	if (events == 0 && (note->bits & OPENED))
 		return;
-	}
 	if (!watch(io, fd, events))
 		io->broken = true;
 }
@@ -327,7 +326,8 @@ static void adopt_wakers(struct curlio *io, int from) {
 
 /* The end that libcurl waits for it tells us; the other was made next. */
 static void adopt_lookup(struct curlio *io, int fd) {
-	if ((bits(io, fd) & (OPENED | INNER)) && is_there(io, fd))
+	int known = bits(io, fd);
+	if ((known & OPENED) || ((known & INNER) && is_there(io, fd)))
 		return;
 	if (!is_inner(fd))
 		return;

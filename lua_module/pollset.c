@@ -105,9 +105,11 @@ struct pollset *pollset_take(struct pollset_pool *pool) {
 	return make(pool->mem);
 }
 
+/* Who closed a descriptor had it forgotten before, or the kernel did that:
+   its number may be another thread's by now. */
 static void empty(struct pollset *ps) {
-	for (size_t fd = 0; fd < ps->size; fd++)
-		pollset_watch(ps, (int)fd, 0);
+	if (ps->size > 0)
+		memset(ps->watched, 0, ps->size);
 	pollset_due(ps, NO_DUE);
 	pollset_news(ps, false);
 }

@@ -27,8 +27,8 @@ void pollset_pool_close(struct pollset_pool *pool); /* closes the idle ones */
 /* A set from the pool, or a new one; NULL: no memory or no descriptor.  Taken
    by another process than the one that made it, an idle set is not reused. */
 struct pollset *pollset_take(struct pollset_pool *pool);
-/* Empties it and puts it back.  With forked true the epoll is the parent's
-   too: it is not touched, only closed here. */
+/* Puts it back; what it watched is closed by now.  With forked true the epoll
+   is the parent's too: it is not touched, only closed here. */
 void pollset_give(struct pollset_pool *pool, struct pollset *ps, bool forked);
 
 int pollset_fd(const struct pollset *ps);
