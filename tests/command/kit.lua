@@ -78,11 +78,12 @@ function kit.start(line, more)
   return listen(self, ("(%s) & echo $!; wait $!; echo $?"):format(shell), "r")
 end
 
--- Starts a command of the shell's on a terminal of its own; self:type sends keys.
+-- Starts a command of the shell's on a terminal of its own; self:type sends keys. The command takes its shell's place,
+-- whichever SHELL is: below a shell that stays, timeout would put it where no key arrives.
 function kit.on_terminal(command)
   local self = { fifo = support.new_path "says" }
-  return listen(self, ("exec timeout -k 1 %d script -qefc %s /dev/null >%s"):format(60 * support.patience,
-    quote(command), quote(self.fifo)), "w")
+  return listen(self, ("SHELL=/bin/sh exec timeout -k 1 %d script -qefc %s /dev/null >%s"):format(60 * support.patience,
+    quote("exec " .. command), quote(self.fifo)), "w")
 end
 
 function running:type(keys)
