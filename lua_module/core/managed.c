@@ -153,26 +153,31 @@ static bool contains(struct span s, struct span word) {
 /* What answers here is not the metadata service, or has no identity. */
 static const char *not_here(const struct signin *s, const struct reply *r,
                             const struct facts *f) {
+	bool probed = signin_link(s)->spec.probed;
+	if (probed && !f->json) /* it always speaks JSON; others' do not */
+		return "what answers is not the metadata service: ";
+	if (probing(s) || (r->status == 200 && f->json))
+		return NULL;
 	if (r->status == 400 && value(s, SV_ID).n == 0)
 		return "this machine has no system-assigned identity: ";
 	if (r->status == 403 &&
 	    contains(buf_span(&r->body), SPAN("unreachable")))
 		return "a proxy answers for the metadata service: ";
-	if (signin_link(s)->spec.probed && !f->json)
-		return "what answers is not the metadata service: ";
 	return NULL;
 }
 
 static void fed_imds(struct signin *s, const struct reply *r,
                      const struct facts *f, struct now now) {
-	const char *why;
-	if (probing(s)) {
-		signin_step(s, IMDS_ASK, now.mono);
-		return;
-	}
-	why = r->status == 200 && f->json ? NULL : not_here(s, r, f);
+	const char *why = not_here(s, r, f);
+	struct span said = f->message;
+	if (said.n == 0)
+		said = reply_header(r, "content-type");
 	if (why)
-		signin_absent(s, why, f->message, now);
+		signin_absent(s, why,
+		              said.n > 0 ? said : SPAN("it does not say why"),
+		              now);
+	else if (probing(s))
+		signin_step(s, IMDS_ASK, now.mono);
 	else
 		fed(s, r, f, now);
 }

@@ -244,6 +244,7 @@ static void test_who_answers_there_and_is_somebody_else(void **state) {
 	static const struct stranger rows[] = {
 		{ 200, "<html>", false },
 		{ 404, "nothing here", false },
+		{ 502, "bad gateway", false },
 		{ 403, "A socket operation: unreachable network", false },
 		{ 403, "{\"error\":\"host UNREACHABLE\"}", true },
 		{ 400, "{}", true }, /* no identity of the machine's own */
@@ -256,7 +257,7 @@ static void test_who_answers_there_and_is_somebody_else(void **state) {
 		start_chain(&probed, false);
 		signin_token(&t.s, 0, NO_SPAN, now_at(0));
 		sends(HTTP_GET, PLACE);
-		feed(reply_of(400, NULL, ""), no_facts());
+		feed(reply_of(400, NULL, "{}"), facts_object());
 		sends(HTTP_GET, PLACE "?api-version=2018-02-01&" RESOURCE);
 		feed(reply_of(rows[i].status, NULL, rows[i].body), f);
 		while (next() == SIGNIN_WAIT) { /* a 404 passes, at first */
@@ -267,6 +268,30 @@ static void test_who_answers_there_and_is_somebody_else(void **state) {
 		}
 		needs(NEED_TOKEN);
 		assert_int_equal(t.s.links[0].outcome, LINK_ABSENT);
+		stop();
+	}
+}
+
+/* Another cloud's metadata service, a router's page: no request for a token, and
+   none of the pauses that a real one may need. */
+static void test_a_probe_that_is_not_answered_in_json(void **state) {
+	static const int statuses[] = {
+		200, 302, 401, 403, 404, 407, 429, 503
+	};
+	struct signin_spec probed = machine;
+	(void)state;
+	probed.probed = true;
+	for (size_t i = 0; i < COUNT(statuses); i++) {
+		start_chain(&probed, false);
+		signin_token(&t.s, 0, NO_SPAN, now_at(0));
+		sends(HTTP_GET, PLACE);
+		feed(reply_of(statuses[i], "Content-Type: text/html", "<p>"),
+		     no_facts());
+		needs(NEED_TOKEN);
+		assert_int_equal(t.s.links[0].outcome, LINK_ABSENT);
+		assert_has(buf_span(&t.s.links[0].why),
+		           "what answers is not the metadata service: "
+		           "text/html");
 		stop();
 	}
 }
@@ -850,6 +875,7 @@ int main(void) {
 		TEST(test_what_is_final_at_a_virtual_machine),
 		TEST(test_the_probe_and_how_long_it_is_believed),
 		TEST(test_who_answers_there_and_is_somebody_else),
+		TEST(test_a_probe_that_is_not_answered_in_json),
 		TEST(test_the_requests_of_the_other_places),
 		TEST(test_an_endpoint_with_a_query),
 		TEST(test_arc_s_file_proves_the_caller),
