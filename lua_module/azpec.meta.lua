@@ -71,7 +71,7 @@
 ---
 ---@class azpec
 ---@field _VERSION string "azpec " and this module's version
----@field libcurl string what libcurl says of itself and its parts: curl_version()
+---@field libcurl string the libcurl in use and its TLS library: "libcurl/7.88.1 OpenSSL/3.0.19"
 ---@field credential azpec.credentials the kinds of credential, a function each
 ---@field PrivateLinkServiceConnectionStatus azpec.PrivateLinkServiceConnectionStatus what `status` may be
 --- what a connection's `provisioningState` may be

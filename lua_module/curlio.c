@@ -85,25 +85,19 @@ struct curlio {
 /* --- the library ------------------------------------------------------- */
 
 /* What libcurl says of itself.  It answers from buffers that each question
-   writes anew, which two threads must not do at once: asked once, kept. */
-static struct {
-	curl_version_info_data info;
-	char version[256];
-} library;
+   writes anew, which two threads must not do at once: asked once, kept.  Not
+   by curl_version(): that asks libldap, which then looks up this machine's
+   name and loads all of SASL's mechanisms. */
+static curl_version_info_data library;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void look(void) {
-	const char *version = curl_version();
-	size_t n = strlen(version);
-	if (n >= sizeof(library.version))
-		n = sizeof(library.version) - 1;
-	memcpy(library.version, version, n);
-	library.info = *curl_version_info(CURLVERSION_NOW);
+	library = *curl_version_info(CURLVERSION_NOW);
 }
 
 static const curl_version_info_data *library_info(void) {
 	pthread_once(&once, look);
-	return &library.info;
+	return &library;
 }
 
 /* A host may close a Lua state, and with it unload this module and libcurl,
@@ -138,8 +132,11 @@ const char *curlio_global(void) {
 }
 
 const char *curlio_version(void) {
-	library_info();
-	return library.version;
+	return library_info()->version;
+}
+
+const char *curlio_tls(void) {
+	return library_info()->ssl_version;
 }
 
 /* --- lists of transfers ------------------------------------------------ */

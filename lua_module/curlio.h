@@ -26,7 +26,8 @@ struct transfer; /* one request on its way and the reply that comes back */
 /* Once in a process, thread-safe.  NULL: fine; otherwise why this libcurl
    cannot be used (too old, no asynchronous resolver, no TLS). */
 const char *curlio_global(void);
-const char *curlio_version(void); /* "libcurl/7.88.1 OpenSSL/3.0.19 ..." */
+const char *curlio_version(void); /* "7.88.1" */
+const char *curlio_tls(void);     /* "OpenSSL/3.0.19" */
 
 /* The file and the directory of certificates that a curlio of this trusts;
    both NULL: those that the TLS library itself knows. */

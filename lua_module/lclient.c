@@ -90,21 +90,16 @@ static const char *anchor_path(lua_State *L, const char *path) {
 /* "[application id ]azpec/x.y.z (Lua 5.4; libcurl/x.y.z; Linux)" */
 static const char *anchor_user_agent(lua_State *L, struct span application) {
 	struct utsname system;
-	const char *curl = curlio_version();
+	const char *text;
 	lua_pushlstring(L, application.p ? application.p : "", application.n);
-	lua_pushfstring(L, "%s%sazpec/%s (%s; ", lua_tostring(L, -1),
-	                application.n > 0 ? " " : "", AZPEC_VERSION,
-	                LUA_VERSION);
-	lua_pushlstring(L, curl, strcspn(curl, " "));
-	lua_pushfstring(L, "; %s)",
-	                uname(&system) == 0 ? system.sysname : "unknown");
-	lua_concat(L, 3);
+	text = lua_pushfstring(
+		L, "%s%sazpec/%s (%s; libcurl/%s; %s)", lua_tostring(L, -1),
+		application.n > 0 ? " " : "", AZPEC_VERSION, LUA_VERSION,
+		curlio_version(),
+		uname(&system) == 0 ? system.sysname : "unknown");
 	lua_remove(L, -2); /* the application */
 	lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
-	lua_rawgeti(L, -1, (lua_Integer)lua_rawlen(L, -1));
-	curl = lua_tostring(L, -1);
-	lua_pop(L, 1); /* anchored */
-	return curl;
+	return text; /* anchored */
 }
 
 /* The endpoint's origin and the trusted ones; all text is anchored first. */

@@ -58,7 +58,7 @@ int luaopen_azpec(lua_State *L) {
 	lua_setfield(L, -2, "credential");
 	lua_pushliteral(L, "azpec " AZPEC_VERSION);
 	lua_setfield(L, -2, "_VERSION");
-	lua_pushstring(L, curlio_version());
+	lua_pushfstring(L, "libcurl/%s %s", curlio_version(), curlio_tls());
 	lua_setfield(L, -2, "libcurl");
 	return 1;
 }

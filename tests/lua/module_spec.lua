@@ -36,6 +36,27 @@ describe("require 'azpec'", function ()
     ]])
   end)
 
+  -- curl_version() would: for LDAP's version it looks up this machine's name and loads all of SASL's mechanisms.
+  it("loads no library but those that it is linked with, and lua-cjson", function ()
+    assert.equal("none", kit.child [[
+      require "cjson"
+      local function maps()
+        local libraries = {}
+        for line in io.lines "/proc/self/maps" do libraries[line:match "/[^/]*%.so" or ""] = true end
+        return libraries
+      end
+      local known, new = maps(), {}
+      local pipe <close> = io.popen("ldd '" .. package.searchpath("azpec", package.cpath) .. "'")
+      for line in pipe:lines() do known[line:match "/[^/]*%.so" or ""] = true end
+      known["/azpec.so"] = true
+      require "azpec".client({}):close()
+      for library in pairs(maps()) do
+        if not known[library] then new[#new + 1] = library end
+      end
+      print(#new == 0 and "none" or table.concat(new, " "))
+    ]])
+  end)
+
   it("gives the same table each time", function ()
     assert.equal(azpec, require "azpec")
   end)
@@ -57,7 +78,7 @@ describe("require 'azpec'", function ()
   end)
 
   it("says in libcurl which libcurl was loaded", function ()
-    assert.truthy(azpec.libcurl:match "^libcurl/%d+%.%d+%.%d+ ")
+    assert.truthy(azpec.libcurl:match "^libcurl/%d+%.%d+%.%d+ %a+/%d")
   end)
 end)
 
