@@ -3,15 +3,16 @@
 -- met is the end. No word in it reaches files, programs, the network or the host's tables.
 --
 -- What a single instruction or call could do without end is kept small: texts that are handed to a function may have
--- 65536 bytes, patterns are globs, and one expression joins at most 16 texts.
+-- 65536 bytes, patterns are globs, one expression joins at most 16 texts, and a list to be sorted may have 4096 items.
 
 local glob = require "azpec.glob"
 
 local sandbox = {}
 sandbox.__index = sandbox
 
-local most_source, most_text, most_joined = 1 << 20, 1 << 16, 16
+local most_source, most_text, most_joined, most_sorted = 1 << 20, 1 << 16, 16, 4096
 local most_seconds, most_kilobytes = 2, 4096
+local most_frames = 64 -- that are looked at for the place of an error: each costs as much as it is deep
 local time_every = 256 -- instructions from one look at the clock to the next
 
 local string_format, tostring, type, error = string.format, tostring, type, error
@@ -43,12 +44,23 @@ local function new_strings()
       if type(value) == "string" then text(value, "format") end
     end
     if select("#", ...) > most_joined then error("format: too many values", 2) end
-    return string_format(form, ...)
+    return string.format(form, ...)
   end
   return strings
 end
 
+local function check_list(list, word)
+  if type(list) ~= "table" then error(string_format("%s: table expected, got %s", word, type(list)), 3) end
+end
+
+local function sort(list, is_before)
+  check_list(list, "sort")
+  if #list > most_sorted then error(string_format("sort: the list has more than %d items", most_sorted), 2) end
+  table.sort(list, is_before)
+end
+
 local function concat(list, separator, first, last)
+  check_list(list, "concat")
   separator = separator == nil and "" or text(separator, "concat")
   first, last = first or 1, last or #list
   local length = 0
@@ -71,8 +83,8 @@ local function new_words(more)
   local words = chosen(_G, "error ipairs next pairs select tonumber tostring type assert")
   words.string = new_strings()
   words.matches = words.string.matches
-  words.table = chosen(table, "insert remove sort")
-  words.table.concat = concat
+  words.table = chosen(table, "insert remove")
+  words.table.concat, words.table.sort = concat, sort
   words.math = chosen(math, "abs ceil floor fmod max min tointeger type ult huge maxinteger mininteger pi")
   for name, value in pairs(more) do words[name] = value end
   return words
@@ -145,10 +157,37 @@ local function line_of_excess(source)
   end
 end
 
-local function readable(message, name)
-  if type(message) ~= "string" then return string_format("%s: an error that is a %s", name, type(message)) end
-  if not string.find(message, "^[^\n]+:%d+: ") then return name .. ": " .. message end
-  return message
+-- ---- where something went wrong ------------------------------------------------------------------------------------
+
+-- A position as Lua puts it in front of a message; it shortens what is longer than 60 bytes.
+local function position(short, line)
+  return string_format("%s:%d: ", short, line)
+end
+
+-- The parser's message with the file's whole name.
+local function located_by_parser(message, name)
+  local short = debug.getinfo(load("", "@" .. name), "S").short_src
+  if string.sub(message, 1, #short + 1) == short .. ":" then return name .. string.sub(message, #short + 1) end
+  return name .. ": " .. message
+end
+
+-- What a coroutine that runs the text `name` died of, in front of it the file and the line: that which the message
+-- names, or else the last one of the text that was run, or else the first of f.
+local function located(co, message, name, f)
+  if type(message) ~= "string" then message = "an error that is a " .. type(message) end
+  local own, line = "@" .. name, nil
+  for level = 0, most_frames do
+    local info = debug.getinfo(co, level, "Sl")
+    if not info then break end
+    local is_own, said = info.source == own, position(info.short_src, info.currentline)
+    if is_own then line = line or info.currentline end
+    if string.sub(message, 1, #said) == said then
+      message = string.sub(message, #said + 1)
+      if is_own then line = info.currentline end
+    end
+  end
+  line = line or debug.getinfo(f, "S").linedefined
+  return (line > 0 and position(name, line) or name .. ": ") .. message
 end
 
 -- ---- loading ------------------------------------------------------------------------------------------------------
@@ -162,12 +201,12 @@ end
 -- The function that a text is, or nil and a message with file and line. name: what messages call the file.
 function sandbox:load(source, name)
   if #source > most_source then return nil, ("%s: the file is larger than %d bytes"):format(name, most_source) end
-  if source:sub(1, 1) == "\27" then return nil, name .. ": this is compiled; a text is wanted" end
   source = source:gsub("^\xef\xbb\xbf", ""):gsub("^#", "--")
+  if source:sub(1, 1) == "\27" then return nil, name .. ": this is compiled; a text is wanted" end
   -- In a coroutine: where the text nests too deep, the parser would call an outer xpcall's handler with no stack left.
   local co = coroutine.create(load)
   local _, chunk, why = coroutine.resume(co, source, "@" .. name, "t", self.environment)
-  if not chunk then return nil, readable(why, name) end
+  if not chunk then return nil, located_by_parser(why, name) end
   local line = line_of_excess(source)
   if line then
     return nil, ("%s:%d: more than %d texts are joined in one expression"):format(name, line, most_joined)
@@ -177,30 +216,20 @@ end
 
 -- ---- running ------------------------------------------------------------------------------------------------------
 
--- Raises a message at the line of the sandbox's own text that is being run, also when that has called a word.
-local function stop(name, message)
-  local level, info = 2
-  repeat
-    level = level + 1
-    info = debug.getinfo(level, "Sl")
-  until not info or info.source == "@" .. name
-  error(info and string_format("%s:%d: %s", name, info.currentline, message) or message, 0)
-end
-
 -- A hook for each instruction: it raises when one of the limits is met.
-local function new_limiter(name, instructions)
+local function new_limiter(instructions)
   local left, begun, memory = instructions, os.clock(), collectgarbage "count"
   local function is_late() return os.clock() - begun > most_seconds end
   local function is_full() return collectgarbage "count" > memory + most_kilobytes end
   return function ()
     left = left - 1
-    if left < 0 then stop(name, "it runs for too long") end
+    if left < 0 then error("it runs for too long", 0) end
     local collected = is_full()
     if collected then
       collectgarbage()
-      if is_full() then stop(name, "it takes too much memory") end
+      if is_full() then error("it takes too much memory", 0) end
     end
-    if (collected or left % time_every == 0) and is_late() then stop(name, "it runs for too long") end
+    if (collected or left % time_every == 0) and is_late() then error("it runs for too long", 0) end
   end
 end
 
@@ -216,11 +245,11 @@ end
 -- coroutine, which alone has the hook; whatever became of an error, the next instruction would meet the limit again.
 function sandbox:run(name, instructions, f, ...)
   local co = coroutine.create(f)
-  debug.sethook(co, new_limiter(name, instructions), "", 1)
+  debug.sethook(co, new_limiter(instructions), "", 1)
   local _ <close> = lend_methods(self.strings) -- also where Ctrl-C raises an error here
   local results = table.pack(coroutine.resume(co, ...))
   if results[1] then return table.unpack(results, 1, results.n) end
-  return false, readable(results[2], name)
+  return false, located(co, results[2], name, f)
 end
 
 return sandbox

@@ -157,19 +157,59 @@ describe("the sandbox", function ()
     refused("too many values", "return ('x'):format(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)")
     refused("string expected, got nil$", "return string.lower()")
     refused("string expected, got table$", "return matches({}, 'x')")
-    refused("invalid", "return ('%999999d'):format(1)")
   end)
 
-  it("tells any error with the file's name", function ()
-    refused("^r%.lua:2: attempt to index a nil value", "local x\nreturn x.y")
-    refused("^r%.lua:1: boo$", "error 'boo'")
-    refused("^r%.lua: boo$", "error('boo', 0)")
-    refused("^r%.lua: an error that is a table$", "error {}")
-    refused("^r%.lua: an error that is a nil$", "error()")
-    refused("^r%.lua:1: assertion failed!$", "assert(false)")
+  it("tells any error with the file's name and line", function ()
+    for message, source in pairs {
+      ["r.lua:2: attempt to index a nil value (local 'x')"] = "local x\nreturn x.y",
+      ["r.lua:1: boo"] = "error 'boo'",
+      ["r.lua:2: boo"] = "\nerror('boo', 0)",
+      ["r.lua:2: an error that is a table"] = "\nerror {}",
+      ["r.lua:3: an error that is a nil"] = "local function f()\n-- here it is\nerror() end f()",
+      ["r.lua:4: boo"] = "local function f()\nerror('boo', 2)\nend\nf()",
+      ["r.lua:1: assertion failed!"] = "assert(false)",
+      ["r.lua:1: bad argument #2 to 'format' (number expected, got string)"] = "local s = ('%d'):format 'x'",
+      ["r.lua:1: invalid conversion specification: '%999999d'"] = "local s = ('%999999d'):format(1)",
+      ["r.lua:1: bad argument #2 to 'sub' (number expected, got table)"] = "local s = ('x'):sub {}",
+      ["r.lua:2: invalid value (table) at index 1 in table for 'concat'"] = "\nlocal s = table.concat { {} }",
+      ["r.lua:1: concat: table expected, got nil"] = "local s = table.concat()",
+      ["r.lua:1: sort: table expected, got number"] = "table.sort(1)",
+      ["r.lua:1: invalid order function for sorting"] = "local t = {} for i = 1, 300 do t[i] = i % 7 end "
+        .. "table.sort(t, function () return true end)",
+    } do
+      local ok, said = attempt(source)
+      assert.is_false(ok)
+      assert.equal(message, said)
+    end
     refused("^r%.lua:1: attempt to compare", "return {} < {}")
     refused("^r%.lua:1: attempt to perform arithmetic", "return {} + 1")
-    refused("variable 'x' got a non%-closable value", "local x <close> = {}")
+    refused("^r%.lua:1: variable 'x' got a non%-closable value", "local x <close> = {}")
+    refused("^r%.lua: bad argument #2 to 'sub'", "return ('x'):sub {}") -- a tail call has left no line behind
+  end)
+
+  it("says a file's whole name, however long", function ()
+    local name = ("folder/"):rep(20) .. "r.lua"
+    local box = sandbox.new {}
+    assert.equal(name .. ":1: unexpected symbol near '='", (select(2, box:load("x = = 1", name))))
+    for _, source in ipairs { "error 'x'", "error('x', 0)" } do
+      local _, message = box:run(name, 1000, assert(box:load(source, name)))
+      assert.equal(name .. ":1: x", message)
+    end
+    local _, message = box:run(name, 1000, assert(box:load("while true do end", name)))
+    assert.equal(name .. ":1: it runs for too long", message)
+  end)
+
+  it("has no long list sorted, in one call of which much can be compared", function ()
+    refused("^r%.lua:1: sort: the list has more than 4096 items$",
+      "local t = {} for i = 1, 4097 do t[i] = 'x' end table.sort(t)")
+    local ok, first = attempt "local t = {} for i = 1, 4096 do t[i] = -i end table.sort(t) return t[1]"
+    assert.same({ true, -4096 }, { ok, first })
+  end)
+
+  it("finds the place of an error that comes from deep down without taking long", function ()
+    local begun = os.clock()
+    refused("^r%.lua:1: it takes too much memory$", "local function f() return 1 + f() end f()")
+    assert.is_true(os.clock() - begun < 2)
   end)
 
   it("gives a function's arguments and results", function ()
