@@ -24,6 +24,7 @@
 -- facts of azpec.select and the time, and returns true or false and perhaps a reason.
 
 local age = require "azpec.age"
+local description = require "azpec.description"
 local file = require "azpec.file"
 local sandbox = require "azpec.sandbox"
 local select = require "azpec.select"
@@ -52,8 +53,19 @@ local function expect_type(at, field, value, kind)
   return value
 end
 
+-- Texts that a rule writes stand in plans, in audit trails and in front of people.
+local longest_text = 1000
+
+-- What is wrong with a text; nil: nothing.
+local function flaw(value)
+  if value == "" then return "it is empty" end
+  if #value > longest_text then return ("it is longer than %d bytes"):format(longest_text) end
+  if not utf8.len(value) then return "it is not UTF-8" end
+end
+
 local function expect_text(at, field, value)
-  if expect_type(at, field, value, "string") == "" then fault(at, "bad field '%s' (it is empty)", field) end
+  local wrong = flaw(expect_type(at, field, value, "string"))
+  if wrong then fault(at, "bad field '%s' (%s)", field, wrong) end
   return value
 end
 
@@ -101,7 +113,7 @@ local function compile(at, field, given)
   local ok, selector = pcall(select.new, wanted)
   if not ok then fault(at, "%s: %s", field, (tostring(selector):gsub("^[^\n]-:%d+: ", ""))) end
   if given.where ~= nil then expect_type(at, field .. ".where", given.where, "function") end
-  local condition = { selector = selector, where = given.where, names = wanted,
+  local condition = { selector = selector, where = given.where, names = wanted, at = at,
     older = duration(at, field .. ".older_than", given.older_than),
     younger = duration(at, field .. ".younger_than", given.younger_than) }
   condition.text = describe(condition, given)
@@ -139,6 +151,8 @@ local function build_rule(at, statement)
   local body, action = statement.body, statement.word
   if not body then fault(at, "it has no body; write %s \"%s\" { ... }", action, statement.name) end
   check_known(at, body, rule_fields)
+  local wrong = flaw(statement.name)
+  if wrong then fault({ source = at.source, line = at.line, what = action }, "its name: %s", wrong) end
   local rule = { name = statement.name, action = action, line = statement.line }
   if body.when ~= nil then rule.when = compile(at, "when", body.when) end
   if body.unless ~= nil then rule.unless = compile(at, "unless", body.unless) end
@@ -180,14 +194,17 @@ local function time_table(now)
 end
 
 -- Asks a rule's function; what it raises, or an answer that is none, is raised as a table.
-local function ask(self, where, subject)
-  local ok, answer, reason = self.box:run(self.source, instructions_to_decide, where, copy_of(subject.facts),
+local function ask(self, condition, subject)
+  local ok, answer, reason = self.box:run(self.source, instructions_to_decide, condition.where, copy_of(subject.facts),
     time_table(subject.now))
   if not ok then error({ message = answer }, 0) end
   if answer ~= nil and type(answer) ~= "boolean" then
-    error({ message = ("%s: `where` returned a %s; true or false is expected"):format(self.source, type(answer)) }, 0)
+    fault(condition.at, "`where` returned a %s; true or false is expected", type(answer))
   end
-  return answer, type(reason) == "string" and reason or nil
+  if type(reason) ~= "string" then return answer end
+  local wrong = flaw(reason)
+  if wrong then fault(condition.at, "the reason that `where` returned: %s", wrong) end
+  return answer, reason
 end
 
 -- Whether a condition holds, and the reason its function gave.
@@ -196,7 +213,7 @@ local function holds(self, condition, subject)
   if condition.older and not (subject.least_age and subject.least_age >= condition.older) then return false end
   if condition.younger and not (subject.age and subject.age < condition.younger) then return false end
   if not condition.where then return true end
-  return ask(self, condition.where, subject)
+  return ask(self, condition, subject)
 end
 
 local function matches(self, rule, subject)
@@ -215,7 +232,7 @@ local function fill(template, decision, subject)
   local facts = subject.facts
   local values = { rule = decision.rule, reason = decision.reason, description = facts.description or "",
     name = facts.name or "", ticket = subject.ticket or "" }
-  return (template:gsub("{(%a+)}", values))
+  return description.fill(template, values)
 end
 
 local in_progress = { Creating = true, Updating = true, Deleting = true }
@@ -232,8 +249,14 @@ local function decision_of(rule, reason, subject)
     decision.reason = ("it is %s; to be looked at again when that is over"):format(facts.provisioning_state)
     return decision
   end
-  decision.status, decision.changes = status, facts.status ~= status
-  if decision.changes and rule.description then decision.description = fill(rule.description, decision, subject) end
+  local changes = facts.status ~= status
+  local text = changes and rule.description and fill(rule.description, decision, subject) or nil
+  local excess = text and description.excess(text)
+  if excess then
+    return { action = "hold", rule = rule.name, line = rule.line, failed = true,
+      reason = ("its description would be %s"):format(excess) }
+  end
+  decision.status, decision.changes, decision.description = status, changes, text
   return decision
 end
 

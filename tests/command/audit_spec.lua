@@ -134,7 +134,7 @@ describe("--audit", function ()
     assert.matches("--description speaks of a {ticket}, but there is no --ticket", result.err, 1, true)
     result = kit.ended(2, azpec("approve", ("many01 %s --description '{ticket}' --ticket %s"):format(group,
       ("x"):rep(141))))
-    assert.matches("--description is 141 characters long with its ticket, and 140 are the most", result.err, 1, true)
+    assert.matches("--description, its ticket included, is 141 characters long, and 140 are the most", result.err, 1, true)
     assert.equal(0, #emulator:log "update")
   end)
 

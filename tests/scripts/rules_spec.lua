@@ -112,8 +112,12 @@ describe("rules", function ()
       ["return c.x.y"] = "r.lua:1: attempt to index a nil value (field 'x')",
       ["while true do end"] = "r.lua:1: it runs for too long",
       ["local s = 'xxxxxxxxx' while true do s = s .. s end"] = "r.lua:1: it takes too much memory",
-      ["return 'yes'"] = "r.lua: `where` returned a string; true or false is expected",
-      ["error {}"] = "r.lua: an error that is a table",
+      ["return 'yes'"] = "r.lua:1: reject 'bad': `where` returned a string; true or false is expected",
+      ["return true, ''"] = "r.lua:1: reject 'bad': the reason that `where` returned: it is empty",
+      ["return true, '\\xff'"] = "r.lua:1: reject 'bad': the reason that `where` returned: it is not UTF-8",
+      ["local s = 'x' for i = 1, 10 do s = s .. s end return true, s"] =
+        "r.lua:1: reject 'bad': the reason that `where` returned: it is longer than 1000 bytes",
+      ["error {}"] = "r.lua:1: an error that is a table",
       ["approve 'more' { when = { name = '*' } }"] = "r.lua:1: rules are not made while others are asked",
       ["at_most { approve = 9 }"] = "r.lua:1: rules are not made while others are asked",
     } do
@@ -153,6 +157,14 @@ describe("rules", function ()
     assert.equal("ours, why [ticket {rule} %1]", decide(text, { description = "ticket {rule} %1" }).description)
     assert.equal("ours, why []", decide(text).description)
     assert.is_nil(decide(by_name, { description = "x" }).description)
+  end)
+
+  it("hold where the description would be longer than the service takes", function ()
+    local text = by_name:gsub("}%s*$", ", description = '{description}, {rule}' }")
+    assert.equal(("x"):rep(133) .. ", named", decide(text, { description = ("x"):rep(133) }).description)
+    local decision = decide(text, { description = ("x"):rep(134) })
+    assert.same({ "hold", true, "its description would be 141 characters long, and 140 are the most" },
+      { decision.action, decision.failed, decision.reason })
   end)
 
   it("write the ticket into it", function ()
@@ -218,6 +230,11 @@ describe("a rules file", function ()
     refused("r.lua:1: hold 'x': bad field 'when.where' (function expected, got string)",
       "hold 'x' { when = { where = 'x' } }")
     refused("r.lua:1: hold 'x': bad field 'because' (string expected, got number)", "hold 'x' { because = 1 }")
+    refused("r.lua:1: hold 'x': bad field 'because' (it is not UTF-8)", "hold 'x' { because = '\\xff' }")
+    refused("r.lua:1: hold 'x': bad field 'because' (it is longer than 1000 bytes)",
+      ("hold 'x' { because = '%s' }"):format(("x"):rep(1001)))
+    refused("r.lua:1: hold: its name: it is not UTF-8", "hold '\\xff' {}")
+    refused("r.lua:1: hold: its name: it is longer than 1000 bytes", ("hold '%s' {}"):format(("x"):rep(1001)))
     refused("r.lua:1: hold 'x': bad field 'description' (hold writes none)", "hold 'x' { description = 'x' }")
     refused("r.lua:1: reject 'x': bad field 'description' ('{ruel}' is none of {rule}, {reason}, {description}, "
       .. "{name}, {ticket})",

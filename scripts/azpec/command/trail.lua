@@ -1,10 +1,8 @@
 -- --audit and --ticket: each write that a verb makes is put down in an audit trail.
 
-local audited = {}
+local description = require "azpec.description"
 
--- Microsoft.Network limits the text of a request to 140 characters ("Private Link Service Connections",
--- requestMessage); nothing says that Batch takes more.
-local longest_description = 140
+local audited = {}
 
 function audited.define(command)
   command:group("Audit",
@@ -19,8 +17,8 @@ function audited.path(args)
   return path ~= "" and path or nil
 end
 
-local function has_place(description)
-  return description and description:find("{ticket}", 1, true)
+local function has_place(text)
+  return text and text:find("{ticket}", 1, true)
 end
 
 -- The text of --description with the ticket in it.
@@ -29,12 +27,9 @@ function audited.description(context)
   local text = args.description
   if not has_place(text) then return text end
   if not args.ticket then context:usage "--description speaks of a {ticket}, but there is no --ticket" end
-  local whole = text:gsub("{ticket}", (args.ticket:gsub("%%", "%%%%")))
-  local length = utf8.len(whole) or #whole
-  if length > longest_description then
-    context:usage(("--description is %d characters long with its ticket, and %d are the most"):format(length,
-      longest_description))
-  end
+  local whole = description.fill(text, { ticket = args.ticket })
+  local excess = description.excess(whole)
+  if excess then context:usage("--description, its ticket included, is " .. excess) end
   return whole
 end
 
