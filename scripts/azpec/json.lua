@@ -1,6 +1,7 @@
 -- JSON: texts to tables by lua-cjson, and tables to texts with sorted members, so that equal answers are equal bytes.
 
 local cjson = require "cjson".new()
+cjson.decode_invalid_numbers(false)
 
 local json = { null = cjson.null }
 

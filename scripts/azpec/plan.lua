@@ -156,7 +156,7 @@ end
 -- The plan's text. key: a secret that signs it.
 function draft:text(key)
   local whole = setmetatable({}, { __index = self })
-  local text = digested(self)
+  local text = digested(json.decode(json.encode(self))) -- as whoever reads it will have it
   whole.sha256, whole.hmac_sha256 = sha256.hex(text), key and sha256.hmac(key, text)
   return pretty(whole, plan_form, "") .. "\n"
 end
@@ -168,10 +168,33 @@ end
 
 -- ---- reading one ---------------------------------------------------------------------------------------------------
 
-local function check_plan(contents, key)
+-- How many members the objects in a value have. Raises a number that JSON cannot hold, as 1e999.
+local function count_members(value)
+  if type(value) == "number" and (value ~= value or math.abs(value) == math.huge) then
+    error(failed("plan", "this is no plan: a number in it is too large"), 0)
+  end
+  if type(value) ~= "table" then return 0 end
+  local count = 0
+  for name, member in pairs(value) do
+    count = count + count_members(member) + (type(name) == "string" and 1 or 0)
+  end
+  return count
+end
+
+-- Of two members of one name the reader's eye may take the other one than a program does; the hash is the program's.
+local function check_names(contents, text)
+  local without_strings = text:gsub("\\.", ""):gsub('"[^"]*"', "")
+  local _, colons = without_strings:gsub(":", "")
+  if colons ~= count_members(contents) then
+    error(failed("edited", "the plan was changed after it was made: a name stands in it twice"), 0)
+  end
+end
+
+local function check_plan(contents, source, key)
   if type(contents) ~= "table" or contents.azpec_plan == nil then
     error(failed("plan", "this is no plan of azpec's"), 0)
   end
+  check_names(contents, source)
   if contents.azpec_plan ~= plan.version then
     local form = json.encode(contents.azpec_plan)
     error(failed("plan", "the plan has the form %s; only %d is known", form, plan.version), 0)
@@ -193,7 +216,7 @@ function plan.parse(text, key)
   local contents, why = nil, "it is too large"
   if #text <= most_bytes then contents, why = json.decode(text) end
   if contents == nil then return nil, failed("plan", "this is no plan: %s", why) end
-  local ok, problem = pcall(check_plan, contents, key)
+  local ok, problem = pcall(check_plan, contents, text, key)
   if ok then return contents end
   if getmetatable(problem) ~= failure then error(problem, 0) end
   return nil, problem
