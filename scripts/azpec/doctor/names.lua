@@ -2,7 +2,9 @@
 -- within a time.
 
 local cqueues = require "cqueues"
+local config = require "cqueues.dns.config"
 local errno = require "cqueues.errno"
+local hosts = require "cqueues.dns.hosts"
 local record = require "cqueues.dns.record"
 local resolver = require "cqueues.dns.resolver"
 
@@ -11,9 +13,16 @@ local names = {}
 local rcodes = { [2] = "the name server failed (SERVFAIL)", [3] = "there is no such name (NXDOMAIN)",
   [5] = "the name server refused (REFUSED)" }
 
-local function ask(name, kind, timeout, resolv)
-  local asker, why = resolver.stub(resolv)
-  if not asker then return nil, tostring(why) end
+-- A container need not have a hosts file: then no name is in it.
+local function known_hosts(file)
+  local known = hosts.new()
+  known:loadpath(file)
+  return known
+end
+
+local function ask(name, kind, timeout, resolv, hosts_file)
+  local asker, why = resolver.new(config.stub(resolv), known_hosts(hosts_file or "/etc/hosts"))
+  if not asker then return nil, errno.strerror(why) end
   local packet, problem = asker:query(name, kind, "IN", timeout)
   asker:close()
   if not packet then return nil, errno.strerror(problem) end
@@ -31,12 +40,12 @@ local function add_answers(found, packet)
 end
 
 -- { addresses, aliases } of a name; or nil and why none is known. resolv (or nil): what is to be different in the
--- machine's configuration, as cqueues.dns.config takes it.
-function names.resolve(name, timeout, resolv)
+-- machine's configuration, as cqueues.dns.config takes it; hosts_file: in place of /etc/hosts.
+function names.resolve(name, timeout, resolv, hosts_file)
   local deadline = cqueues.monotime() + timeout
   local found, problem = { addresses = {}, aliases = {} }, nil
   for _, kind in ipairs { "A", "AAAA" } do
-    local packet, why = ask(name, kind, math.max(deadline - cqueues.monotime(), 0.01), resolv)
+    local packet, why = ask(name, kind, math.max(deadline - cqueues.monotime(), 0.01), resolv, hosts_file)
     if packet then
       problem = problem or rcodes[packet:flags().rcode]
       add_answers(found, packet)
