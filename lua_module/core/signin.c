@@ -458,13 +458,18 @@ void signin_give(struct signin *s, struct span token, int64_t expires_on,
 
 /* ---- what it wants ------------------------------------------------------ */
 
-/* The command that a person can give instead. */
+/* The command that a person can give instead.  az decodes padded base64 of the
+   usual alphabet. */
 static void add_claims(struct signin *s, const struct link *l) {
 	struct buf encoded;
 	if (!l->spec.flow->claims_hint)
 		return;
 	buf_init(&encoded, s->mem, MAX_TEXT);
-	base64url(&encoded, buf_span(&s->claims));
+	base64_encode(&encoded, buf_span(&s->claims));
+	if (l->spec.value[SV_TENANT].n > 0) {
+		buf_adds(&s->fail.message, " --tenant ");
+		buf_add(&s->fail.message, l->spec.value[SV_TENANT]);
+	}
 	buf_adds(&s->fail.message, " --claims-challenge ");
 	buf_add(&s->fail.message, buf_span(&encoded));
 	buf_adds(&s->fail.message, " --scope ");

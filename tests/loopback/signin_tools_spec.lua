@@ -236,13 +236,15 @@ echo 'Authorization: Bearer %s' >&2; exit 1]]):format(signin.az_token, signin.az
 
   it("az cannot answer a claims challenge, and says what can", function ()
     local folder = program("az", say(answer "az"))
-    emulator:faults { { match = { kind = "get", nth = 2 }, action = { claims = true } } }
-    local out = signin.run(spec("az", folder, { body = challenge }))
+    emulator:faults { { match = { kind = "get", nth = 2 }, action = { status = 401, headers = {
+      ["WWW-Authenticate"] = 'Bearer error="insufficient_claims", claims="eyJhIjoxfQ=="' } } } }
+    local out = signin.run(spec("az", folder, { body = challenge, given = { tenant = "contoso.onmicrosoft.com" } }))
     local err = out.results[2]
     assert.equal("credential", err.kind)
     assert.truthy(err.message:find("claims", 1, true), err.message)
-    assert.truthy((err.message .. (err.hint or "")):find("az login", 1, true),
-      "`az login --claims-challenge ...` is what helps: " .. err.message)
+    local command = "az login --tenant contoso.onmicrosoft.com --claims-challenge eyJhIjoxfQ== --scope "
+      .. "https://management.azure.com/.default"
+    assert.truthy(err.message:find(command, 1, true), err.message)
     assert.equal(1, signin.calls(folder, "az"))
   end)
 

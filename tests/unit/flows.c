@@ -820,7 +820,8 @@ static void test_who_can_answer_a_claims_challenge(void **state) {
 		{ &flow_function, true, NULL },
 		{ &flow_azure_developer_cli, true, NULL },
 		{ &flow_azure_cli, false,
-		  "run az login --claims-challenge eyJhIjoxfQ --scope " SCOPE },
+		  "run az login --tenant x --claims-challenge eyJhIjoxfQ== "
+		  "--scope " SCOPE },
 		{ &flow_token, false, "sign in anew, or use another" },
 		{ &flow_imds, false, "sign in anew, or use another" },
 		{ &flow_app_service, false, "sign in anew, or use another" },
