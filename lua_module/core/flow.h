@@ -23,6 +23,8 @@ extern const struct flow flow_discovery;
    status; 0: a program printed it. */
 void flow_accept(struct signin *s, const struct facts *f, int status,
                  struct now now);
+/* How long the answer's token lives, in s; false: it does not say. */
+bool flow_life(const struct facts *f, struct now now, int64_t *lives);
 /* Fails by an OAuth error, or by what came instead. */
 void flow_refused(struct signin *s, const struct reply *r,
                   const struct facts *f, struct now now);

@@ -112,8 +112,9 @@ static enum signin_want ask(struct signin *s, struct request *q,
 /* These tokens live for a day; a long one is renewed at half its life. */
 static void accept(struct signin *s, const struct facts *f, struct now now) {
 	struct facts own = *f;
-	if (own.refresh_in < 0 && own.expires_in > LONG)
-		own.refresh_in = own.expires_in / 2;
+	int64_t lives;
+	if (flow_life(f, now, &lives) && lives > LONG && own.refresh_in < 0)
+		own.refresh_in = lives / 2;
 	flow_accept(s, &own, 200, now);
 }
 

@@ -152,13 +152,23 @@ void flow_refused(struct signin *s, const struct reply *r,
 /* What a token's whole life may be: ten years; longer is nonsense. */
 static const int64_t longest = (int64_t)10 * 365 * 24 * 3600;
 
-void flow_accept(struct signin *s, const struct facts *f, int status,
-                 struct now now) {
-	int64_t lives = f->expires_in, on = f->expires_on;
+bool flow_life(const struct facts *f, struct now now, int64_t *lives) {
+	int64_t on = f->expires_on;
 	if (on < 0 && f->expires_text.n > 0)
 		on = date_token(f->expires_text) / 1000;
-	if (lives < 0 && on > 0)
-		lives = on - now.wall / 1000;
+	*lives = f->expires_in;
+	if (*lives < 0 && on > 0)
+		*lives = on - now.wall / 1000;
+	return f->expires_in >= 0 || on > 0;
+}
+
+static const char expired_hint[] =
+	"by this machine's clock it has expired already: is the clock right?";
+
+void flow_accept(struct signin *s, const struct facts *f, int status,
+                 struct now now) {
+	int64_t lives;
+	bool told = flow_life(f, now, &lives);
 	if (f->access_token.n > 0 && lives > 0 && lives <= longest) {
 		signin_take(s, f->access_token, lives, f->refresh_in, now);
 		return;
@@ -166,10 +176,14 @@ void flow_accept(struct signin *s, const struct facts *f, int status,
 	signin_describe(s,
 	                f->access_token.n == 0
 	                        ? "the answer holds no access_token"
-	                        : "the token's time of expiry makes no sense",
+	                : told ? "the token's time of expiry makes no sense"
+	                       : "the answer does not say when the token "
+	                         "expires",
 	                NO_SPAN);
 	s->fail.kind = FAIL_PROTOCOL;
 	s->fail.http_status = status;
+	if (f->access_token.n > 0 && told && f->expires_in < 0 && lives <= 0)
+		s->fail.hint = expired_hint;
 	if (status > 0 && !f->json)
 		s->fail.hint = in_the_way;
 	signin_fail(s, now);

@@ -122,6 +122,24 @@ static void test_the_request_of_a_virtual_machine(void **state) {
 	stop();
 }
 
+/* App Service gives the end of a token's life, and not its length. */
+static void test_a_day_s_token_by_its_end(void **state) {
+	struct facts day = facts_token("day", -1);
+	struct signin_spec spec = {
+		.flow = &flow_app_service,
+		.value = { [SV_ENDPOINT] = SPAN("http://127.0.0.1/t") },
+	};
+	(void)state;
+	day.expires_on = TEST_WALL / 1000 + 86400;
+	start(&spec);
+	assert_int_equal(next(), SIGNIN_SEND);
+	signin_sent(&t.s, now_at(0));
+	feed(reply_of(200, NULL, "{}"), day);
+	assert_int_equal(t.s.expires, 24 * HOUR);
+	assert_int_equal(t.s.refresh_at, 12 * HOUR);
+	stop();
+}
+
 struct named {
 	const struct flow *flow;
 	const char *id_name, *query; /* NULL: refused */
@@ -871,6 +889,7 @@ static void test_how_claims_are_asked_for(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		TEST(test_the_request_of_a_virtual_machine),
+		TEST(test_a_day_s_token_by_its_end),
 		TEST(test_how_each_place_calls_an_identity),
 		TEST(test_what_passes_at_a_virtual_machine),
 		TEST(test_what_is_final_at_a_virtual_machine),

@@ -434,16 +434,18 @@ static void test_a_short_life_is_halved_from_where_it_began(void **state) {
 static void test_lifetimes_that_make_no_sense(void **state) {
 	static const struct {
 		int64_t expires_in, expires_on;
+		const char *says, *hint;
 	} rows[] = {
-		{ 0, -1 },
-		{ -1, -1 },
-		{ INT64_C(315360001), -1 },
-		{ INT64_C(999999999999999), -1 },
-		{ -1, 0 },
-		{ -1, TEST_WALL / 1000 },
-		{ -1, TEST_WALL / 1000 - 3600 },
-		{ -1, TEST_WALL / 1000 + INT64_C(315360001) },
-		{ -1, INT64_C(999999999999999) },
+		{ 0, -1, "makes no sense", NULL },
+		{ -1, -1, "does not say when the token expires", NULL },
+		{ INT64_C(315360001), -1, "makes no sense", NULL },
+		{ INT64_C(999999999999999), -1, "makes no sense", NULL },
+		{ -1, 0, "does not say when the token expires", NULL },
+		{ -1, TEST_WALL / 1000, "makes no sense", "clock" },
+		{ -1, TEST_WALL / 1000 - 3600, "makes no sense", "clock" },
+		{ -1, TEST_WALL / 1000 + INT64_C(315360001), "makes no sense",
+		  NULL },
+		{ -1, INT64_C(999999999999999), "makes no sense", NULL },
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -457,6 +459,13 @@ static void test_lifetimes_that_make_no_sense(void **state) {
 		if (!signin_failure(&t.s))
 			FAIL("row %zu is taken", i);
 		assert_int_equal(signin_failure(&t.s)->kind, FAIL_PROTOCOL);
+		assert_has(buf_span(&signin_failure(&t.s)->message),
+		           rows[i].says);
+		if (rows[i].hint)
+			assert_non_null(strstr(signin_failure(&t.s)->hint,
+			                       rows[i].hint));
+		else
+			assert_null(signin_failure(&t.s)->hint);
 		RESTS(&t, 0);
 		assert_int_equal(token(&t, 0), 0);
 		stop(&t);
