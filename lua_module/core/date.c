@@ -14,8 +14,9 @@ static int64_t days(int64_t y, int64_t m, int64_t d) {
 }
 
 static int64_t date_ms(const struct date *d) {
-	if (d->year < 1970 || d->year > 9999 || d->month < 1 || d->day < 1 ||
-	    d->day > 31 || d->hour > 23 || d->minute > 59 || d->second > 60)
+	if (d->year < 1970 || d->year > 9999 || d->month < 1 || d->month > 12 ||
+	    d->day < 1 || d->day > 31 || d->hour > 23 || d->minute > 59 ||
+	    d->second > 60)
 		return -1;
 	return (((days(d->year, d->month, d->day) * 24 + d->hour) * 60 +
 	         d->minute) *
@@ -99,6 +100,18 @@ static bool parse_day(struct span s, struct date *d) {
 	       span_uint(iso ? c : b, &d->day);
 }
 
+/* "AM" or "PM", which App Service's older protocol has behind the time. */
+static struct span parse_half(struct span s, struct date *d) {
+	s = span_trim(s);
+	if (span_istarts(s, SPAN("AM")))
+		d->hour -= d->hour == 12 ? 12 : 0;
+	else if (span_istarts(s, SPAN("PM")))
+		d->hour += d->hour < 12 ? 12 : 0;
+	else
+		return s;
+	return span_from(s, 2);
+}
+
 int64_t date_token(struct span text) {
 	struct date d = { .year = 0 };
 	struct span day = span_word(&text, " Tt"), time;
@@ -117,7 +130,7 @@ int64_t date_token(struct span text) {
 		/* fractions of a second */
 		text = span_from(text, 1);
 	if (!parse_day(day, &d) || !parse_time(time, &d) ||
-	    !parse_zone(span_trim(text), &zone))
+	    !parse_zone(span_trim(parse_half(text, &d)), &zone))
 		return -1;
 	ms = date_ms(&d);
 	return ms < 0 ? -1 : ms - zone * 60000;

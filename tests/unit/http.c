@@ -230,6 +230,41 @@ static void test_dates_in_all_three_forms(void **state) {
 	}
 }
 
+/* As the sources of managed identities, az and azd print a token's end. */
+static void test_the_end_of_a_token_in_every_published_form(void **state) {
+	static const struct {
+		const char *text;
+		int64_t s; /* -1: none of them */
+	} rows[] = {
+		{ "2026-11-24T15:04:05Z", 1795532645 },
+		{ "2026-11-24T15:04:05.123456789Z", 1795532645 },
+		{ "2026-11-24T17:04:05+02:00", 1795532645 },
+		{ "2026-11-24T10:04:05-0500", 1795532645 },
+		{ "2026-11-24 15:04:05", 1795532645 },
+		{ "2026-11-24 15:04:05.123456", 1795532645 },
+		{ "11/24/2026 15:04:05 +00:00", 1795532645 },
+		{ "11/24/2026 3:04:05 PM +00:00", 1795532645 },
+		{ "11/24/2026 03:04:05 PM", 1795532645 },
+		{ "11/24/2026 12:00:00 PM +00:00", 1795521600 },
+		{ "11/24/2026 12:00:00 AM +00:00", 1795478400 },
+		{ "11/24/2026 9:04:05 AM +00:00", 1795511045 },
+		{ "24/11/2026 15:04:05", -1 }, /* or it would live for years */
+		{ "2026-13-01T00:00:00Z", -1 },
+		{ "2026-11-24T15:04:05 XM", -1 },
+		{ "2026-11-24T15:04:05+99:00", -1 },
+		{ "2026-11-24", -1 },
+		{ "soon", -1 },
+		{ "", -1 },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		int64_t ms = date_token(test_text(rows[i].text));
+		int64_t is = ms < 0 ? -1 : ms / 1000;
+		if (is != rows[i].s)
+			FAIL("%s: %lld", rows[i].text, (long long)is);
+	}
+}
+
 /* ---- Retry-After -------------------------------------------------------- */
 
 static void test_the_wait_that_a_reply_asks_for(void **state) {
@@ -534,6 +569,7 @@ int main(void) {
 		TEST(test_fields_of_one_name_come_in_their_order),
 		TEST(test_a_cleared_reply_tells_nothing),
 		TEST(test_dates_in_all_three_forms),
+		TEST(test_the_end_of_a_token_in_every_published_form),
 		TEST(test_the_wait_that_a_reply_asks_for),
 		TEST(test_an_absurd_wait_never_becomes_a_short_one),
 		TEST(test_claims_of_a_bearer_challenge_are_decoded),
