@@ -62,7 +62,8 @@
 --- * `AZURE_FEDERATED_TOKEN_FILE`: the token's file of azpec.credential.workload_identity.
 --- * `IDENTITY_ENDPOINT`, `IDENTITY_HEADER`, `IDENTITY_SERVER_THUMBPRINT`, `IMDS_ENDPOINT`: the places that hand out a
 ---   managed identity's tokens set these themselves; see azpec.credential.managed_identity.
---- * `MSI_ENDPOINT`, `MSI_SECRET`: older ones of the same kind.
+--- * `MSI_ENDPOINT`, `MSI_SECRET`: older ones of the same kind; `DEFAULT_IDENTITY_CLIENT_ID`: Azure ML's identity where
+---   no option names one.
 --- * `AZURE_POD_IDENTITY_AUTHORITY_HOST`: another origin of the metadata service than http://169.254.169.254.
 --- * `SSL_CERT_FILE`, `CURL_CA_BUNDLE`: a file of certificates to trust, the first that is set; `SSL_CERT_DIR`: a
 ---   directory of such.  Read where neither `ca_file` nor `ca_path` is given.

@@ -424,6 +424,8 @@ static const struct flow *managed_flow(lua_State *L) {
 		                           "resource_id" };
 	const struct flow *flow = find_source(L);
 	const char *imds = options_env("AZURE_POD_IDENTITY_AUTHORITY_HOST");
+	if (flow == &flow_azure_ml) /* of a compute: the one it was given */
+		fill(L, "client_id", "DEFAULT_IDENTITY_CLIENT_ID");
 	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
 		struct span id = options_string(L, lua_gettop(L), ids[i]);
 		if (!id.p)
@@ -581,6 +583,21 @@ static bool excluded(lua_State *L, int fields, const char *name) {
 	return is;
 }
 
+/* Azure's other libraries know more names than these. */
+static int refuse_selection(lua_State *L, const char *which) {
+	luaL_Buffer b;
+	luaL_buffinit(L, &b);
+	for (size_t i = 0; i < DEFAULT_LINKS; i++) {
+		luaL_addstring(&b, i + 1 < DEFAULT_LINKS ? ", " : " or ");
+		luaL_addstring(&b, default_links[i].env_name);
+	}
+	luaL_pushresult(&b);
+	return luaL_error(L,
+	                  "bad environment variable AZURE_TOKEN_CREDENTIALS "
+	                  "(dev, prod%s expected, got '%s')",
+	                  lua_tostring(L, -1), which);
+}
+
 /* AZURE_TOKEN_CREDENTIALS: dev, prod, or one link's name. */
 static bool selected(lua_State *L, size_t i) {
 	struct span which = span_of(options_env("AZURE_TOKEN_CREDENTIALS"));
@@ -593,11 +610,7 @@ static bool selected(lua_State *L, size_t i) {
 	for (size_t k = 0; k < DEFAULT_LINKS; k++)
 		if (span_ieq(which, span_of(default_links[k].env_name)))
 			return i == k;
-	return luaL_error(L,
-	                  "bad environment variable AZURE_TOKEN_CREDENTIALS "
-	                  "(dev, prod or a credential's name expected, got "
-	                  "'%s')",
-	                  which.p);
+	return refuse_selection(L, which.p);
 }
 
 static size_t push_default(lua_State *L, int fields, int list,
@@ -622,7 +635,8 @@ static size_t push_default(lua_State *L, int fields, int list,
 		append(L, list, n++);
 	}
 	if (n == 0)
-		luaL_error(L, "the default chain has no link left");
+		luaL_error(L, "the default chain has no link left (see "
+		              "'exclude' and AZURE_TOKEN_CREDENTIALS)");
 	if (chosen)
 		specs[0].probed = false; /* it was named: no hurry */
 	return n;

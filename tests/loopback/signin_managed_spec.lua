@@ -102,6 +102,15 @@ describe("a managed identity", function ()
     end)
   end
 
+  it("azure_ml: the one that the compute was given, unless another is named", function ()
+    local env = t.merged(sources().azure_ml.env, { DEFAULT_IDENTITY_CLIENT_ID = signin.user.client_id })
+    signin.works { credential = managed(), env = env }
+    assert.equal(signin.user.client_id, signin.log "azure_ml"[1].params.clientid)
+    signin.fails("credential", "HTTP 400", { env = env, credential =
+      "return azpec.credential.managed_identity { client_id = '11111111-2222-3333-4444-555555555555' }" })
+    assert.equal("11111111-2222-3333-4444-555555555555", signin.log "azure_ml"[2].params.clientid)
+  end)
+
   for form in t.each { both = 1, numbers = 1, expires_in = 1, expires_on = 1, rfc3339 = 1, date = 1, us_date = 1 } do
     it("says when its token ends: " .. form, function ()
       emulator:set { identity_expiry = form, token_lifetime = 20 }

@@ -985,11 +985,13 @@ describe("the environment", function ()
       with(kit.merged(app, { AZURE_TOKEN_CREDENTIALS = "ManagedIdentityCredential" })))
   end)
 
-  for _, name in ipairs { "production", "azure_cli", "AzureCLI", "AzurePowerShellCredential", "dev,prod", "none" } do
+  for _, name in ipairs { "production", "azure_cli", "AzureCLI", "AzurePowerShellCredential",
+                          "VisualStudioCodeCredential", "InteractiveBrowserCredential", "BrokerCredential", "prod ", "dev,prod", "none" } do
     it("with AZURE_TOKEN_CREDENTIALS=" .. name .. " raises, naming the variable", function ()
       local said = with { AZURE_TOKEN_CREDENTIALS = name }
       assert.truthy(said:find("raised: ", 1, true) and said:find(("bad environment variable AZURE_TOKEN_CREDENTIALS "
-        .. "(dev, prod or a credential's name expected, got '%s')"):format(name), 1, true), said)
+        .. "(dev, prod, EnvironmentCredential, WorkloadIdentityCredential, ManagedIdentityCredential, "
+        .. "AzureCLICredential or AzureDeveloperCLICredential expected, got '%s')"):format(name), 1, true), said)
     end)
   end
 
