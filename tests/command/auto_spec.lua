@@ -4,15 +4,7 @@ local cjson = require "cjson"
 local kit = require "command.kit"
 local support = require "loopback.support"
 
-local emulator, azpec
-
-setup(function ()
-  emulator = kit.emulator { operation_polls = 1 }
-  azpec = kit.against(emulator)
-end)
-teardown(support.close)
-before_each(function () emulator:reset() end)
-after_each(support.tidy)
+local emulator, azpec = kit.stage { operation_polls = 1 }
 
 local group = "-g rg-contoso-prod --account manyacct"
 

@@ -4,15 +4,7 @@ local assert = require "luassert"
 local kit = require "command.kit"
 local support = require "loopback.support"
 
-local emulator, azpec
-
-setup(function ()
-  emulator = kit.emulator()
-  azpec = kit.against(emulator)
-end)
-teardown(support.close)
-before_each(function () emulator:reset() end)
-after_each(support.tidy)
+local emulator, azpec = kit.stage()
 
 local account = "-g default-azurebatch-japaneast --account sampleacct"
 local account_id = "/subscriptions/3f1c2a54-6a1e-4b7d-9c55-0e8d1b2a7f10/resourceGroups/default-azurebatch-japaneast"

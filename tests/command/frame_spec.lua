@@ -4,17 +4,7 @@ local assert = require "luassert"
 local kit = require "command.kit"
 local support = require "loopback.support"
 
-local emulator, azpec
-
-setup(function ()
-  emulator = kit.emulator()
-  azpec = kit.against(emulator)
-end)
-teardown(support.close)
-after_each(function ()
-  support.tidy()
-  emulator:reset()
-end)
+local emulator, azpec = kit.stage()
 
 describe("usage", function ()
   it("without a verb is an error that says where to look", function ()

@@ -4,17 +4,7 @@ local assert = require "luassert"
 local kit = require "command.kit"
 local support = require "loopback.support"
 
-local emulator, azpec
-
-setup(function ()
-  emulator = kit.emulator()
-  azpec = kit.against(emulator)
-end)
-teardown(support.close)
-after_each(function ()
-  support.tidy()
-  emulator:reset()
-end)
+local emulator, azpec = kit.stage()
 
 local function start(verb, line)
   return kit.start(("%s %s %s"):format(verb, kit.address(emulator), line), { env = kit.environment(emulator) })

@@ -127,7 +127,7 @@ end
 -- An emulator with all of them, its log, and what each is to be; by: a number, for other places than another's.
 function killed.begin(by)
   local log = support.new_path "log"
-  local emulator = kit.emulator({}, "--log " .. log)
+  local emulator = support.emulator({}, "--log " .. log)
   local accounts, expected = world()
   emulator:control("PUT", "state", support.merged(emulator.given, { accounts = accounts,
     options = { operation_polls = 1, retry_after = "none", page_size = 30,

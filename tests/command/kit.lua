@@ -1,6 +1,7 @@
 -- What the tests of the command share: it runs as a process, and what it says and returns is looked at.
 
 local assert = require "luassert"
+local busted = require "busted"
 local cjson = require "cjson"
 local support = require "loopback.support"
 
@@ -8,11 +9,6 @@ local kit = {}
 
 local quote = support.quote
 local program = "scripts/bin/azpec"
-
--- The emulator for a file's tests; options: as support.emulator's.
-function kit.emulator(options, more)
-  return support.emulator(options, more)
-end
 
 -- The environment of a person who works with that emulator.
 function kit.environment(emulator)
@@ -141,6 +137,21 @@ function kit.against(emulator, env)
     more = support.merged({ env = support.merged(kit.environment(emulator), env or {}) }, more or {})
     return kit.run(("%s %s %s"):format(verb, kit.address(emulator), line or ""), more)
   end
+end
+
+-- What a file's tests share: an emulator, as at its start for each of them, and azpec against it; options: as
+-- support.emulator's. Both are there when the first test begins.
+function kit.stage(options)
+  local emulator = {}
+  busted.setup(function ()
+    local made = support.emulator(options)
+    setmetatable(emulator, getmetatable(made))
+    for name, value in pairs(made) do emulator[name] = value end
+  end)
+  busted.before_each(function () emulator:reset() end)
+  busted.after_each(support.tidy)
+  busted.teardown(support.close)
+  return emulator, function (...) return kit.against(emulator)(...) end
 end
 
 -- Fails with all that is known unless the exit code is that.

@@ -5,15 +5,7 @@ local kit = require "command.kit"
 local plan = require "azpec.plan"
 local support = require "loopback.support"
 
-local emulator, azpec
-
-setup(function ()
-  emulator = kit.emulator { operation_polls = 1 }
-  azpec = kit.against(emulator)
-end)
-teardown(support.close)
-before_each(function () emulator:reset() end)
-after_each(support.tidy)
+local emulator, azpec = kit.stage { operation_polls = 1 }
 
 local group = "-g rg-contoso-prod --account manyacct"
 

@@ -4,15 +4,7 @@ local kit = require "command.kit"
 local progress = require "azpec.command.progress"
 local support = require "loopback.support"
 
-local emulator, azpec
-
-setup(function ()
-  emulator = kit.emulator { operation_polls = 2 }
-  azpec = kit.against(emulator)
-end)
-teardown(support.close)
-before_each(function () emulator:reset() end)
-after_each(support.tidy)
+local emulator, azpec = kit.stage { operation_polls = 2 }
 
 local group = "-g rg-contoso-prod --account manyacct"
 local function rules(text)

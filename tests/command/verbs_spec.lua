@@ -6,17 +6,7 @@ local page = require "azpec.command.page"
 local parser = require "azpec.command.parser"
 local support = require "loopback.support"
 
-local emulator, azpec
-
-setup(function ()
-  emulator = kit.emulator()
-  azpec = kit.against(emulator)
-end)
-teardown(support.close)
-after_each(function ()
-  support.tidy()
-  emulator:reset()
-end)
+local emulator, azpec = kit.stage()
 
 local account = "-g default-azurebatch-japaneast --account sampleacct "
 local many = "-g rg-contoso-prod --account manyacct "
