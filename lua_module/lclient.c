@@ -671,6 +671,13 @@ static int paged(lua_State *L) {
 	return 1;
 }
 
+/* A page that came while another call waited is still to be read. */
+static bool has_page(lua_State *L) {
+	bool has = lua_getiuservalue(L, DRIVE_OBJECT, PUV_RESULT) != LUA_TNIL;
+	lua_pop(L, 1);
+	return has;
+}
+
 /* The generic for's iterator: stack 1 = the poller, 2 = the last item */
 static int l_next(lua_State *L) {
 	struct poller *p = poller_at(L, 1);
@@ -682,7 +689,7 @@ static int l_next(lua_State *L) {
 	if (!p->linked)
 		return luaL_error(L, "attempt to go on with a list that has "
 		                     "ended");
-	if (p->job.op.end == OP_DONE) {
+	if (p->job.op.end == OP_DONE && !has_page(L)) {
 		if (!op_next_page(&p->job.op)) {
 			lpoller_push_outcome(L, 1); /* collects it */
 			lua_pushnil(L);

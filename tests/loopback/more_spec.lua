@@ -81,6 +81,28 @@ describe("beside the connections", function ()
     assert.truthy(err.hint:find("Microsoft.Authorization/permissions/read", 1, true))
   end)
 
+  it("pages that come while other calls wait are all there when they are asked for", function ()
+    local client <close> = emulator:client()
+    local wanted = names(client:list_accounts())
+    local accounts = table.pack(client:list_accounts())
+    local connections = table.pack(client:list(t.merged(account, { maxresults = 7 })))
+    assert(client:get { id = emulator.sample })
+    client:wait(0.3)
+    assert.equal(wanted, names(table.unpack(accounts)))
+    assert.equal(64, select(2, names(table.unpack(connections)):gsub("%S+", "")))
+  end)
+
+  it("a page that fails while another call waits is raised when it is asked for", function ()
+    local client <close> = emulator:client()
+    emulator:faults { { match = { kind = "list" }, action = { status = 403 } } }
+    local list = table.pack(client:list(account))
+    assert(client:get { id = emulator.sample })
+    client:wait(0.3)
+    local ok, err = pcall(names, table.unpack(list))
+    assert.is_false(ok)
+    assert.equal("forbidden", err.kind)
+  end)
+
   it("private link resources are listed, and read by name", function ()
     local client, first = emulator:client(), nil
     for resource in client:list_private_link_resources(account) do first = first or resource end
