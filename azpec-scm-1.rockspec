@@ -160,6 +160,7 @@ build = {
       ["azpec.emulator.wire"] = "scripts/azpec/emulator/wire.lua",
       ["azpec.file"] = "scripts/azpec/file.lua",
       ["azpec.glob"] = "scripts/azpec/glob.lua",
+      ["azpec.ids"] = "scripts/azpec/ids.lua",
       ["azpec.json"] = "scripts/azpec/json.lua",
       ["azpec.lock"] = "scripts/azpec/lock.lua",
       ["azpec.loop.cqueues"] = "scripts/azpec/loop/cqueues.lua",

@@ -8,6 +8,8 @@
 -- for). What a service refuses is raised as its azpec.Error, what cannot be found or understood as a table with `kind`
 -- ("not_found", "usage"), `message` and `hint`.
 
+local ids = require "azpec.ids"
+
 local scope = {}
 
 local complaint = { __name = "azpec.scope_error" }
@@ -20,46 +22,42 @@ local function fail(kind, message, hint)
   error(setmetatable({ kind = kind, message = message, hint = hint }, complaint), 0)
 end
 
--- ---- ids -----------------------------------------------------------------------------------------------------------
+-- ---- several lists -------------------------------------------------------------------------------------------------
 
--- The fixed words of each kind of id (in any letter case), and the names that stand between them.
-local shapes = {
-  { "subscription", "subscriptions", "subscription_id" },
-  { "resource_group", "subscriptions", "subscription_id", "resourcegroups", "resource_group_name" },
-  { "account", "subscriptions", "subscription_id", "resourcegroups", "resource_group_name",
-    "providers", "microsoft.batch", "batchaccounts", "account_name" },
-  { "connection", "subscriptions", "subscription_id", "resourcegroups", "resource_group_name",
-    "providers", "microsoft.batch", "batchaccounts", "account_name", "privateendpointconnections", "name" },
-  { "private_endpoint", "subscriptions", "subscription_id", "resourcegroups", "resource_group_name",
-    "providers", "microsoft.network", "privateendpoints", "name" },
-}
+-- So many lists are under way beside each other.
+local most_at_once = 16
 
-local function fits(shape, segments)
-  if #segments ~= #shape - 1 then return nil end
-  local found = { kind = shape[1] }
-  for n, segment in ipairs(segments) do
-    local word = shape[n + 1]
-    if word:find "_id$" or word:find "name$" then
-      found[word] = segment
-    elseif segment:lower() ~= word then
-      return nil
-    end
-  end
-  return found
+-- A list of the client's is begun with the call that makes it: its first page is asked for, and comes, while another
+-- one is waited for.
+local function begun(...)
+  local following, state, item, closing = ...
+  return { next = following, state = state, item = item, closing = closing }
 end
 
--- What an Azure resource id names: a table with `kind` ("subscription", "resource_group", "account", "connection",
--- "private_endpoint") and the names in it; nil: none of these.
-function scope.parse_id(id)
-  local segments = {}
-  for segment in id:match "^/?(.-)/?$":gmatch "[^/]+" do segments[#segments + 1] = segment end
-  for _, shape in ipairs(shapes) do
-    local found = fits(shape, segments)
-    if found then
-      found.id = id
-      return found
+-- The items of begin(place) for each of the places, in their order, for a generic `for`; what comes next is under way
+-- already. Not by coroutines: Ctrl-C raises its error in the main one, so nothing ends while another one waits.
+local function in_turn(begin, places)
+  local lists, at, last = {}, 1, 0
+  local function begin_more()
+    while last < math.min(#places, at + most_at_once - 1) do
+      lists[last + 1] = begun(begin(places[last + 1]))
+      last = last + 1
     end
   end
+  local function following()
+    while at <= #places do
+      begin_more()
+      local list = lists[at]
+      list.item = list.next(list.state, list.item)
+      if list.item then return list.item end
+      lists[at], at = nil, at + 1
+    end
+  end
+  return following, nil, nil, setmetatable({}, { __close = function ()
+    for n = at, last do
+      local list <close> = lists[n].closing -- luacheck: ignore
+    end
+  end })
 end
 
 -- ---- accounts ------------------------------------------------------------------------------------------------------
@@ -71,13 +69,14 @@ end
 -- The accounts that the service lists.
 local function listed(client, where)
   local accounts = {}
-  for _, subscription_id in ipairs(where.subscription_ids) do
-    local list = { subscription_id = subscription_id or nil, resource_group_name = where.resource_group_name }
-    for account in client:list_accounts(list) do
-      local found = scope.parse_id(account.id)
-      if found and (not where.account_name or same(found.account_name, where.account_name)) then
-        accounts[#accounts + 1] = found
-      end
+  local function begin(subscription_id)
+    return client:list_accounts { subscription_id = subscription_id or nil,
+      resource_group_name = where.resource_group_name }
+  end
+  for account in in_turn(begin, where.subscription_ids) do
+    local found = ids.parse(account.id)
+    if found and (not where.account_name or same(found.account_name, where.account_name)) then
+      accounts[#accounts + 1] = found
     end
   end
   return accounts
@@ -86,8 +85,11 @@ end
 local function told(where)
   local parts = {}
   if where.resource_group_name then parts[#parts + 1] = "resource group '" .. where.resource_group_name .. "'" end
-  local ids = where.subscription_ids
-  if ids[1] then parts[#parts + 1] = (#ids == 1 and "subscription " or "subscriptions ") .. table.concat(ids, ", ") end
+  local subscriptions = where.subscription_ids
+  if subscriptions[1] then
+    parts[#parts + 1] = (#subscriptions == 1 and "subscription " or "subscriptions ")
+      .. table.concat(subscriptions, ", ")
+  end
   return #parts == 0 and "the subscription" or table.concat(parts, " of ")
 end
 
@@ -111,10 +113,24 @@ local function differs(given, found)
   return given and not same(given, found)
 end
 
+local function not_in(given, what, name)
+  fail("usage", ("'%s' is not in the %s '%s'"):format(given, what, name), "leave one of the two out")
+end
+
+local function check_subscription(where, found, given)
+  local others = where.subscription_ids
+  for _, one in ipairs(others) do
+    if not one or same(one, found.subscription_id) then return end
+  end
+  not_in(given, "subscription", table.concat(others, "', '"))
+end
+
+-- What the scope says of where its connections are, and an id says as well.
 local function narrow(where, found, given)
+  check_subscription(where, found, given)
   for _, name in ipairs { "resource_group_name", "account_name" } do
     if found[name] and differs(where[name], found[name]) then
-      fail("usage", ("'%s' is not in the %s '%s'"):format(given, name:match "^(.-)_name$":gsub("_", " "), where[name]))
+      not_in(given, name:match "^(.-)_name$":gsub("_", " "), where[name])
     end
     where[name] = where[name] or found[name]
   end
@@ -127,17 +143,22 @@ local function resolve(wanted)
     subscription_ids = wanted.subscription_ids or {} }
   if #where.subscription_ids == 0 then where.subscription_ids = { false } end -- false: the client's own
   if not wanted.id then return where end
-  local found = scope.parse_id(wanted.id)
+  local found = ids.parse(wanted.id)
   if not found then
     fail("usage", ("'%s' is not the id of a subscription, resource group, Batch account, private endpoint "
       .. "connection or private endpoint"):format(wanted.id))
   elseif found.kind == "private_endpoint" then
-    where.private_endpoint = wanted.id -- it may be in any subscription; its connection is in the scope
+    where.private_endpoint = found.id -- it may be in any subscription; its connection is in the scope
   else
     narrow(where, found, wanted.id)
-    if found.kind == "connection" then where.connection = wanted.id end
+    if found.kind == "connection" then where.connection = found.id end
   end
   return where
+end
+
+-- Raises where the id of a connection, or of what it is in, is outside of the scope.
+function scope.check(wanted, id)
+  narrow(resolve(wanted), ids.parse(id), id)
 end
 
 local function has_endpoint(connection, id)
@@ -162,25 +183,19 @@ local function only(client, id)
   end
 end
 
--- The connections of a scope, for a generic `for`. Not by a coroutine: Ctrl-C raises its error in the main one, so
--- nothing ends while another one waits.
+-- The connections of a scope, for a generic `for`.
 function scope.connections(client, wanted)
   local where = resolve(wanted)
   if where.connection then return only(client, where.connection) end
-  local accounts, n, following, state, connection = nil, 0, nil, nil, nil
-  local function another()
-    accounts, n = accounts or accounts_of(client, where), n + 1
-    if not accounts[n] then return false end
-    following, state, connection = client:list(account_call(accounts[n]))
-    return true
-  end
+  local following, _, _, closing = in_turn(function (account) return client:list(account_call(account)) end,
+    accounts_of(client, where))
   return function ()
+    local connection
     repeat
-      connection = following and following(state, connection)
-      if not connection and not another() then return nil end
-    until connection and (not where.private_endpoint or has_endpoint(connection, where.private_endpoint))
+      connection = following()
+    until not connection or not where.private_endpoint or has_endpoint(connection, where.private_endpoint)
     return connection
-  end
+  end, nil, nil, closing
 end
 
 return scope

@@ -10,23 +10,11 @@
 -- function of an iterator, in which case its further values may follow.
 
 local glob = require "azpec.glob"
+local ids = require "azpec.ids"
 
 local select = {}
 
 -- ---- what a connection says of itself -------------------------------------------------------------------------------
-
--- The parts of an id of the given shape; its fixed words are in any letter case.
-local function parts(id, shape)
-  local found = table.pack(id:lower():match(shape))
-  for n = 1, found.n // 2 do found[n] = id:sub(found[2 * n - 1], found[2 * n] - 1) end
-  return table.unpack(found, 1, found.n // 2)
-end
-
-local name = "()[^/]+()"
-local connection_shape = ("^/subscriptions/%s/resourcegroups/%s/providers/microsoft%%.batch/batchaccounts/%s"
-  .. "/privateendpointconnections/%s$"):format(name, name, name, name)
-local endpoint_shape = ("^/subscriptions/%s/resourcegroups/%s/providers/microsoft%%.network/privateendpoints/%s$")
-  :format(name, name, name)
 
 local guid = "%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x"
 
@@ -35,20 +23,25 @@ local function without_guid(whole)
   return (whole:gsub("%." .. guid .. "$", ""))
 end
 
+-- What an id of that kind names; of any other one: nothing.
+local function parse(id, kind)
+  local found = type(id) == "string" and ids.parse(id)
+  return found and found.kind == kind and found or {}
+end
+
 -- What can be asked of a connection, in one flat table: its fields are absent where the connection does not say.
 function select.facts(connection)
-  local id, properties = connection.id or "", connection.properties or {}
+  local found, properties = parse(connection.id, "connection"), connection.properties or {}
   local state = properties.privateLinkServiceConnectionState or {}
   local facts = { id = connection.id, etag = connection.etag, status = state.status, description = state.description,
     provisioning_state = properties.provisioningState, group_ids = properties.groupIds or {} }
-  facts.subscription_id, facts.resource_group_name, facts.account_name, facts.name = parts(id, connection_shape)
-  facts.name = facts.name or connection.name
+  facts.subscription_id, facts.resource_group_name = found.subscription_id, found.resource_group_name
+  facts.account_name, facts.name = found.account_name, found.name or connection.name
   facts.base_name = facts.name and without_guid(facts.name)
   facts.private_endpoint = (properties.privateEndpoint or {}).id
-  if facts.private_endpoint then
-    facts.private_endpoint_subscription, facts.private_endpoint_resource_group, facts.private_endpoint_name =
-      parts(facts.private_endpoint, endpoint_shape)
-  end
+  local endpoint = parse(facts.private_endpoint, "private_endpoint")
+  facts.private_endpoint_subscription = endpoint.subscription_id
+  facts.private_endpoint_resource_group, facts.private_endpoint_name = endpoint.resource_group_name, endpoint.name
   facts.created_at = (connection.systemData or {}).createdAt
   return facts
 end
@@ -77,11 +70,11 @@ end
 -- In the order in which texts name them. from: the facts that the value is compared with, any of them; or a function
 -- that says which from the value.
 local fields = {
-  { "id", from = function (value) return { id_or_endpoint(value) } end },
+  { "id", takes_ids = true, from = function (value) return { id_or_endpoint(value) } end },
   { "name", from = { "name", "base_name" } },
   { "status", from = { "status" }, check = known_status },
   { "provisioning_state", from = { "provisioning_state" } },
-  { "private_endpoint", from = function (value)
+  { "private_endpoint", takes_ids = true, from = function (value)
     return { is_id(value) and "private_endpoint" or "private_endpoint_name" }
   end },
   { "private_endpoint_name", from = { "private_endpoint_name" } },
@@ -117,6 +110,7 @@ local function compile_one(rule, value)
   end
   if value == "" then error(("bad field '%s' (it is empty)"):format(field), 0) end
   if rule.check then rule.check(value, field) end
+  if rule.takes_ids then value = (ids.parse(value) or { id = value }).id end
   local from = type(rule.from) == "function" and rule.from(value) or rule.from
   return { test = glob.compile(value, not rule.exact_case), from = from }
 end

@@ -44,6 +44,53 @@ describe("list", function ()
     assert.equal(1, #emulator:log "token" // 2)
   end)
 
+  -- Accounts of one connection each, in a group of their own.
+  local function put_accounts(count)
+    local accounts, wanted = {}, {}
+    for n = 1, count do
+      wanted[n] = "c" .. n
+      accounts[n] = { name = ("acct%02d"):format(n), resource_group = "rg", connections = { { name = wanted[n] } } }
+    end
+    emulator:control("PUT", "state", { tenant_id = emulator.tenant_id, client_id = emulator.client_id,
+      client_secret = support.secret, subscription_id = emulator.subscription_id, accounts = accounts })
+    return table.concat(wanted, " ")
+  end
+
+  it("asks many accounts beside each other, and shows them in their order", function ()
+    local wanted = put_accounts(40)
+    emulator:faults { { match = { kind = "list", path = "/acct01/" }, action = { delay = 0.5 } } }
+    assert.equal(wanted, names "-g rg")
+    local asked = emulator:log "list" -- in the order in which they were answered
+    assert.equal(40, #asked)
+    assert.matches("/acct01/", asked[16].target) -- 15 others came before the slow one, and no more
+  end)
+
+  it("of many accounts tells those before one that fails, whichever answers first", function ()
+    put_accounts(9)
+    emulator:faults { { match = { kind = "list", path = "/acct01/" }, action = { delay = 0.5 } },
+      { match = { kind = "list", path = "/acct03/" }, action = { status = 403 } } }
+    local result = kit.ended(5, azpec("list", "-g rg -o tsv"))
+    assert.equal("acct01 acct02 ", (result.out:gsub("(acct%d%d)\t[^\n]*\n", "%1 ")))
+  end)
+
+  it("takes ids as people write them, and refuses those that are elsewhere", function ()
+    local id = emulator.sample
+    for _, written in ipairs { id .. "/", id:sub(2), id:sub(2) .. "/", id:upper() } do
+      assert.equal("testprivateEndpointConnection5", names(written))
+      assert.matches("^sampleacct\t", kit.ended(0, azpec("show", written .. " -o tsv")).out)
+    end
+    for option, value in pairs { account = "manyacct", ["resource-group"] = "rg-contoso-prod",
+      subscription = "11111111-2222-3333-4444-555555555555" } do
+      for _, line in ipairs { "list %s", "list --id %s", "show %s", "show --id %s", "approve %s",
+        "wait --for exists %s" } do
+        local verb, rest = line:format(id .. "/"):match "^(%l+) (.*)$"
+        local result = kit.ended(2, azpec(verb, ("%s --%s %s"):format(rest, option, value)))
+        assert.matches("is not in the " .. option:gsub("-", " ") .. " '" .. value:gsub("%-", "%%-"), result.err)
+      end
+    end
+    assert.equal(0, #emulator:log "update")
+  end)
+
   it("chooses by what connections say", function ()
     assert.equal("many01 many10", names(many .. "--name many01 --name 'many10*'"))
     assert.equal("many01 many10", names(many .. "many01 'many10*'"))

@@ -1,5 +1,6 @@
 -- What a run changed, brought back: only where nobody has changed it since, and only what can be brought back.
 
+local ids = require "azpec.ids"
 local select = require "azpec.select"
 
 local undo = {}
@@ -81,10 +82,6 @@ local function change_since(item, current)
   if not is_same(facts, item.from) then return "it was changed since, though its ETag is the same" end
 end
 
-local function account_of(id)
-  return id:match "^(.*)/[^/]+/[^/]+$"
-end
-
 local function read_account(client, account)
   local connections = {}
   for connection in client:list { id = account } do connections[connection.id:lower()] = connection end
@@ -96,7 +93,7 @@ end
 function undo.check(plan, client)
   local accounts = {}
   for _, item in ipairs(plan.items) do
-    local account = account_of(item.id)
+    local account = ids.account_of(item.id)
     local key = account:lower()
     accounts[key] = accounts[key] or read_account(client, account)
     item.current = accounts[key][item.id:lower()]

@@ -85,7 +85,7 @@ local function subscription(args)
   if args.subscription and args.subscription[1] then return args.subscription[1] end
   local words = table.pack(args.id, table.unpack(type(args.which) == "table" and args.which or {}))
   for n = 1, words.n do
-    local found = words[n] and require "azpec.scope".parse_id(words[n])
+    local found = words[n] and require "azpec.ids".parse(words[n])
     if found and (found.kind ~= "private_endpoint" or (os.getenv "AZURE_SUBSCRIPTION_ID" or "") == "") then
       return found.subscription_id
     end

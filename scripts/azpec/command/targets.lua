@@ -1,6 +1,7 @@
 -- Which connections a verb is about: by id, by name, by what they say of themselves; one, unless more are asked for.
 
 local convert = require "azpec.command.convert"
+local ids = require "azpec.ids"
 local scope = require "azpec.scope"
 local select = require "azpec.select"
 
@@ -52,14 +53,25 @@ local function new_selector(context, wanted)
   return selector
 end
 
--- A word of the command line as the field that it means; a connection's id needs no search.
+-- Where to look; an id of a connection or of a private endpoint is a word that says which, not where.
+local function where_of(context)
+  local where = context:scope()
+  local found = where.id and ids.parse(where.id)
+  if found and (found.kind == "connection" or found.kind == "private_endpoint") then where.id = nil end
+  return where, found and not where.id and found.id or nil
+end
+
+-- A word of the command line as the field that it means, and its value; a connection's id needs no search, but has to
+-- be where the options say.
 local function meaning(context, word)
-  if not word:find "/" then return "name" end
-  local found = scope.parse_id(word)
-  local kind = found and found.kind
-  if kind == "connection" then return "id" end
-  if kind == "private_endpoint" then return "private_endpoint" end
-  context:usage(("'%s' is no id of a private endpoint connection, nor of a private endpoint"):format(word))
+  if not word:find "/" then return "name", word end
+  local found = ids.parse(word)
+  if found and found.kind == "private_endpoint" then return "private_endpoint", found.id end
+  if not found or found.kind ~= "connection" then
+    context:usage(("'%s' is no id of a private endpoint connection, nor of a private endpoint"):format(word))
+  end
+  scope.check(where_of(context), found.id)
+  return "id", found.id
 end
 
 -- The selector of a word: what it means, and what the options say beside it.
@@ -78,13 +90,13 @@ local function read(context)
   local args = context.args
   local wanted, count = wanted_by(args)
   local words = table.move(args.which, 1, #args.which, 1, {})
-  local kind = args.id and (scope.parse_id(args.id) or {}).kind
-  if kind == "connection" or kind == "private_endpoint" then table.insert(words, 1, args.id) end
+  local _, word_of_id = where_of(context)
+  if word_of_id then table.insert(words, 1, word_of_id) end
   if #words == 0 then return { { selector = new_selector(context, wanted) } } end
   local searches = {}
   for n, word in ipairs(words) do
-    local field = meaning(context, word)
-    searches[n] = { selector = selector_of(context, field, word, wanted), id = field == "id" and word or nil,
+    local field, value = meaning(context, word)
+    searches[n] = { selector = selector_of(context, field, value, wanted), id = field == "id" and value or nil,
       is_known = field == "id" and count == 0 }
   end
   return searches
@@ -102,8 +114,7 @@ function targets.matcher(context)
 end
 
 local function list(context, client)
-  local where, connections = context:scope(), {}
-  if where.id and (scope.parse_id(where.id) or {}).kind == "private_endpoint" then where.id = nil end
+  local where, connections = where_of(context), {}
   for connection in scope.connections(client, where) do connections[#connections + 1] = connection end
   return connections
 end
@@ -162,7 +173,7 @@ function targets.get(client, id, timeout)
   local connection, err = client:get { id = id, timeout = timeout }
   if connection or err.kind ~= "not_found" then return connection, err end
   -- What is missing may be the account, or may not be seen: then nothing is known of the connection.
-  local account, why = client:get_account { id = id:match "^(.*)/[^/]*/[^/]*$" }
+  local account, why = client:get_account { id = ids.account_of(id) }
   return nil, not account and why or nil
 end
 

@@ -2,7 +2,7 @@
 
 local doctor = require "azpec.doctor"
 local failure = require "azpec.command.failure"
-local scope = require "azpec.scope"
+local ids = require "azpec.ids"
 local terminal = require "azpec.command.terminal"
 local text = require "azpec.command.text"
 
@@ -26,7 +26,7 @@ end
 -- The account's id, from whatever names it; nil: nothing does.
 local function account_of(context)
   local args = context.args
-  local found = args.id and scope.parse_id(args.id)
+  local found = args.id and ids.parse(args.id)
   if args.id and not (found and found.account_name) then
     context:usage(("--id '%s' is not that of a Batch account or a connection"):format(args.id))
   end

@@ -3,9 +3,9 @@
 local audited = require "azpec.command.trail"
 local change = require "azpec.command.change"
 local convert = require "azpec.command.convert"
+local ids = require "azpec.ids"
 local json = require "azpec.json"
 local select = require "azpec.select"
-local scope = require "azpec.scope"
 
 -- A line is a continuation token, or a row that holds one, as --no-wait prints with -o jsonl.
 local function token_of(context, line)
@@ -44,7 +44,7 @@ end
 local function new_clients(context)
   local clients = {}
   return function (id)
-    local subscription = (scope.parse_id(id) or {}).subscription_id
+    local subscription = (ids.parse(id) or {}).subscription_id
     local key = (subscription or ""):lower()
     clients[key] = clients[key] or context:client { subscription_id = subscription }
     return clients[key]

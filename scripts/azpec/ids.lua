@@ -1,0 +1,57 @@
+-- azpec.ids -- what an Azure resource id names.
+--
+--   local found = require "azpec.ids".parse "/subscriptions/.../batchAccounts/contosobatch"
+--   print(found.kind, found.account_name)                      -- account  contosobatch
+
+local ids = {}
+
+-- The fixed words of each kind of id (in any letter case), and the names that stand between them.
+local shapes = {
+  { "subscription", "subscriptions", "subscription_id" },
+  { "resource_group", "subscriptions", "subscription_id", "resourcegroups", "resource_group_name" },
+  { "account", "subscriptions", "subscription_id", "resourcegroups", "resource_group_name",
+    "providers", "microsoft.batch", "batchaccounts", "account_name" },
+  { "connection", "subscriptions", "subscription_id", "resourcegroups", "resource_group_name",
+    "providers", "microsoft.batch", "batchaccounts", "account_name", "privateendpointconnections", "name" },
+  { "private_endpoint", "subscriptions", "subscription_id", "resourcegroups", "resource_group_name",
+    "providers", "microsoft.network", "privateendpoints", "name" },
+}
+
+local names = { subscription_id = true, resource_group_name = true, account_name = true, name = true }
+
+local function fits(shape, segments)
+  if #segments ~= #shape - 1 then return nil end
+  local found = { kind = shape[1] }
+  for n, segment in ipairs(segments) do
+    local word = shape[n + 1]
+    if names[word] and segment ~= "" then
+      found[word] = segment
+    elseif segment:lower() ~= word then
+      return nil
+    end
+  end
+  return found
+end
+
+-- A table with `kind` ("subscription", "resource_group", "account", "connection", "private_endpoint"), the names that
+-- are in the id, and `id`, as the service writes it where somebody has left out the slash in front, or has one too many
+-- at the end; nil: none of these.
+function ids.parse(id)
+  local bare = id:match "^/?(.-)/?$"
+  local segments = {}
+  for segment in (bare .. "/"):gmatch "(.-)/" do segments[#segments + 1] = segment end
+  for _, shape in ipairs(shapes) do
+    local found = fits(shape, segments)
+    if found then
+      found.id = "/" .. bare
+      return found
+    end
+  end
+end
+
+-- The id of a connection's account.
+function ids.account_of(connection_id)
+  return (connection_id:match "^(.*)/[^/]*/[^/]*/?$")
+end
+
+return ids
