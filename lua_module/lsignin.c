@@ -271,6 +271,11 @@ static void meet_file(lua_State *L, struct lclient *c, bool key_file) {
 
 /* ---- programs ----------------------------------------------------------- */
 
+static int64_t program_timeout(const struct lclient *c) {
+	int64_t timeout = signin_link(&c->core.signin)->spec.timeout;
+	return timeout > 0 ? timeout : PROGRAM_TIMEOUT;
+}
+
 static void meet_program(lua_State *L, int idx, struct lclient *c) {
 	const struct signin *s = &c->core.signin;
 	/* az and azd have sign-ins of their own: no other secret is theirs */
@@ -281,12 +286,11 @@ static void meet_program(lua_State *L, int idx, struct lclient *c) {
 		                           "AZURE_CORE_ONLY_SHOW_ERRORS=true",
 		                           NULL };
 	const char *argv[MAX_ARGUMENTS + 1];
-	int64_t timeout = signin_link(s)->spec.timeout;
 	struct child_spec spec = {
 		.argv = argv,
 		.env = options_environ(),
 		.add = add,
-		.timeout_ms = timeout > 0 ? timeout : PROGRAM_TIMEOUT,
+		.timeout_ms = program_timeout(c),
 	};
 	size_t n = 0, at = 0;
 	while (at < s->work.n && n < MAX_ARGUMENTS) {
@@ -303,9 +307,12 @@ static void meet_program(lua_State *L, int idx, struct lclient *c) {
 static void judge(lua_State *L, int idx, struct lclient *c,
                   const struct child_result *r) {
 	struct program_result p = {
-		.not_found =
-			r->end == CHILD_NOT_FOUND || r->end == CHILD_REFUSED,
+		.not_found = r->end == CHILD_NOT_FOUND,
+		.refused = r->end == CHILD_REFUSED,
 		.timed_out = r->end == CHILD_TIMED_OUT,
+		.flooded = r->end == CHILD_FLOODED,
+		.timeout = program_timeout(c),
+		.signal = r->end == CHILD_KILLED ? r->status : 0,
 		.status = r->end == CHILD_EXITED ? r->status : -1,
 		.out = buf_span(&r->out),
 		.err = buf_span(&r->err),

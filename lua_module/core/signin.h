@@ -165,8 +165,13 @@ void signin_fail_need(struct signin *s, struct span why, bool absent,
                       struct now now);
 /* How a program that was needed ended.  facts: of signin_json(out). */
 struct program_result {
-	bool not_found, timed_out;
-	int status; /* its exit status; -1: killed */
+	bool not_found;
+	bool refused;   /* it is there, but cannot be run */
+	bool timed_out; /* after timeout ms, and was ended */
+	bool flooded;   /* it printed more than is read, and was ended */
+	int64_t timeout;
+	int signal; /* that ended it; 0: none */
+	int status; /* its exit status; -1: nobody knows it */
 	struct span out, err;
 };
 void signin_program(struct signin *s, const struct program_result *p,

@@ -173,8 +173,9 @@ static void met_program(struct signin *s, struct span bytes,
 		flow_accept(s, f, 0, now);
 		return;
 	}
-	signin_describe(s, "what it printed is not the JSON it was asked for",
-	                NO_SPAN);
+	signin_describe(s, "", span_of(s->work.p));
+	buf_adds(&s->fail.message, ": what it printed is not the JSON it was "
+	                           "asked for");
 	signin_fail(s, now);
 }
 
@@ -244,34 +245,69 @@ static struct span said(struct span err) {
 }
 
 /* "az: why": beside a chain's list the program is not named otherwise. */
-static void fail_program(struct signin *s, struct span why, bool absent,
+static void begin_why(const struct signin *s, struct buf *why) {
+	buf_init(why, s->mem, s->work.max);
+	buf_add(why, span_of(s->work.p));
+	buf_adds(why, ": ");
+}
+
+static void add_time(struct buf *why, int64_t ms) {
+	bool whole = ms % 1000 == 0;
+	buf_addint(why, whole ? ms / 1000 : ms);
+	buf_adds(why, whole ? " s" : " ms");
+}
+
+static void add_numbered(struct buf *why, const char *what, int number) {
+	buf_adds(why, what);
+	buf_addint(why, number);
+}
+
+/* How it ended without saying why. */
+static void add_end(struct buf *why, const struct program_result *p) {
+	if (p->not_found) {
+		buf_adds(why, "not installed (not on the PATH)");
+	} else if (p->refused) {
+		buf_adds(why, "it is on the PATH but cannot be run: see its "
+		              "permissions and its first line");
+	} else if (p->timed_out) {
+		buf_adds(why, "no answer within its timeout of ");
+		add_time(why, p->timeout);
+		buf_adds(why, "; it was ended (raise `timeout`)");
+	} else if (p->flooded) {
+		buf_adds(why, "it printed far more than a token; it was ended");
+	} else if (p->signal > 0) {
+		add_numbered(why, "it was ended by signal ", p->signal);
+	} else {
+		buf_adds(why, "it failed silently");
+		if (p->status > 0)
+			add_numbered(why, ", with exit status ", p->status);
+	}
+}
+
+static void fail_program(struct signin *s, const struct program_result *p,
                          struct now now) {
-	struct buf text;
-	buf_init(&text, s->mem, s->work.max);
-	buf_add(&text, span_of(s->work.p));
-	buf_adds(&text, ": ");
-	buf_add(&text, why);
-	signin_fail_need(s, buf_span(&text), absent, now);
-	buf_free(&text);
+	bool cut = p->not_found || p->refused || p->timed_out || p->flooded;
+	bool absent = p->not_found || p->refused;
+	struct span words = said(p->err);
+	struct buf why;
+	begin_why(s, &why);
+	if (cut || words.n == 0) {
+		add_end(&why, p);
+	} else {
+		buf_add(&why, words);
+		absent = mentions(p->err, SPAN("az login")) ||
+		         mentions(p->err, SPAN("azd auth login")) ||
+		         mentions(p->err, SPAN("AADSTS"));
+	}
+	signin_fail_need(s, buf_span(&why), absent, now);
+	buf_free(&why);
 }
 
 void signin_program(struct signin *s, const struct program_result *p,
                     const struct facts *f, struct now now) {
-	struct span why = said(p->err);
-	bool login = mentions(p->err, SPAN("az login")) ||
-	             mentions(p->err, SPAN("azd auth login")) ||
-	             mentions(p->err, SPAN("AADSTS"));
-	if (p->not_found)
-		fail_program(s, SPAN("not installed (not on the PATH)"), true,
-		             now);
-	else if (p->timed_out)
-		fail_program(s,
-		             SPAN("no answer within its timeout; it was ended "
-		                  "(raise `timeout`)"),
-		             false, now);
-	else if (p->status != 0)
-		fail_program(s, why.n > 0 ? why : SPAN("it failed silently"),
-		             login, now);
+	if (p->not_found || p->refused || p->timed_out || p->flooded ||
+	    p->signal != 0 || p->status != 0)
+		fail_program(s, p, now);
 	else
 		signin_meet(s, p->out, f, now);
 }

@@ -775,8 +775,23 @@ struct outcome {
 static void test_how_az_fails(void **state) {
 	static const struct outcome rows[] = {
 		{ { .not_found = true }, "az: not installed", LINK_ABSENT },
-		{ { .timed_out = true },
-		  "az: no answer within its timeout",
+		{ { .refused = true },
+		  "az: it is on the PATH but cannot be run",
+		  LINK_ABSENT },
+		{ { .timed_out = true, .timeout = 10000 },
+		  "az: no answer within its timeout of 10 s; it was ended "
+		  "(raise `timeout`)",
+		  LINK_FAILED },
+		{ { .timed_out = true,
+		    .timeout = 2500,
+		    .err = LITERAL("WARN") },
+		  "az: no answer within its timeout of 2500 ms",
+		  LINK_FAILED },
+		{ { .flooded = true },
+		  "az: it printed far more than a token",
+		  LINK_FAILED },
+		{ { .signal = 9, .status = -1 },
+		  "az: it was ended by signal 9",
 		  LINK_FAILED },
 		{ { .status = 1,
 		    .err = LITERAL("ERROR: Please run 'az login'") },
@@ -785,7 +800,9 @@ static void test_how_az_fails(void **state) {
 		{ { .status = 1, .err = LITERAL("AADSTS50173: revoked") },
 		  "AADSTS50173",
 		  LINK_ABSENT },
-		{ { .status = 1 }, "az: it failed silently", LINK_FAILED },
+		{ { .status = 3 },
+		  "az: it failed silently, with exit status 3",
+		  LINK_FAILED },
 		{ { .status = -1 }, "az: it failed silently", LINK_FAILED },
 		{ { .status = 2, .err = LITERAL("{\"error\":\"broken\"}") },
 		  "az: broken",
@@ -795,7 +812,9 @@ static void test_how_az_fails(void **state) {
 		                   "{\"message\":\"run azd auth login\"}}") },
 		  "az: run azd auth login",
 		  LINK_ABSENT },
-		{ { .out = LITERAL("rubbish") }, "not the JSON", LINK_FAILED },
+		{ { .out = LITERAL("rubbish") },
+		  "az: what it printed is not the JSON",
+		  LINK_FAILED },
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
