@@ -193,6 +193,7 @@ static int l_step(lua_State *L) {
    meanwhile can neither step nor close it. */
 void drive_step(lua_State *L, int idx) {
 	struct lclient *c = client_open_at(L, idx);
+	int pid = (int)getpid();
 	if (c->busy)
 		luaL_error(L, "a client's own callback must not step it");
 	idx = lua_absindex(L, idx);
@@ -200,8 +201,11 @@ void drive_step(lua_State *L, int idx) {
 	lua_pushvalue(L, idx);
 	if (client_call(L, c, 1, 0))
 		return;
+	client_open_at(L, idx); /* in a fork's child: leaves its parent's */
 	waiting_due(c, 0); /* what it did not come to is still to be done */
-	lua_error(L);
+	if (pid == (int)getpid() || !lua_islightuserdata(L, -1))
+		lua_error(L);
+	lua_pop(L, 1);
 }
 
 /* ---- the loop ----------------------------------------------------------- */
@@ -228,22 +232,15 @@ void drive_push_waiter(lua_State *L, int idx) {
    by coroutine.close or with a coroutine that nobody resumes any more, takes
    it back. */
 struct wait {
-	struct waiting *on; /* of the object in the user value */
-	int64_t limit;
-	uint64_t seen; /* the client's steps when it began to wait */
-	bool armed;
+	struct waiter waiter; /* on what is in the object in the user value */
+	uint64_t seen;        /* the client's steps when it began to wait */
 };
-
-static void unwait(struct wait *w) {
-	if (w->armed)
-		waiting_disarm(w->on);
-	w->armed = false;
-}
 
 /* A poller that was this call's alone ends with it. */
 static int l_unwait(lua_State *L) {
+	struct wait *w = luaL_checkudata(L, 1, GUARD_TYPE);
 	const struct poller *p;
-	unwait(luaL_checkudata(L, 1, GUARD_TYPE));
+	waiter_disarm(&w->waiter);
 	lua_getiuservalue(L, 1, 1);
 	p = luaL_testudata(L, -1, POLLER_TYPE);
 	if (p && p->owned)
@@ -271,7 +268,8 @@ void drive_guard(lua_State *L, struct waiting *on, int64_t limit) {
 	struct wait *w;
 	lua_settop(L, DRIVE_CLOSE);
 	w = lua_newuserdatauv(L, sizeof *w, 1);
-	*w = (struct wait){ on, limit, on->client->steps, false };
+	*w = (struct wait){ .waiter = { .on = on, .limit = limit },
+		            .seen = on->client->steps };
 	luaL_setmetatable(L, GUARD_TYPE);
 	if (waits_first(L, on->client, limit))
 		w->seen--;
@@ -281,30 +279,33 @@ void drive_guard(lua_State *L, struct waiting *on, int64_t limit) {
 }
 
 /* Of all who are woken together the first steps, and so has moved the work of
-   the others: what is left to do keeps the descriptor readable. */
+   the others: what is left to do keeps the descriptor readable.  In a fork's
+   child each of them first learns that it is there. */
 static bool has_to_step(const struct wait *w) {
-	return !w->on->over(w->on->of) && w->seen == w->on->client->steps;
+	const struct waiting *on = w->waiter.on;
+	const struct lclient *c = on->client;
+	return !on->over(on->of) &&
+	       (w->seen == c->steps || c->pid != (int)getpid());
 }
 
 /* Also its own continuation: all state is in the wait and on the stack. */
 static int drive(lua_State *L, int status, lua_KContext ctx) {
 	drive_end end = (drive_end)ctx;
 	struct wait *w = lua_touserdata(L, DRIVE_GUARD);
-	struct waiting *on = w->on;
+	struct waiting *on = w->waiter.on;
 	(void)status;
 	for (;;) {
 		lua_settop(L, DRIVE_TOP);
-		unwait(w);
+		waiter_disarm(&w->waiter);
 		if (has_to_step(w)) {
 			lua_getiuservalue(L, DRIVE_OBJECT, UV_CLIENT);
 			drive_step(L, lua_gettop(L));
 			lua_settop(L, DRIVE_TOP);
 		}
-		if (on->over(on->of) || sys_now().mono >= w->limit)
+		if (on->over(on->of) || sys_now().mono >= w->waiter.limit)
 			return end(L);
-		waiting_arm(on, w->limit);
+		waiter_arm(&w->waiter);
 		w->seen = on->client->steps;
-		w->armed = true;
 		lua_pushvalue(L, DRIVE_WAIT);
 		lua_pushvalue(L, DRIVE_PASSED);
 		lua_callk(L, 1, 0, ctx, drive);

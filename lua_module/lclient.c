@@ -260,12 +260,6 @@ static void end_all(lua_State *L, int idx, struct lclient *c, bool forget,
 			client_abort(c, &p->job);
 			stock_ended(p);
 		}
-		if (c->pid != (int)getpid()) { /* nobody waits here */
-			p->guest = false;
-			waiting_forget(&p->waiting);
-			if (p->stock)
-				waiting_forget(&p->stock->waiting);
-		}
 		lua_pop(L, 1);
 		/* a loop goes on handing them out; nobody else can ask the
 		   client for one any more */
@@ -301,12 +295,23 @@ void client_abort(struct lclient *c, struct job *job) {
 	job->transfer = NULL;
 }
 
+/* A function that forked has come back in the child too, where the step that
+   called it must do no more: it ends with what the function raised, at the
+   top, or with a mark that says that nothing is wrong. */
+static void leave_step(lua_State *L, struct lclient *c, bool failed) {
+	if (!failed)
+		lua_pushlightuserdata(L, c);
+	lua_error(L);
+}
+
 bool client_call(lua_State *L, struct lclient *c, int n, int results) {
 	bool was = c->busy;
-	int failed;
+	int failed, pid = (int)getpid();
 	c->busy = true;
 	failed = lua_pcall(L, n, results, 0);
 	c->busy = was;
+	if (was && pid != (int)getpid())
+		leave_step(L, c, failed);
 	return !failed;
 }
 
@@ -361,7 +366,7 @@ static int l_close(lua_State *L) {
 static int l_gc(lua_State *L) {
 	struct lclient *c = client_at(L, 1);
 	l_close(L);
-	c->armed = 0;
+	waiting_forget(c);
 	client_let_go(c);
 	return 0;
 }
@@ -378,10 +383,7 @@ static void leave_parent(lua_State *L, int idx, struct lclient *c) {
 	pollset_give(c->pool, c->ps, true);
 	c->ps = NULL;
 	client_lost_signin(&c->core);
-	c->news = c->armed = 0;
-	waiting_forget(&c->stock.waiting);
-	c->limited = NULL;
-	c->limit = c->due = NEVER;
+	waiting_forget(c);
 	c->open = false;
 	open_io(L, c);
 	c->open = true;

@@ -27,7 +27,7 @@ int l_client_wait(lua_State *L) {
 	luaL_argcheck(L, s >= 0 && s <= 1e9, 2, "seconds expected");
 	lua_settop(L, 1);
 	w = lua_newuserdatauv(L, sizeof *w, UV_CLIENT);
-	*w = (struct waiting){ c, over, c, .limit = NEVER };
+	*w = (struct waiting){ .client = c, .over = over, .of = c };
 	luaL_setmetatable(L, PAUSE_TYPE);
 	lua_insert(L, DRIVE_OBJECT);
 	lua_pushvalue(L, -1);

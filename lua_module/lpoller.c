@@ -53,7 +53,8 @@ struct poller *lpoller_new(lua_State *L, int idx, const struct op_spec *spec) {
 		s.client_request_id = guid;
 	p = lua_newuserdatauv(L, sizeof *p, PUV_COUNT);
 	*p = (struct poller){ .client = c };
-	p->waiting = (struct waiting){ c, ended, p, .limit = NEVER };
+	p->waiting = (struct waiting){ .client = c, .over = ended, .of = p };
+	p->guest = (struct waiter){ .on = &p->waiting, .limit = NEVER };
 	p->job.op.end = OP_WAIT;
 	luaL_setmetatable(L, POLLER_TYPE);
 	lua_pushvalue(L, idx);
@@ -98,15 +99,9 @@ void lpoller_begin(lua_State *L, int idx) {
 	waiting_due(c, 0); /* there is something to do at once */
 }
 
-static void unguest(struct poller *p) {
-	if (p->guest)
-		waiting_disarm(&p->waiting);
-	p->guest = false;
-}
-
 void lpoller_drop(struct poller *p) {
 	struct lclient *c = p->client;
-	unguest(p);
+	waiter_disarm(&p->guest);
 	if (!p->linked || !c->open)
 		return;
 	client_abort(c, &p->job);
@@ -394,7 +389,7 @@ static int l_cancel(lua_State *L) {
 static int l_step(lua_State *L) {
 	struct poller *p = look(L);
 	lua_settop(L, 1);
-	unguest(p);
+	waiter_disarm(&p->guest);
 	if (p->client->open) {
 		lua_getiuservalue(L, 1, UV_CLIENT);
 		drive_step(L, 2);
@@ -407,10 +402,8 @@ static int l_pollfd(lua_State *L) {
 	struct poller *p = look(L);
 	if (!p->client->open)
 		return luaL_error(L, "attempt to use a closed client");
-	if (p->waiting.armed == 0) {
-		waiting_arm(&p->waiting, NEVER);
-		p->guest = true;
-	}
+	if (!waiting_armed(&p->waiting))
+		waiter_arm(&p->guest);
 	lua_pushinteger(L, pollset_fd(p->client->ps));
 	return 1;
 }

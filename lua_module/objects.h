@@ -54,10 +54,19 @@ struct waiting {
 	/* Is it there?  of: what all of this is about. */
 	bool (*over)(const void *of);
 	const void *of;
-	size_t armed;  /* calls that wait */
-	bool told;     /* counted in client->news */
-	int64_t limit; /* when the first of them gives up waiting; NEVER */
-	struct waiting *prev, *next; /* of those with a limit */
+	size_t armed; /* calls that wait */
+	uint64_t era; /* the client's, in which they were counted */
+	bool told;    /* counted in client->news */
+};
+
+/* One of these calls. */
+struct waiter {
+	struct waiting *on;
+	int64_t limit;              /* when it gives up waiting; NEVER */
+	struct waiter *prev, *next; /* of the client's, with a limit */
+	uint64_t era;               /* the client's, when it began to wait */
+	bool armed;
+	bool late; /* its limit has passed; counted in client->news */
 };
 
 /* Pollers that were begun for somebody to collect. */
@@ -81,12 +90,13 @@ struct lclient {
 	struct request request;         /* scratch: the next one to be sent */
 	struct buf url, id;             /* scratch of options_op */
 	struct stock stock;             /* no loop has named them */
-	struct waiting *limited;        /* those with a limit */
+	struct waiter *limited;         /* those who will give up */
 	int64_t limit;                  /* the soonest of those limits */
 	int64_t due;    /* when the descriptor's timer is set to */
 	uint64_t steps; /* so far */
+	uint64_t era;   /* who waited in another is not counted any more */
 	size_t armed;   /* calls that wait */
-	size_t news;    /* waited for, and there */
+	size_t news;    /* waited for, and there; or waited too long */
 	int pid;        /* a fork's child is another client */
 	bool open;
 	bool busy; /* one of the host's functions is running */
@@ -100,8 +110,8 @@ struct poller {
 	bool owned;             /* by the one call that waits for it */
 	bool concluded;         /* its end was told, see drive_conclude */
 	struct stock *stock;    /* it can be collected from; NULL */
-	bool guest;             /* pollfd() armed it, step() will disarm it */
 	struct waiting waiting; /* for its end */
+	struct waiter guest;    /* pollfd() armed it, step() will disarm it */
 };
 
 /* Ends a job's transfer, if one is on its way. */

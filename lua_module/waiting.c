@@ -13,12 +13,20 @@ void waiting_due(struct lclient *c, int64_t due) {
 	pollset_due(c->ps, due);
 }
 
+static bool is_current(const struct waiting *w) {
+	return w->era == w->client->era;
+}
+
+bool waiting_armed(const struct waiting *w) {
+	return is_current(w) && w->armed > 0;
+}
+
 void waiting_tell(struct waiting *w) {
-	if (w->armed > 0 && !w->told) {
-		w->told = true;
-		w->client->news++;
-		set_news(w->client);
-	}
+	if (!waiting_armed(w) || w->told)
+		return;
+	w->told = true;
+	w->client->news++;
+	set_news(w->client);
 }
 
 static void untell(struct waiting *w) {
@@ -27,79 +35,98 @@ static void untell(struct waiting *w) {
 	w->told = false;
 }
 
-static void unlimit(struct waiting *w) {
-	struct waiting *next = w->next;
-	if (w->limit == NEVER)
-		return;
-	w->limit = NEVER;
-	*(w->prev ? &w->prev->next : &w->client->limited) = next;
-	if (next)
-		next->prev = w->prev;
-	w->prev = w->next = NULL;
+void waiting_forget(struct lclient *c) {
+	c->era++;
+	c->news = c->armed = 0;
+	c->limited = NULL;
+	c->limit = c->due = NEVER;
 }
 
-static void set_limit(struct waiting *w, int64_t limit) {
-	struct lclient *c = w->client;
-	if (limit >= w->limit)
-		return;
-	unlimit(w);
-	w->limit = limit;
+/* ---- limits -------------------------------------------------------------- */
+
+/* Each call has its own: of two that wait for one thing each is woken in time,
+   whether or not the loop tells the other. */
+static void enter(struct lclient *c, struct waiter *w) {
+	w->prev = NULL;
 	w->next = c->limited;
-	if (c->limited)
-		c->limited->prev = w;
+	if (w->next)
+		w->next->prev = w;
 	c->limited = w;
-	c->limit = sooner(c->limit, limit);
+	c->limit = sooner(c->limit, w->limit);
 	waiting_due(c, sooner(c->due, c->limit));
 }
 
-void waiting_arm(struct waiting *w, int64_t limit) {
-	w->armed++;
-	w->client->armed++;
-	set_limit(w, limit);
-	if (w->over(w->of))
-		waiting_tell(w);
+static void leave(struct lclient *c, struct waiter *w) {
+	*(w->prev ? &w->prev->next : &c->limited) = w->next;
+	if (w->next)
+		w->next->prev = w->prev;
 }
 
-/* One descriptor wakes all who wait at it: each of them looks, and arms again
-   with its own limit if it has to go on waiting. */
-void waiting_disarm(struct waiting *w) {
-	struct lclient *c = w->client;
-	if (w->armed == 0 || c->armed == 0)
-		return; /* a fork or the end of the client came between */
-	w->armed--;
-	c->armed--;
-	if (w->armed == 0)
-		unlimit(w);
-	if (w->armed == 0 || !w->over(w->of))
-		untell(w);
-	if (c->open)
-		set_news(c);
-	else
-		client_let_go(c);
-}
-
-void waiting_forget(struct waiting *w) {
-	w->armed = 0;
-	w->told = false;
-	w->limit = NEVER;
-	w->prev = w->next = NULL;
-}
-
-/* Those whose limit has passed are told, and the soonest other is noted. */
 void waiting_check(struct lclient *c, struct now now) {
-	struct waiting *w, *next;
+	struct waiter *w, *next;
 	if (now.mono < c->limit)
 		return;
 	c->limit = NEVER;
 	for (w = c->limited; w; w = next) {
 		next = w->next;
-		if (w->limit <= now.mono) {
-			unlimit(w);
-			waiting_tell(w);
-		} else {
+		if (w->limit > now.mono) {
 			c->limit = sooner(c->limit, w->limit);
+			continue;
 		}
+		leave(c, w);
+		w->late = true;
+		c->news++;
 	}
+	set_news(c);
+}
+
+/* ---- one call ------------------------------------------------------------ */
+
+void waiter_arm(struct waiter *w) {
+	struct waiting *on = w->on;
+	struct lclient *c = on->client;
+	if (!is_current(on)) {
+		on->era = c->era;
+		on->armed = 0;
+		on->told = false;
+	}
+	on->armed++;
+	c->armed++;
+	w->era = c->era;
+	w->armed = true;
+	w->late = false;
+	if (w->limit != NEVER)
+		enter(c, w);
+	if (on->over(on->of))
+		waiting_tell(on);
+}
+
+static void unlimit(struct lclient *c, struct waiter *w) {
+	if (w->late)
+		c->news--;
+	else if (w->limit != NEVER)
+		leave(c, w);
+	w->late = false;
+}
+
+/* One descriptor wakes all who wait at it: each of them looks, and arms again
+   if it has to go on waiting. */
+void waiter_disarm(struct waiter *w) {
+	struct waiting *on = w->on;
+	struct lclient *c = on->client;
+	bool counted = w->armed && w->era == c->era;
+	w->armed = false;
+	if (!counted)
+		return;
+	unlimit(c, w);
+	on->armed--;
+	c->armed--;
+	if (on->armed == 0 || !on->over(on->of))
+		untell(on);
+	if (c->open)
+		set_news(c);
+	else
+		client_let_go(c);
 }
 
 /* ---- the stock ---------------------------------------------------------- */
@@ -112,7 +139,7 @@ static bool over(const void *stock) {
 
 void stock_init(struct stock *s, struct lclient *c) {
 	*s = (struct stock){ .left = 0 };
-	s->waiting = (struct waiting){ c, over, s, .limit = NEVER };
+	s->waiting = (struct waiting){ .client = c, .over = over, .of = s };
 }
 
 static void put(struct poller *p, struct stock *s) {

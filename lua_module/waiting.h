@@ -8,14 +8,16 @@
 
 #include "objects.h"
 
-/* A call begins, and ends, to wait for it; each arm has its disarm.  limit:
-   when it gives up, ms of the monotonic clock. */
-void waiting_arm(struct waiting *w, int64_t limit);
-void waiting_disarm(struct waiting *w);
+/* A call begins to wait, and ends; disarming twice does nothing. */
+void waiter_arm(struct waiter *w);
+void waiter_disarm(struct waiter *w);
+/* Does anybody wait for it? */
+bool waiting_armed(const struct waiting *w);
 /* It is there: whoever waits for it is woken. */
 void waiting_tell(struct waiting *w);
-/* Nobody waits for it in this process: it is a fork's child. */
-void waiting_forget(struct waiting *w);
+/* Nobody waits at the client any more, in this process at least: a fork, or
+   its end, came between. */
+void waiting_forget(struct lclient *c);
 
 /* Those whose limit has passed are woken, and the soonest other is noted. */
 void waiting_check(struct lclient *c, struct now now);

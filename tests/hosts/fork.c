@@ -382,6 +382,187 @@ static void test_a_program_under_way_is_the_parents(void **state) {
 	assert_int_equal(host_descriptors(), before);
 }
 
+/* ---- a function of the host's that forks -------------------------------- */
+
+static bool forked; /* this is the child */
+static pid_t born;
+
+/* fork() -> true in the child, false in the parent; once. */
+static int l_fork(lua_State *L) {
+	if (born == 0 && !forked) {
+		born = fork();
+		forked = born == 0;
+	}
+	lua_pushboolean(L, forked);
+	return 1;
+}
+
+/* The chunk forks in one of its callbacks and comes back to it in both
+   processes: what it returns in the parent, and in the child. */
+struct return_of {
+	const char *chunk, *in_child;
+};
+
+#define UPDATE                                                                 \
+	"local v, err = c:update(approve(1))\n"                                \
+	"if v then return v.id == id(1) and 'approved' end\n"                  \
+	"return err.kind .. (err.continuation_token and ', token' or '')\n"    \
+	"  .. (err.message:find 'forked' and ', forked' or '')"
+
+/* A callback, and what has been sent when it runs. */
+static const struct return_of returns[] = {
+	{ "c = client { on_event = function (e)\n"
+	  "  if e.event == 'token' then fork() end end }\n" UPDATE,
+	  "canceled, forked" },
+	{ "c = client { on_event = function (e)\n"
+	  "  if e.event == 'request' then fork() end end }\n" UPDATE,
+	  "canceled, forked" },
+	{ "c = client { on_event = function (e)\n"
+	  "  if e.event == 'response' then fork() end end }\n" UPDATE,
+	  "canceled, token, forked" },
+	{ "c = client { on_event = function (e)\n"
+	  "  if e.event == 'poll' then fork() end end }\n" UPDATE,
+	  "canceled, token, forked" },
+	{ "c = client { on_event = function (e)\n"
+	  "  if e.event == 'end' then fork() end end }\n" UPDATE,
+	  "approved" },
+	/* the child looks before it comes back */
+	{ "c = client { on_event = function (e)\n"
+	  "  if e.event ~= 'poll' or not fork() then return end\n"
+	  "  c:pollfd() c:begin_update(approve(2)):cancel() end }\n" UPDATE,
+	  "canceled, token, forked" },
+	{ "c = client { on_event = function (e)\n"
+	  "  if e.event == 'response' and fork() then c:rate_limits() end\n"
+	  "end }\n" UPDATE,
+	  "canceled, token, forked" },
+	/* what it raises is the child's */
+	{ "c = client { on_event = function (e)\n"
+	  "  if e.event == 'poll' and fork() then error('mine', 0) end\n"
+	  "end }\n" UPDATE,
+	  "error: mine" },
+	{ "c = client { on_event = function (e)\n"
+	  "  if e.event == 'request' and fork() then error() end\n"
+	  "end }\n"
+	  "local ok, e = pcall(c.update, c, approve(1))\n"
+	  "if not ok then return tostring(e) end\n"
+	  "return e and 'approved'",
+	  "nil" },
+	{ "c = client { credential = azpec.credential.token { get =\n"
+	  "  function () fork() return token end } }\n" UPDATE,
+	  "canceled, forked" },
+	{ "c = client { credential = azpec.credential.token { get =\n"
+	  "  function () if fork() then error('mine', 0) end\n"
+	  "  return token end } }\n" UPDATE,
+	  "error: mine" },
+	/* another client's step in between */
+	{ "local inner = client { on_event = function (e)\n"
+	  "  if e.event == 'poll' then fork() end end }\n"
+	  "local said\n"
+	  "c = client { on_event = function (e)\n"
+	  "  if e.event == 'request' and not said then\n"
+	  "    local v, err = inner:update(approve(2))\n"
+	  "    said = v and 'approved' or err.kind\n"
+	  "  end end }\n"
+	  "local v, err = c:update(approve(1))\n"
+	  "if v then return said end\n"
+	  "return said .. ', ' .. err.kind",
+	  "canceled, canceled" },
+	/* each way to wait */
+	{ "c = client { on_event = function (e)\n"
+	  "  if e.event == 'poll' then fork() end end }\n"
+	  "c:begin_update(approve(1))\n"
+	  "for _, v, err in c:completions() do\n"
+	  "  return v and 'approved' or err.kind\n"
+	  "end",
+	  "canceled" },
+	{ "c = client { on_event = function (e)\n"
+	  "  if e.event == 'poll' then fork() end end }\n"
+	  "local p = c:begin_update(approve(1))\n"
+	  "while not p:step() do c:wait(0.01) end\n"
+	  "local v, err = p:result()\n"
+	  "return v and 'approved' or err.kind",
+	  "canceled" },
+	{ "c = client { on_event = function (e)\n"
+	  "  if e.phase == 'request' and e.event == 'response' then\n"
+	  "    fork() end end }\n"
+	  "local ok, err = pcall(function ()\n"
+	  "  for _ in c:list { resource_group_name = 'rg',\n"
+	  "    account_name = 'hostacct' } do end end)\n"
+	  "return ok and 'approved' or err.kind",
+	  "canceled" },
+	/* the waiter, while two wait */
+	{ "c = client { wait = coroutine.yield }\n"
+	  "local said = {}\n"
+	  "local function one(f) return coroutine.create(function ()\n"
+	  "  local word = f() said[#said + 1] = word end) end\n"
+	  "local both = { one(function () local v, err = "
+	  "c:update(approve(1))\n"
+	  "  return v and 'approved' or err.kind end),\n"
+	  "  one(function () c:wait(0.3) return 'waited' end) }\n"
+	  "local clock = client()\n"
+	  "for n = 1, 1000 do\n"
+	  "  for _, co in ipairs(both) do\n"
+	  "    if coroutine.status(co) ~= 'dead' then\n"
+	  "      assert(coroutine.resume(co)) end\n"
+	  "  end\n"
+	  "  if n == 5 then fork() end\n"
+	  "  if #said == 2 then break end\n"
+	  "  clock:wait(0.005)\n"
+	  "end\n"
+	  "table.sort(said)\n"
+	  "return table.concat(said, ' ') == 'approved waited' and "
+	  "'approved'\n"
+	  "  or table.concat(said, ' ')",
+	  "canceled waited" },
+};
+
+static void try_return(const struct return_of *r, const char *token) {
+	int before = host_descriptors(), written;
+	lua_State *L = host_state(&emulator);
+	const char *said;
+	assert_non_null(L);
+	born = 0;
+	forked = false;
+	lua_register(L, "fork", l_fork);
+	lua_pushstring(L, token);
+	lua_setglobal(L, "token");
+	said = host_run(L, r->chunk);
+	if (forked) {
+		int status = strcmp(said, r->in_child) != 0;
+		if (status)
+			fprintf(stderr, "# in the child: %s, not %s\n", said,
+			        r->in_child);
+		lua_close(L);
+		if (host_descriptors() > before) {
+			fprintf(stderr, "# %d descriptors left in the child\n",
+			        host_descriptors() - before);
+			status = 1;
+		}
+		host_end_child(status);
+	}
+	if (strcmp(said, "approved") != 0)
+		FAIL("%s: %s", said, r->chunk);
+	assert_true(born > 0);
+	if (host_wait(born) != 0)
+		FAIL("the child of: %s", r->chunk);
+	lua_close(L);
+	written = emulator_count(&emulator, "update", "pe001");
+	if (written > 1)
+		FAIL("%d writes: %s", written, r->chunk);
+	assert_int_equal(host_descriptors(), before);
+}
+
+static void test_in_a_function_that_a_step_calls(void **state) {
+	(void)state;
+	for (size_t i = 0; i < COUNT(returns); i++) {
+		char *token;
+		emulator_reset(&emulator);
+		token = emulator_token(&emulator);
+		try_return(&returns[i], token);
+		free(token);
+	}
+}
+
 /* ---- the run ------------------------------------------------------------ */
 
 int main(void) {
@@ -395,6 +576,7 @@ int main(void) {
 		TEST(test_while_the_answer_is_awaited),
 		TEST(test_a_number_given_out_again_is_let_be),
 		TEST(test_a_program_under_way_is_the_parents),
+		TEST(test_in_a_function_that_a_step_calls),
 	};
 	return RUN(tests);
 }

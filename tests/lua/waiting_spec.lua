@@ -398,6 +398,28 @@ describe("inside cqueues", function ()
     assert.equal("canceled", kind)
   end)
 
+  test("each of several that wait for one poller has its own limit, where a loop wakes only one at a time", function ()
+    local client <close> = kit.patient { wait = coroutine.yield }
+    local poller, waiting, ended = client:begin_update(kit.named()), {}, {}
+    client:step()
+    for n, seconds in ipairs { 600, 600, 600, 0.1, 0.2 } do
+      waiting[n] = coroutine.create(function ()
+        assert.equal("timeout", select(2, poller:wait(seconds)).kind)
+        ended[#ended + 1] = n
+      end)
+      assert(coroutine.resume(waiting[n]))
+    end
+    local woken = 0
+    while #ended < 2 and cqueues.poll({ pollfd = client:pollfd(), events = "r" }, 5) ~= 5 do
+      local thread = table.remove(waiting, 1)
+      woken = woken + 1
+      assert(coroutine.resume(thread))
+      if coroutine.status(thread) ~= "dead" then waiting[#waiting + 1] = thread end
+    end
+    assert.same({ 4, 5 }, ended)
+    assert(woken < 100, woken .. " wake-ups for two calls")
+  end)
+
   test("a poller canceled by one coroutine wakes the other", function ()
     local loop = cqueues.new()
     local kind
