@@ -118,6 +118,7 @@ build = {
       ["azpec.command.trail"] = "scripts/azpec/command/trail.lua",
       ["azpec.command.unfinished"] = "scripts/azpec/command/unfinished.lua",
       ["azpec.command.verbs"] = "scripts/azpec/command/verbs.lua",
+      ["azpec.current"] = "scripts/azpec/current.lua",
       ["azpec.description"] = "scripts/azpec/description.lua",
       ["azpec.doctor"] = "scripts/azpec/doctor.lua",
       ["azpec.doctor.clock"] = "scripts/azpec/doctor/clock.lua",

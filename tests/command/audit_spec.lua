@@ -126,7 +126,8 @@ describe("--audit", function ()
     assert.matches("--description speaks of a {ticket}, but there is no --ticket", result.err, 1, true)
     result = kit.ended(2, azpec("approve", ("many01 %s --description '{ticket}' --ticket %s"):format(group,
       ("x"):rep(141))))
-    assert.matches("--description, its ticket included, is 141 characters long, and 140 are the most", result.err, 1, true)
+    assert.matches("--description, its ticket included, is 141 characters long, and 140 are the most", result.err, 1,
+      true)
     assert.equal(0, #emulator:log "update")
   end)
 
@@ -343,6 +344,36 @@ describe("audit undo", function ()
     assert.matches("^many01%S* stays as it is: it was changed since: its ETag is ", result.err)
     assert.equal("Approved", emulator:connection(emulator.many[1]).status)
     assert.equal("Pending", emulator:connection(emulator.many[2]).status)
+  end)
+
+  it("is harmless the second time, and can be undone itself", function ()
+    kit.ended(0, azpec("approve", ("many01 many02 --yes %s %s"):format(group, option)))
+    kit.ended(0, undo "--apply")
+    local result = kit.ended(0, undo "--apply --detailed-exitcode")
+    assert.equal(2, select(2, result.out:gsub("unchanged +Pending +Pending +it is so already", "")))
+    assert.equal("0 changes undone, 0 failed, 0 stay as they are, 2 so already\n", result.err)
+    assert.equal(4, #emulator:log "update")
+    local list = records(path)
+    kit.ended(0, azpec("audit", ("undo %s --run %s --apply"):format(path, list[#list].run)))
+    for n = 1, 2 do assert.equal("Approved", emulator:connection(emulator.many[n]).status) end
+    assert.equal(6, #emulator:log "update")
+    kit.ended(0, azpec("reject", "many01 " .. group))
+    result = kit.ended(12, undo "--apply")
+    assert.matches("^many01%S* stays as it is: it was changed since: it is Rejected, the run left it Approved\n",
+      result.err)
+  end)
+
+  it("tells how to go on waiting where it is broken off", function ()
+    kit.ended(0, azpec("approve", ("many01 many02 --yes %s %s"):format(group, option)))
+    emulator:set { operation_polls = 10000 }
+    local run = kit.start(("audit %s undo %s --run %s --apply -v -v"):format(kit.address(emulator), path, run_of()),
+      { env = kit.environment(emulator) })
+    for _ = 1, 4 do run:read_until "next look" end
+    run:signal "INT"
+    local result = run:finish()
+    assert.equal(130, result.code)
+    assert.matches("2 operations are still running at the service", result.err, 1, true)
+    assert.matches("azpec resume", result.err, 1, true)
   end)
 
   it("says in words what Batch does not let it undo", function ()

@@ -1,6 +1,6 @@
 -- What a run changed, brought back: only where nobody has changed it since, and only what can be brought back.
 
-local ids = require "azpec.ids"
+local current = require "azpec.current"
 local select = require "azpec.select"
 
 local undo = {}
@@ -72,54 +72,56 @@ end
 
 -- ---- against the service -------------------------------------------------------------------------------------------
 
--- Why it is not to be touched: it is no longer as the run left it; nil: it is. current: a connection, or nil.
-local function change_since(item, current)
-  if not current then return "it is gone" end
-  local facts = select.facts(current)
+-- Why it is not to be touched: it is no longer as the run left it; nil: it is.
+local function change_since(item, connection)
+  if not connection then return "it is gone" end
+  local facts = select.facts(connection)
+  if facts.status ~= item.from.status then
+    return ("it was changed since: it is %s, the run left it %s"):format(facts.status, item.from.status)
+  end
   if facts.etag ~= item.from.etag then
     return ("it was changed since: its ETag is %s, the run left %s"):format(facts.etag or "unknown", item.from.etag)
   end
   if not is_same(facts, item.from) then return "it was changed since, though its ETag is the same" end
 end
 
-local function read_account(client, account)
-  local connections = {}
-  for connection in client:list { id = account } do connections[connection.id:lower()] = connection end
-  return connections
-end
-
--- Looks at each item as the service has it now: `current`, and `stale`, a text, where it is not to be touched.
--- A list that fails raises its azpec.Error.
+-- Looks at each item as the service has it now: `current`, and `is_so`, where it is what it would be made, or `stale`,
+-- a text, where it is not to be touched. A list that fails raises its azpec.Error.
 function undo.check(plan, client)
-  local accounts = {}
+  local connection_ids = {}
+  for n, item in ipairs(plan.items) do connection_ids[n] = item.id end
+  local now = current.read(client, connection_ids)
   for _, item in ipairs(plan.items) do
-    local account = ids.account_of(item.id)
-    local key = account:lower()
-    accounts[key] = accounts[key] or read_account(client, account)
-    item.current = accounts[key][item.id:lower()]
-    item.stale = change_since(item, item.current)
+    local connection, err = now(item.id)
+    if err then error(err, 0) end
+    item.current = connection
+    item.is_so = connection ~= nil and is_same(select.facts(connection), item.to)
+    item.stale = not item.is_so and change_since(item, connection) or nil
   end
   return plan
 end
 
-local most_at_once = 100
+-- How many are under way at once.
+undo.most_at_once = 100
 
 local function begin(client, item)
   return client:begin_update { id = item.id, status = item.to.status, description = item.to.description,
     if_match = item.from.etag }
 end
 
--- Carries out what undo.check found untouched, each guarded by its ETag; calls done(item, connection, err) as they end.
-function undo.apply(plan, client, done)
+-- Carries out what undo.check found untouched, each guarded by its ETag; calls done(item, connection, err) as they end,
+-- and, if it is given, begun(poller) for each that is begun.
+function undo.apply(plan, client, done, begun)
   local todo, items, n = {}, {}, 0
   for _, item in ipairs(plan.items) do
-    if not item.stale then todo[#todo + 1] = item end
+    if not item.stale and not item.is_so then todo[#todo + 1] = item end
   end
   while n < #todo do
     local pollers = {}
-    for k = n + 1, math.min(n + most_at_once, #todo) do
+    for k = n + 1, math.min(n + undo.most_at_once, #todo) do
       local poller = begin(client, todo[k])
       pollers[#pollers + 1], items[poller] = poller, todo[k]
+      if begun then begun(poller) end
     end
     n = n + #pollers
     for poller, connection, err in client:completions(pollers) do done(items[poller], connection, err) end

@@ -4,6 +4,7 @@ local audit = require "azpec.audit"
 local failure = require "azpec.command.failure"
 local select = require "azpec.select"
 local text = require "azpec.command.text"
+local undo = require "azpec.audit.undo"
 
 local columns = {
   { "NAME", "name" }, { "RESULT", "result" }, { "IS", "from" }, { "BECOMES", "to" }, { "WHY", "reason" },
@@ -23,24 +24,29 @@ local function plan_of(context, path)
   return plan
 end
 
--- What cannot be brought back, in words, before anything else; returns how many that are.
+-- What cannot be brought back, in words, before anything else; returns how many that are, and how many are so already.
 local function tell(context, plan)
-  local count = #plan.impossible
+  local staying, already = #plan.impossible, 0
   for _, item in ipairs(plan.impossible) do
     context:say("%s stays as it is: %s", select.facts({ id = item.id }).name, item.reason)
   end
   for _, item in ipairs(plan.items) do
+    if item.is_so then already = already + 1 end
     if item.stale then
-      count = count + 1
+      staying = staying + 1
       context:say("%s stays as it is: %s", select.facts({ id = item.id }).name, item.stale)
     end
   end
-  return count
+  return staying, already
+end
+
+local function is_todo(item)
+  return not item.stale and not item.is_so
 end
 
 local function is_any(plan, status)
   for _, item in ipairs(plan.items) do
-    if item.to.status == status and item.from.status ~= status and not item.stale then return true end
+    if item.to.status == status and item.from.status ~= status and is_todo(item) then return true end
   end
   return false
 end
@@ -57,14 +63,17 @@ local function show(out, plan, done)
   for _, item in ipairs(plan.items) do
     if item.stale then
       out:row(row_of(item, "stays", item.stale))
+    elseif item.is_so then
+      out:row(row_of({ id = item.id, from = item.to, to = item.to }, "unchanged", "it is so already"))
     elseif not done then
       out:row(row_of(item, "would change"))
     end
   end
 end
 
-local function apply(context, plan, client, out)
+local function apply(context, plan, client, out, todo)
   local changed, failed = 0, 0
+  local bar = todo > 1 and context:progress { total = todo }
   for _, item in ipairs(plan.items) do
     context:because(item.id, { verb = "undo", before = item.current, reason = "undoes run " .. context.args.run })
   end
@@ -75,9 +84,15 @@ local function apply(context, plan, client, out)
     else
       failed = failed + 1
       failure.show(err)
+      context:keep(err.continuation_token)
       out:row(row_of(item, "failed", err.message))
     end
-  end)
+    if bar then
+      bar:update { done = changed + failed, failed = failed,
+        running = math.min(todo - changed - failed, undo.most_at_once) }
+    end
+  end, function (poller) context:track(poller) end)
+  if bar then bar:close() end
   return changed, failed
 end
 
@@ -88,8 +103,8 @@ return function (context, path)
   local first = plan.items[1]
   local client = first and context:client { subscription_id = select.facts({ id = first.id }).subscription_id }
   if first then plan:check(client) end
-  local staying = tell(context, plan)
-  local todo = #plan.items + #plan.impossible - staying
+  local staying, already = tell(context, plan)
+  local todo = #plan.items + #plan.impossible - staying - already
   warn(context, plan)
   if args.apply and todo > 0 and not context:confirm(("Undo %s?"):format(text.count(todo, "change"))) then
     context:fail(context.codes.other, "nothing was done")
@@ -97,13 +112,14 @@ return function (context, path)
   local out = context:output { columns = columns, title = "items" }
   show(out, plan, args.apply)
   local changed, failed = 0, 0
-  if args.apply and todo > 0 then changed, failed = apply(context, plan, client, out) end
+  if args.apply and todo > 0 then changed, failed = apply(context, plan, client, out, todo) end
   out:close()
   if not args.apply then
     context:note("%s would be undone; nothing was done; --apply does it", text.count(todo, "change"))
     return args.detailed_exitcode and todo > 0 and context.codes.changes or 0
   end
-  context:note("%s undone, %d failed, %d stay as they are", text.count(changed, "change"), failed, staying)
+  context:note("%s undone, %d failed, %d stay as they are%s", text.count(changed, "change"), failed, staying,
+    already > 0 and (", %d so already"):format(already) or "")
   if failed + staying > 0 then return context.codes.some_failed end
   return args.detailed_exitcode and changed > 0 and context.codes.changes or 0
 end
