@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <linux/sockios.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -270,11 +271,11 @@ static bool is_inner(int fd) {
 	       domain == AF_UNIX;
 }
 
-static void adopt(struct curlio *io, int fd) {
+static void adopt(struct curlio *io, int fd, ino_t inode) {
 	if (!reach(io, fd))
 		return;
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	io->sockets[fd].inode = inode_of(fd);
+	io->sockets[fd].inode = inode;
 	io->sockets[fd].bits |= INNER;
 }
 
@@ -315,24 +316,38 @@ static void adopt_wakers(struct curlio *io, int from) {
 	for (int i = 0; from >= 0 && i < 3; i++) {
 		if (find_wakers(io, from, found) != 2)
 			continue;
-		adopt(io, found[0]);
-		adopt(io, found[1]);
+		adopt(io, found[0], inode_of(found[0]));
+		adopt(io, found[1], inode_of(found[1]));
 		return;
 	}
+}
+
+/* Is it the socket with this inode?  /proc tells: a number whose descriptor may
+   be another thread's, who closes it this moment, is not asked. */
+static bool is_socket(int fd, ino_t inode) {
+	char path[32], is[32], wanted[32];
+	ssize_t n;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	snprintf(wanted, sizeof(wanted), "socket:[%ju]", (uintmax_t)inode);
+	n = readlink(path, is, sizeof(is));
+	return n == (ssize_t)strlen(wanted) &&
+	       memcmp(is, wanted, (size_t)n) == 0;
 }
 
 /* The end that libcurl waits for it tells us; the other was made next. */
 static void adopt_lookup(struct curlio *io, int fd) {
 	int known = bits(io, fd);
+	ino_t next;
 	if ((known & OPENED) || ((known & INNER) && is_there(io, fd)))
 		return;
 	if (!is_inner(fd))
 		return;
-	adopt(io, fd);
+	adopt(io, fd, inode_of(fd));
+	next = inode_of(fd) + 1;
 	for (int other = fd + 1; other < fd + NEAR; other++)
-		if (is_inner(other) &&
-		    inode_of(other) == io->sockets[fd].inode + 1) {
-			adopt(io, other);
+		if (is_socket(other, next)) {
+			if (is_inner(other))
+				adopt(io, other, next);
 			return;
 		}
 }

@@ -6,8 +6,13 @@
 #include "host.h"
 
 #include <ctype.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
 
 enum { STATES = 8, EACH = 8 };
 
@@ -174,6 +179,100 @@ static void test_states_come_and_go(void **state) {
 	assert_int_equal(host_wait_threads(threads), threads);
 }
 
+/* ---- names that are looked up ------------------------------------------- */
+
+/* libcurl makes a thread and a pair of sockets for each name: other threads'
+   sockets, made and closed meanwhile, are not taken for such a pair. */
+
+enum { LOOKUPS = 24 };
+
+static bool named;
+static atomic_bool enough;
+
+/* A file of names of our own, in the place of the system's. */
+static bool name_loopback(void) {
+	char dir[64], file[96];
+	FILE *f;
+	snprintf(file, sizeof file, "%s/hosts", host_folder(dir, sizeof dir));
+	f = fopen(file, "w");
+	if (f == NULL || fputs("127.0.0.1 azpec.example\n", f) < 0 ||
+	    fclose(f) != 0)
+		return false;
+	return unshare(CLONE_NEWNS) == 0 &&
+	       mount("none", "/", "", MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount(file, "/etc/hosts", "", MS_BIND, NULL) == 0;
+}
+
+/* The certificate is for another name: each client looks it up, connects, and
+   goes no further. */
+static const char look_up[] =
+	"local at = e.tls_endpoint:gsub('//[^:]+', '//azpec.example')\n"
+	"for n = 1, lookups do\n"
+	"  local c <close> = client { endpoint = at, retry = { max_tries = 1 "
+        "},\n"
+	"    credential = azpec.credential.token { token = 't' } }\n"
+	"  local v, err = c:get { id = id(1) }\n"
+	"  if err.kind ~= 'untrusted' or not err.message:find 'azpec.example'\n"
+	"  then return tostring(err) end\n"
+	"end\n"
+	"return 'looked up'\n";
+
+static void *look_up_many(void *ud) {
+	struct guest *g = ud;
+	g->L = host_state(&emulator);
+	if (g->L == NULL)
+		return NULL;
+	lua_pushinteger(g->L, LOOKUPS);
+	lua_setglobal(g->L, "lookups");
+	g->said = host_run(g->L, look_up);
+	return NULL;
+}
+
+/* The host's own pairs, which its programs are to inherit. */
+static void *make_pairs(void *ud) {
+	size_t *taken = ud;
+	while (!enough) {
+		int pair[2];
+		if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+			continue;
+		sched_yield();
+		for (int i = 0; i < 2; i++) {
+			*taken += (fcntl(pair[i], F_GETFD) & FD_CLOEXEC) != 0;
+			close(pair[i]);
+		}
+	}
+	return NULL;
+}
+
+static void test_names_are_looked_up_in_many_threads(void **state) {
+	struct guest g[4];
+	pthread_t pairs;
+	int before = host_descriptors(), threads = host_threads();
+	size_t taken = 0;
+	(void)state;
+	if (!named) {
+		printf("# no names of its own are permitted here\n");
+		skip();
+	}
+	enough = false;
+	pthread_create(&pairs, NULL, make_pairs, &taken);
+	for (int i = 0; i < 4; i++) {
+		g[i] = (struct guest){ .number = i, .said = "no memory" };
+		pthread_create(&g[i].thread, NULL, look_up_many, &g[i]);
+	}
+	for (int i = 0; i < 4; i++)
+		pthread_join(g[i].thread, NULL);
+	enough = true;
+	pthread_join(pairs, NULL);
+	for (int i = 0; i < 4; i++) {
+		assert_string_equal(g[i].said, "looked up");
+		lua_close(g[i].L);
+	}
+	assert_int_equal(host_wait_threads(threads), threads);
+	assert_int_equal(host_descriptors(), before);
+	assert_int_equal(taken, 0);
+}
+
 /* ---- the run ------------------------------------------------------------ */
 
 int main(void) {
@@ -182,6 +281,8 @@ int main(void) {
 		TEST(test_a_state_is_closed_by_another_thread),
 		TEST(test_a_state_wanders_from_thread_to_thread),
 		TEST(test_states_come_and_go),
+		TEST(test_names_are_looked_up_in_many_threads),
 	};
+	named = name_loopback();
 	return RUN(tests);
 }
