@@ -111,6 +111,7 @@ build = {
       ["azpec.command.parser"] = "scripts/azpec/command/parser.lua",
       ["azpec.command.progress"] = "scripts/azpec/command/progress.lua",
       ["azpec.command.rows"] = "scripts/azpec/command/rows.lua",
+      ["azpec.command.signals"] = "scripts/azpec/command/signals.lua",
       ["azpec.command.targets"] = "scripts/azpec/command/targets.lua",
       ["azpec.command.terminal"] = "scripts/azpec/command/terminal.lua",
       ["azpec.command.text"] = "scripts/azpec/command/text.lua",

@@ -185,11 +185,12 @@ end
 
 -- ---- what -------------------------------------------------------------------------------------------------------
 
--- What a page of an iterator raises, as an azpec.Error's table; nil: nothing.
+-- What a page of an iterator raises, as an azpec.Error's table; nil: nothing. What is no table, as Ctrl-C's, is not the
+-- page's.
 local function problem_of(iterate)
   local fine, err = pcall(iterate)
   if fine then return nil end
-  return type(err) == "table" and err or { kind = "other", message = tostring(err) }
+  return type(err) == "table" and err or error(err, 0)
 end
 
 -- That of the first page.

@@ -29,7 +29,65 @@ describe("usage", function ()
 
   it("of a client's option is the client's own complaint", function ()
     local result = kit.ended(2, kit.run "list --endpoint ftp://example.com --subscription s")
-    assert.matches("^azpec: bad field 'endpoint' .* %(see: azpec help list%)\n$", result.err)
+    assert.matches("^azpec: %-%-endpoint: https://.* %(see: azpec help list%)\n$", result.err)
+  end)
+
+  local group = "-g default-azurebatch-japaneast "
+  local wrong = {
+    { "list --timeout nan", "--timeout: 'nan' is no time; write seconds, or 30s, 15m, 2h, 7d, 2w" },
+    { "list --timeout 1e9", "--timeout: '1e9' is no time; write seconds, or 30s, 15m, 2h, 7d, 2w" },
+    { "list --timeout -1", "--timeout: '-1' is below zero" },
+    { "list --timeout -5m", "--timeout: '-5m' is below zero" },
+    { "list --timeout=-1", "--timeout: '-1' is no time; write seconds, or 30s, 15m, 2h, 7d, 2w" },
+    { "list --timeout 20000d", "--timeout: number of seconds expected, got 1728000000" },
+    { "list --interval 0", "--interval: '0' is no time at all" },
+    { "approve x --max 0", "--max: '0' is no number from 1 on" },
+    { "approve x --max -2", "--max: '-2' is below zero" },
+    { "list -o yaml", "argument for option '-o' must be one of 'table', 'json', 'jsonl', 'tsv', 'csv', 'md'" },
+    { "list -q -v", "option '-v' can not be used together with option '-q'" },
+    { "approve x --dry-run --no-wait", "option '--no-wait' can not be used together with option '--dry-run'" },
+    { "list -g ''", "--resource-group: it is empty" },
+    { "list --account ''", "--account: it is empty" },
+    { "list --id ''", "--id: it is empty" },
+    { "list --subscription ''", "--subscription: it is empty" },
+    { "approve x --audit ''", "--audit: it is empty" },
+    { "approve x --if-match ''", "--if-match: it is empty" },
+    { "list ''", "an empty word names no connection" },
+    { "list --name ''", "--name: it is empty" },
+    { "list --described ''", "--described: it is empty" },
+    { "list --status pend", "--status: 'pend' is none of Approved, Disconnected, Pending, Rejected" },
+    { "list --subscription 'a b'", "--subscription: a subscription's GUID expected" },
+    { "list --api-version 2022", "--api-version: YYYY-MM-DD or YYYY-MM-DD-preview expected" },
+    { "list --account x " .. group, "--account: 3 to 24 letters and digits expected, got 'x'" },
+    { "approve x --description \"$(printf '\\377')\"", "--description: it is no UTF-8" },
+    { "list --tenant-id contoso.com",
+      "--tenant-id is nothing to --credential auto; name another one, or leave it out" },
+    { "list --credential azure-cli --access-token-file t",
+      "--access-token-file is nothing to --credential azure-cli; name another one, or leave it out" },
+    { "list --client-secret-file /dev/null", "--client-secret-file: /dev/null is empty" },
+    { "list --access-token-file /nowhere", "--access-token-file: /nowhere: No such file or directory" },
+    { "wait --for bogus x", "--for: 'bogus' is none of status=STATUS, provisioning=STATE, exists, gone" },
+  }
+
+  it("names the option that is wrong, and sends nothing", function ()
+    for _, case in ipairs(wrong) do
+      local verb, line = case[1]:match "^(%l+) (.*)$"
+      local result = kit.ended(2, azpec(verb, line))
+      assert.equal(("azpec: %s (see: azpec help %s)\n"):format(case[2], verb), result.err)
+      assert.equal("", result.out)
+    end
+    assert.equal(0, #emulator:log())
+  end)
+
+  it("is told in JSON as well, where that is asked for", function ()
+    for _, line in ipairs { "aprove -o json", "list -o json --timeout x", "list --output=jsonl --bogus",
+      "show -o json" } do
+      local result = kit.ended(2, kit.run(line))
+      local told = kit.json(kit.last_line(result.err), kit.failure)
+      assert.equal("usage", told.error.kind)
+      assert.equal(2, told.exit_code)
+      assert.matches("^azpec help", told.error.hint)
+    end
   end)
 end)
 

@@ -1,4 +1,4 @@
--- Ctrl-C, a real one: waiting ends at once, and what is printed goes on where it ended.
+-- Ctrl-C, SIGTERM and SIGHUP, real ones: waiting ends at once, and what is printed goes on where it ended.
 
 local assert = require "luassert"
 local kit = require "command.kit"
@@ -12,66 +12,119 @@ end
 
 local many = "-g rg-contoso-prod --account manyacct"
 
--- Interrupts it once the service has been asked to do so many things.
-local function interrupted(process, count)
-  for _ = 1, count do process:read_until "next look" end
-  process:signal "INT"
-  return kit.ended(130, process:finish())
+local endings = { { "INT", 130, "interrupted" }, { "TERM", 143, "interrupted by SIGTERM" },
+  { "HUP", 129, "interrupted by SIGHUP" } }
+
+for _, ending in ipairs(endings) do
+  local name, code, words = table.unpack(ending)
+
+  local function ended(process)
+    process:signal(name)
+    return kit.ended(code, process:finish())
+  end
+
+  -- Interrupts it once the service has been asked to do so many things.
+  local function interrupted(process, count)
+    for _ = 1, count do process:read_until "next look" end
+    return ended(process)
+  end
+
+  describe("SIG" .. name, function ()
+    it("while a connection is approved prints the line that waits on, and that line does", function ()
+      emulator:set { operation_polls = "off", operation_seconds = 3600 }
+      local trail = support.new_path "trail"
+      local result = interrupted(start("approve", ("-vv %s --audit %s --ticket 'T 1'"):format(emulator.sample,
+        trail)), 1)
+      assert.equal("", result.out)
+      assert.matches("\nazpec: " .. words .. "\nAn operation is still running at the service", result.err)
+      local line = result.err:match "\n  (azpec resume .*)$"
+      assert.matches("^azpec resume %-%-endpoint http://127%.0%.0%.1:%d+ .* %-%-ticket 'T 1' %- <<'END'\n{.*}\nEND\n$",
+        line)
+      emulator:control("POST", "clock", { advance = 3600 })
+      local after = kit.ended(0, kit.shell(line, { env = kit.environment(emulator) }))
+      assert.equal(support.sample_name .. ": Approved\n", after.out)
+      assert.equal(1, #emulator:log "update")
+      assert.matches("resume +testprivate%S+ +Approved +changed +T 1[ \n]",
+        kit.ended(0, kit.run("audit show " .. trail)).out)
+    end)
+
+    it("while many are approved saves their tokens in a file, and names it", function ()
+      emulator:set { operation_polls = 1000000 }
+      local result = interrupted(start("approve", "-vv --all --name 'many0*' " .. many), 9)
+      local path = result.err:match "\n  azpec resume .* (%S+)\n$"
+      assert.matches("\n9 operations are still running at the service", result.err)
+      local content = support.read(path)
+      assert(os.remove(path))
+      assert.equal(9, select(2, content:gsub("\n", "")))
+      for line in content:gmatch "[^\n]+" do kit.json(line, { azpec = "=1", operation = "=ensure", open = true }) end
+    end)
+
+    it("while nothing was begun prints nothing but that", function ()
+      emulator:faults { { match = { kind = "get" }, action = { stall = true } } }
+      local process = start("approve", "-vv " .. emulator.sample)
+      process:read_until "> GET"
+      assert.matches("\nazpec: " .. words .. "\n$", ended(process).err)
+      assert.equal(0, #emulator:log "update")
+    end)
+
+    it("ends a sign-in and a list that do not come", function ()
+      for _, kind in ipairs { "token", "list" } do
+        emulator:faults { { match = { kind = kind }, action = { stall = true } } }
+        local process = start("list", "-vv " .. many)
+        process:read_until(kind == "token" and "> sign-in" or "> GET")
+        assert.matches("\nazpec: " .. words .. "\n$", ended(process).err)
+      end
+    end)
+
+    it("ends a wait, a watch and the pause of auto", function ()
+      local rules = support.write(support.new_path "rules" .. ".lua", 'hold "all" { because = "of that" }')
+      for verb, line in pairs { wait = "--for status=Rejected " .. emulator.sample, watch = many,
+        auto = ("--rules %s --watch --every 1m %s"):format(rules, many) } do
+        local process = start(verb, "-vv " .. line)
+        for _ = 1, verb == "auto" and 1 or 2 do process:read_until "< 200 " end
+        assert.matches("\nazpec: " .. words .. "\n$", ended(process).err)
+      end
+    end)
+
+    it("ends a doctor, and is no finding of his", function ()
+      emulator:faults { { match = { kind = "permissions" }, action = { stall = true } } }
+      local process = start("doctor", "-vv --check account,rights,limits " .. many)
+      process:read_until "/permissions"
+      local result = ended(process)
+      assert.matches("\nazpec: " .. words .. "\n$", result.err)
+      assert.matches("^ok +account [^\n]*\n$", result.out)
+    end)
+
+    it("is an error in JSON, too, where data is", function ()
+      emulator:faults { { match = { kind = "list" }, action = { stall = true } } }
+      local process = start("list", "-vv -o json " .. many)
+      process:read_until "> GET"
+      local told = kit.json(kit.last_line(ended(process).err), kit.failure)
+      assert.equal("interrupted", told.error.kind)
+      assert.equal(code, math.tointeger(told.exit_code))
+    end)
+  end)
 end
 
-describe("Ctrl-C", function ()
-  it("while a connection is approved prints the line that waits on, and that line does", function ()
-    emulator:set { operation_polls = "off", operation_seconds = 3600 }
-    local result = interrupted(start("approve", "-vv " .. emulator.sample), 1)
-    assert.equal("", result.out)
-    assert.matches("\nazpec: interrupted\nAn operation is still running at the service", result.err)
-    local line = result.err:match "\n  (azpec resume .*)$"
-    assert.matches("^azpec resume %-%-endpoint http://127%.0%.0%.1:%d+ .* %- <<'END'\n{.*}\nEND\n$", line)
-    emulator:control("POST", "clock", { advance = 3600 })
-    local after = kit.ended(0, kit.shell(line, { env = kit.environment(emulator) }))
-    assert.equal(support.sample_name .. ": Approved\n", after.out)
-    assert.equal(1, #emulator:log "update")
-  end)
-
-  it("while many are approved saves their tokens in a file, and names it", function ()
-    emulator:set { operation_polls = 1000000 }
-    local result = interrupted(start("approve", "-vv --all --name 'many0*' " .. many), 9)
-    local path = result.err:match "\n  azpec resume .* (%S+)\n$"
-    assert.matches("\n9 operations are still running at the service", result.err)
-    local content = support.read(path)
-    assert(os.remove(path))
-    assert.equal(9, select(2, content:gsub("\n", "")))
-    for line in content:gmatch "[^\n]+" do kit.json(line, { azpec = "=1", operation = "=ensure", open = true }) end
-  end)
-
-  it("while nothing was begun prints nothing but that", function ()
-    emulator:faults { { match = { kind = "get" }, action = { stall = true } } }
-    local process = start("approve", "-vv " .. emulator.sample)
+describe("a signal", function ()
+  it("that is ignored when the command begins stays so, as nohup has it", function ()
+    emulator:faults { { match = { kind = "list" }, action = { delay = 0.5 } } }
+    local process = kit.start(("list %s -vv %s"):format(kit.address(emulator), many),
+      { env = kit.environment(emulator), before = "trap '' HUP; " })
     process:read_until "> GET"
-    process:signal "INT"
-    local result = kit.ended(130, process:finish())
-    assert.matches("\nazpec: interrupted\n$", result.err)
+    process:signal "HUP"
+    assert.matches("many64", kit.ended(0, process:finish()).out)
+  end)
+
+  it("while a person is asked ends the command at once: nothing has begun", function ()
+    local pid = support.new_path "pid"
+    local terminal = kit.on_terminal(("sh -c %s"):format(support.quote(("echo $$ >%s; exec %s"):format(pid,
+      kit.command(("approve --all %s %s"):format(kit.address(emulator), many), kit.environment(emulator))
+        :gsub("timeout %-k 1 %d+ ", "")))))
+    terminal:read_some "%[y/N%]"
+    assert(os.execute("kill -TERM " .. support.read(pid)))
+    terminal:finish()
     assert.equal(0, #emulator:log "update")
-  end)
-
-  it("ends a sign-in and a list that do not come", function ()
-    for _, kind in ipairs { "token", "list" } do
-      emulator:faults { { match = { kind = kind }, action = { stall = true } } }
-      local process = start("list", "-vv " .. many)
-      process:read_until(kind == "token" and "> sign-in" or "> GET")
-      process:signal "INT"
-      assert.matches("\nazpec: interrupted\n$", kit.ended(130, process:finish()).err)
-    end
-  end)
-
-  it("ends a wait and a watch", function ()
-    for _, verb in ipairs { "wait --for status=Rejected", "watch" } do
-      local process = start(verb, "-vv " .. (verb == "watch" and many or emulator.sample))
-      process:read_until "< 200"
-      process:read_until "< 200"
-      process:signal "INT"
-      assert.matches("\nazpec: interrupted\n$", kit.ended(130, process:finish()).err)
-    end
   end)
 
   it("typed on a terminal does the same", function ()
@@ -81,7 +134,7 @@ describe("Ctrl-C", function ()
     terminal:read_until "next look"
     terminal:type "\3"
     local result = kit.ended(130, terminal:finish())
-    assert.matches("azpec: interrupted\r?\n", result.err)
+    assert.matches("azpec: interrupted\r?\n", (result.err:gsub("\27%[%d+m", "")))
     assert.matches("azpec resume %-%-endpoint", result.err)
   end)
 end)

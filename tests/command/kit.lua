@@ -66,11 +66,12 @@ local function listen(self, command, mode)
   return setmetatable(self, running)
 end
 
--- Starts azpec; what it writes to stderr can be read while it runs, its stdout when it has ended.
+-- Starts azpec; what it writes to stderr can be read while it runs, its stdout when it has ended. more.before: what the
+-- shell does first.
 function kit.start(line, more)
   local self = { fifo = support.new_path "says", out = support.new_path "out" }
-  local shell = ("exec env%s %s %s %s </dev/null >%s 2>%s"):format(forgotten, assignments(more.env), program, line,
-    quote(self.out), quote(self.fifo))
+  local shell = ("%sexec env%s %s %s %s </dev/null >%s 2>%s"):format(more.before or "", forgotten,
+    assignments(more.env), program, line, quote(self.out), quote(self.fifo))
   return listen(self, ("(%s) & echo $!; wait $!; echo $?"):format(shell), "r")
 end
 
@@ -94,6 +95,16 @@ function running:read_until(text)
     if line:find(text, 1, true) then return line end
   end
   error("it never said '" .. text .. "' but:\n" .. table.concat(self.said, "\n"), 2)
+end
+
+-- Reads what it says, also within a line, until a Lua pattern fits the last of it.
+function running:read_some(pattern)
+  local said = ""
+  repeat
+    local char = self.says:read(1) or error("it never said '" .. pattern .. "' but:\n" .. said, 2)
+    said = said .. char
+  until said:find(pattern .. "$")
+  self.said[#self.said + 1] = said
 end
 
 function running:signal(name)
@@ -232,7 +243,7 @@ kit.result_row = {
 kit.results = { schema_version = "=1", results = { kit.result_row } }
 
 -- What is written to stderr beside the words when JSON was asked for.
-kit.failure = { exit_code = "number", error = error_facts }
+kit.failure = { schema_version = "=1", exit_code = "number", error = error_facts }
 
 -- The last line of a text.
 function kit.last_line(text)

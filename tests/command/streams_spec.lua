@@ -14,7 +14,7 @@ describe("standard output", function ()
     local lines = { table = 2, json = 3, jsonl = 1, tsv = 1 }
     for format, count in pairs(lines) do
       emulator:reset()
-      emulator:faults { { match = { kind = "list", nth = 2 }, action = { status = 403 } } }
+      emulator:faults { { match = { kind = "list", path = "/manyacct/" }, action = { status = 403 } } }
       local result = kit.ended(5, azpec("list", "-o " .. format))
       local _, found = result.out:gsub("\n", "")
       assert.equal(count, found, format)

@@ -1,6 +1,7 @@
 -- What approve, reject and delete have in common: the options, many operations beside each other, a row for each.
 
 local audited = require "azpec.command.trail"
+local convert = require "azpec.command.convert"
 local failure = require "azpec.command.failure"
 local rows = require "azpec.command.rows"
 local targets = require "azpec.command.targets"
@@ -12,10 +13,12 @@ local most_at_once = 200
 
 function change.define(command)
   targets.define(command, { more = true })
+  local dry_run = command:flag("--dry-run", "show what would be done, and do nothing")
+  local no_wait = command:flag("--no-wait", "begin, print the token for `azpec resume`, and do not wait for the end")
+  command:mutex(dry_run, no_wait)
   command:group("How",
-    command:option("--if-match", "only if this is the connection's ETag"):argname "ETAG",
-    command:flag("--dry-run", "show what would be done, and do nothing"),
-    command:flag("--no-wait", "begin, print the token for `azpec resume`, and do not wait for the end"),
+    command:option("--if-match", "only if this is the connection's ETag"):argname "ETAG":convert(convert.given),
+    dry_run, no_wait,
     command:flag("--yes", "do not ask before more than one is touched"),
     command:flag("--detailed-exitcode", "10 where something changed, or would"))
   audited.define(command)

@@ -49,7 +49,10 @@ end
 function context:confirm(question)
   if self.args.yes or not (terminal.is(io.stdin) and terminal.is(io.stderr)) then return true end
   io.stderr:write(question, " [y/N] ")
+  local signals = require "azpec.command.signals"
+  signals.release()
   local answer = io.stdin:read "l"
+  signals.hold()
   return answer ~= nil and answer:lower():find "^%s*ye?s?%s*$" ~= nil
 end
 
@@ -57,12 +60,13 @@ end
 
 -- Ends the verb with an exit code. Does not return.
 function context:fail(code, message, hint)
-  error(setmetatable({ exit_code = code, kind = "other", message = message, hint = hint },
+  error(setmetatable({ exit_code = code, kind = failure.kind(code), message = message, hint = hint },
     { __tostring = function () return message end }), 0)
 end
 
+-- The same where the command line is wrong.
 function context:usage(message)
-  self:fail(failure.codes.usage, message, ("azpec help %s"):format(self.verb))
+  error({ kind = "usage", message = message, see = "azpec help " .. self.verb }, 0)
 end
 
 -- An operation whose end is to be waited for: if the waiting is broken off, the frame says how to go on. Returns it.
@@ -114,11 +118,12 @@ function context:client(overrides)
   }
   for name, value in pairs(overrides or {}) do fields[name] = value end
   fields.credential = fields.credential or require "azpec.command.credentials"(azpec, self)
+  fields.wait = require "azpec.command.signals".hold()
   local audited = require "azpec.command.trail"
   local trail = audited.open(self)
   if trail then fields.on_event = audited.observing(trail, fields.on_event) end
   local ok, client = pcall(azpec.client, fields)
-  if not ok then self:usage((tostring(client):gsub("^.-:%d+: ", ""))) end
+  if not ok then self:usage(require "azpec.command.options".complaint(tostring(client))) end
   if trail then client = audited.wrap(self, client) end
   self.clients = self.clients or {}
   self.clients[#self.clients + 1] = client

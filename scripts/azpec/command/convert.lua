@@ -5,6 +5,19 @@ local convert = {}
 -- "90", "1.5", "30s", "5m", "2h", "7d" as seconds.
 convert.seconds = require "azpec.age".seconds
 
+-- The same, but more than none.
+function convert.some_seconds(word)
+  local seconds, why = convert.seconds(word)
+  if seconds == 0 then return nil, ("'%s' is no time at all"):format(word) end
+  return seconds, why
+end
+
+-- A word that says something: an empty one often is a variable of a script's that was never set.
+function convert.given(word)
+  if word == "" then return nil, "it is empty" end
+  return word
+end
+
 function convert.positive(word)
   local number = math.tointeger(word:find "^%d+$" and tonumber(word))
   if not number or number < 1 then return nil, ("'%s' is no number from 1 on"):format(word) end

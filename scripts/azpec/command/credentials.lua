@@ -1,5 +1,7 @@
 -- What --credential and its companions mean, as a value of azpec.credential.
 
+local convert = require "azpec.command.convert"
+
 local links = { "environment", "workload_identity", "managed_identity", "azure_cli", "azure_developer_cli" }
 
 local kinds = {}
@@ -7,6 +9,18 @@ local kinds = {}
 local function env(name)
   local value = os.getenv(name)
   return value ~= "" and value or nil
+end
+
+-- The secret in the file that an option names, read once; nil: there is none.
+local function secret(context, name)
+  local path = context.args[name]
+  if not path then return nil end
+  context.secrets = context.secrets or {}
+  local content, why = context.secrets[name], nil
+  if not content then content, why = convert.secret(path) end
+  if not content then context:usage(("--%s: %s"):format(name:gsub("_", "-"), why)) end
+  context.secrets[name] = content
+  return content
 end
 
 local function application(context)
@@ -18,8 +32,9 @@ local function application(context)
 end
 
 kinds["client-secret"] = function (azpec, context)
+  local given = secret(context, "client_secret_file")
   local options = application(context)
-  options.client_secret = context.args.client_secret_file or env "AZURE_CLIENT_SECRET"
+  options.client_secret = given or env "AZURE_CLIENT_SECRET"
   if not options.client_secret then
     context:usage("the application's secret is missing: --client-secret-file or AZURE_CLIENT_SECRET")
   end
@@ -62,7 +77,7 @@ kinds["device-code"] = function (azpec, context)
 end
 
 kinds.token = function (azpec, context)
-  local token = context.args.access_token_file or env "AZURE_ACCESS_TOKEN"
+  local token = secret(context, "access_token_file") or env "AZURE_ACCESS_TOKEN"
   if not token then context:usage("the token is missing: --access-token-file or AZURE_ACCESS_TOKEN") end
   return azpec.credential.token { token = token }
 end
@@ -79,12 +94,35 @@ kinds.auto = function (azpec)
   return azpec.credential.default()
 end
 
+-- What each kind makes of the options beside it.
+local uses = {
+  auto = {}, environment = {},
+  ["client-secret"] = { tenant_id = true, client_id = true, client_secret_file = true },
+  ["client-certificate"] = { tenant_id = true, client_id = true, client_certificate_file = true },
+  ["workload-identity"] = { tenant_id = true, client_id = true }, ["managed-identity"] = { client_id = true },
+  ["azure-cli"] = { tenant_id = true }, ["azure-developer-cli"] = { tenant_id = true },
+  ["device-code"] = { tenant_id = true, client_id = true }, token = { access_token_file = true },
+}
+
 -- A file that is named says which kind is meant.
 local function implied(args)
   return args.client_secret_file and "client-secret" or args.client_certificate_file and "client-certificate"
     or args.access_token_file and "token" or "auto"
 end
 
+-- Nobody is to believe that he signs in as what he named when he does not.
+local function check(context, kind)
+  for _, name in ipairs { "tenant_id", "client_id", "client_secret_file", "client_certificate_file",
+    "access_token_file" } do
+    if context.args[name] and not uses[kind][name] then
+      context:usage(("--%s is nothing to --credential %s; name another one, or leave it out"):format(
+        name:gsub("_", "-"), kind))
+    end
+  end
+end
+
 return function (azpec, context)
-  return kinds[context.args.credential or implied(context.args)](azpec, context)
+  local kind = context.args.credential or implied(context.args)
+  check(context, kind)
+  return kinds[kind](azpec, context)
 end

@@ -1,6 +1,7 @@
 -- What went wrong, as an exit code and as text: one line that says what, then what helps.
 
 local json = require "azpec.json"
+local schema_version = require "azpec.command.output".schema_version
 local terminal = require "azpec.command.terminal"
 local text = require "azpec.command.text"
 
@@ -9,7 +10,7 @@ local failure = {}
 -- Exit codes; 0: done, or nothing to do. (az and gh: 1, 2, 3 and 4 mean the same there.)
 failure.codes = {
   other = 1, usage = 2, not_found = 3, credential = 4, forbidden = 5, conflict = 6, operation = 7, timeout = 8,
-  throttled = 9, changes = 10, ambiguous = 11, some_failed = 12, interrupted = 130,
+  throttled = 9, changes = 10, ambiguous = 11, some_failed = 12, interrupted = 130, -- and 129, 143: by SIGHUP, SIGTERM
 }
 
 local by_kind = {
@@ -30,9 +31,32 @@ function failure.may_pass(err)
   return type(err) == "table" and (err.retryable or passing[err.kind]) or false
 end
 
--- lua raises this where a call waits when SIGINT has come.
+local kind_of = { [2] = "usage", [3] = "not_found", [6] = "conflict", [8] = "timeout", [11] = "too_many",
+  [130] = "interrupted" }
+
+-- The kind of a failure of which only the exit code is known.
+function failure.kind(code)
+  return kind_of[code] or "other"
+end
+
+-- lua raises this where a call waits when SIGINT has come, azpec.command.signals when another signal has.
 function failure.is_interrupt(err)
   return type(err) == "string" and err:find "interrupted!$" ~= nil
+end
+
+-- 128 and the signal's number, as shells have it.
+local signal_codes = { SIGTERM = 143, SIGHUP = 129 }
+
+-- What was raised so, as an error with its exit code.
+function failure.interruption(raised)
+  local name = raised:match "^(SIG%u+): "
+  return { kind = "interrupted", exit_code = signal_codes[name] or failure.codes.interrupted,
+    message = name and "interrupted by " .. name or "interrupted" }
+end
+
+-- Whether the command line is wrong.
+function failure.is_misuse(err)
+  return type(err) == "table" and err.kind == "usage"
 end
 
 -- ---- what is shown -------------------------------------------------------------------------------------------------
@@ -47,6 +71,7 @@ function failure.facts(err)
   for _, name in ipairs(described) do facts[name] = err[name] end
   facts.kind = facts.kind or "other"
   facts.message = facts.message or tostring(err)
+  facts.hint = facts.hint or err.see
   if err.candidates then
     facts.candidates = json.list()
     for n, connection in ipairs(err.candidates) do facts.candidates[n] = connection.id end
@@ -101,6 +126,7 @@ end
 function failure.lines(err)
   if type(err) ~= "table" then return { text.clean(err) } end
   local lines = { text.clean(err.message or tostring(err)) }
+  if err.see then lines[1] = ("%s (see: %s)"):format(lines[1], err.see) end
   local more = err.candidates and candidate_lines(err) or detail_lines(err)
   return table.move(more, 1, #more, 2, lines)
 end
@@ -112,7 +138,8 @@ function failure.show(err, format)
   terminal.make_room()
   io.stderr:write(table.concat(lines, "\n"), "\n")
   if format == "json" or format == "jsonl" then
-    io.stderr:write(json.encode { error = failure.facts(err), exit_code = failure.exit_code(err) }, "\n")
+    io.stderr:write(json.encode { schema_version = schema_version, error = failure.facts(err),
+      exit_code = failure.exit_code(err) }, "\n")
   end
 end
 

@@ -12,8 +12,8 @@ local function version()
   return 0
 end
 
-local function usage(message, hint)
-  error({ exit_code = failure.codes.usage, kind = "usage", message = message, hint = hint }, 0)
+local function usage(message, see)
+  error({ kind = "usage", message = message, see = see }, 0)
 end
 
 local function show_help(page)
@@ -63,10 +63,9 @@ local function traced(err)
   if type(err) ~= "string" or failure.is_interrupt(err) then return err end
   local refused, missing = err:match "bad field '[^\n]*", err:match "module '([%w_.]+)' not found"
   if refused and refused:find "^bad field 'subscription_id' %(string expected, got nil" then
-    refused = "which subscription? --subscription ID, or AZURE_SUBSCRIPTION_ID"
-  end
-  if refused then
-    return { exit_code = failure.codes.usage, kind = "usage", message = refused, hint = "azpec help" }
+    return { kind = "usage", message = "which subscription? --subscription ID, or AZURE_SUBSCRIPTION_ID" }
+  elseif refused then
+    return { kind = "usage", message = require "azpec.command.options".complaint(refused) }
   elseif missing then
     return { kind = "other", message = ("the Lua module '%s' is not installed here"):format(missing),
       hint = ("install it for %s, or set LUA_PATH and LUA_CPATH"):format(_VERSION) }
@@ -79,10 +78,6 @@ local function format_of(context, arguments)
   if context and context.args.output then return context.args.output end
   local line = " " .. table.concat(arguments, " ", 1, #arguments) .. " "
   return line:match " %-%-output[= ](%l+) " or line:match " %-o ?(%l+) "
-end
-
-local function show_usage(err)
-  io.stderr:write(terminal.paint(io.stderr, "red", "azpec: "), err.message, " (see: ", err.hint, ")\n")
 end
 
 -- What had been done when it ended is told in every format.
@@ -98,19 +93,12 @@ local function ended_badly(err, context, arguments)
     if not err.is_broken_pipe then failure.show(tostring(err)) end
     return failure.codes.other
   end
-  local interrupted = failure.is_interrupt(err)
   tell_rows(context)
-  terminal.make_room()
-  local format = format_of(context, arguments)
-  if interrupted then
-    io.stderr:write("azpec: interrupted\n")
-  elseif type(err) == "table" and err.exit_code == failure.codes.usage and err.hint then
-    show_usage(err)
-  else
-    failure.show(err, format)
-  end
-  require "azpec.command.unfinished".tell(context, not interrupted and err or nil)
-  return interrupted and failure.codes.interrupted or failure.exit_code(err)
+  if failure.is_interrupt(err) then err = failure.interruption(err) end
+  if failure.is_misuse(err) and context then err.see = err.see or "azpec help " .. context.verb end
+  failure.show(err, format_of(context, arguments))
+  require "azpec.command.unfinished".tell(context, err)
+  return failure.exit_code(err)
 end
 
 -- An audited client may have something to say that must not get lost.

@@ -13,7 +13,8 @@ local exits = {
   { "throttled", "The service is busy, and the tries are used up." },
   { "changes", "Something changed, or would; only with --detailed-exitcode." },
   { "ambiguous", "More than one matches, or more than allowed." }, { "some_failed", "Some of many failed." },
-  { "interrupted", "Interrupted; what to type to go on waiting is printed." },
+  { "interrupted", "Interrupted by Ctrl-C; what to type to go on waiting is printed." },
+  { 129, "The same by SIGHUP." }, { 143, "The same by SIGTERM." },
 }
 
 local environment = {

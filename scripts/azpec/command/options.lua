@@ -9,11 +9,11 @@ local groups = {}
 function groups.scope(command)
   command:group("Where to look",
     command:option("--subscription", "subscription id, also several times (AZURE_SUBSCRIPTION_ID)")
-      :argname "ID":count "*":target "subscription",
-    command:option("-g --resource-group", "resource group"):argname "NAME",
-    command:option("--account", "Batch account"):argname "NAME",
+      :argname "ID":count "*":target "subscription":convert(convert.given),
+    command:option("-g --resource-group", "resource group"):argname "NAME":convert(convert.given),
+    command:option("--account", "Batch account"):argname "NAME":convert(convert.given),
     command:option("--id", "id of a connection, a Batch account, a resource group, a subscription, or of the "
-      .. "private endpoint"):argname "ID")
+      .. "private endpoint"):argname "ID":convert(convert.given))
 end
 
 options.credentials = { "auto", "environment", "client-secret", "client-certificate", "workload-identity",
@@ -25,13 +25,14 @@ function groups.client(command)
       :choices { "AzureCloud", "AzureUSGovernment", "AzureChinaCloud" },
     command:option("--credential", "how to sign in: " .. table.concat(options.credentials, ", ")):argname "NAME"
       :choices(options.credentials),
-    command:option("--tenant-id", "directory (AZURE_TENANT_ID)"):argname "ID",
-    command:option("--client-id", "application or identity (AZURE_CLIENT_ID)"):argname "ID",
+    command:option("--tenant-id", "directory (AZURE_TENANT_ID)"):argname "ID":convert(convert.given),
+    command:option("--client-id", "application or identity (AZURE_CLIENT_ID)"):argname "ID":convert(convert.given),
     command:option("--client-secret-file", "file with the application's secret, - for stdin (AZURE_CLIENT_SECRET)")
-      :argname "FILE":convert(convert.secret),
-    command:option("--client-certificate-file", "file with its certificate and key"):argname "FILE",
+      :argname "FILE":convert(convert.given),
+    command:option("--client-certificate-file", "file with its certificate and key"):argname "FILE"
+      :convert(convert.given),
     command:option("--access-token-file", "file with a ready token, - for stdin (AZURE_ACCESS_TOKEN)")
-      :argname "FILE":convert(convert.secret),
+      :argname "FILE":convert(convert.given),
     command:option("--endpoint", "origin of Azure Resource Manager"):argname "URL",
     command:option("--authority-host", "origin of Microsoft Entra ID"):argname "URL",
     command:option("--api-version", "of Azure's REST API"):argname "DATE",
@@ -39,17 +40,35 @@ function groups.client(command)
     command:option("--timeout", "longest time for one operation, as 300, 5m or 1h"):argname "TIME"
       :convert(convert.seconds),
     command:option("--interval", "time between two looks where the service names none"):argname "TIME"
-      :convert(convert.seconds))
+      :convert(convert.some_seconds))
 end
 
 function groups.output(command)
+  local quiet = command:flag("-q --quiet", "say nothing but data and errors")
+  local verbose = command:flag("-v --verbose", "say more; twice: each request"):count "0-2":target "verbosity"
+  command:mutex(quiet, verbose)
   command:group("Output",
     command:option("-o --output", "table, json, jsonl (one line a row), tsv, csv or md"):argname "FORMAT"
       :default "table":choices { "table", "json", "jsonl", "tsv", "csv", "md" },
     command:option("--color", "auto, always or never (NO_COLOR)"):argname "WHEN"
-      :choices { "auto", "always", "never" },
-    command:flag("-q --quiet", "say nothing but data and errors"),
-    command:flag("-v --verbose", "say more; twice: each request"):count "0-2":target "verbosity")
+      :choices { "auto", "always", "never" }, quiet, verbose)
+end
+
+-- The options that the fields of the C module's calls come from.
+local option_of = { subscription_id = "--subscription", resource_group_name = "--resource-group",
+  account_name = "--account", poll_interval = "--interval", certificate_path = "--client-certificate-file",
+  client_secret = "--client-secret-file", token = "--access-token-file", id = "the id" }
+for _, name in ipairs { "cloud", "tenant_id", "client_id", "endpoint", "authority_host", "api_version", "ca_file",
+  "timeout", "if_match", "description" } do
+  option_of[name] = "--" .. name:gsub("_", "-")
+end
+
+-- What a call refused, in the command line's own words; more: options of further fields.
+function options.complaint(message, more)
+  local bare = message:gsub("^[^\n]-:%d+: ", "")
+  local field, why = bare:match "^bad field '([%w_]+)' %((.*)%)$"
+  local option = field and (more or option_of)[field]
+  return option and ("%s: %s"):format(option, why) or bare
 end
 
 local order = { "scope", "client", "output" }

@@ -37,10 +37,22 @@ function parser.find_verb(name)
   return false, nearest
 end
 
+-- What an option's value is refused for is told with the option's name.
+local function name_in_complaints(option)
+  local convert = option._convert
+  if type(convert) ~= "function" then return end
+  option:convert(function (word)
+    local value, why = convert(word)
+    if value ~= nil then return value end
+    return nil, ("%s: %s"):format(option._public_aliases[#option._public_aliases], why)
+  end)
+end
+
 -- Defines a verb on a command of argparse's.
 local function define(command, verb)
   verb.define(command)
   options.add(command, verb.common)
+  for _, option in ipairs(command._options) do name_in_complaints(option) end
   return command
 end
 
@@ -61,11 +73,22 @@ function parser.of_all()
   return whole
 end
 
+-- A number below zero looks like an option to argparse.
+local function below_zero(arguments, complaint)
+  local sign_and_digit = complaint:match "^unknown option '(%-%d)'"
+  if not sign_and_digit then return nil end
+  for n, word in ipairs(arguments) do
+    if n > 1 and word:sub(1, 2) == sign_and_digit then
+      return ("%s: '%s' is below zero"):format(arguments[n - 1], word)
+    end
+  end
+end
+
 -- The arguments as a table, or nil and what is wrong in one line.
 function parser.parse(command, arguments)
   local ok, result = command:pparse(arguments)
   if ok then return result end
-  return nil, (result:gsub("\n", "; "):gsub("; Did you mean", "; did you mean"))
+  return nil, below_zero(arguments, result) or (result:gsub("\n", "; "):gsub("; Did you mean", "; did you mean"))
 end
 
 local function capital(text)

@@ -2,6 +2,7 @@
 
 local convert = require "azpec.command.convert"
 local ids = require "azpec.ids"
+local options = require "azpec.command.options"
 local scope = require "azpec.scope"
 local select = require "azpec.select"
 
@@ -20,13 +21,13 @@ local fields = {
 }
 
 -- The options that choose: one connection, or with more = true as many as match.
-function targets.define(command, options)
+function targets.define(command, how)
   command:argument("which", "ids or names of connections"):args "*"
   local group = { "Which (exact, or with * and ?; several of one kind: any of them)" }
   for _, field in ipairs(fields) do
     group[#group + 1] = command:option(field[1], field[4]):argname(field[3]):target("by_" .. field[2]):count "*"
   end
-  if options and options.more then
+  if how and how.more then
     group[#group + 1] = command:flag("--all", "all that match, not just one")
     group[#group + 1] = command:option("--max", "as --all, but refuse if more than that match"):argname "N"
       :convert(convert.positive)
@@ -47,9 +48,12 @@ local function wanted_by(args)
   return wanted, count
 end
 
+local option_of = {}
+for _, field in ipairs(fields) do option_of[field[2]] = field[1] end
+
 local function new_selector(context, wanted)
   local ok, selector = pcall(select.new, wanted)
-  if not ok then context:usage((tostring(selector):gsub("^.-:%d+: ", ""))) end
+  if not ok then context:usage(options.complaint(tostring(selector), option_of)) end
   return selector
 end
 
@@ -64,6 +68,7 @@ end
 -- A word of the command line as the field that it means, and its value; a connection's id needs no search, but has to
 -- be where the options say.
 local function meaning(context, word)
+  if word == "" then context:usage "an empty word names no connection" end
   if not word:find "/" then return "name", word end
   local found = ids.parse(word)
   if found and found.kind == "private_endpoint" then return "private_endpoint", found.id end
@@ -77,7 +82,7 @@ end
 -- The selector of a word: what it means, and what the options say beside it.
 local function selector_of(context, field, word, wanted)
   if wanted[field] then
-    context:usage(("'%s' and --%s are two answers to one question"):format(word, field:gsub("_", "-")))
+    context:usage(("'%s' and %s are two answers to one question"):format(word, option_of[field]))
   end
   local both = { [field] = word }
   for name, value in pairs(wanted) do both[name] = value end

@@ -1,14 +1,16 @@
 -- --audit and --ticket: each write that a verb makes is put down in an audit trail.
 
+local convert = require "azpec.command.convert"
 local description = require "azpec.description"
 
 local audited = {}
 
 function audited.define(command)
   command:group("Audit",
-    command:option("--audit", "put each write down in this file (AZPEC_AUDIT_FILE)"):argname "FILE",
+    command:option("--audit", "put each write down in this file (AZPEC_AUDIT_FILE)"):argname "FILE"
+      :convert(convert.given),
     command:option("--ticket", "number of the ticket, for the audit trail and for {ticket} in --description")
-      :argname "TEXT")
+      :argname "TEXT":convert(convert.given))
 end
 
 -- The file that the command line or the environment names; nil: none.
@@ -25,6 +27,7 @@ end
 function audited.description(context)
   local args = context.args
   local text = args.description
+  if text and not utf8.len(text) then context:usage "--description: it is no UTF-8" end
   if not has_place(text) then return text end
   if not args.ticket then context:usage "--description speaks of a {ticket}, but there is no --ticket" end
   local whole = description.fill(text, { ticket = args.ticket })

@@ -4,16 +4,22 @@ local text = require "azpec.command.text"
 
 local unfinished = {}
 
--- The options by which another run reaches the same service, as words for the shell.
+-- The options by which another run reaches the same service, and the same trail, as words for the shell; a secret from
+-- standard input has to be given again.
 local carried = { { "cloud", "--cloud" }, { "credential", "--credential" }, { "tenant_id", "--tenant-id" },
-  { "client_id", "--client-id" }, { "client_certificate_file", "--client-certificate-file" },
-  { "endpoint", "--endpoint" }, { "authority_host", "--authority-host" }, { "ca_file", "--ca-file" } }
+  { "client_id", "--client-id" }, { "client_secret_file", "--client-secret-file" },
+  { "client_certificate_file", "--client-certificate-file" }, { "access_token_file", "--access-token-file" },
+  { "endpoint", "--endpoint" }, { "authority_host", "--authority-host" }, { "ca_file", "--ca-file" },
+  { "audit", "--audit" } }
 
 local function command_line(args)
   local words = { "azpec", "resume" }
   for _, option in ipairs(carried) do
     local value = args[option[1]]
-    if value then words[#words + 1] = option[2] .. " " .. text.shell(value) end
+    if value and value ~= "-" then words[#words + 1] = option[2] .. " " .. text.shell(value) end
+  end
+  if args.ticket and require "azpec.command.trail".path(args) then
+    words[#words + 1] = "--ticket " .. text.shell(args.ticket)
   end
   return table.concat(words, " ")
 end

@@ -116,8 +116,7 @@ end
 -- ---- again and again -----------------------------------------------------------------------------------------------
 
 local function pause(self, seconds)
-  seconds = math.min(seconds, seconds_left(self) or seconds)
-  require "cqueues".sleep(seconds)
+  self.client:wait(math.min(seconds, seconds_left(self) or seconds))
 end
 
 local function watch_round(self)
