@@ -985,8 +985,8 @@ describe("the environment", function ()
       with(kit.merged(app, { AZURE_TOKEN_CREDENTIALS = "ManagedIdentityCredential" })))
   end)
 
-  for _, name in ipairs { "production", "azure_cli", "AzureCLI", "AzurePowerShellCredential", "dev,prod", "none", "prod ",
-                          "VisualStudioCodeCredential", "InteractiveBrowserCredential", "BrokerCredential" } do
+  for _, name in ipairs { "production", "azure_cli", "AzureCLI", "AzurePowerShellCredential", "dev,prod", "none",
+                          "prod ", "VisualStudioCodeCredential", "InteractiveBrowserCredential", "BrokerCredential" } do
     it("with AZURE_TOKEN_CREDENTIALS=" .. name .. " raises, naming the variable", function ()
       local said = with { AZURE_TOKEN_CREDENTIALS = name }
       assert.truthy(said:find("raised: ", 1, true) and said:find(("bad environment variable AZURE_TOKEN_CREDENTIALS "
