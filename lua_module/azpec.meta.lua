@@ -818,13 +818,14 @@ function Poller:continuation_token() end
 ---@class azpec.Link
 ---@field credential azpec.CredentialName
 ---@field outcome azpec.LinkOutcome
----@field elapsed? number seconds it took; absent: it was not tried
----@field message? string why it gave no token
+---@field elapsed? number seconds it took, or has taken so far; absent: it was not tried
+---@field message? string why it gave no token, or none yet
 
 ---@alias azpec.LinkOutcome
 ---| "token" # it gave the token
 ---| "failed" # it is set up here, and failed
 ---| "absent" # it is not set up here, so that a chain goes on
+---| "trying" # at present; its time may be longer than the call's
 ---| "untried" # another one came first, or nobody has signed in yet
 
 --- What one role assignment allows [Permissions]; "*" in an action stands for any characters.

@@ -76,17 +76,19 @@ void lidentity_push(lua_State *L, int idx) {
 	lua_setfield(L, -2, "claims");
 }
 
-static void push_link(lua_State *L, const struct link *l) {
+static void push_link(lua_State *L, const struct signin *s,
+                      const struct link *l) {
 	static const char *const outcomes[] = {
-		[LINK_UNTRIED] = "untried",
-		[LINK_TOKEN] = "token",
-		[LINK_FAILED] = "failed",
+		[LINK_UNTRIED] = "untried", [LINK_TRYING] = "trying",
+		[LINK_TOKEN] = "token",     [LINK_FAILED] = "failed",
 		[LINK_ABSENT] = "absent",
 	};
 	lua_createtable(L, 0, 4);
 	fields_string(L, "credential", l->spec.flow->name);
 	fields_string(L, "outcome", outcomes[l->outcome]);
-	if (l->outcome != LINK_UNTRIED)
+	if (l->outcome == LINK_TRYING)
+		fields_seconds(L, "elapsed", sys_now().mono - s->began);
+	else if (l->outcome != LINK_UNTRIED)
 		fields_seconds(L, "elapsed", l->took);
 	fields_span(L, "message", buf_span(&l->why));
 }
@@ -95,7 +97,7 @@ void lidentity_push_links(lua_State *L, int idx) {
 	const struct signin *s = &client_at(L, idx)->core.signin;
 	lua_createtable(L, (int)s->count, 0);
 	for (size_t i = 0; i < s->count; i++) {
-		push_link(L, &s->links[i]);
+		push_link(L, s, &s->links[i]);
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
 }

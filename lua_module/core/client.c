@@ -157,9 +157,14 @@ static void ready(struct client *c, struct job *j, struct now now) {
 	set_due(c, j, j->op.deadline > now.mono ? j->op.deadline : NEVER);
 }
 
+/* Who waits for a token is due when its time is up, and tells why. */
 static void wake_due(struct client *c, struct now now) {
-	while (c->heap_n > 0 && c->heap[0]->due <= now.mono)
-		ready(c, c->heap[0], now);
+	while (c->heap_n > 0 && c->heap[0]->due <= now.mono) {
+		struct job *j = c->heap[0];
+		if (j->queue == &c->tokenless)
+			signin_progress(&c->signin, &j->op.fail);
+		ready(c, j, now);
+	}
 }
 
 /* The token came, or will not come: all who wait for it hear of it. */

@@ -203,6 +203,7 @@ const struct flow flow_imds = {
 	.ask = ask_imds,
 	.fed = fed_imds,
 	.again = again_imds,
+	.local = true,
 };
 
 /* ---- those that need one request ---------------------------------------- */
@@ -226,16 +227,19 @@ const struct flow flow_app_service = {
 	.name = "managed_identity (App Service)",
 	.ask = ask_app_service,
 	.fed = fed,
+	.local = true,
 };
 const struct flow flow_cloud_shell = {
 	.name = "managed_identity (Cloud Shell)",
 	.ask = ask_cloud_shell,
 	.fed = fed,
+	.local = true,
 };
 const struct flow flow_azure_ml = {
 	.name = "managed_identity (Azure ML)",
 	.ask = ask_azure_ml,
 	.fed = fed,
+	.local = true,
 };
 
 /* ---- Azure Arc ---------------------------------------------------------- */
@@ -315,6 +319,7 @@ const struct flow flow_arc = {
 	.ask = ask_arc,
 	.fed = fed_arc,
 	.met = met_arc,
+	.local = true,
 };
 
 /* ---- Service Fabric ----------------------------------------------------- */
@@ -437,4 +442,5 @@ const struct flow flow_service_fabric = {
 	.ask = ask_service_fabric,
 	.fed = fed_service_fabric,
 	.met = met_service_fabric,
+	.local = true,
 };

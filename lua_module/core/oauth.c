@@ -17,6 +17,16 @@ enum {
 
 /* ---- what the endpoint answers ------------------------------------------ */
 
+static const char nobody_came[] =
+	"nobody signed in while the code was good: begin again";
+static const char declined[] = "the person refused to sign in";
+static const char consent[] =
+	"consent is missing: an administrator has to consent to the "
+	"application's use of Azure's management API";
+static const char multifactor[] =
+	"the tenant wants multifactor authentication: a person signs in with "
+	"az login or device_code, a program as an application";
+
 /* Entra's error numbers that a person can act on.  The texts may change, the
    numbers have not ("Microsoft Entra authentication and authorization error
    codes"). */
@@ -38,15 +48,13 @@ static const char *hint_for(struct span description) {
 		                 "cloud or authority_host" },
 		{ "AADSTS500011", "the scope's resource is unknown in this "
 		                  "tenant: check cloud or scope" },
-		{ "AADSTS65001", "consent is missing: an administrator has to "
-		                 "consent to the application's use of "
-		                 "Azure's management API" },
+		{ "AADSTS65001", consent },
 		{ "AADSTS50012", "the assertion's signature was not accepted: "
 		                 "is this certificate registered with the "
-		                 "application?" },
+		                 "application, and has it not expired?" },
 		{ "AADSTS700027", "the assertion's signature was not accepted: "
 		                  "is this certificate registered with the "
-		                  "application?" },
+		                  "application, and has it not expired?" },
 		{ "AADSTS700024", "the assertion is outside its time: check "
 		                  "this machine's clock" },
 		{ "AADSTS70021",
@@ -64,8 +72,19 @@ static const char *hint_for(struct span description) {
 		{ "AADSTS70025",
 		  "no federated credential of the application matches "
 		  "the token's issuer, subject and audience" },
-		{ "AADSTS7000218", "neither a secret nor an assertion came "
-		                   "along" },
+		{ "AADSTS7000218", "the application must allow public client "
+		                   "flows, or sign in with a secret or a "
+		                   "certificate" },
+		{ "AADSTS50076", multifactor },
+		{ "AADSTS50079", multifactor },
+		{ "AADSTS53003", "a conditional access policy of the tenant "
+		                 "forbids it: its administrator knows which" },
+		{ "AADSTS9001023", "this needs the tenant's own id or domain "
+		                   "as tenant_id" },
+		{ "AADSTS90055",
+		  "the tenant is asked too often: wait a while" },
+		{ "AADSTS700022", "a token is for one resource: name the scope "
+		                  "of one" },
 		{ "AADSTS70011", "the scope is not valid: it ends in "
 		                 "/.default" },
 	};
@@ -99,9 +118,41 @@ static const char *hint_of_clock(const struct reply *r, struct now now) {
 	               : NULL;
 }
 
+/* RFC 6749 5.2 and RFC 8628 3.5, where no number says more. */
+static const char *hint_for_word(struct span error) {
+	static const struct {
+		const char *word, *hint;
+	} hints[] = {
+		{ "expired_token", nobody_came },
+		{ "code_expired", nobody_came },
+		{ "authorization_pending", nobody_came },
+		{ "slow_down", nobody_came },
+		{ "authorization_declined", declined },
+		{ "access_denied", declined },
+		{ "consent_required", consent },
+	};
+	for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
+		if (span_eq(error, span_of(hints[i].word)))
+			return hints[i].hint;
+	return NULL;
+}
+
 static const char in_the_way[] =
 	"a proxy or a captive portal may be in the way: see `proxy` and "
 	"HTTPS_PROXY";
+
+static const char not_a_source[] =
+	"what answers there hands out no tokens: see IDENTITY_ENDPOINT, "
+	"MSI_ENDPOINT and AZURE_POD_IDENTITY_AUTHORITY_HOST";
+
+/* A managed identity's source: no clock, no proxy, no authority is at fault. */
+static const char *hint_of_source(const struct signin *s, const struct reply *r,
+                                  const struct facts *f) {
+	if (r->status == 400 && signin_link(s)->spec.value[SV_ID].n > 0)
+		return "is the identity that was named assigned to this "
+		       "machine or service?";
+	return f->json ? NULL : not_a_source;
+}
 
 /* What answers is not who was asked. */
 static const char *hint_of_answer(const struct reply *r,
@@ -111,13 +162,25 @@ static const char *hint_of_answer(const struct reply *r,
 	return f->json ? NULL : in_the_way;
 }
 
+static const char *hint_of_refusal(const struct signin *s,
+                                   const struct reply *r, const struct facts *f,
+                                   struct now now) {
+	const char *hint = hint_for(f->message);
+	if (!hint)
+		hint = hint_for_word(f->oauth_error);
+	if (!hint && signin_link(s)->spec.flow->local)
+		return hint_of_source(s, r, f);
+	if (!hint)
+		hint = hint_of_clock(r, now);
+	return hint ? hint : hint_of_answer(r, f);
+}
+
 void flow_refused(struct signin *s, const struct reply *r,
                   const struct facts *f, struct now now) {
 	struct buf *m = &s->fail.message;
 	struct span code = number_of(f->message);
 	bool told = f->oauth_error.n > 0;
 	struct span type = reply_header(r, "content-type");
-	const char *hint = hint_for(f->message);
 	signin_describe(s, told ? "sign-in refused: " : "sign-in failed: ",
 	                f->oauth_error);
 	if (r->status >= 300 && r->status < 400)
@@ -141,9 +204,7 @@ void flow_refused(struct signin *s, const struct reply *r,
 	s->fail.http_status = r->status;
 	s->fail.retry_after = http_retry_after(r, now.wall);
 	s->fail.retryable = r->status == 429 || r->status >= 500;
-	if (!hint)
-		hint = hint_of_clock(r, now);
-	s->fail.hint = hint ? hint : hint_of_answer(r, f);
+	s->fail.hint = hint_of_refusal(s, r, f, now);
 	signin_note(s, &s->fail.request_id, f->trace_id);
 	signin_note(s, &s->fail.correlation_id, f->correlation_id);
 	signin_fail(s, now);
@@ -185,7 +246,8 @@ void flow_accept(struct signin *s, const struct facts *f, int status,
 	if (f->access_token.n > 0 && told && f->expires_in < 0 && lives <= 0)
 		s->fail.hint = expired_hint;
 	if (status > 0 && !f->json)
-		s->fail.hint = in_the_way;
+		s->fail.hint = signin_link(s)->spec.flow->local ? not_a_source
+		                                                : in_the_way;
 	signin_fail(s, now);
 }
 

@@ -112,6 +112,7 @@ static void add_seconds(struct buf *out, int64_t ms) {
    than the reading of the resource, and stays one without it. */
 static void expire(struct op *o, struct now now) {
 	struct buf last, *m = &o->fail.message;
+	const char *hint = o->fail.hint;
 	op_book(o, now);
 	if (o->proven && o->leg == LEG_FINAL) {
 		op_done(o, KEEP_NOTHING);
@@ -129,6 +130,7 @@ static void expire(struct op *o, struct now now) {
 	if (last.n > 0) {
 		buf_adds(m, "; last problem: ");
 		buf_add(m, buf_span(&last));
+		o->fail.hint = hint;
 	}
 	buf_free(&last);
 	o->fail.retryable = true;

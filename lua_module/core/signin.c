@@ -115,6 +115,8 @@ void signin_step(struct signin *s, int step, int64_t not_before) {
 static void try_link(struct signin *s, size_t at, struct now now) {
 	s->at = at;
 	s->began = now.mono;
+	if (!s->first)
+		s->links[at].outcome = LINK_TRYING;
 	buf_clear(&s->assertion);
 	buf_clear(&s->device);
 	signin_step(s, 0, now.mono);
@@ -175,6 +177,28 @@ bool signin_claims(const struct signin *s, struct buf *out) {
 
 const struct fail *signin_failure(const struct signin *s) {
 	return s->wanted || s->fail.kind == FAIL_NONE ? NULL : &s->fail;
+}
+
+/* Of a managed identity's source. */
+static const char nobody_there[] =
+	"nobody hands out tokens there: does this run on Azure, and has it a "
+	"managed identity?";
+
+void signin_progress(const struct signin *s, struct fail *out) {
+	const struct flow *flow = flow_of(s);
+	struct buf *m = &out->message;
+	if (!s->wanted)
+		return;
+	fail_set(out, FAIL_TIMEOUT, PHASE_TOKEN,
+	         s->first ? "the cloud's discovery" : "the sign-in by ");
+	buf_adds(m, s->first ? "" : flow->name);
+	buf_adds(m, " has not ended");
+	out->hint = flow->local ? nobody_there : NULL;
+	if (s->fail.kind != FAIL_NONE) {
+		buf_adds(m, ": ");
+		buf_add(m, buf_span(&s->fail.message));
+		out->hint = s->fail.hint;
+	}
 }
 
 /* What can stand in a header field without ending it. */
@@ -343,7 +367,9 @@ void signin_absent(struct signin *s, const char *why, struct span detail,
 
 /* ---- what happened ------------------------------------------------------ */
 
-static const char *hint_of_net(enum net_error e) {
+static const char *hint_of_net(const struct flow *flow, enum net_error e) {
+	if (flow->local && (e == NET_CONNECT || e == NET_TIMEOUT))
+		return nobody_there;
 	switch (e) {
 	case NET_CERT:
 		return "if the server's certificate comes from a company's own "
@@ -372,7 +398,19 @@ static void describe_net(struct signin *s, const struct reply *r) {
 		signin_add(s, buf_span(&r->note));
 	}
 	s->fail.retryable = retry_worthwhile(&s->retry, r, NO_SPAN);
-	s->fail.hint = hint_of_net(r->error);
+	s->fail.hint = hint_of_net(flow_of(s), r->error);
+}
+
+/* Why the same is tried once more: the link's trouble so far. */
+static void note_trouble(struct signin *s, const struct reply *r) {
+	if (r->error != NET_OK) {
+		describe_net(s, r);
+	} else {
+		signin_describe(s, "sign-in failed: HTTP ", NO_SPAN);
+		buf_addint(&s->fail.message, r->status);
+	}
+	if (!s->first)
+		buf_set(&s->links[s->at].why, buf_span(&s->fail.message));
 }
 
 /* Only these two of OAuth's errors may pass by themselves. */
@@ -395,6 +433,7 @@ static bool again(struct signin *s, const struct reply *r,
 	if (delay < 0)
 		return false;
 	s->not_before = now.mono + delay;
+	note_trouble(s, r);
 	return true;
 }
 

@@ -38,15 +38,21 @@ struct signin_spec {
 };
 
 /* What the last sign-in made of a chain's link. */
-enum link_outcome { LINK_UNTRIED, LINK_TOKEN, LINK_FAILED, LINK_ABSENT };
+enum link_outcome {
+	LINK_UNTRIED,
+	LINK_TRYING, /* at present */
+	LINK_TOKEN,
+	LINK_FAILED,
+	LINK_ABSENT
+};
 
 struct link {
 	struct signin_spec spec; /* its spans lie in text */
 	struct buf text;
 	struct buf refresh_token; /* a signed-in user's, in memory only */
 	enum link_outcome outcome;
-	struct buf why;       /* it gave no token */
-	int64_t took;         /* ms; -1: never tried */
+	struct buf why;       /* it gave no token, or none yet */
+	int64_t took;         /* ms; -1: never tried to its end */
 	int64_t absent_until; /* monotonic: not to be asked before */
 };
 
@@ -126,7 +132,8 @@ struct flow {
 	   policy's rule. */
 	int64_t (*again)(const struct signin *s, const struct reply *r,
 	                 int64_t asked);
-	bool claims;             /* a claims challenge can be answered */
+	bool local;  /* it asks this machine or service, nobody beyond */
+	bool claims; /* a claims challenge can be answered */
 	const char *claims_hint; /* what a person can run who cannot; NULL */
 };
 
@@ -149,6 +156,10 @@ uint32_t signin_token(struct signin *s, uint32_t refused, struct span claims,
 bool signin_claims(const struct signin *s, struct buf *out);
 /* Why there is no token; NULL while a fetch is under way. */
 const struct fail *signin_failure(const struct signin *s);
+
+/* For who can wait no longer: what the fetch under way is at, and its trouble
+   so far. */
+void signin_progress(const struct signin *s, struct fail *out);
 
 enum signin_want signin_next(struct signin *s, struct now now,
                              struct request *out, int64_t *until);

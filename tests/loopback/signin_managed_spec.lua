@@ -169,7 +169,18 @@ describe("a managed identity", function ()
     local out = signin.run { credential = managed(), env = imds_env(), given = { timeout = 0.5 } }
     assert.equal("timeout", out[1].kind)
     assert.equal("token", out[1].phase)
+    assert.truthy(out[1].message:find("managed_identity (virtual machine) has not ended", 1, true), out[1].message)
+    assert.truthy(out[1].hint:find("does this run on Azure", 1, true), out[1].hint)
     assert(out[1].took < 2 * t.patience)
+  end)
+
+  it("imds: where nobody answers, the call's time-out tells so", function ()
+    local out = signin.run { credential = managed(), given = { timeout = 0.5 },
+      env = { AZURE_POD_IDENTITY_AUTHORITY_HOST = "http://127.0.0.1:" .. t.free_port() } }
+    assert.equal("timeout", out[1].kind)
+    assert.truthy(out[1].message:find("has not ended: sign-in failed: the connection was refused", 1, true),
+      out[1].message)
+    assert.truthy(out[1].hint:find("does this run on Azure", 1, true), out[1].hint)
   end)
 
   it("imds: no probe where it was chosen by hand", function ()

@@ -314,6 +314,73 @@ static void test_a_probe_that_is_not_answered_in_json(void **state) {
 	}
 }
 
+struct hinted {
+	const char *id;
+	int status;
+	bool json;
+	const char *hint; /* NULL: none */
+};
+
+/* Neither a proxy nor the clock has to do with it. */
+static void test_what_can_be_done_about_a_source(void **state) {
+	static const struct hinted rows[] = {
+		{ "me", 400, true, "identity that was named assigned" },
+		{ NULL, 403, true, NULL },
+		{ NULL, 403, false, "AZURE_POD_IDENTITY_AUTHORITY_HOST" },
+		{ NULL, 200, false, "AZURE_POD_IDENTITY_AUTHORITY_HOST" },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct signin_spec spec = machine;
+		spec.value[SV_ID_NAME] = SPAN("client_id");
+		spec.value[SV_ID] = test_text(rows[i].id);
+		start(&spec);
+		assert_int_equal(next(), SIGNIN_SEND);
+		signin_sent(&t.s, now_at(0));
+		feed(reply_of(rows[i].status,
+		              "Date: Sun, 06 Nov 1994 08:49:37 GMT", "x"),
+		     rows[i].json ? facts_object() : no_facts());
+		assert_int_equal(next(), SIGNIN_IDLE);
+		if (rows[i].hint)
+			assert_has(test_text(signin_failure(&t.s)->hint),
+			           rows[i].hint);
+		else
+			assert_null(signin_failure(&t.s)->hint);
+		stop();
+	}
+}
+
+/* Whose time is up hears what is going on, and not only that it goes on. */
+static void test_what_a_sign_in_is_at(void **state) {
+	struct fail f;
+	(void)state;
+	fail_init(&f, test_mem());
+	start(&machine);
+	sends(HTTP_GET, PLACE "?api-version=2018-02-01&" RESOURCE);
+	signin_progress(&t.s, &f);
+	assert_span(buf_span(&f.message), "the sign-in by managed_identity "
+	                                  "(virtual machine) has not ended");
+	assert_has(test_text(f.hint), "does this run on Azure");
+	assert_int_equal(t.s.links[0].outcome, LINK_TRYING);
+	feed(no_reply(NET_CONNECT, false), no_facts());
+	assert_int_equal(next(), SIGNIN_WAIT);
+	signin_progress(&t.s, &f);
+	assert_has(buf_span(&f.message), "has not ended: sign-in failed: ");
+	assert_has(buf_span(&t.s.links[0].why), "sign-in failed: ");
+	t.ms = t.until;
+	sends(HTTP_GET, PLACE "?api-version=2018-02-01&" RESOURCE);
+	feed(reply_of(410, NULL, "{}"), facts_object());
+	assert_int_equal(next(), SIGNIN_WAIT);
+	signin_progress(&t.s, &f);
+	assert_has(buf_span(&f.message), "sign-in failed: HTTP 410");
+	t.ms = t.until;
+	sends(HTTP_GET, PLACE "?api-version=2018-02-01&" RESOURCE);
+	grants("vm");
+	assert_int_equal(t.s.links[0].why.n, 0);
+	stop();
+	fail_free(&f);
+}
+
 /* ---- the places that need one request ----------------------------------- */
 
 static void test_the_requests_of_the_other_places(void **state) {
@@ -707,15 +774,26 @@ static void test_a_person_signs_in_elsewhere(void **state) {
 }
 
 static void test_a_person_who_does_not(void **state) {
-	static const char *const words[] = { "authorization_declined",
-		                             "access_denied", "expired_token",
-		                             "bad_verification_code" };
+	static const struct {
+		const char *word, *hint; /* NULL: none */
+	} rows[] = {
+		{ "authorization_declined", "refused" },
+		{ "access_denied", "refused" },
+		{ "expired_token", "begin again" },
+		{ "code_expired", "begin again" },
+		{ "bad_verification_code", NULL },
+	};
 	(void)state;
-	for (size_t i = 0; i < COUNT(words); i++) {
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const char *word = rows[i].word, *hint = rows[i].hint;
 		prompted();
 		sends(HTTP_POST, PERSON);
-		feed(reply_of(400, NULL, "{}"), facts_refusal(words[i], "no"));
-		fails(FAIL_CREDENTIAL, words[i]);
+		feed(reply_of(400, NULL, "{}"), facts_refusal(word, "no"));
+		fails(FAIL_CREDENTIAL, word);
+		if (hint)
+			assert_has(test_text(signin_failure(&t.s)->hint), hint);
+		else
+			assert_null(signin_failure(&t.s)->hint);
 		stop();
 	}
 	prompted(); /* or never: the code lives for 15 minutes */
@@ -724,6 +802,7 @@ static void test_a_person_who_does_not(void **state) {
 	feed(reply_of(400, NULL, "{}"),
 	     facts_refusal("authorization_pending", "x"));
 	fails(FAIL_CREDENTIAL, "authorization_pending");
+	assert_has(test_text(signin_failure(&t.s)->hint), "begin again");
 	stop();
 }
 
@@ -915,6 +994,8 @@ int main(void) {
 		TEST(test_the_probe_and_how_long_it_is_believed),
 		TEST(test_who_answers_there_and_is_somebody_else),
 		TEST(test_a_probe_that_is_not_answered_in_json),
+		TEST(test_what_can_be_done_about_a_source),
+		TEST(test_what_a_sign_in_is_at),
 		TEST(test_the_requests_of_the_other_places),
 		TEST(test_an_endpoint_with_a_query),
 		TEST(test_arc_s_file_proves_the_caller),

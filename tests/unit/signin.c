@@ -657,6 +657,35 @@ static void test_refusals_in_entra_s_shape(void **state) {
 		  "/.default" },
 		{ 400, "invalid_request", "AADSTS90038: another cloud",
 		  "AADSTS90038", "cloud" },
+		{ 400, "invalid_grant",
+		  "AADSTS65001: The user or administrator has not consented.",
+		  "AADSTS65001", "consent" },
+		{ 400, "consent_required", NULL, "consent_required",
+		  "consent" },
+		{ 401, "invalid_client",
+		  "AADSTS700027: The certificate with identifier used to "
+		  "sign the client assertion is expired on application.",
+		  "AADSTS700027", "expired" },
+		{ 401, "invalid_client", "AADSTS50012: x", "AADSTS50012",
+		  "registered" },
+		{ 401, "invalid_client", "AADSTS700024: x", "AADSTS700024",
+		  "clock" },
+		{ 401, "invalid_client", "AADSTS7000218: x", "AADSTS7000218",
+		  "public client" },
+		{ 400, "invalid_client", "AADSTS70021: x", "AADSTS70021",
+		  "federated" },
+		{ 400, "interaction_required", "AADSTS50076: x", "AADSTS50076",
+		  "multifactor" },
+		{ 400, "interaction_required", "AADSTS50079: x", "AADSTS50079",
+		  "multifactor" },
+		{ 400, "invalid_grant", "AADSTS53003: x", "AADSTS53003",
+		  "policy" },
+		{ 400, "invalid_request", "AADSTS9001023: x", "AADSTS9001023",
+		  "tenant_id" },
+		{ 400, "invalid_request", "AADSTS90055: x", "AADSTS90055",
+		  "wait" },
+		{ 400, "invalid_scope", "AADSTS700022: x", "AADSTS700022",
+		  "one resource" },
 		/* numbers nobody has a hint for, or that only begin alike */
 		{ 400, "invalid_request", "AADSTS900: something", "AADSTS900",
 		  NULL },
@@ -1191,7 +1220,7 @@ static void outcomes(const struct trial *t, enum link_outcome first,
 		test_fail(file, line, "the links: %d, %d", (int)l[0].outcome,
 		          (int)l[1].outcome);
 	for (int i = 0; i < 2; i++) {
-		bool tried = l[i].outcome != LINK_UNTRIED;
+		bool tried = l[i].outcome > LINK_TRYING;
 		bool gave = l[i].outcome == LINK_TOKEN;
 		assert_int_equal(l[i].took >= 0, tried);
 		assert_int_equal(l[i].why.n > 0, tried && !gave);
@@ -1212,18 +1241,18 @@ static void test_what_became_of_each_link(void **state) {
 	OUTCOMES(&t, LINK_UNTRIED, LINK_UNTRIED);
 	token(&t, 0);
 	assert_int_equal(next(&t, 0), SIGNIN_NEED);
-	OUTCOMES(&t, LINK_ABSENT, LINK_UNTRIED);
+	OUTCOMES(&t, LINK_ABSENT, LINK_TRYING);
 	who_refuse(&t.s, SPAN("no"), now_at(5));
 	OUTCOMES(&t, LINK_ABSENT, LINK_FAILED);
 	assert_int_equal(t.s.links[1].took, 5);
 	token(&t, 10); /* a new fetch: all that was is forgotten */
-	OUTCOMES(&t, LINK_UNTRIED, LINK_UNTRIED);
+	OUTCOMES(&t, LINK_TRYING, LINK_UNTRIED);
 	assert_int_equal(next(&t, 10), SIGNIN_NEED);
 	who_give(&t.s, SPAN("t"), -1, now_at(10));
 	OUTCOMES(&t, LINK_ABSENT, LINK_TOKEN);
 	assert_int_equal(t.s.source, 1);
 	token(&t, 56 * MINUTE); /* the one that gave it is asked first */
-	OUTCOMES(&t, LINK_ABSENT, LINK_UNTRIED);
+	OUTCOMES(&t, LINK_ABSENT, LINK_TRYING);
 	assert_int_equal(next(&t, 56 * MINUTE), SIGNIN_NEED);
 	who_refuse(&t.s, SPAN("no"), now_at(56 * MINUTE));
 	OUTCOMES(&t, LINK_ABSENT, LINK_FAILED);
