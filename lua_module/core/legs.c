@@ -87,8 +87,16 @@ static void page(struct op *o, const struct reply *r, const struct facts *f,
 			!url_resolve(&next, op_request_url(o), f->next_link) ||
 			!url_on(buf_span(&next), o->cfg->origins,
 		                o->cfg->origin_count);
-	if (o->bad_next)
+	if (o->bad_next && !next.failed)
 		buf_set(&next, f->next_link); /* told after this page */
+	if (next.failed) { /* the list is not to look as if it ended here */
+		buf_free(&next);
+		op_stop(o, FAIL_LIMIT,
+		        "the link to the next page is longer than it may be, "
+		        "or memory is short",
+		        now);
+		return;
+	}
 	buf_move(&o->next, &next);
 	buf_free(&next);
 	o->empty = f->empty_page ? o->empty + 1 : 0;

@@ -238,6 +238,16 @@ describe("answers that are none", function ()
     assert.is_string(why.continuation_token)
   end)
 
+  it("a link to the next page beyond the ceiling is a limit, and not the list's end", function ()
+    local link = '{"value":[%s],"nextLink":"{origin}/p?%s"}'
+    local server = t.server { { headers = json, body = link:format(t.connection_json(), ("x"):rep(2 << 20)) } }
+    local ok, err = pcall(function ()
+      for _ in server:client():list { resource_group_name = "rg", account_name = "acct" } do end
+    end)
+    assert.is_false(ok)
+    t.fails("limit", "^the link to the next page is longer", nil, err)
+  end)
+
   it("a small body that unpacks to more than the ceiling", function ()
     local pipe <close> = io.popen "head -c 40000000 /dev/zero | gzip -c"
     local bomb = pipe:read "a"
