@@ -485,7 +485,8 @@ static bool keep_line(struct transfer *t, struct span line) {
 }
 
 /* Of the final response only.  What comes after it are a chunked body's
-   trailers, which nobody asked for. */
+   trailers, which nobody asked for.  Where a line finds no room the last one
+   may lack its NUL: nothing is left to be read. */
 static size_t on_head(char *p, size_t size, size_t n, void *ud) {
 	struct transfer *t = ud;
 	struct span line = { p, size * n };
@@ -498,6 +499,8 @@ static size_t on_head(char *p, size_t size, size_t n, void *ud) {
 		fine = unfold(t, line);
 	else
 		fine = keep_line(t, span_trim(line));
+	if (!fine)
+		buf_clear(&t->reply.head);
 	return fine ? line.n : 0;
 }
 

@@ -267,6 +267,17 @@ describe("answers that are none", function ()
     t.fails("limit", "^the answer is larger than allowed", nil, err)
   end)
 
+  it("what was read of a head that is too large is not looked at: a folded line, and one that just fits", function ()
+    local filler = ("X-Filler: " .. ("x"):rep(989) .. "\r\n"):rep(250) -- 1000 bytes each where they are kept
+    local id = "x-ms-request-id: " .. ("r"):rep(11)
+    local fits = "x-ms-request-id: " .. ("r"):rep(256 * 1024 - 250 * 1000 - 17)
+    for _, last in ipairs { id .. "\r\n " .. ("y"):rep(20000), fits } do
+      local err = meet { { raw = "HTTP/1.1 200 OK\r\n" .. filler .. last .. "\r\n\r\n", after = "close" } }
+      t.fails("limit", "^the answer is larger than allowed", nil, err)
+      assert.is_nil(err.request_id)
+    end
+  end)
+
   it("one header line that is longer than all sense is a limit, and named", function ()
     local err = meet { { raw = "HTTP/1.1 200 OK\r\nX-Filler: " .. ("x"):rep(1000000) .. "\r\n\r\n", after = "close" } }
     t.fails("limit", "^not enough memory, or a header line beyond all limits", nil, err)
