@@ -66,18 +66,18 @@ static struct span string_field(lua_State *L, int idx, const char *name) {
 	return s;
 }
 
-/* A number, or a string of digits; -1 for all else. */
+/* A number, or a string of digits, below FACTS_MAX; -1 for all else. */
 static int64_t integer_field(lua_State *L, int idx, const char *name) {
 	int64_t v = -1;
 	int type = push_field(L, idx, name);
 	if (type == LUA_TNUMBER) {
 		lua_Number n = lua_tonumber(L, -1);
-		if (n >= 0 && n < 1e15)
+		if (n >= 0 && n < (lua_Number)FACTS_MAX)
 			v = (int64_t)n;
 	} else if (type == LUA_TSTRING) {
 		struct span s;
 		s.p = lua_tolstring(L, -1, &s.n);
-		if (!span_uint(s, &v))
+		if (!span_uint(s, &v) || v >= FACTS_MAX)
 			v = -1;
 	}
 	lua_pop(L, 1);

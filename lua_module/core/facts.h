@@ -7,6 +7,9 @@
 
 #include "buf.h"
 
+/* Numbers are below this, so that seconds may become milliseconds. */
+#define FACTS_MAX INT64_C(1000000000000000)
+
 struct facts {
 	bool json;   /* the body is one JSON object */
 	bool broken; /* the body is there and is no JSON */

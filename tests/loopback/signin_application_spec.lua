@@ -1,5 +1,7 @@
 package.path = "./tests/?.lua;" .. package.path
 
+local azpec = require "azpec"
+local cjson = require "cjson"
 local signin = require "loopback.signin_support"
 local t = require "loopback.support"
 
@@ -190,6 +192,29 @@ describe("an application's credential", function ()
     end)
   end
 
+  it("digits beyond all sense are no time: a token is not renewed at once", function ()
+    local server = t.server { { method = "GET", headers = { t.json_type }, body = t.connection_json() },
+      { method = "POST", headers = { t.json_type }, body = cjson.encode { access_token = t.canary, expires_in = "3600",
+        refresh_in = "9223372036854775807" } } }
+    local client = server:client { credential = azpec.credential.client_secret { tenant_id = "contoso.example",
+      client_id = "c", client_secret = t.secret } }
+    for _ = 1, 3 do assert(client:get { id = t.id }) end
+    local methods = {}
+    for n, request in ipairs(server:requests()) do methods[n] = request.method end
+    assert.equal("POST GET GET GET", table.concat(methods, " "))
+  end)
+
+  it("device_code: nor is nobody asked without a pause", function ()
+    local absurd = "9223372036854775807"
+    local server = t.server { { path = "/devicecode", headers = { t.json_type }, body = cjson.encode {
+        device_code = "d", user_code = "u", verification_uri = "https://v", message = "m", interval = absurd,
+        expires_in = absurd } },
+      { status = 400, headers = { t.json_type }, body = cjson.encode { error = "authorization_pending" } } }
+    local client = server:client { timeout = 1, credential = azpec.credential.device_code { prompt = function () end } }
+    t.fails("timeout", "^no end within 1 s", client:get { id = t.id })
+    assert.equal(1, #server:requests()) -- five seconds are the usual interval (RFC 8628 3.2)
+  end)
+
   -- ---- client_certificate
 
   it("client_certificate: a file that was rotated serves the next token", function ()
@@ -288,7 +313,7 @@ describe("an application's credential", function ()
   end)
 
   it("client_certificate: the judge of these tests refuses what is not quite right", function ()
-    local cjson, jwt = require "cjson", require "azpec.emulator.jwt"
+    local jwt = require "azpec.emulator.jwt"
     local key <close> = assert(require "azpec_signing".load { certificate_path = file "both.pem" })
     local target = "/" .. emulator.tenant_id .. "/oauth2/v2.0/token"
     local number, now = 0, os.time()

@@ -128,13 +128,13 @@ static inline struct span json_text_of(struct span object, const char *name) {
 	return json_unescape((struct span){ v.p + 1, v.n - 2 });
 }
 
-/* A number, or a string of digits; -1 for all else. */
+/* A number, or a string of digits, below FACTS_MAX; -1 for all else. */
 static inline int64_t json_integer_of(struct span object, const char *name) {
 	struct span v = json_member(object, name);
 	int64_t n = -1;
 	if (v.n > 0 && *v.p == '"')
 		v = json_text_of(object, name);
-	return span_uint(v, &n) ? n : -1;
+	return span_uint(v, &n) && n < FACTS_MAX ? n : -1;
 }
 
 static inline void json_error(struct span e, struct facts *f) {
