@@ -248,13 +248,38 @@ static bool has_begun(const struct job *j) {
 	return j->op.deadline != NEVER;
 }
 
+/* All places are taken, or the driver takes no more. */
+static bool is_full(const struct client *c) {
+	size_t taken = 0;
+	for (int kind = 0; kind < RATE_KINDS; kind++)
+		taken += c->flying[kind].n;
+	return taken >= c->max_flying || c->crowded;
+}
+
+static enum rate_kind kind_of(const struct op *o) {
+	if (o->leg != LEG_WRITE)
+		return RATE_READ;
+	return o->spec.kind == OP_DELETE ? RATE_DELETE : RATE_WRITE;
+}
+
+/* The line in which one waits that has not begun: an ensure reads first, and is
+   of no use where it cannot write then. */
+static enum rate_kind new_kind_of(const struct op *o) {
+	return o->spec.kind == OP_ENSURE && o->leg == LEG_READ ? RATE_WRITE
+	                                                       : kind_of(o);
+}
+
 /* Is there a place?  For one that has not begun, only where none that has is
-   waiting for one: its time would run without it. */
+   waiting for one, or for a limit that it will need too: its time would run
+   without it. */
 static bool has_place(const struct client *c, const struct job *j) {
 	size_t taken = has_begun(j) ? 0 : c->tokenless.n;
-	for (int kind = 0; kind < RATE_KINDS; kind++)
-		taken += c->flying[kind].n +
-		         (has_begun(j) ? 0 : c->held[kind].n);
+	for (int kind = 0; kind < RATE_KINDS; kind++) {
+		taken += c->flying[kind].n;
+		if (!has_begun(j) &&
+		    (kind == RATE_READ || kind == (int)new_kind_of(&j->op)))
+			taken += c->held[kind].n;
+	}
 	return taken < c->max_flying && !c->crowded;
 }
 
@@ -265,20 +290,18 @@ static bool will_send(const struct job *j, struct now now) {
 	       j->op.not_before <= now.mono;
 }
 
-static bool may_send(const struct client *c, enum rate_kind kind,
-                     struct now now) {
-	return rate_next(&c->rate, kind, c->flying[kind].n) <= now.mono;
+static int64_t next_for(const struct client *c, enum rate_kind kind) {
+	return rate_next(&c->rate, kind, c->flying[kind].n);
 }
 
-static enum rate_kind kind_of(const struct op *o) {
-	if (o->leg != LEG_WRITE)
-		return RATE_READ;
-	return o->spec.kind == OP_DELETE ? RATE_DELETE : RATE_WRITE;
+static bool may_send(const struct client *c, enum rate_kind kind,
+                     struct now now) {
+	return next_for(c, kind) <= now.mono;
 }
 
 /* Behind the others that wait for room in the same limit, or for a place. */
-static void line_up(struct client *c, struct queue *lines, struct job *j) {
-	queue_enter(&lines[kind_of(&j->op)], j);
+static void line_up(struct client *c, struct job *j, struct queue *line) {
+	queue_enter(line, j);
 	set_due(c, j, j->op.deadline);
 }
 
@@ -289,8 +312,7 @@ static struct job *released(const struct client *c, const struct queue *lines,
 	struct job *first = NULL;
 	for (int kind = 0; kind < RATE_KINDS; kind++) {
 		struct job *j = lines[kind].first;
-		if (j && has_place(c, j) &&
-		    may_send(c, (enum rate_kind)kind, now) &&
+		if (j && has_place(c, j) && may_send(c, kind_of(&j->op), now) &&
 		    (!first || j->op.deadline < first->op.deadline))
 			first = j;
 	}
@@ -305,17 +327,26 @@ static struct job *in_turn(struct client *c, struct now now) {
 	while ((j = c->ready.first) && has_begun(j)) {
 		if (!will_send(j, now))
 			return j;
-		line_up(c, c->held, j);
+		line_up(c, j, &c->held[kind_of(&j->op)]);
 	}
 	if ((j = released(c, c->held, now)))
 		return j;
-	while ((j = c->ready.first) && has_place(c, j)) {
-		enum rate_kind kind = kind_of(&j->op);
-		if (c->new_held[kind].n == 0 && may_send(c, kind, now))
+	while ((j = c->ready.first) && !is_full(c)) {
+		struct queue *line = &c->new_held[new_kind_of(&j->op)];
+		if (line->n == 0 && has_place(c, j) &&
+		    may_send(c, kind_of(&j->op), now))
 			return j;
-		line_up(c, c->new_held, j);
+		line_up(c, j, line);
 	}
 	return released(c, c->new_held, now);
+}
+
+/* The first of a line, when its limit lets it go. */
+static void note_first(const struct client *c, const struct queue *line,
+                       int64_t *until) {
+	const struct job *j = line->first;
+	if (j && has_place(c, j))
+		*until = sooner(*until, next_for(c, kind_of(&j->op)));
 }
 
 /* When somebody is due, or may go on, if nothing happens before. */
@@ -323,13 +354,8 @@ static void note_until(const struct client *c, int64_t *until) {
 	if (c->heap_n > 0 && c->heap[0]->due < *until)
 		*until = c->heap[0]->due;
 	for (int kind = 0; kind < RATE_KINDS; kind++) {
-		const struct job *j = c->held[kind].first
-		                              ? c->held[kind].first
-		                              : c->new_held[kind].first;
-		int64_t next = rate_next(&c->rate, (enum rate_kind)kind,
-		                         c->flying[kind].n);
-		if (j && has_place(c, j) && next < *until)
-			*until = next;
+		note_first(c, &c->held[kind], until);
+		note_first(c, &c->new_held[kind], until);
 	}
 }
 

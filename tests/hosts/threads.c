@@ -209,7 +209,7 @@ static const char look_up[] =
 	"local at = e.tls_endpoint:gsub('//[^:]+', '//azpec.example')\n"
 	"for n = 1, lookups do\n"
 	"  local c <close> = client { endpoint = at, retry = { max_tries = 1 "
-        "},\n"
+	"},\n"
 	"    credential = azpec.credential.token { token = 't' } }\n"
 	"  local v, err = c:get { id = id(1) }\n"
 	"  if err.kind ~= 'untrusted' or not err.message:find 'azpec.example'\n"
