@@ -30,70 +30,65 @@ static const char multifactor[] =
 /* Entra's error numbers that a person can act on.  The texts may change, the
    numbers have not ("Microsoft Entra authentication and authorization error
    codes"). */
+static const struct {
+	const char *number, *hint;
+} numbers[] = {
+	{ "AADSTS7000215", "the client secret is wrong: give the "
+	                   "secret's value, not its id" },
+	{ "AADSTS7000222", "the client secret has expired: make a new "
+	                   "one for the application" },
+	{ "AADSTS700016", "no such application in this tenant: check "
+	                  "client_id and tenant_id" },
+	{ "AADSTS7000112", "the application is disabled" },
+	{ "AADSTS90002", "no such tenant: check tenant_id and the "
+	                 "cloud" },
+	{ "AADSTS900023", "tenant_id is neither a GUID nor a domain" },
+	{ "AADSTS90038", "the tenant belongs to another cloud: check "
+	                 "cloud or authority_host" },
+	{ "AADSTS500011", "the scope's resource is unknown in this "
+	                  "tenant: check cloud or scope" },
+	{ "AADSTS65001", consent },
+	{ "AADSTS50012", "the assertion's signature was not accepted: "
+	                 "is this certificate registered with the "
+	                 "application, and has it not expired?" },
+	{ "AADSTS700027", "the assertion's signature was not accepted: "
+	                  "is this certificate registered with the "
+	                  "application, and has it not expired?" },
+	{ "AADSTS700024", "the assertion is outside its time: check "
+	                  "this machine's clock" },
+	{ "AADSTS70021", "no federated credential of the application matches "
+	                 "the token's issuer, subject and audience" },
+	{ "AADSTS700211", "no federated credential of the application matches "
+	                  "the token's issuer, subject and audience" },
+	{ "AADSTS700212", "no federated credential of the application matches "
+	                  "the token's issuer, subject and audience" },
+	{ "AADSTS700213", "no federated credential of the application matches "
+	                  "the token's issuer, subject and audience" },
+	{ "AADSTS70025", "no federated credential of the application matches "
+	                 "the token's issuer, subject and audience" },
+	{ "AADSTS7000218", "the application must allow public client "
+	                   "flows, or sign in with a secret or a "
+	                   "certificate" },
+	{ "AADSTS50076", multifactor },
+	{ "AADSTS50079", multifactor },
+	{ "AADSTS53003", "a conditional access policy of the tenant "
+	                 "forbids it: its administrator knows which" },
+	{ "AADSTS9001023", "this needs the tenant's own id or domain "
+	                   "as tenant_id" },
+	{ "AADSTS90055", "the tenant is asked too often: wait a while" },
+	{ "AADSTS700022", "a token is for one resource: name the scope "
+	                  "of one" },
+	{ "AADSTS70011", "the scope is not valid: it ends in "
+	                 "/.default" },
+};
+
 static const char *hint_for(struct span description) {
-	static const struct {
-		const char *number, *hint;
-	} hints[] = {
-		{ "AADSTS7000215", "the client secret is wrong: give the "
-		                   "secret's value, not its id" },
-		{ "AADSTS7000222", "the client secret has expired: make a new "
-		                   "one for the application" },
-		{ "AADSTS700016", "no such application in this tenant: check "
-		                  "client_id and tenant_id" },
-		{ "AADSTS7000112", "the application is disabled" },
-		{ "AADSTS90002", "no such tenant: check tenant_id and the "
-		                 "cloud" },
-		{ "AADSTS900023", "tenant_id is neither a GUID nor a domain" },
-		{ "AADSTS90038", "the tenant belongs to another cloud: check "
-		                 "cloud or authority_host" },
-		{ "AADSTS500011", "the scope's resource is unknown in this "
-		                  "tenant: check cloud or scope" },
-		{ "AADSTS65001", consent },
-		{ "AADSTS50012", "the assertion's signature was not accepted: "
-		                 "is this certificate registered with the "
-		                 "application, and has it not expired?" },
-		{ "AADSTS700027", "the assertion's signature was not accepted: "
-		                  "is this certificate registered with the "
-		                  "application, and has it not expired?" },
-		{ "AADSTS700024", "the assertion is outside its time: check "
-		                  "this machine's clock" },
-		{ "AADSTS70021",
-		  "no federated credential of the application matches "
-		  "the token's issuer, subject and audience" },
-		{ "AADSTS700211",
-		  "no federated credential of the application matches "
-		  "the token's issuer, subject and audience" },
-		{ "AADSTS700212",
-		  "no federated credential of the application matches "
-		  "the token's issuer, subject and audience" },
-		{ "AADSTS700213",
-		  "no federated credential of the application matches "
-		  "the token's issuer, subject and audience" },
-		{ "AADSTS70025",
-		  "no federated credential of the application matches "
-		  "the token's issuer, subject and audience" },
-		{ "AADSTS7000218", "the application must allow public client "
-		                   "flows, or sign in with a secret or a "
-		                   "certificate" },
-		{ "AADSTS50076", multifactor },
-		{ "AADSTS50079", multifactor },
-		{ "AADSTS53003", "a conditional access policy of the tenant "
-		                 "forbids it: its administrator knows which" },
-		{ "AADSTS9001023", "this needs the tenant's own id or domain "
-		                   "as tenant_id" },
-		{ "AADSTS90055",
-		  "the tenant is asked too often: wait a while" },
-		{ "AADSTS700022", "a token is for one resource: name the scope "
-		                  "of one" },
-		{ "AADSTS70011", "the scope is not valid: it ends in "
-		                 "/.default" },
-	};
-	for (size_t i = 0; i < sizeof hints / sizeof *hints; i++) {
-		struct span number = span_of(hints[i].number);
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+		struct span number = span_of(numbers[i].number);
 		/* the number is followed by a colon */
 		if (span_istarts(description, number) &&
 		    description.n > number.n && description.p[number.n] == ':')
-			return hints[i].hint;
+			return numbers[i].hint;
 	}
 	return NULL;
 }
