@@ -1,6 +1,6 @@
 -- Connections as the service has them now, by their ids; each account is read once, many beside each other.
 --
---   local now = current.read(client, { id, ... })
+--   local now = current.read(client, { id, ... }, { timeout = seconds })
 --   local connection, err = now(id)               -- nil without an error: it is gone
 
 local ids = require "azpec.ids"
@@ -29,8 +29,8 @@ local function accounts_of(connection_ids)
 end
 
 -- A list is begun by the call that makes it.
-local function begin(client, account)
-  local list = table.pack(pcall(client.list, client, { id = account }))
+local function begin(client, account, timeout)
+  local list = table.pack(pcall(client.list, client, { id = account, timeout = timeout }))
   return function (note)
     if not list[1] then error(list[2], 0) end
     for connection in table.unpack(list, 2, list.n) do note(connection) end
@@ -48,12 +48,12 @@ local function finish(list, connections)
 end
 
 -- A function that gives the connection of an id that is among these: as it is now, nil where it is gone, or nil and an
--- azpec.Error.
-function current.read(client, connection_ids)
+-- azpec.Error. options (or nil): timeout, seconds for each account; else the client's.
+function current.read(client, connection_ids, options)
   local accounts, lists, connections, errors = accounts_of(connection_ids), {}, {}, {}
   for n, account in ipairs(accounts) do
     for ahead = #lists + 1, math.min(n + most_at_once - 1, #accounts) do
-      lists[ahead] = begin(client, accounts[ahead])
+      lists[ahead] = begin(client, accounts[ahead], options and options.timeout)
     end
     errors[account:lower()] = finish(lists[n], connections)
   end

@@ -6,12 +6,14 @@
 --   assert(draft:write "plan.json")
 --
 --   local read, err = plan.read "plan.json"       -- err.kind: "edited", or "plan" where it is none
+--   plan.check(read.items, client)                -- item.stale: why it is no longer what was decided on
 --   for _, item in ipairs(read.items) do ... end
 --
 -- The file is JSON for people to read. Its "sha256" is that of all the rest, as JSON with sorted members and without
 -- blanks: who edits a plan by hand, cuts it or changes its order is found out, not who makes the hash anew. That takes
 -- a key: with one the plan has an "hmac_sha256" too (RFC 2104), and is read only where it fits.
 
+local current = require "azpec.current"
 local file = require "azpec.file"
 local json = require "azpec.json"
 local select = require "azpec.select"
@@ -33,8 +35,8 @@ local item_form = { "action string", "id string", "etag? string", "current table
   "reason string" }
 local source_form = { "file string", "sha256 string" }
 local summary_form = { "approve number", "reject number", "hold number", "ignore number", "unchanged number" }
-local plan_form = { "azpec_plan number", "made_at string", "made_by string", "rules table", "summary table",
-  "items table", "sha256 string", "hmac_sha256? string" }
+local plan_form = { "azpec_plan number", "made_at string", "made_by string", "endpoint? string", "rules table",
+  "summary table", "items table", "sha256 string", "hmac_sha256? string" }
 
 local nested = { ["rules"] = source_form, ["summary"] = summary_form, ["current"] = state_form,
   ["wanted"] = wanted_form }
@@ -101,10 +103,11 @@ end
 local draft = {}
 draft.__index = draft
 
--- An empty plan. options: rules, as azpec.rules reads them; tool, who makes it; now, the time.
+-- An empty plan. options: rules, as azpec.rules reads them; tool, who makes it; endpoint, where the connections are;
+-- now, the time.
 function plan.new(options)
   return setmetatable({ azpec_plan = plan.version, made_by = options.tool or "azpec",
-    made_at = os.date("!%Y-%m-%dT%H:%M:%SZ", options.now),
+    made_at = os.date("!%Y-%m-%dT%H:%M:%SZ", options.now), endpoint = options.endpoint,
     rules = { file = options.rules.source, sha256 = options.rules.sha256 },
     summary = { approve = 0, reject = 0, hold = 0, ignore = 0, unchanged = 0 }, items = {} }, draft)
 end
@@ -229,6 +232,39 @@ function plan.read(path, key)
   local contents, err = plan.parse(text, key)
   if err then err.message = path .. ": " .. err.message end
   return contents, err
+end
+
+-- ---- against the service -------------------------------------------------------------------------------------------
+
+-- Why an item is no longer what was decided on; nil: it still is, or is already as it would be made.
+local function change_since(item, connection)
+  if not connection then return "it is gone" end
+  local facts, before, wanted = select.facts(connection), item.current, item.wanted
+  if facts.etag == item.etag then return nil end
+  local is_worded = (wanted.description or facts.description) == facts.description
+  if facts.status == wanted.status and is_worded then return nil end
+  for _, field in ipairs { "status", "description", "provisioning_state" } do
+    if facts[field] ~= before[field] then
+      return ("its %s is '%s', and was '%s'"):format((field:gsub("_", " ")), facts[field] or "", before[field] or "")
+    end
+  end
+  return "its ETag is another one"
+end
+
+-- Looks at the items that would change something as the service has them now, and gives each that has changed since
+-- `stale`, a text that says how, and each that cannot be read `err`, an azpec.Error. options: as azpec.current's.
+function plan.check(items, client, options)
+  local changing, connection_ids = {}, {}
+  for _, item in ipairs(items) do
+    if item.wanted then
+      changing[#changing + 1], connection_ids[#connection_ids + 1] = item, item.id
+    end
+  end
+  local now = current.read(client, connection_ids, options)
+  for _, item in ipairs(changing) do
+    local connection, err = now(item.id)
+    item.err, item.stale = err, not err and change_since(item, connection) or nil
+  end
 end
 
 return plan

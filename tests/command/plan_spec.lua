@@ -161,8 +161,60 @@ describe("apply", function ()
     assert.equal("4 connections: 2 changed, 2 stale\n", result.err)
     assert.equal("Pending", emulator:connection(emulator.many[1]).status)
     assert.equal("Rejected", emulator:connection(emulator.many[2]).status)
-    -- The two that were refused were tried with the plan's ETag, which the service did not take.
-    assert.equal(before + 4, updates())
+    assert.equal(before + 2, updates())
+  end)
+
+  it("looks at all before it writes, and says how each has changed that it refuses", function ()
+    local path = made()
+    meddle(emulator.many[2], "Rejected")
+    kit.ended(0, azpec("delete", emulator.many[3]))
+    emulator:control("DELETE", "log")
+    local result = kit.ended(12, azpec("apply", path))
+    assert.truthy(result.out:find("^many02%S*: refused: its status is 'Rejected', and was 'Pending'\n"
+      .. "many03%S*: refused: it is gone\n"), result.out)
+    assert.matches("^token list get", emulator:kinds())
+    result = kit.ended(12, azpec("apply", path .. " --dry-run -o jsonl"))
+    local row = cjson.decode(result.out:match "[^\n]+")
+    assert.same({ "stale", "precondition", "its status is 'Rejected', and was 'Pending'" },
+      { row.result, row.error.kind, row.why })
+  end)
+
+  it("does nothing at all where something has changed, and that is wanted", function ()
+    local path = made()
+    meddle(emulator.many[2], "Rejected")
+    local before = updates()
+    local result = kit.ended(6, azpec("apply", path .. " --abort-on-stale"))
+    assert.matches("^many02%S*: refused: its status is 'Rejected', and was 'Pending'\n$", result.out)
+    assert.matches("1 connection changed since the plan was made; nothing was done", result.err, 1, true)
+    assert.equal(before, updates())
+    kit.ended(0, azpec("apply", made() .. " --abort-on-stale"))
+  end)
+
+  it("says which accounts it cannot read, and does the rest", function ()
+    local path = support.new_path "plan"
+    local text = 'approve "x" { when = { name = { "many01", "test*" } } }'
+    kit.ended(0, azpec("plan", ("--rules %s --out %s"):format(rules(text), path)))
+    emulator:faults { { match = { kind = "list", path = "/sampleacct/" }, action = { status = 403,
+      error = { code = "AuthorizationFailed", message = "no" } } } }
+    local result = kit.ended(12, azpec("apply", path))
+    assert.truthy(result.out:find("^test%S*: failed: AuthorizationFailed: no"), result.out)
+    assert.truthy(result.out:find("\nmany01%S*: Approved"), result.out)
+    assert.equal("2 connections: 1 changed, 1 failed\n", result.err)
+  end)
+
+  it("ends before the first write where no account can be read", function ()
+    local path = made()
+    emulator:faults { { match = { kind = "list" }, action = { stall = true } } }
+    assert.equal("", kit.ended(8, azpec("apply", path .. " --deadline 0.5")).out)
+    assert.equal(0, updates())
+  end)
+
+  it("is refused where the connections are elsewhere", function ()
+    local path = made()
+    local line = ("apply %s --authority-host %s --endpoint http://127.0.0.1:1"):format(path, emulator.endpoint)
+    local result = kit.ended(2, kit.run(line, { env = kit.environment(emulator) }))
+    assert.matches(("the plan was made at %s, and this is http://127.0.0.1:1"):format(emulator.endpoint), result.err, 1,
+      true)
   end)
 
   it("takes what somebody has decided alike as done", function ()
@@ -182,7 +234,7 @@ describe("apply", function ()
     state.client_secret, state.options = support.secret, emulator.given.options
     emulator:control("PUT", "state", state)
     local result = kit.ended(3, azpec("apply", path))
-    assert.truthy(result.out:find("70b1e2c30001: failed: ", 1, true))
+    assert.truthy(result.out:find("70b1e2c30001: refused: it is gone\n", 1, true))
   end)
 
   it("takes only a plan that was signed, where a key is given", function ()

@@ -26,6 +26,13 @@ function batch.key_option(command)
     :convert(convert.secret)
 end
 
+-- A function that tells the seconds that --deadline leaves, counted from now on; nil: there is none.
+function batch.deadline(context)
+  local seconds, now = context.args.deadline, require "cqueues".monotime
+  local ends_at = seconds and now() + seconds
+  return function () return ends_at and math.max(0, ends_at - now()) end
+end
+
 -- ---- rows ----------------------------------------------------------------------------------------------------------
 
 batch.columns = {
@@ -64,6 +71,14 @@ function batch.result_row(result)
     continuation_token = err and err.continuation_token })
 end
 
+-- An item that is not begun, because of what was found before: err is an azpec.Error, or else why tells what has
+-- changed.
+function batch.refused_row(item, why, err)
+  err = err or { kind = "precondition", message = why }
+  return row_of(item.id, why and "stale" or "failed", { action = item.action, rule = item.rule, reason = item.reason,
+    before = item.current.status, why = why, error = failure.facts(err), error_message = failure.lines(err)[1] })
+end
+
 local function because(row)
   if not row.rule then return row.reason and ": " .. row.reason or "" end
   return (": rule '%s', %s"):format(row.rule, row.reason)
@@ -80,7 +95,7 @@ local worded = {
   unchanged = function (row)
     return ("already %s%s"):format(row.after, row.resumed and " (an earlier run began it)" or because(row))
   end,
-  stale = function () return "refused: it was changed by somebody else since" end,
+  stale = function (row) return "refused: " .. (row.why or "it was changed by somebody else since") end,
   failed = function (row) return "failed: " .. row.error_message end,
   unknown = function (row) return "not known to have ended: " .. row.error_message end,
 }

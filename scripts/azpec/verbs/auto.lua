@@ -86,15 +86,11 @@ end
 
 -- ---- doing ---------------------------------------------------------------------------------------------------------
 
-local function seconds_left(self)
-  return self.ends_at and math.max(0, self.ends_at - self.now())
-end
-
 local totals = { "total", "begun", "changed", "unchanged", "stale", "failed", "unknown" }
 
 local function carry_out(self, items)
   local summary = batch.run(self.context, { client = self.client, items = items, out = self.out,
-    checkpoint = self.checkpoint, deadline = seconds_left(self) })
+    checkpoint = self.checkpoint, deadline = self.seconds_left() })
   for _, name in ipairs(totals) do self.summary[name] = self.summary[name] + summary[name] end
   self.summary.left, self.summary.err = summary.left, summary.err
   self.summary.last_err = summary.last_err or self.summary.last_err
@@ -116,7 +112,7 @@ end
 -- ---- again and again -----------------------------------------------------------------------------------------------
 
 local function pause(self, seconds)
-  self.client:wait(math.min(seconds, seconds_left(self) or seconds))
+  self.client:wait(math.min(seconds, self.seconds_left() or seconds))
 end
 
 local function watch_round(self)
@@ -127,7 +123,7 @@ local function watch_round(self)
 end
 
 local function is_over(self)
-  local args, left = self.context.args, seconds_left(self)
+  local args, left = self.context.args, self.seconds_left()
   return self.summary.left or left == 0 or args["until"] and self.summary.changed >= args["until"]
 end
 
@@ -142,7 +138,7 @@ end
 -- Once; where requests have to settle first, a second look after that time.
 local function once(self)
   do_round(self)
-  if self.round.waiting > 0 and not self.summary.left and seconds_left(self) ~= 0 then
+  if self.round.waiting > 0 and not self.summary.left and self.seconds_left() ~= 0 then
     pause(self, self.context.args.settle)
     do_round(self)
   end
@@ -181,7 +177,7 @@ local function new(context)
   local self = setmetatable({ context = context, set = batch.rules(context), now = require "cqueues".monotime,
     seen = {}, told = {}, summary = {} }, auto)
   for _, name in ipairs(totals) do self.summary[name] = 0 end
-  self.ends_at = args.deadline and self.now() + args.deadline
+  self.seconds_left = batch.deadline(context)
   if args["until"] and not (args.watch and args.apply) then context:usage("--until goes with --watch and --apply") end
   if args.every and not args.watch then context:usage("--every goes with --watch") end
   if args.checkpoint and not args.apply then context:usage("--checkpoint goes with --apply") end

@@ -19,7 +19,7 @@ local function run(context)
   local args = context.args
   local set = batch.rules(context)
   local client = context:client()
-  local draft = plan.new { rules = set, tool = require "azpec"._VERSION }
+  local draft = plan.new { rules = set, tool = require "azpec"._VERSION, endpoint = client:settings().endpoint }
   local out = args.out ~= "-" and batch.output(context, "decisions")
   local any_failed = false
   batch.decide(context, client, set, function (connection, decision)
