@@ -134,8 +134,8 @@ struct span options_key(lua_State *L) {
 static void check_field(lua_State *L, int calls) {
 	struct span key = options_key(L);
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-		if (!span_eq(key, span_of(fields[i].name)) ||
-		    !(fields[i].calls & calls))
+		if (!(fields[i].calls & calls) ||
+		    !span_eq(key, span_of(fields[i].name)))
 			continue;
 		if (!fits(L, fields[i].type))
 			luaL_error(L, "bad field '%s' (%s expected, got %s)",
