@@ -204,15 +204,18 @@ bool url_resolve(struct buf *out, struct span base, struct span reference) {
 
 void url_encode(struct buf *out, struct span text) {
 	static const char hex[] = "0123456789ABCDEF";
-	for (size_t i = 0; i < text.n; i++) {
-		unsigned char c = (unsigned char)text.p[i];
-		if (is_unreserved(text.p[i])) {
-			buf_addc(out, text.p[i]);
-		} else {
-			buf_addc(out, '%');
-			buf_addc(out, hex[c >> 4]);
-			buf_addc(out, hex[c & 15]);
+	while (text.n > 0) {
+		unsigned char c = (unsigned char)*text.p;
+		size_t n = 0;
+		while (n < text.n && is_unreserved(text.p[n]))
+			n++;
+		buf_add(out, (struct span){ text.p, n });
+		if (n == 0) {
+			char escape[] = { '%', hex[c >> 4], hex[c & 15] };
+			buf_add(out, (struct span){ escape, sizeof escape });
+			n = 1;
 		}
+		text = span_from(text, n);
 	}
 }
 
