@@ -63,11 +63,14 @@ static void feed(lua_State *L, int idx, struct lclient *c, struct transfer *t) {
 	lua_getiuservalue(L, idx, CUV_CODEC);
 	json_decode(L, top + 2, buf_span(&r->body), &facts);
 	lua_remove(L, top + 2); /* the codec */
-	if (job)
+	if (job) {
+		json_read_resource(L, -1, &facts);
 		prepare(L, c, r, facts.page);
-	else
+	} else {
+		json_read_token(L, -1, &facts);
 		json_read_cloud(L, -1, buf_span(&c->core.signin.endpoint),
 		                &facts);
+	}
 	event_response(L, idx, top + 1, job ? &job->op : NULL, t);
 	if (job && job->transfer != t) { /* on_event let go of it */
 		lua_settop(L, top);

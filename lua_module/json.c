@@ -147,8 +147,10 @@ static bool is_list(lua_State *L, int idx) {
 	return keys == n;
 }
 
-static void read_resource(lua_State *L, int idx, struct facts *f) {
-	int status = push_field(L, idx, "status");
+void json_read_resource(lua_State *L, int idx, struct facts *f) {
+	int status;
+	idx = lua_absindex(L, idx);
+	status = push_field(L, idx, "status");
 	lua_pop(L, 1);
 	f->status = string_field(L, idx, "status");
 	f->odd_status = status != LUA_TNIL && f->status.n == 0;
@@ -210,7 +212,7 @@ static void read_device(lua_State *L, int idx, struct facts *f) {
 	f->interval = integer_field(L, idx, "interval");
 }
 
-static void read_token(lua_State *L, int idx, struct facts *f) {
+void json_read_token(lua_State *L, int idx, struct facts *f) {
 	f->access_token = string_field(L, idx, "access_token");
 	f->refresh_token = string_field(L, idx, "refresh_token");
 	f->timestamp = string_field(L, idx, "timestamp");
@@ -311,8 +313,6 @@ void json_decode(lua_State *L, int codec, struct span text,
 		return;
 	}
 	find_error(L, lua_gettop(L), facts);
-	read_resource(L, lua_gettop(L), facts);
-	read_token(L, lua_gettop(L), facts);
 }
 
 void json_encode(lua_State *L, int codec) {

@@ -14,10 +14,17 @@
 /* Requires lua-cjson and pushes our instance of it.  [-0, +1] */
 void json_push_codec(lua_State *L);
 /* Decodes text with the codec at index codec and pushes the value, or nil
-   where text is no JSON object.  The spans in *facts live as long as the
-   value.  Raises on no memory only.  [-0, +1] */
+   where text is no JSON object.  *facts says which, and what error it tells
+   of; the spans live as long as the value.  Raises on no memory only.
+   [-0, +1] */
 void json_decode(lua_State *L, int codec, struct span text,
                  struct facts *facts);
+/* Adds the facts of a resource, of a status monitor or a page, from what
+   json_decode pushed. */
+void json_read_resource(lua_State *L, int idx, struct facts *facts);
+/* ... of what a token's or a device code's endpoint answers, or a program
+   prints. */
+void json_read_token(lua_State *L, int idx, struct facts *facts);
 /* Adds the facts of a cloud's metadata, where the value at idx is such, or a
    list of such: of the one whose Resource Manager is at the endpoint. */
 void json_read_cloud(lua_State *L, int idx, struct span endpoint,

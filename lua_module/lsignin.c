@@ -325,6 +325,7 @@ static void judge(lua_State *L, int idx, struct lclient *c,
 	p.not_found = p.not_found || p.status == 127;
 	lua_getiuservalue(L, idx, CUV_CODEC);
 	json_decode(L, top + 1, signin_json(p.out), &facts);
+	json_read_token(L, -1, &facts);
 	signin_program(&c->core.signin, &p, &facts, sys_now());
 	lua_settop(L, top);
 }
