@@ -55,7 +55,6 @@ struct stream {
 struct child {
 	const struct mem *mem;
 	struct pollset *ps;
-	void *owner;
 	enum phase phase;
 	int64_t due;  /* when the phase is over */
 	int64_t look; /* without a pidfd: when to look after it again */
@@ -342,14 +341,12 @@ static void init(struct child *c) {
 }
 
 struct child *child_start(const struct mem *mem, struct pollset *ps,
-                          const struct child_spec *spec, struct now now,
-                          void *owner) {
+                          const struct child_spec *spec, struct now now) {
 	struct child *c = mem_resize(mem, NULL, 0, sizeof(*c));
 	if (c == NULL)
 		return NULL;
 	*c = (struct child){ .mem = mem,
 		             .ps = ps,
-		             .owner = owner,
 		             .phase = RUNNING,
 		             .due = now.mono + spec->timeout_ms,
 		             .look = now.mono + POLL_MS,
@@ -504,10 +501,6 @@ int64_t child_due(const struct child *c) {
 
 const struct child_result *child_result(const struct child *c) {
 	return c->phase == ENDED ? &c->result : NULL;
-}
-
-void *child_owner(const struct child *c) {
-	return c->owner;
 }
 
 /* SIGKILL takes effect within a millisecond or two, unless the process is

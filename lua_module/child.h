@@ -47,8 +47,7 @@ struct child; /* opaque */
 /* NULL: no memory, or no descriptor.  A program that cannot be started is a
    result, and that is there at once. */
 struct child *child_start(const struct mem *mem, struct pollset *ps,
-                          const struct child_spec *spec, struct now now,
-                          void *owner);
+                          const struct child_spec *spec, struct now now);
 /* Call it whenever the pollset is readable, and when the child is due.  Never
    waits. */
 void child_step(struct child *c, struct now now);
@@ -56,7 +55,6 @@ void child_step(struct child *c, struct now now);
 int64_t child_due(const struct child *c);
 /* The child's until child_end; NULL: it has not ended. */
 const struct child_result *child_result(const struct child *c);
-void *child_owner(const struct child *c);
 /* Frees it (or NULL).  If the program still runs, its process group is killed
    and it is reaped.  With forked true it is the parent's: only this process's
    descriptors are closed. */

@@ -1242,7 +1242,3 @@ int64_t curlio_due(const struct curlio *io) {
 bool curlio_crowded(const struct curlio *io) {
 	return io->starting >= MAX_STARTING;
 }
-
-int curlio_active(const struct curlio *io) {
-	return io->active.n;
-}

@@ -67,6 +67,5 @@ int64_t curlio_due(const struct curlio *io);
 /* Enough connections are being made for now: more would start all at once, when
    the first of them turns out not to speak HTTP/2, and keep one step busy. */
 bool curlio_crowded(const struct curlio *io);
-int curlio_active(const struct curlio *io); /* transfers on their way */
 
 #endif

@@ -99,7 +99,8 @@ void lpoller_begin(lua_State *L, int idx) {
 	waiting_due(c, 0); /* there is something to do at once */
 }
 
-void lpoller_drop(struct poller *p) {
+/* Takes the operation out of its client, whatever it is doing. */
+static void drop(struct poller *p) {
 	struct lclient *c = p->client;
 	waiter_disarm(&p->guest);
 	if (!p->linked || !c->open)
@@ -111,7 +112,7 @@ void lpoller_drop(struct poller *p) {
 
 static int l_gc(lua_State *L) {
 	struct poller *p = poller_at(L, 1);
-	lpoller_drop(p);
+	drop(p);
 	stock_take(p);
 	op_free(&p->job.op);
 	return 0;
@@ -121,7 +122,7 @@ static int l_gc(lua_State *L) {
 
 /* Somebody has it now: the client need not keep it any longer. */
 static void collect(lua_State *L, int idx, struct poller *p) {
-	lpoller_drop(p);
+	drop(p);
 	stock_take(p);
 	unlist(L, idx, p);
 }

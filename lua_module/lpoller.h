@@ -20,7 +20,5 @@ void lpoller_push_waiter(lua_State *L, int idx);
    returns its outcome; should the call be cut short, the operation ends with
    it.  closing: index of a value to be closed at the end, or 0. */
 int lpoller_call(lua_State *L, int closing);
-/* Takes the operation out of its client, whatever it is doing. */
-void lpoller_drop(struct poller *p);
 
 #endif

@@ -298,7 +298,7 @@ static void meet_program(lua_State *L, int idx, struct lclient *c) {
 		at += span_of(argv[n++]).n + 1;
 	}
 	argv[n] = NULL;
-	c->child = child_start(&c->mem, c->ps, &spec, sys_now(), NULL);
+	c->child = child_start(&c->mem, c->ps, &spec, sys_now());
 	if (!c->child)
 		luaL_error(L, "not enough memory or descriptors");
 	lsignin_step(L, idx); /* one that is not there is known at once */

@@ -178,7 +178,7 @@ struct span options_string(lua_State *L, int idx, const char *name) {
 	return s;
 }
 
-struct span options_require(lua_State *L, int idx, const char *name) {
+static struct span required(lua_State *L, int idx, const char *name) {
 	struct span s = options_string(L, idx, name);
 	if (!s.p)
 		options_bad(L, name, "string expected, got nil");
@@ -471,7 +471,7 @@ size_t options_origins(lua_State *L, int idx, struct url *out, size_t max) {
 
 static struct span part(lua_State *L, int idx, const char *name,
                         const char *(*check)(struct span)) {
-	struct span s = options_require(L, idx, name);
+	struct span s = required(L, idx, name);
 	const char *why = check(s);
 	if (why)
 		luaL_error(L, "bad field '%s' (%s, got '%s')", name, why, s.p);
@@ -589,7 +589,7 @@ static struct span text(lua_State *L, int idx, const char *name) {
 }
 
 static void read_asked(lua_State *L, int idx, struct op_spec *spec) {
-	spec->status = options_require(L, idx, "status");
+	spec->status = required(L, idx, "status");
 	if (!enums_is_status(spec->status))
 		luaL_error(L, "bad field 'status' (%s expected, got '%s')",
 		           enums_statuses(), spec->status.p);

@@ -77,7 +77,6 @@ void options_push_body(lua_State *L, const struct op_spec *spec);
 /* Field accessors, raw: no metamethod of the caller's runs. */
 int options_push(lua_State *L, int idx, const char *name); /* [-0, +1] */
 struct span options_string(lua_State *L, int idx, const char *name);
-struct span options_require(lua_State *L, int idx, const char *name);
 /* The key at -2 of a table that is walked; one that is no string raises. */
 struct span options_key(lua_State *L);
 /* A function, or an object that can be called like one. */

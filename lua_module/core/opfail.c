@@ -72,7 +72,8 @@ static void describe_net(struct op *o, const struct reply *r) {
 			  "(ca_file, or SSL_CERT_FILE)";
 }
 
-struct span opfail_without_query(struct span url) {
+/* A URL without what may be a secret in it. */
+static struct span without_query(struct span url) {
 	size_t n = 0;
 	while (n < url.n && url.p[n] != '?' && url.p[n] != '#')
 		n++;
@@ -118,8 +119,7 @@ static void describe_answer(struct op *o, const struct reply *r,
 	o->keep = KEEP_ERROR;
 	if (r->status >= 300 && r->status < 400) {
 		buf_adds(&f->message, ", redirect to ");
-		add_foreign(o,
-		            opfail_without_query(reply_header(r, "location")));
+		add_foreign(o, without_query(reply_header(r, "location")));
 	}
 	buf_adds(&f->message, " (HTTP ");
 	buf_addint(&f->message, r->status);
@@ -174,6 +174,6 @@ void opfail_operation(struct op *o, const struct reply *r,
 void opfail_next(struct op *o) {
 	fail_set(&o->fail, FAIL_UNTRUSTED, PHASE_REQUEST,
 	         "the next page lies on another origin: ");
-	add_foreign(o, opfail_without_query(buf_span(&o->next)));
+	add_foreign(o, without_query(buf_span(&o->next)));
 	op_failed(o);
 }

@@ -21,7 +21,5 @@ void opfail_operation(struct op *o, const struct reply *r,
 void opfail_next(struct op *o);
 /* Sets out to text of the service's, without our token should it echo it. */
 void opfail_note(struct op *o, struct buf *out, struct span text);
-/* A URL without what may be a secret in it. */
-struct span opfail_without_query(struct span url);
 
 #endif
