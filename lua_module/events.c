@@ -65,12 +65,6 @@ static void tell(lua_State *L, int client, int poller) {
 	lua_pop(L, 1);
 }
 
-static void push_poller(lua_State *L, int client, struct job *job) {
-	lua_getiuservalue(L, client, CUV_POLLERS);
-	lua_rawgetp(L, -1, job);
-	lua_remove(L, -2);
-}
-
 /* A URL with no query but its api-version: all else may be a secret. */
 static void set_url(lua_State *L, struct span url) {
 	static const struct span key = { "api-version=", 12 };
@@ -182,7 +176,7 @@ void event_request(lua_State *L, int client, struct job *job,
 	if (o)
 		fields_integer(L, "attempt", o->tries + 1);
 	if (job) {
-		push_poller(L, client, job);
+		lclient_push_poller(L, client, job);
 		lua_insert(L, -3);
 		tell(L, client, lua_absindex(L, -3));
 		lua_pop(L, 1);
@@ -251,7 +245,7 @@ void event_end(lua_State *L, int client, struct job *job) {
 	}
 	fields_span(L, "status", buf_span(&o->word));
 	fields_integer(L, "polls", o->polls);
-	push_poller(L, client, job);
+	lclient_push_poller(L, client, job);
 	lua_insert(L, -3);
 	tell(L, client, lua_absindex(L, -3));
 	lua_pop(L, 1);

@@ -230,14 +230,8 @@ void json_read_token(lua_State *L, int idx, struct facts *f) {
 
 /* ---- a cloud's metadata ------------------------------------------------- */
 
-static struct span without_slashes(struct span s) {
-	while (s.n > 0 && s.p[s.n - 1] == '/')
-		s.n--;
-	return s;
-}
-
 static bool same_place(struct span a, struct span b) {
-	return span_ieq(without_slashes(a), without_slashes(b));
+	return span_ieq(url_without_slashes(a), url_without_slashes(b));
 }
 
 /* The audience that is the endpoint itself, or the first. */

@@ -36,6 +36,13 @@ bool span_istarts(struct span s, struct span prefix) {
 	return true;
 }
 
+bool span_icontains(struct span s, struct span part) {
+	for (; s.n >= part.n; s = span_from(s, 1))
+		if (span_istarts(s, part))
+			return true;
+	return false;
+}
+
 bool span_ieq(struct span a, struct span b) {
 	return a.n == b.n && span_istarts(a, b);
 }

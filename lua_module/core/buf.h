@@ -36,6 +36,7 @@ struct span span_of(const char *cstr); /* of a C string of ours; NULL: absent */
 bool span_eq(struct span a, struct span b);
 bool span_ieq(struct span a, struct span b); /* ASCII letters in any case */
 bool span_istarts(struct span s, struct span prefix);
+bool span_icontains(struct span s, struct span part);
 struct span span_trim(struct span s); /* blanks, tabs, line ends cut off */
 struct span span_from(struct span s, size_t at); /* the rest after at bytes */
 /* The length of the UTF-8 character at the head of s; 0: malformed. */

@@ -43,16 +43,10 @@ static bool may_sign_in_at(const struct signin *s, struct span host) {
 	        url_is_loopback(&u));
 }
 
-static struct span without_slashes(struct span s) {
-	while (s.n > 0 && s.p[s.n - 1] == '/')
-		s.n--;
-	return s;
-}
-
 /* True: the authority is good. */
 static bool check_authority(struct signin *s, const struct facts *f,
                             struct now now) {
-	struct span login = without_slashes(f->login_endpoint);
+	struct span login = url_without_slashes(f->login_endpoint);
 	if (span_ieq(f->identity_provider, SPAN("ADFS")))
 		refuse(s, FAIL_PROTOCOL,
 		       "this cloud signs in at Active Directory Federation "
@@ -88,7 +82,7 @@ static void adopt(struct signin *s, const struct facts *f, struct now now) {
 	    (no_scope && !check_audience(s, f, now)))
 		return;
 	if (no_authority)
-		buf_set(&s->authority, without_slashes(f->login_endpoint));
+		buf_set(&s->authority, url_without_slashes(f->login_endpoint));
 	if (no_scope) { /* two slashes where the audience ends in one */
 		buf_set(&s->scope, f->audience);
 		buf_adds(&s->scope, "/.default");

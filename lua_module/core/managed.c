@@ -144,13 +144,6 @@ static bool probing(const struct signin *s) {
 	return s->step == IMDS_PROBE && signin_link(s)->spec.probed;
 }
 
-static bool contains(struct span s, struct span word) {
-	for (; s.n >= word.n; s = span_from(s, 1))
-		if (span_istarts(s, word))
-			return true;
-	return false;
-}
-
 /* What answers here is not the metadata service, or has no identity. */
 static const char *not_here(const struct signin *s, const struct reply *r,
                             const struct facts *f) {
@@ -162,7 +155,7 @@ static const char *not_here(const struct signin *s, const struct reply *r,
 	if (r->status == 400 && value(s, SV_ID).n == 0)
 		return "this machine has no system-assigned identity: ";
 	if (r->status == 403 &&
-	    contains(buf_span(&r->body), SPAN("unreachable")))
+	    span_icontains(buf_span(&r->body), SPAN("unreachable")))
 		return "a proxy answers for the metadata service: ";
 	return NULL;
 }

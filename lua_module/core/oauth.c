@@ -205,9 +205,6 @@ void flow_refused(struct signin *s, const struct reply *r,
 	signin_fail(s, now);
 }
 
-/* What a token's whole life may be: ten years; longer is nonsense. */
-static const int64_t longest = (int64_t)10 * 365 * 24 * 3600;
-
 bool flow_life(const struct facts *f, struct now now, int64_t *lives) {
 	int64_t on = f->expires_on;
 	if (on < 0 && f->expires_text.n > 0)
@@ -225,7 +222,7 @@ void flow_accept(struct signin *s, const struct facts *f, int status,
                  struct now now) {
 	int64_t lives;
 	bool told = flow_life(f, now, &lives);
-	if (f->access_token.n > 0 && lives > 0 && lives <= longest) {
+	if (f->access_token.n > 0 && lives > 0 && lives <= SIGNIN_LONGEST) {
 		signin_take(s, f->access_token, lives, f->refresh_in, now);
 		return;
 	}

@@ -11,9 +11,6 @@ enum {
 	ABSENT_FOR = 300000, /* ms that "not here" is believed */
 };
 
-/* What a token's whole life may be: ten years; longer is nonsense. */
-static const int64_t longest = (int64_t)10 * 365 * 24 * 3600;
-
 /* ---- birth and death ---------------------------------------------------- */
 
 static bool link_init(struct link *l, const struct mem *mem,
@@ -223,7 +220,7 @@ void signin_take(struct signin *s, struct span token, int64_t lives,
 	const char *why = !printable(token)
 	                          ? "the token is empty or holds characters "
 	                            "that cannot stand in a header field"
-	                  : lives <= 0 || lives > longest
+	                  : lives <= 0 || lives > SIGNIN_LONGEST
 	                          ? "the token's time of expiry makes no sense"
 	                          : NULL;
 	if (!why) {

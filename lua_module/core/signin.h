@@ -26,6 +26,9 @@ enum signin_value {
 	SV_COUNT
 };
 
+/* s: what a token's whole life may be, ten years; longer is nonsense. */
+#define SIGNIN_LONGEST INT64_C(315360000)
+
 struct flow;
 
 struct signin_spec {

@@ -7,12 +7,11 @@
 
 static enum signin_want ask_token(struct signin *s, struct request *q,
                                   struct now now) {
-	int64_t years = (int64_t)10 * 365 * 24 * 3600; /* it does not say */
 	(void)q;
 	s->sent_at = now.mono;
 	if (s->generation == 0) {
-		signin_take(s, signin_link(s)->spec.value[SV_SECRET], years, -1,
-		            now);
+		signin_take(s, signin_link(s)->spec.value[SV_SECRET],
+		            SIGNIN_LONGEST, -1, now); /* it does not say */
 		return SIGNIN_IDLE;
 	}
 	signin_describe(s, "the token that was given cannot be renewed",
@@ -205,13 +204,6 @@ struct span signin_json(struct span out) {
 	return out;
 }
 
-static bool mentions(struct span s, struct span word) {
-	for (; s.n >= word.n; s = span_from(s, 1))
-		if (span_istarts(s, word))
-			return true;
-	return false;
-}
-
 /* azd's errors are JSON: the first text of a member of that name. */
 static struct span member(struct span s, struct span name) {
 	while (s.n > name.n && !span_istarts(s, name))
@@ -295,9 +287,9 @@ static void fail_program(struct signin *s, const struct program_result *p,
 		add_end(&why, p);
 	} else {
 		buf_add(&why, words);
-		absent = mentions(p->err, SPAN("az login")) ||
-		         mentions(p->err, SPAN("azd auth login")) ||
-		         mentions(p->err, SPAN("AADSTS"));
+		absent = span_icontains(p->err, SPAN("az login")) ||
+		         span_icontains(p->err, SPAN("azd auth login")) ||
+		         span_icontains(p->err, SPAN("AADSTS"));
 	}
 	signin_fail_need(s, buf_span(&why), absent, now);
 	buf_free(&why);

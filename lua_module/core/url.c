@@ -124,6 +124,12 @@ bool url_is_loopback(const struct url *u) {
 	return span_uint(last, &n) && n <= 255;
 }
 
+struct span url_without_slashes(struct span text) {
+	while (text.n > 0 && text.p[text.n - 1] == '/')
+		text.n--;
+	return text;
+}
+
 static struct span without_fragment(struct span s) {
 	return (struct span){ s.p, find(s, "#") };
 }

@@ -20,6 +20,7 @@ bool url_same_origin(const struct url *a, const struct url *b);
 /* Does text parse, and lie on one of these origins? */
 bool url_on(struct span text, const struct url *origins, size_t count);
 bool url_is_loopback(const struct url *u);
+struct span url_without_slashes(struct span text); /* at its end */
 /* RFC 3986 5.2: reference against an absolute base, nothing re-encoded; an
    absolute reference is taken byte for byte, without its fragment. */
 bool url_resolve(struct buf *out, struct span base, struct span reference);
