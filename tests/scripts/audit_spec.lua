@@ -333,6 +333,23 @@ describe("a write that was cut off", function ()
     assert.matches("its last line is not as azpec wrote it", err.message, 1, true)
   end)
 
+  it("takes no line that is too long to be found again", function ()
+    local path, trail = made(1)
+    local entry, err = trail:intend { verb = "approve", id = id, reason = ("x"):rep(1 << 20) }
+    assert.is_nil(entry)
+    assert.matches("the line would be too long to be found again", err.message, 1, true)
+    assert(trail:intend { verb = "approve", id = id })
+    assert.is_true(assert(audit.verify(path)).ok)
+  end)
+
+  it("is a file, and no folder", function ()
+    for _, call in ipairs { audit.verify, audit.read } do
+      local report, why = call(folder)
+      assert.is_nil(report)
+      assert.equal(folder .. " is no regular file but a directory", why)
+    end
+  end)
+
   -- The shell's limit on a file's size stands for the disk: a write goes as far as it reaches, and then fails.
   it("is an error, and the trail stays sound, when the disk is full", function ()
     local path = new_path()

@@ -14,10 +14,16 @@ local file = {}
 
 local longest_line = 1 << 20
 
-local function check(path)
+local function check_mode(path)
   local attributes, why = lfs.attributes(path)
   if not attributes then return nil, why end
   if attributes.mode ~= "file" then return nil, ("%s is no regular file but a %s"):format(path, attributes.mode) end
+  return attributes
+end
+
+local function check(path)
+  local attributes, why = check_mode(path)
+  if not attributes then return nil, why end
   if attributes.permissions:sub(8, 8) == "w" then
     return nil, ("anybody may write to %s, so it proves nothing; chmod o-w it"):format(path)
   end
@@ -67,7 +73,7 @@ local function last_of(handle)
   local last = { seq = 0, hash = chain.origin, lead = "" }
   local whole = rest ~= "" and chain.open(rest)
   local record = whole or line and chain.open(line)
-  if not record and line then return nil, "its last line is not as azpec wrote it; see what audit.verify says" end
+  if not record and line then return nil, "its last line is not as azpec wrote it (`azpec audit verify`)" end
   if record then last.seq, last.hash = record.seq, record.hash end
   if whole then
     last.lead = "\n"
@@ -85,6 +91,7 @@ local function write(handle, record)
   local last, why = last_of(handle)
   if not last then return nil, why end
   local line, hash = chain.seal(record, last.seq + 1, last.hash)
+  if #line > longest_line then return nil, "the line would be too long to be found again" end
   handle:seek "end"
   local ok, problem = handle:write(last.lead .. line .. "\n")
   if not ok then return nil, problem end
@@ -108,6 +115,8 @@ end
 
 -- Calls f with each line, its line feed included, while nobody writes.
 function file.read(path, f, patience)
+  local known, reason = check_mode(path)
+  if not known then return nil, reason end
   local handle <close>, why = io.open(path, "rb")
   if not handle then return nil, why end
   local ok, problem = lock(handle, "r", patience)
