@@ -21,8 +21,12 @@ local failure = { __name = "azpec.checkpoint_error" }
 function failure:__tostring() return self.message end
 function failure.__concat(a, b) return tostring(a) .. tostring(b) end
 
-local function failed(format, ...)
-  return nil, setmetatable({ kind = "checkpoint", message = format:format(...) }, failure)
+local function failed_as(kind, format, ...)
+  return nil, setmetatable({ kind = kind, message = format:format(...) }, failure)
+end
+
+local function failed(...)
+  return failed_as("checkpoint", ...)
 end
 
 -- ---- reading -------------------------------------------------------------------------------------------------------
@@ -60,6 +64,7 @@ local function apply(self, line)
   if not event then return "no line of azpec's" end
   local about_one = line.event == "begin" or line.event == "token" or line.event == "end"
   if about_one and type(line.id) ~= "string" then return "no id" end
+  if line.event == "begin" and type(line.status) ~= "string" then return "no status" end
   return event(self, line)
 end
 
@@ -133,8 +138,8 @@ local function begin_run(self, verb, subject)
   local ok, why = load(self)
   if not ok then return failed("%s", why) end
   if self.subject and (self.subject ~= subject or self.verb ~= verb) then
-    return failed("%s belongs to an unfinished `%s` of something else; finish that with the same options, or name "
-      .. "another file", self.path, self.verb)
+    return failed_as("conflict", "%s belongs to an unfinished `%s` of something else; finish that with the same "
+      .. "options, or name another file", self.path, self.verb)
   end
   self.handle:seek "end"
   if self.has_end == false then self.handle:write "\n" end
@@ -142,10 +147,13 @@ local function begin_run(self, verb, subject)
   return open_run(self)
 end
 
--- The checkpoint in a file, which is made if it is not there; nil and an error (kind "checkpoint") where it cannot be
--- used, or another process is at it. verb and subject have to be those of the unfinished run in it, if there is one.
+-- The checkpoint in a file, which is made if it is not there; nil and an error where it cannot be used (kind
+-- "checkpoint"), or is another run's, or another process is at it (kind "conflict"). verb and subject have to be those
+-- of the unfinished run in it, if there is one.
 function checkpoint.open(path, verb, subject)
   file.create_private(path)
+  local mode = lfs.attributes(path, "mode")
+  if mode and mode ~= "file" then return failed("%s is no regular file but a %s", path, mode) end
   local handle, why = io.open(path, "a+b")
   if not handle then return failed("%s", why) end
   handle:setvbuf "no"
@@ -154,7 +162,7 @@ function checkpoint.open(path, verb, subject)
   local ok, problem = lfs.lock(handle, "w")
   if not ok then
     self:close()
-    return failed("%s: another process is at it (%s)", path, problem)
+    return failed_as("conflict", "%s: another process is at it (%s)", path, problem)
   end
   local begun, err = begin_run(self, verb, subject)
   if begun then return self end

@@ -5,14 +5,15 @@ local lfs = require "lfs"
 
 local lock = {}
 
--- The lock, which is given back when it is closed (`local held <close> = ...`); or nil and why not.
+-- The lock, which is given back when it is closed (`local held <close> = ...`); or nil, why not, and whether another
+-- process holds it.
 function lock.take(path)
   local handle, why = io.open(path, "a")
-  if not handle then return nil, why end
+  if not handle then return nil, why, false end
   local ok, problem = lfs.lock(handle, "w")
   if ok then return handle end
   handle:close()
-  return nil, ("%s: another process holds it (%s)"):format(path, problem)
+  return nil, ("%s: another process holds it (%s)"):format(path, problem), true
 end
 
 return lock

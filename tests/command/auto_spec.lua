@@ -256,6 +256,15 @@ describe("auto that waits", function ()
     kit.ended(0, azpec("auto", ("--rules %s %s --lock %s"):format(only, group, path)))
   end)
 
+  it("ends with 1 where a lock or a checkpoint cannot be opened at all", function ()
+    local only = rules 'hold "all" {}'
+    kit.ended(1, azpec("auto", ("--rules %s %s --lock /nowhere/at/all"):format(only, group)))
+    kit.ended(1, azpec("auto", ("--rules %s %s --apply --checkpoint /nowhere/at/all"):format(only, group)))
+    local result = kit.ended(1, azpec("auto", ("--rules %s %s --apply --checkpoint /dev/zero"):format(only, group)))
+    assert.matches("/dev/zero is no regular file but a char device", result.err, 1, true)
+    assert.equal("", emulator:kinds())
+  end)
+
   it("says which options do not go together", function ()
     local only = rules 'hold "all" {}'
     for _, options in ipairs { "--until 1", "--watch --until 1", "--every 1", "--checkpoint x" } do

@@ -30,7 +30,7 @@ end
 
 local function refused(pattern, opened, err)
   assert.is_nil(opened)
-  assert.equal("checkpoint", err.kind)
+  assert.equal(pattern:find "belongs to" and "conflict" or "checkpoint", err.kind)
   assert(tostring(err):find(pattern), tostring(err))
 end
 
@@ -127,6 +127,7 @@ describe("a checkpoint", function ()
     refused(":2: no line of azpec's$", with "{}\n")
     refused(":2: no line of azpec's$", with "7\n")
     refused(":2: no id$", with '{"event":"begin"}\n')
+    refused(":2: no status$", with '{"event":"begin","id":"/x"}\n')
     refused(":2: a form that is not known$", with '{"event":"open","checkpoint":2}\n')
   end)
 
@@ -146,6 +147,7 @@ describe("a checkpoint", function ()
 
   it("says where it cannot be written, and then nothing is to be begun", function ()
     refused("No such file or directory", checkpoint.open("/nowhere/at/all", "auto", "x"))
+    refused("^/dev/full is no regular file but a char device$", checkpoint.open("/dev/full", "auto", "x"))
     local code = [[
       local c = require 'azpec.checkpoint'.open('%s', 'auto', 'digest')
       local ok, err

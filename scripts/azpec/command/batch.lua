@@ -174,7 +174,7 @@ function batch.checkpoint(context, subject)
   local path = context.args.checkpoint
   if not path then return nil end
   local opened, err = require "azpec.checkpoint".open(path, context.verb, subject)
-  if not opened then context:fail(failure.codes.conflict, err.message) end
+  if not opened then context:fail(failure.exit_code(err), err.message) end
   return opened
 end
 

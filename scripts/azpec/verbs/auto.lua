@@ -188,8 +188,8 @@ end
 local function take_lock(context)
   local path = context.args.lock
   if not path then return nil end
-  local held, why = lock.take(path)
-  return held or context:fail(codes.conflict, why)
+  local held, why, is_held = lock.take(path)
+  return held or context:fail(is_held and codes.conflict or codes.other, why)
 end
 
 local function run(context)
