@@ -197,6 +197,7 @@ static void want_token(struct client *c, struct job *j, int64_t deadline,
    token goes to no other origin. */
 static bool authorize(struct client *c, struct job *j, struct request *q,
                       struct now now) {
+	static const struct span scheme = { "Authorization: Bearer ", 22 };
 	if (!url_on(buf_span(&q->url), c->cfg.origins, c->cfg.origin_count)) {
 		op_stop(&j->op, FAIL_UNTRUSTED,
 		        "the request's URL is on no trusted origin", now);
@@ -204,7 +205,8 @@ static bool authorize(struct client *c, struct job *j, struct request *q,
 	}
 	q->allow_http = span_istarts(buf_span(&q->url), SPAN("http:"));
 	q->no_proxy = q->allow_http; /* it would read the token */
-	buf_adds(&q->head, "Authorization: Bearer ");
+	buf_reserve(&q->head, scheme.n + c->signin.token.n + 1);
+	buf_add(&q->head, scheme);
 	buf_add(&q->head, buf_span(&c->signin.token));
 	buf_addc(&q->head, '\0');
 	return true;

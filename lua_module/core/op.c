@@ -9,6 +9,7 @@ enum {
 	MAX_WORD = 256,
 	MIN_PAUSE = 100, /* ms */
 	SLACK = 200,     /* ms: our deadline comes before libcurl's */
+	HEAD_ROOM = 512, /* bytes: what most requests' heads take */
 };
 
 /* ---- birth and death ---------------------------------------------------- */
@@ -293,6 +294,7 @@ static void build(const struct op *o, struct now now, struct request *q) {
 	            : patch             ? HTTP_PATCH
 	                                : HTTP_DELETE;
 	request_clear(q);
+	buf_reserve(&q->head, HEAD_ROOM);
 	buf_set(&q->url, op_request_url(o));
 	request_header(q, "Accept", SPAN("application/json"));
 	optional_header(q, "x-ms-client-request-id", o->spec.client_request_id);
