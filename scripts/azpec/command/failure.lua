@@ -62,7 +62,7 @@ end
 -- ---- what is shown -------------------------------------------------------------------------------------------------
 
 local described = { "kind", "message", "code", "target", "http_status", "request_id", "correlation_id",
-  "client_request_id", "id", "phase", "hint", "retryable", "retry_after", "continuation_token" }
+  "client_request_id", "id", "phase", "elapsed", "hint", "retryable", "retry_after", "continuation_token" }
 
 -- An error as a flat table for programs.
 function failure.facts(err)
@@ -80,6 +80,18 @@ function failure.facts(err)
   return facts
 end
 
+local phases = { { "token", "sign-in" }, { "request", "request" }, { "poll", "polling" }, { "result", "result" } }
+
+-- "sign-in 0.1 s, polling 4.9 s"; nil where nothing is known of it.
+local function time_spent(elapsed)
+  local parts = {}
+  for _, phase in ipairs(phases) do
+    local seconds = elapsed and elapsed[phase[1]] or 0
+    if seconds >= 0.05 then parts[#parts + 1] = ("%s %.1f s"):format(phase[2], seconds) end
+  end
+  return #parts > 0 and table.concat(parts, ", ") or nil
+end
+
 local function detail_lines(err)
   local lines = {}
   local function add(name, value)
@@ -92,6 +104,7 @@ local function detail_lines(err)
   end
   add("request id", err.request_id)
   if not err.request_id then add("client request id", err.client_request_id) end
+  if err.kind == "timeout" then add("time spent", time_spent(err.elapsed)) end
   if err.kind == "throttled" and err.retry_after then add("try again in", ("%g s"):format(err.retry_after)) end
   add("hint", err.hint)
   return lines

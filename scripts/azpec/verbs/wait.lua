@@ -7,6 +7,7 @@ local targets = require "azpec.command.targets"
 local text = require "azpec.command.text"
 
 local most_between, first_between, default_timeout = 15, 2, 300
+local longest_look = 30 -- where there is time for one only
 
 -- ---- what is waited for --------------------------------------------------------------------------------------------
 
@@ -70,8 +71,7 @@ end
 local function run(context)
   local args = context.args
   local timeout = args.timeout or default_timeout
-  -- 0 means one look, which itself may take a while.
-  local client = context:client { timeout = timeout > 0 and timeout or default_timeout }
+  local client = context:client { timeout = timeout > 0 and timeout or longest_look }
   local connection, so = watch(context, client, args.what, timeout)
   if not so then
     context:fail(context.codes.timeout, ("not so: %s; %s"):format(args.what.text, words_of(connection)),
@@ -93,8 +93,8 @@ return {
     "azpec wait --for provisioning=Succeeded --timeout 0 NAME ...        # look once: 0 or 8",
   },
   description = [[
-A request that has not arrived yet is waited for. --timeout is the time for everything (300 s; 0: look once); when it
-has passed the exit code is 8. With --settle it must stay so for that long.]],
+A request that has not arrived yet is waited for. --timeout is the time for everything (300 s; 0: one look, which
+may take 30 s); when it has passed the exit code is 8. With --settle it must stay so for that long.]],
   define = function (command)
     targets.define(command)
     command:group("For what",
