@@ -9,6 +9,13 @@ local emulator, azpec = kit.stage()
 local account = "-g default-azurebatch-japaneast --account sampleacct "
 local many = "-g rg-contoso-prod --account manyacct "
 
+-- What a terminal shows of a command.
+local function shown(line, env)
+  local terminal = kit.on_terminal(kit.command(line:gsub("^%l+", "%0 " .. kit.address(emulator), 1),
+    support.merged(kit.environment(emulator), { TERM = "xterm" }, env or {})))
+  return terminal
+end
+
 describe("standard output", function ()
   it("tells what was done before an error, in each format", function ()
     local lines = { table = 2, json = 3, jsonl = 1, tsv = 1 }
@@ -128,6 +135,13 @@ describe("formats", function ()
       assert.falsy(out:find "[\27\r]")
       assert.truthy(out:find("?[2Jgone??flip?31m", 1, true), out)
     end
+    for _, format in ipairs { "tsv", "csv" } do
+      local line = ("%s odd -o %s"):format(account, format)
+      assert.truthy(azpec("list", line).out:find("\27[2Jgone", 1, true))
+      local on_terminal = shown("list " .. line):finish().err
+      assert.falsy(on_terminal:find "\27")
+      assert.truthy(on_terminal:find("?[2Jgone??flip?31m", 1, true), on_terminal)
+    end
   end)
 
   it("an error is JSON, too, where data is", function ()
@@ -138,13 +152,6 @@ describe("formats", function ()
     assert.equal("", result.out)
   end)
 end)
-
--- What a terminal shows of a command.
-local function shown(line, env)
-  local terminal = kit.on_terminal(kit.command(line:gsub("^%l+", "%0 " .. kit.address(emulator), 1),
-    support.merged(kit.environment(emulator), { TERM = "xterm" }, env or {})))
-  return terminal
-end
 
 describe("colours", function ()
 

@@ -179,8 +179,19 @@ describe("resume", function ()
     assert.equal(support.sample_name .. ": deleted\n", kit.ended(0, azpec("resume", "-", { stdin = begun.out })).out)
   end)
 
+  it("has something to go on with also where --no-wait met an operation that was under way", function ()
+    emulator:set { operation_polls = 3 }
+    local first = kit.ended(0, azpec("approve", "--no-wait " .. emulator.sample)).out
+    local second = kit.ended(0, azpec("reject", "--no-wait " .. emulator.sample))
+    assert.matches("^{.*}\n$", first)
+    assert.matches("^{.*}\n$", second.out)
+    assert.equal(2, #emulator:log "update")
+    kit.ended(0, azpec("resume", "-", { stdin = second.out }))
+    assert.equal("Rejected", emulator:connection(emulator.sample).status)
+  end)
+
   it("refuses what is no token, or another service's", function ()
-    assert.matches("no continuation token", kit.ended(2, azpec("resume", "-", { stdin = "hello\n" })).err)
+    assert.matches("line 3 is no continuation token", kit.ended(2, azpec("resume", "-", { stdin = "\n\nhello\n" })).err)
     assert.matches("there is no continuation token", kit.ended(2, azpec("resume", "/dev/null")).err)
     local begun = kit.ended(0, azpec("approve", "--no-wait " .. emulator.sample)).out
     begun = begun:gsub("127%.0%.0%.1:%d+", "127.0.0.1:1")

@@ -47,14 +47,19 @@ end
 
 -- ---- beginning and waiting -----------------------------------------------------------------------------------------
 
--- With --no-wait: the ids of the connections whose operation the service has accepted, as the client's events tell.
+-- With --no-wait: the ids of the connections whose write the service has accepted, as the client's events tell. What is
+-- looked at before it is somebody else's operation, which has to end first.
 local function client_options(context)
   if not context.args.no_wait then return nil end
-  local trace, accepted = context:tracer(), {}
+  local trace, sent, accepted = context:tracer(), {}, {}
   context.accepted = accepted
   return { on_event = function (event)
     if trace then trace(event) end
-    if event.event == "poll" then accepted[event.id:lower()] = true end
+    if event.event == "request" and event.method ~= "GET" then
+      sent[event.id:lower()], accepted[event.id:lower()] = true, nil
+    elseif event.event == "poll" then
+      accepted[event.id:lower()] = sent[event.id:lower()]
+    end
   end }
 end
 

@@ -88,11 +88,17 @@ end
 
 formats.jsonl = { row = function (_, row) terminal.write(json.encode(row) .. "\n") end, close = function () end }
 
+-- What goes to a program goes as it is; on a terminal it moves no cursor.
+local function bare_value(column, row)
+  local value = value_of(column, row)
+  return terminal.is(io.stdout) and text.clean(value) or value
+end
+
 formats.tsv = { close = function () end }
 
 function formats.tsv.row(self, row)
   local cells = {}
-  for n, column in ipairs(self.columns) do cells[n] = text.field(value_of(column, row)) end
+  for n, column in ipairs(self.columns) do cells[n] = text.field(bare_value(column, row)) end
   terminal.write(table.concat(cells, "\t") .. "\n")
 end
 
@@ -117,7 +123,7 @@ end
 function formats.csv.row(self, row)
   if self.count == 1 then csv_header(self) end
   local cells = {}
-  for n, column in ipairs(self.columns) do cells[n] = value_of(column, row) end
+  for n, column in ipairs(self.columns) do cells[n] = bare_value(column, row) end
   terminal.write(csv_line(cells))
 end
 

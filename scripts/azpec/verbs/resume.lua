@@ -8,18 +8,20 @@ local json = require "azpec.json"
 local select = require "azpec.select"
 
 -- A line is a continuation token, or a row that holds one, as --no-wait prints with -o jsonl.
-local function token_of(context, line)
+local function token_of(context, line, number)
   local value = json.decode(line)
   if type(value) == "table" and type(value.continuation_token) == "string" then return value.continuation_token end
   if type(value) == "table" and value.azpec then return line end
-  context:usage "that is no continuation token: one JSON text a line is expected"
+  context:usage(("line %d is no continuation token; one JSON text a line is expected, as azpec prints it"):format(
+    number))
 end
 
 local function targets_of(context, content)
-  local list = {}
-  for line in content:gmatch "[^\r\n]+" do
+  local list, number = {}, 0
+  for line in (content .. "\n"):gmatch "(.-)\r?\n" do
+    number = number + 1
     if line:find "%S" then
-      local token = token_of(context, line)
+      local token = token_of(context, line, number)
       list[#list + 1] = { token = token, id = (json.decode(token) or {}).id or "" }
     end
   end
