@@ -140,6 +140,18 @@ describe("a signal", function ()
 end)
 
 describe("a deadline", function ()
+  it("that passes in the sign-in says so, in words and in JSON", function ()
+    emulator:faults { { match = { kind = "token" }, action = { stall = true } } }
+    for verb, line in pairs { list = many, approve = emulator.sample, wait = "--for exists " .. emulator.sample } do
+      local result = kit.ended(8, azpec(verb, "--timeout 0.4 -o json " .. line))
+      assert.matches("^azpec: no end within 0%.4 s.*sign%-in", result.err)
+      assert.matches("\n  time spent: sign%-in 0%.%d s\n", result.err)
+      local told = kit.json(kit.last_line(result.err), kit.failure).error
+      assert.equal("token", told.phase)
+      assert(told.elapsed.token > 0.3)
+    end
+  end)
+
   it("that passes prints the same, and ends with 8", function ()
     emulator:set { operation_polls = 1000000 }
     local result = kit.ended(8, azpec("approve", "--timeout 1 -o json " .. emulator.sample))
