@@ -55,6 +55,18 @@ describe("the line of progress", function ()
     assert.equal(64, select(2, out:gsub("Approved %(was Pending%)", "")))
   end)
 
+  it("fits a window that is made narrower meanwhile", function ()
+    local out = support.new_path "out"
+    local command = kit.command(("auto %s --rules %s %s --apply --parallel 1"):format(kit.address(emulator), rules(all),
+      group), kit.environment(emulator))
+    local inner = ("stty cols 100; %s >%s & until [ -s %s ]; do :; done; stty cols 30; wait"):format(command, out, out)
+    local pipe <close> = io.popen(("SHELL=/bin/sh script -qec %s /dev/null </dev/null"):format(support.quote(inner)))
+    local widest, last = 0, nil
+    for drawn in pipe:read "a":gmatch "\r([^\r\n\27]+)\27%[K" do widest, last = math.max(widest, #drawn), drawn end
+    assert(widest > 30, widest)
+    assert(#last < 30, last)
+  end)
+
   it("is not there for a file, a pipe, or with -q", function ()
     local line = ("--rules %s %s --apply"):format(rules(all), group)
     local result = kit.ended(0, azpec("auto", line))

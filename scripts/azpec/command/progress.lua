@@ -12,7 +12,7 @@ local terminal = require "azpec.command.terminal"
 
 local progress = {}
 
-local between_draws = 0.1
+local between_draws, between_measures = 0.1, 0.5 -- seconds; a window may be made narrower meanwhile
 local widest_bar, narrowest_bar = 40, 8
 
 -- The terminal's columns: as the environment says, or as the terminal on stderr does.
@@ -61,8 +61,9 @@ end
 local methods = {}
 methods.__index = methods
 
-local function draw(self)
-  io.stderr:write("\r", progress.line(self.counts, monotime() - self.begun, self.width), "\27[K")
+local function draw(self, now)
+  if now - self.measured_at >= between_measures then self.width, self.measured_at = columns(), now end
+  io.stderr:write("\r", progress.line(self.counts, now - self.begun, self.width), "\27[K")
   io.stderr:flush()
   self.is_drawn = true
 end
@@ -81,7 +82,7 @@ function methods:update(counts)
   local now = monotime()
   if now - self.drawn_at < between_draws and self.counts.done < self.counts.total then return end
   self.drawn_at = now
-  draw(self)
+  draw(self, now)
 end
 
 function methods:close()
@@ -92,7 +93,7 @@ end
 -- A bar; options: total.
 function progress.new(options)
   local self = setmetatable({ counts = { total = options.total, done = 0, running = 0, failed = 0 },
-    begun = monotime(), drawn_at = -math.huge, width = columns() }, methods)
+    begun = monotime(), drawn_at = -math.huge, measured_at = -math.huge }, methods)
   terminal.bar = self
   return self
 end
