@@ -31,12 +31,12 @@ function file.replace(path, text)
   local mode = require "lfs".symlinkattributes(path, "mode")
   if mode and mode ~= "file" then return write_into(path, text) end
   local beside = ("%s.%d.new"):format(path, os.time())
-  local handle, why = io.open(beside, "wb")
-  if not handle then return nil, why end
-  local ok, problem = write(handle, text)
+  local handle, problem = io.open(beside, "wb")
+  local ok = handle
+  if ok then ok, problem = write(handle, text) end
   if ok then ok, problem = os.rename(beside, path) end
   if ok then return true end
-  os.remove(beside)
+  if handle then os.remove(beside) end
   return nil, ("%s: %s"):format(path, (tostring(problem):gsub("^" .. beside:gsub("%p", "%%%0") .. ": ", "")))
 end
 

@@ -73,6 +73,11 @@ describe("plan", function ()
     kit.ended(2, azpec("auto", ("--rules %s %s --ticket CHG-7"):format(rules(some), group)))
   end)
 
+  it("says where it cannot be written, by the name that was given", function ()
+    local result = kit.ended(1, azpec("plan", ("--rules %s %s --out /nowhere/plan.json"):format(rules(some), group)))
+    assert.matches("azpec: /nowhere/plan.json: No such file or directory", result.err, 1, true)
+  end)
+
   it("writes none where the rules allow no such number, or cannot be read", function ()
     local path = support.new_path "plan"
     local capped = rules("at_most { changes = 3 }" .. some)
