@@ -46,7 +46,8 @@ describe("auto", function ()
     assert.truthy(result.out:find("70b1e2c30005: held: no rule matches\n", 1, true))
     assert.equal("8 to approve, 5 to reject, 51 held, 0 ignored; to do it: --apply\n", result.err)
     assert.equal("", written())
-    kit.ended(10, azpec("auto", ("--rules %s %s --detailed-exitcode"):format(rules(some), group)))
+    assert.equal(result.out, kit.ended(10, azpec("auto", ("--rules %s %s --dry-run --detailed-exitcode"):format(
+      rules(some), group))).out)
   end)
 
   it("does it with --apply, and nothing the second time", function ()
@@ -267,7 +268,7 @@ describe("auto that waits", function ()
 
   it("says which options do not go together", function ()
     local only = rules 'hold "all" {}'
-    for _, options in ipairs { "--until 1", "--watch --until 1", "--every 1", "--checkpoint x" } do
+    for _, options in ipairs { "--until 1", "--watch --until 1", "--every 1", "--checkpoint x", "--apply --dry-run" } do
       kit.ended(2, azpec("auto", ("--rules %s %s"):format(only, options)))
     end
   end)

@@ -15,6 +15,7 @@ local function define(command)
   command:group("What",
     command:option("--rules", "file of rules"):argname "FILE":count(1),
     command:flag("--apply", "do it; without this only what would be done is shown"),
+    command:flag("--dry-run", "show what would be done, and do nothing, as without --apply"),
     command:option("--max", "do nothing if more than that would change"):argname "N":convert(convert.positive))
   command:group("When",
     command:option("--settle", "only requests that have stood unchanged for that long, as 1m"):argname "TIME"
@@ -178,6 +179,7 @@ local function new(context)
     seen = {}, told = {}, summary = {} }, auto)
   for _, name in ipairs(totals) do self.summary[name] = 0 end
   self.seconds_left = batch.deadline(context)
+  if args.dry_run and args.apply then context:usage("--dry-run and --apply exclude each other") end
   if args["until"] and not (args.watch and args.apply) then context:usage("--until goes with --watch and --apply") end
   if args.every and not args.watch then context:usage("--every goes with --watch") end
   if args.checkpoint and not args.apply then context:usage("--checkpoint goes with --apply") end
