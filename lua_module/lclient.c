@@ -30,7 +30,7 @@ enum {
 /* Its metatable's name; the address is the key of the pool itself. */
 static const char POOL_TYPE[] = "azpec.pool";
 
-struct lclient *client_at(lua_State *L, int idx) {
+struct lclient *client_check(lua_State *L, int idx) {
 	return luaL_checkudata(L, idx, CLIENT_TYPE);
 }
 
@@ -334,7 +334,7 @@ struct span client_text(lua_State *L, struct lclient *c) {
 
 /* For close and __close, and the first half of __gc; any number of times. */
 static int l_close(lua_State *L) {
-	struct lclient *c = client_at(L, 1);
+	struct lclient *c = client_check(L, 1);
 	bool forked = c->pid != (int)getpid();
 	if (c->open && c->busy)
 		return luaL_error(L, "a client's own callback must not close "
@@ -364,7 +364,7 @@ static int l_close(lua_State *L) {
 
 /* Nobody holds it any more, so nobody waits at its descriptor either. */
 static int l_gc(lua_State *L) {
-	struct lclient *c = client_at(L, 1);
+	struct lclient *c = client_check(L, 1);
 	l_close(L);
 	waiting_forget(c);
 	client_let_go(c);
@@ -390,7 +390,7 @@ static void leave_parent(lua_State *L, int idx, struct lclient *c) {
 }
 
 struct lclient *client_open_at(lua_State *L, int idx) {
-	struct lclient *c = client_at(L, idx);
+	struct lclient *c = client_check(L, idx);
 	if (!c->open)
 		luaL_error(L, "attempt to use a closed client");
 	if (c->pid != (int)getpid())
@@ -482,7 +482,7 @@ static struct span push_body(lua_State *L, int client,
 /* options at index opts, checked -> a poller at the top.  [-0, +1] */
 static void push_poller(lua_State *L, int client, int opts,
                         const struct call *call) {
-	struct lclient *c = client_open_at(L, client);
+	struct lclient *c = client_at(L, client);
 	struct op_spec spec = { .kind = call->kind };
 	options_op(L, opts, call, &c->defaults, &spec, &c->url, &c->id);
 	if (call->fields & FOR_UPDATE)
@@ -682,7 +682,7 @@ static bool has_page(lua_State *L) {
 
 /* The generic for's iterator: stack 1 = the poller, 2 = the last item */
 static int l_next(lua_State *L) {
-	struct poller *p = poller_at(L, 1);
+	struct poller *p = poller_check(L, 1);
 	lua_settop(L, 1);
 	if (push_item(L))
 		return 1;
@@ -795,7 +795,7 @@ static int l_settings(lua_State *L) {
 }
 
 static int l_tostring(lua_State *L) {
-	const struct lclient *c = client_at(L, 1);
+	const struct lclient *c = client_check(L, 1);
 	if (c->open)
 		lua_pushfstring(L, "azpec.client (%s)", c->defaults.endpoint.p);
 	else

@@ -44,7 +44,7 @@ static void claim(lua_State *L, struct lclient *c, struct loop *l) {
 	int loop = lua_gettop(L);
 	lua_newtable(L);
 	for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
-		struct poller *p = poller_at(L, -1);
+		struct poller *p = poller_check(L, -1);
 		if (p->stock != &c->stock)
 			continue;
 		lua_pushvalue(L, -1);

@@ -11,7 +11,7 @@
 #include "sys.h"
 #include "waiting.h"
 
-struct poller *poller_at(lua_State *L, int idx) {
+struct poller *poller_check(lua_State *L, int idx) {
 	return luaL_checkudata(L, idx, POLLER_TYPE);
 }
 
@@ -111,7 +111,7 @@ static void drop(struct poller *p) {
 }
 
 static int l_gc(lua_State *L) {
-	struct poller *p = poller_at(L, 1);
+	struct poller *p = poller_check(L, 1);
 	drop(p);
 	stock_take(p);
 	op_free(&p->job.op);
@@ -243,7 +243,7 @@ int lpoller_push_outcome(lua_State *L, int idx) {
 /* The poller at 1, as it is in this process: a fork's child hears whenever it
    looks that its parent's operations are over here. */
 static struct poller *look(lua_State *L) {
-	struct poller *p = poller_at(L, 1);
+	struct poller *p = poller_check(L, 1);
 	if (p->client->open && p->client->pid != (int)getpid()) {
 		lua_getiuservalue(L, 1, UV_CLIENT);
 		client_open_at(L, -1);
@@ -302,7 +302,7 @@ int lpoller_call(lua_State *L, int closing) {
 static int l_wait(lua_State *L) {
 	lua_Number s = luaL_optnumber(L, 2, -1);
 	int64_t limit = NEVER;
-	poller_at(L, 1);
+	poller_check(L, 1);
 	luaL_argcheck(L, s >= 0 || lua_isnoneornil(L, 2), 2,
 	              "seconds expected");
 	if (s >= 0 && s <= 1e9)

@@ -123,15 +123,25 @@ bool client_call(lua_State *L, struct lclient *c, int n, int results);
 struct span client_text(lua_State *L, struct lclient *c);
 /* Pushes the poller of a job of the client at idx.  [-0, +1] */
 void lclient_push_poller(lua_State *L, int idx, const struct job *job);
-struct lclient *client_at(lua_State *L, int idx);      /* any, by type */
-struct lclient *client_open_at(lua_State *L, int idx); /* raises if closed */
+/* What a caller passed as a client, open or not; raises on all else. */
+struct lclient *client_check(lua_State *L, int idx);
+struct lclient *client_open_at(lua_State *L, int idx); /* ... or if closed */
 /* A closed client keeps its descriptor readable for those who still wait at
    it; the last of them lets it go. */
 void client_let_go(struct lclient *c);
-struct poller *poller_at(lua_State *L, int idx);
+struct poller *poller_check(lua_State *L, int idx); /* as client_check */
 /* Nobody is interested in the poller at idx any longer: ends its operation
    here and lets its client forget it.  [-0, +0] */
 void poller_let_go(lua_State *L, int idx);
+
+/* What our own code has put there. */
+static inline struct lclient *client_at(lua_State *L, int idx) {
+	return lua_touserdata(L, idx);
+}
+
+static inline struct poller *poller_at(lua_State *L, int idx) {
+	return lua_touserdata(L, idx);
+}
 
 static inline bool poller_ended(const struct poller *p) {
 	return p->job.op.end != OP_WAIT;
