@@ -198,8 +198,20 @@ static void check_one(lua_State *L, const char *a, const char *b, bool needed) {
 		luaL_error(L, "bad field '%s' (string expected, got nil)", a);
 }
 
+/* What a path cannot be; and a secret put where its path belongs would end up
+   in messages. */
+static void check_path(lua_State *L, const char *name) {
+	struct span path = options_string(L, 1, name);
+	for (size_t i = 0; i < path.n; i++)
+		if ((unsigned char)path.p[i] < ' ' || path.p[i] == 0x7f)
+			options_bad(L, name, "not a path; is it the content?");
+}
+
 static void check_together(lua_State *L, const struct kind *k) {
 	struct span algorithm = options_string(L, 1, "algorithm");
+	check_path(L, "certificate_path");
+	check_path(L, "key_path");
+	check_path(L, "token_file_path");
 	check_tenant(L, options_string(L, 1, "tenant_id"), true);
 	if (k->flow == &flow_token)
 		check_one(L, "token", "get", true);

@@ -247,6 +247,11 @@ static void meet_signature(lua_State *L, struct lclient *c, int fields) {
 
 /* ---- files -------------------------------------------------------------- */
 
+/* Azure Arc's key files are readable for one group. */
+static bool denied(const char *path) {
+	return access(path, F_OK) == 0 && access(path, R_OK) != 0;
+}
+
 static void meet_file(lua_State *L, struct lclient *c, bool key_file) {
 	struct signin *s = &c->core.signin;
 	const char *path = buf_cstr(&s->work);
@@ -259,7 +264,13 @@ static void meet_file(lua_State *L, struct lclient *c, bool key_file) {
 	if (!path || c->id.failed)
 		luaL_error(L, "not enough memory");
 	if (why) {
-		lua_pushfstring(L, "%s: %s", path, why);
+		lua_pushfstring(L, "%s '%s': %s%s",
+		                key_file ? "the challenge's file"
+		                         : "token_file_path",
+		                path, why,
+		                key_file && denied(path)
+		                        ? " (for the group himds alone)"
+		                        : "");
 		/* a federated token that is not there is not set up here */
 		fail(L, c, "", !key_file && access(path, F_OK) != 0);
 		lua_pop(L, 1);

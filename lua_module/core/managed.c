@@ -79,9 +79,22 @@ static void begin_request(const struct signin *s, struct request *q) {
 	buf_set(&q->url, value(s, SV_ENDPOINT));
 }
 
+static enum signin_want refuse(struct signin *s, enum fail_kind kind,
+                               const char *why, struct now now) {
+	signin_describe(s, why, NO_SPAN);
+	s->fail.kind = kind;
+	signin_fail(s, now);
+	return SIGNIN_IDLE;
+}
+
 static enum signin_want ask(struct signin *s, struct request *q,
                             const struct source *from, struct now now) {
 	struct span id = value(s, SV_ID);
+	if (!http_printable(value(s, SV_SECRET)))
+		return refuse(s, FAIL_CREDENTIAL,
+		              "IDENTITY_HEADER or MSI_SECRET holds characters "
+		              "that cannot stand in a header field",
+		              now);
 	if (id.n > 0 && !id_parameter(s, from)) {
 		signin_describe(s,
 		                "this source has no user-assigned identity by ",
@@ -291,9 +304,7 @@ static void fed_arc(struct signin *s, const struct reply *r,
 		realm = (struct span){ realm.p + 1, realm.n - 2 };
 	why = check_key_path(realm);
 	if (why) {
-		signin_describe(s, why, NO_SPAN);
-		s->fail.kind = FAIL_UNTRUSTED;
-		signin_fail(s, now);
+		refuse(s, FAIL_UNTRUSTED, why, now);
 		return;
 	}
 	buf_set(&s->work, realm);
@@ -301,9 +312,17 @@ static void fed_arc(struct signin *s, const struct reply *r,
 
 static void met_arc(struct signin *s, struct span bytes, const struct facts *f,
                     struct now now) {
+	struct span key = span_trim(bytes);
 	(void)f;
 	buf_clear(&s->work);
-	buf_set(&s->assertion, span_trim(bytes));
+	if (key.n == 0 || !http_printable(key)) {
+		refuse(s, FAIL_CREDENTIAL,
+		       "the challenge's file is empty or holds characters that "
+		       "cannot stand in a header field",
+		       now);
+		return;
+	}
+	buf_set(&s->assertion, key);
 	signin_step(s, ARC_ASK, now.mono);
 }
 
@@ -357,27 +376,19 @@ static bool equal_bytes(const unsigned char *a, const char *b, size_t n) {
 	return differ == 0;
 }
 
-static enum signin_want refuse_fabric(struct signin *s, enum fail_kind kind,
-                                      const char *why, struct now now) {
-	signin_describe(s, why, NO_SPAN);
-	s->fail.kind = kind;
-	signin_fail(s, now);
-	return SIGNIN_IDLE;
-}
-
 static enum signin_want ask_handshake(struct signin *s, struct request *q,
                                       struct now now) {
 	unsigned char ignored[SHA1_BYTES];
 	if (!span_istarts(value(s, SV_ENDPOINT), SPAN("https://")))
-		return refuse_fabric(s, FAIL_CREDENTIAL,
-		                     "IDENTITY_ENDPOINT of Service Fabric is "
-		                     "not https",
-		                     now);
+		return refuse(s, FAIL_CREDENTIAL,
+		              "IDENTITY_ENDPOINT of Service Fabric is "
+		              "not https",
+		              now);
 	if (!read_thumbprint(value(s, SV_THUMBPRINT), ignored))
-		return refuse_fabric(s, FAIL_CREDENTIAL,
-		                     "IDENTITY_SERVER_THUMBPRINT is no SHA-1 "
-		                     "thumbprint (40 hexadecimal digits)",
-		                     now);
+		return refuse(s, FAIL_CREDENTIAL,
+		              "IDENTITY_SERVER_THUMBPRINT is no SHA-1 "
+		              "thumbprint (40 hexadecimal digits)",
+		              now);
 	begin_request(s, q);
 	q->allow_http = false;
 	q->handshake = true;
@@ -419,10 +430,10 @@ static void met_service_fabric(struct signin *s, struct span bytes,
 	if (bytes.n != SHA1_BYTES + SHA256_BYTES ||
 	    !read_thumbprint(value(s, SV_THUMBPRINT), wanted) ||
 	    !equal_bytes(wanted, bytes.p, SHA1_BYTES)) {
-		refuse_fabric(s, FAIL_UNTRUSTED,
-		              "the certificate of IDENTITY_ENDPOINT is not the "
-		              "one that IDENTITY_SERVER_THUMBPRINT names",
-		              now);
+		refuse(s, FAIL_UNTRUSTED,
+		       "the certificate of IDENTITY_ENDPOINT is not the "
+		       "one that IDENTITY_SERVER_THUMBPRINT names",
+		       now);
 		return;
 	}
 	buf_set(&s->assertion, SPAN("sha256//"));

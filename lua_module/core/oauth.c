@@ -353,14 +353,27 @@ static enum signin_want ask_assertion(struct signin *s, struct request *q,
 	return SIGNIN_NEED;
 }
 
+static bool one_word(struct span s) {
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] == ' ')
+			return false;
+	return http_printable(s);
+}
+
 /* From the host's function, or from a file whose last line end is none of it;
    read anew for each token, since it is rotated. */
 static void met_assertion(struct signin *s, struct span bytes,
                           const struct facts *f, struct now now) {
 	struct span assertion = span_trim(bytes);
+	const char *why = NULL;
 	(void)f;
-	if (assertion.n == 0) {
-		signin_describe(s, "the assertion is empty", NO_SPAN);
+	if (assertion.n == 0)
+		why = "the assertion is empty";
+	else if (!one_word(assertion)) /* another file's content goes nowhere */
+		why = "the assertion is no token: it holds blanks or control "
+		      "characters";
+	if (why) {
+		signin_describe(s, why, NO_SPAN);
 		signin_fail(s, now);
 		return;
 	}

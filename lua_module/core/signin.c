@@ -367,6 +367,9 @@ void signin_absent(struct signin *s, const char *why, struct span detail,
 static const char *hint_of_net(const struct flow *flow, enum net_error e) {
 	if (flow->local && (e == NET_CONNECT || e == NET_TIMEOUT))
 		return nobody_there;
+	if (flow->local && (e == NET_URL || e == NET_RESOLVE))
+		return "check IDENTITY_ENDPOINT, MSI_ENDPOINT and "
+		       "AZURE_POD_IDENTITY_AUTHORITY_HOST";
 	switch (e) {
 	case NET_CERT:
 		return "if the server's certificate comes from a company's own "

@@ -189,6 +189,15 @@ describe("azpec.credential", function ()
     it("refuses " .. situation, function () assert.equal(case[3], refused(case[1], case[2])) end)
   end
 
+  for kind, field in pairs { workload_identity = "token_file_path", client_certificate = "certificate_path" } do
+    it(kind .. " refuses a path that is none, or the content in its place", function ()
+      for _, path in ipairs { "/etc/shadow\0x", "-----BEGIN CERTIFICATE-----\nS3cr3t", "a\127" } do
+        local message = refused(kind, kit.merged(good[kind], { [field] = path }))
+        assert.equal(("bad field '%s' (not a path; is it the content?)"):format(field), message)
+      end
+    end)
+  end
+
   it("refuses an algorithm that is none of the two", function ()
     for _, algorithm in ipairs { "ES256", "ps256", "RS512", "none", "HS256", "PS256 " } do
       assert.equal("bad field 'algorithm' (PS256 or RS256 expected)",
@@ -538,8 +547,13 @@ describe("a credential that cannot be used", function ()
       with { assertion = function () return " \n" end }, "^the assertion is empty$" },
     ["client_assertion whose function yields"] = { "client_assertion", with { assertion = yielding }, yields },
     ["workload_identity without its file"] = { "workload_identity", with { token_file_path = "/nowhere/token" },
-      "/nowhere/token: no such file" },
-    ["workload_identity whose file is a directory"] = { "workload_identity", with { token_file_path = "/" }, "^/: " },
+      "^token_file_path '/nowhere/token': no such file$" },
+    ["workload_identity whose file is a directory"] = { "workload_identity", with { token_file_path = "/" },
+      "^token_file_path '/': not a regular file$" },
+    ["workload_identity whose file is another"] = { "workload_identity", with { token_file_path = "/etc/passwd" },
+      "^the assertion is no token: it holds blanks or control characters$" },
+    ["client_assertion whose function returns a binary"] = { "client_assertion",
+      with { assertion = function () return "a.b\0.c" end }, "^the assertion is no token" },
     ["workload_identity whose file is empty"] = { "workload_identity", with { token_file_path = "/dev/null" }, "." },
     ["workload_identity without anything"] = { "workload_identity", {},
       "^not set up: AZURE_TENANT_ID, AZURE_CLIENT_ID or AZURE_FEDERATED_TOKEN_FILE is missing$" },

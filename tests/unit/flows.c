@@ -415,6 +415,19 @@ static void test_the_requests_of_the_other_places(void **state) {
 	stop();
 }
 
+/* What the environment or a file holds does not end a header field. */
+static void test_a_header_is_never_more_than_one(void **state) {
+	struct signin_spec spec = {
+		.flow = &flow_app_service,
+		.value = { [SV_ENDPOINT] = SPAN("http://127.0.0.1/t"),
+		           [SV_SECRET] = SPAN("x\r\nEvil: 1") },
+	};
+	(void)state;
+	start(&spec);
+	fails(FAIL_CREDENTIAL, "cannot stand in a header field");
+	stop();
+}
+
 /* An endpoint that has a query of its own keeps it. */
 static void test_an_endpoint_with_a_query(void **state) {
 	struct signin_spec spec = {
@@ -460,6 +473,19 @@ static void test_arc_s_file_proves_the_caller(void **state) {
 	needs(NEED_KEY_FILE);
 	assert_span(buf_span(&t.s.work), KEYS "two.key");
 	stop();
+}
+
+static void test_arc_s_file_holds_one_word(void **state) {
+	static const struct span contents[] = { LITERAL(""), LITERAL(" \n"),
+		                                LITERAL("a\r\nEvil: 1") };
+	(void)state;
+	for (size_t i = 0; i < COUNT(contents); i++) {
+		challenge("WWW-Authenticate: Basic realm=" KEYS "one.key");
+		needs(NEED_KEY_FILE);
+		meet(contents[i]);
+		fails(FAIL_CREDENTIAL, "cannot stand in a header field");
+		stop();
+	}
 }
 
 static void test_arc_s_challenges_that_name_no_such_file(void **state) {
@@ -997,6 +1023,8 @@ int main(void) {
 		TEST(test_what_can_be_done_about_a_source),
 		TEST(test_what_a_sign_in_is_at),
 		TEST(test_the_requests_of_the_other_places),
+		TEST(test_a_header_is_never_more_than_one),
+		TEST(test_arc_s_file_holds_one_word),
 		TEST(test_an_endpoint_with_a_query),
 		TEST(test_arc_s_file_proves_the_caller),
 		TEST(test_arc_s_challenges_that_name_no_such_file),
