@@ -162,13 +162,17 @@ static void push_key(lua_State *L, struct lclient *c, int fields) {
 	lua_setfield(L, fields, "loaded");
 }
 
-/* Calls the key's method with one argument; false: why is at the top. */
+/* Calls the key's method with one argument: what it gives is at the top; false:
+   why it gives nothing. */
 static bool method(lua_State *L, struct lclient *c, int key, const char *name,
                    const char *argument) {
 	lua_getfield(L, key, name);
 	lua_pushvalue(L, key);
 	lua_pushstring(L, argument);
-	return client_call(L, c, 2, 1);
+	if (!client_call(L, c, 2, 2) || lua_isnil(L, -2))
+		return false;
+	lua_pop(L, 1);
+	return true;
 }
 
 /* The digest at the top, base64url and a NUL, into c->id: scratch. */
@@ -189,8 +193,7 @@ static void meet_certificate(lua_State *L, int idx, struct lclient *c,
 		fail(L, c, "the certificate cannot be used: ", false);
 		return;
 	}
-	if (!method(L, c, key, "thumbprint", rs256 ? "SHA-1" : "SHA-256") ||
-	    lua_type(L, -1) != LUA_TSTRING) {
+	if (!method(L, c, key, "thumbprint", rs256 ? "SHA-1" : "SHA-256")) {
 		fail(L, c, "the certificate cannot be used: ", false);
 		return;
 	}

@@ -629,6 +629,19 @@ describe("a credential that cannot be used", function ()
     assert.truthy(#said < 200, said)
     assert.is_nil(said:find("S3cr3t", 1, true))
   end)
+
+  it("whose thumbprint OpenSSL refuses to make says why", function ()
+    local said = kit.child([[
+      local azpec = require "azpec"
+      local kit = dofile "tests/lua/kit.lua"
+      local key = { thumbprint = function () return nil, "OpenSSL: disabled for fips" end }
+      package.loaded.azpec_signing = { load = function () return key end }
+      local client = kit.client { credential = azpec.credential.client_certificate {
+        tenant_id = "contoso.com", client_id = "b1e0", certificate = "C", algorithm = "RS256" } }
+      print(select(2, client:update(kit.named())))
+    ]])
+    assert.equal("credential: the certificate cannot be used: OpenSSL: disabled for fips", said)
+  end)
 end)
 
 describe("client_certificate", function ()
