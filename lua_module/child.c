@@ -4,6 +4,7 @@
  * own, and so nothing that a host could notice.
  */
 #include "child.h"
+#include "sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -48,6 +49,7 @@ enum phase {
 
 struct stream {
 	int fd; /* -1: closed */
+	uint64_t inode;
 	struct buf *to;
 	size_t dropped;
 };
@@ -60,6 +62,7 @@ struct child {
 	int64_t look; /* without a pidfd: when to look after it again */
 	pid_t pid;    /* also of its group; 0: there is none, or not any more */
 	int pidfd;    /* -1: none */
+	uint64_t pidfd_inode;
 	struct stream streams[STREAMS];
 	struct child_result result;
 };
@@ -113,6 +116,7 @@ static void open_pidfd(struct child *c) {
 #endif
 	if (c->pidfd >= 0 && pollset_watch(c->ps, c->pidfd, POLLSET_READ) != 0)
 		shut(&c->pidfd);
+	c->pidfd_inode = sys_inode(c->pidfd);
 }
 
 /* --- the environment --------------------------------------------------- */
@@ -323,6 +327,7 @@ static bool open_and_start(struct child *c, const struct child_spec *spec) {
 		int *ours = &c->streams[i].fd;
 		fine = open_pipe(ours, &theirs[i]) &&
 		       pollset_watch(c->ps, *ours, POLLSET_READ) == 0;
+		c->streams[i].inode = sys_inode(*ours);
 	}
 	if (fine)
 		fine = start(c, spec, theirs[OUT], theirs[ERR]);
@@ -522,9 +527,9 @@ void child_end(struct child *c, bool forked) {
 		unwatch(c, &c->pidfd);
 		unwatch_streams(c);
 	}
-	shut(&c->pidfd);
+	sys_close(c->pidfd, c->pidfd_inode);
 	for (int i = 0; i < STREAMS; i++) {
-		shut(&c->streams[i].fd);
+		sys_close(c->streams[i].fd, c->streams[i].inode);
 		buf_free(c->streams[i].to);
 	}
 	mem_resize(c->mem, c, sizeof(*c), 0);

@@ -17,7 +17,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #if LIBCURL_VERSION_NUM < 0x075700
@@ -187,7 +186,7 @@ enum {
 };
 
 struct note {
-	ino_t inode; /* tells it from a later one with its number */
+	uint64_t inode; /* tells it from a later one with its number */
 	unsigned char bits;
 };
 
@@ -211,13 +210,8 @@ static bool reach(struct curlio *io, int fd) {
 	return true;
 }
 
-static ino_t inode_of(int fd) {
-	struct stat st;
-	return fstat(fd, &st) == 0 ? st.st_ino : 0;
-}
-
 static bool is_there(const struct curlio *io, int fd) {
-	return inode_of(fd) == io->sockets[fd].inode;
+	return sys_inode(fd) == io->sockets[fd].inode;
 }
 
 /* The pollset watches fd for just these events from now on. */
@@ -271,7 +265,7 @@ static bool is_inner(int fd) {
 	       domain == AF_UNIX;
 }
 
-static void adopt(struct curlio *io, int fd, ino_t inode) {
+static void adopt(struct curlio *io, int fd, uint64_t inode) {
 	if (!reach(io, fd))
 		return;
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
@@ -316,15 +310,15 @@ static void adopt_wakers(struct curlio *io, int from) {
 	for (int i = 0; from >= 0 && i < 3; i++) {
 		if (find_wakers(io, from, found) != 2)
 			continue;
-		adopt(io, found[0], inode_of(found[0]));
-		adopt(io, found[1], inode_of(found[1]));
+		adopt(io, found[0], sys_inode(found[0]));
+		adopt(io, found[1], sys_inode(found[1]));
 		return;
 	}
 }
 
 /* Is it the socket with this inode?  /proc tells: a number whose descriptor may
    be another thread's, who closes it this moment, is not asked. */
-static bool is_socket(int fd, ino_t inode) {
+static bool is_socket(int fd, uint64_t inode) {
 	char path[32], is[32], wanted[32];
 	ssize_t n;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -337,13 +331,13 @@ static bool is_socket(int fd, ino_t inode) {
 /* The end that libcurl waits for it tells us; the other was made next. */
 static void adopt_lookup(struct curlio *io, int fd) {
 	int known = bits(io, fd);
-	ino_t next;
+	uint64_t next;
 	if ((known & OPENED) || ((known & INNER) && is_there(io, fd)))
 		return;
 	if (!is_inner(fd))
 		return;
-	adopt(io, fd, inode_of(fd));
-	next = inode_of(fd) + 1;
+	adopt(io, fd, sys_inode(fd));
+	next = sys_inode(fd) + 1;
 	for (int other = fd + 1; other < fd + NEAR; other++)
 		if (is_socket(other, next)) {
 			if (is_inner(other))
@@ -381,7 +375,7 @@ static curl_socket_t on_open(void *ud, curlsocktype purpose,
 		return CURL_SOCKET_BAD;
 	}
 	forget(io, fd); /* whatever had this number before */
-	io->sockets[fd] = (struct note){ inode_of(fd), OPENED };
+	io->sockets[fd] = (struct note){ sys_inode(fd), OPENED };
 	return fd;
 }
 
@@ -394,8 +388,8 @@ static int on_close(void *ud, curl_socket_t fd) {
    descriptors may go. */
 static void close_sockets(struct curlio *io) {
 	for (int fd = 0; (size_t)fd < io->nsockets; fd++)
-		if (bits(io, fd) != 0 && is_there(io, fd))
-			close(fd);
+		if (bits(io, fd) != 0)
+			sys_close(fd, io->sockets[fd].inode);
 }
 
 /* --- callbacks --------------------------------------------------------- */

@@ -2,6 +2,7 @@
  * pollset.c -- pollset.h on Linux: epoll, timerfd, eventfd.
  */
 #include "pollset.h"
+#include "sys.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -19,6 +20,7 @@ struct pollset {
 	struct pollset *next; /* in the pool */
 	pid_t pid;            /* who made it; nobody else changes the epoll */
 	int epoll, timer, event;
+	uint64_t epoll_inode, timer_inode, event_inode;
 	int64_t due;            /* what the timer is set to */
 	bool news;              /* what the eventfd holds */
 	unsigned char *watched; /* by descriptor: the events asked for */
@@ -27,16 +29,11 @@ struct pollset {
 
 /* --- one set ----------------------------------------------------------- */
 
-static void shut(int fd) {
-	if (fd >= 0)
-		close(fd);
-}
-
 static void drop(struct pollset *ps) {
 	const struct mem *mem = ps->mem;
-	shut(ps->event);
-	shut(ps->timer);
-	shut(ps->epoll);
+	sys_close(ps->event, ps->event_inode);
+	sys_close(ps->timer, ps->timer_inode);
+	sys_close(ps->epoll, ps->epoll_inode);
 	mem_resize(mem, ps->watched, ps->size, 0);
 	mem_resize(mem, ps, sizeof(*ps), 0);
 }
@@ -55,6 +52,9 @@ static bool acquire(struct pollset *ps) {
 	ps->epoll = epoll_create1(EPOLL_CLOEXEC);
 	ps->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	ps->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	ps->epoll_inode = sys_inode(ps->epoll);
+	ps->timer_inode = sys_inode(ps->timer);
+	ps->event_inode = sys_inode(ps->event);
 	return ps->epoll >= 0 && ps->timer >= 0 && ps->event >= 0 &&
 	       control(ps, EPOLL_CTL_ADD, ps->timer, POLLSET_READ) == 0 &&
 	       control(ps, EPOLL_CTL_ADD, ps->event, POLLSET_READ) == 0;

@@ -71,3 +71,13 @@ const char *sys_read(const char *path, size_t max, bool strict,
 	close(fd);
 	return why;
 }
+
+uint64_t sys_inode(int fd) {
+	struct stat st;
+	return fstat(fd, &st) == 0 ? st.st_ino : 0;
+}
+
+void sys_close(int fd, uint64_t inode) {
+	if (fd >= 0 && sys_inode(fd) == inode)
+		close(fd);
+}

@@ -1,5 +1,6 @@
 /*
- * sys.h -- what only the operating system knows: the time, randomness, files.
+ * sys.h -- what only the operating system knows: the time, randomness, files,
+ * descriptors.
  * The core is handed both as arguments.
  */
 #ifndef AZPEC_SYS_H
@@ -15,5 +16,11 @@ bool sys_random(void *p, size_t n);
    NULL: fine; otherwise why not, in the system's words. */
 const char *sys_read(const char *path, size_t max, bool strict,
                      struct buf *out);
+
+/* Tells a descriptor from a later one with its number; 0: there is none. */
+uint64_t sys_inode(int fd);
+/* Closes it, if the number still means what it did: a host that becomes a
+   daemon closes all, and gives the numbers to files of its own. */
+void sys_close(int fd, uint64_t inode);
 
 #endif

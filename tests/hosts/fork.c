@@ -314,6 +314,50 @@ static void test_a_number_given_out_again_is_let_be(void **state) {
 	assert_int_equal(status, 0);
 }
 
+/* ---- a daemon ----------------------------------------------------------- */
+
+enum { FILES = 100 };
+
+/* It closes whatever it inherited, and opens files of its own, which get these
+   numbers: they are not taken for ours. */
+static int daemonize(lua_State *L, const char *chunk) {
+	pid_t pid = fork();
+	if (pid == 0) {
+		int files[FILES], status;
+		closefrom(STDERR_FILENO + 1);
+		for (int i = 0; i < FILES; i++)
+			files[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		status = strcmp(host_run(L, chunk), "fine") != 0;
+		if (status)
+			fprintf(stderr, "# %s\n", lua_tostring(L, -1));
+		lua_close(L);
+		for (int i = 0; i < FILES; i++)
+			status |= fcntl(files[i], F_GETFD) < 0;
+		host_end_child(status);
+	}
+	return host_wait(pid);
+}
+
+static void test_a_daemons_own_files_stay_open(void **state) {
+	static const char *const chunks[] = {
+		"return 'fine'",
+		"c:close() return 'fine'",
+		"assert(c:update(approve(20)).id == id(20)) return 'fine'",
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(chunks); i++) {
+		lua_State *L = host_state(&emulator);
+		emulator_reset(&emulator);
+		set_options("{\"operation_polls\": 12}");
+		host_expect(L, begin_eight, "fine");
+		host_expect(L, "x = client() x:close() return 'fine'", "fine");
+		if (daemonize(L, chunks[i]) != 0)
+			FAIL("the daemon: %s", chunks[i]);
+		host_expect(L, end_eight, "fine");
+		lua_close(L);
+	}
+}
+
 /* ---- a program that somebody signs in by -------------------------------- */
 
 static const char az[] =
@@ -372,6 +416,7 @@ static void test_a_program_under_way_is_the_parents(void **state) {
 	             "assert(select(2, p:wait()).kind == 'canceled')\n"
 	             "return 'fine'",
 	             before);
+	assert_int_equal(daemonize(L, "c:close() return 'fine'"), 0);
 	through(dir, "go", token);
 	host_expect(L, "return assert(p:wait()).id == id(1)", "true");
 	lua_close(L);
@@ -575,6 +620,7 @@ int main(void) {
 		TEST(test_before_anything_was_sent_there_is_no_token),
 		TEST(test_while_the_answer_is_awaited),
 		TEST(test_a_number_given_out_again_is_let_be),
+		TEST(test_a_daemons_own_files_stay_open),
 		TEST(test_a_program_under_way_is_the_parents),
 		TEST(test_in_a_function_that_a_step_calls),
 	};
