@@ -290,20 +290,34 @@ static int64_t program_timeout(const struct lclient *c) {
 	return timeout > 0 ? timeout : PROGRAM_TIMEOUT;
 }
 
+/* What is other in a program's environment.  az and azd have sign-ins of their
+   own: no secret of ours is theirs.  The header of a managed identity may be
+   (`az login --identity`), but not beside a link that asks for that itself. */
+static const char *const *program_changes(const struct signin *s) {
+	static const char *const changes[] = {
+		"IDENTITY_HEADER",
+		"MSI_SECRET",
+		/* from here on for every program */
+		"AZURE_CLIENT_SECRET",
+		"AZURE_CLIENT_CERTIFICATE_PASSWORD",
+		"AZURE_ACCESS_TOKEN",
+		"AZURE_CORE_NO_COLOR=true",
+		"AZURE_CORE_ONLY_SHOW_ERRORS=true",
+		NULL,
+	};
+	for (size_t i = 0; i < s->count; i++)
+		if (s->links[i].spec.flow->local)
+			return changes;
+	return changes + 2;
+}
+
 static void meet_program(lua_State *L, int idx, struct lclient *c) {
 	const struct signin *s = &c->core.signin;
-	/* az and azd have sign-ins of their own: no other secret is theirs */
-	static const char *const add[] = { "AZURE_CLIENT_SECRET",
-		                           "AZURE_CLIENT_CERTIFICATE_PASSWORD",
-		                           "AZURE_ACCESS_TOKEN",
-		                           "AZURE_CORE_NO_COLOR=true",
-		                           "AZURE_CORE_ONLY_SHOW_ERRORS=true",
-		                           NULL };
 	const char *argv[MAX_ARGUMENTS + 1];
 	struct child_spec spec = {
 		.argv = argv,
 		.env = options_environ(),
-		.add = add,
+		.add = program_changes(s),
 		.timeout_ms = program_timeout(c),
 	};
 	size_t n = 0, at = 0;

@@ -277,4 +277,15 @@ echo 'Authorization: Bearer %s' >&2; exit 1]]):format(signin.az_token, signin.az
     assert.truthy(environ:find("AZURE_CORE_NO_COLOR=true", 1, true))
     assert.truthy(environ:find("PATH=" .. folder, 1, true))
   end)
+
+  it("the header of a managed identity is az's, unless a link beside it asks for that itself", function ()
+    local folder = program("az", "/usr/bin/tr '\\0' '\\n' </proc/self/environ >\"$0.environ\"; " .. say(answer "az"))
+    local env = { PATH = folder, IDENTITY_ENDPOINT = "http://127.0.0.1:1/token", IDENTITY_HEADER = signin.header,
+      MSI_SECRET = signin.header }
+    signin.works(spec("az", folder, { env = env }))
+    assert.truthy(t.read(folder .. "/az.environ"):find(signin.header, 1, true))
+    signin.works(spec("az", folder, { env = env, credential = "return azpec.credential.chain { "
+      .. "azpec.credential.azure_cli {}, azpec.credential.managed_identity {} }" }))
+    signin.clean(t.read(folder .. "/az.environ"), "the program's environment")
+  end)
 end)
