@@ -15,7 +15,8 @@ local all = 'approve "all" { when = { name = "many*" } }'
 -- Runs it on a pseudo-terminal of so many columns; what the terminal was sent. stdout goes to a file.
 local function on_terminal(line, columns, env)
   local out = support.new_path "out"
-  local inner = ("stty cols %d 2>/dev/null; exec %s >%s"):format(columns, kit.command(line, env), out)
+  local inner = ("stty cols %d 2>/dev/null; exec %s >%s"):format(columns,
+    kit.command(line, support.merged({ TERM = "xterm" }, env)), out)
   local pipe <close> = io.popen(("SHELL=/bin/sh script -qec %s /dev/null </dev/null"):format(support.quote(inner)))
   return pipe:read "a", support.read(out)
 end

@@ -160,7 +160,7 @@ describe("colours", function ()
     local yellow = "\27[33mPending"
     assert.truthy(shown(line):finish().err:find(yellow, 1, true))
     assert.falsy(shown(line, { NO_COLOR = "1" }):finish().err:find "\27")
-    assert.falsy(shown(line, { TERM = "dumb" }):finish().err:find "\27")
+    for _, kind in ipairs { "dumb", "" } do assert.falsy(shown(line, { TERM = kind }):finish().err:find "\27") end
     assert.falsy(shown(line .. " --color never"):finish().err:find "\27")
     assert.falsy(azpec("list", many).out:find "\27")
     assert.truthy(azpec("list", many .. "--color always").out:find(yellow, 1, true))
@@ -194,6 +194,18 @@ describe("a terminal", function ()
     local result = kit.ended(0, terminal:finish())
     assert.matches("%[[#-]+%] %d/9", result.err)
     assert.equal(9, #emulator:log "update")
+  end)
+
+  it("shows none where TERM names no terminal that could, and one of any width", function ()
+    local line = "approve --yes " .. many .. "--all --name 'many0*'"
+    for _, kind in ipairs { "dumb", "" } do
+      assert.falsy(kit.ended(0, shown(line, { TERM = kind }):finish()).err:find "[\27%[]")
+    end
+    for _, columns in ipairs { "0", "1", "-5", "wide", "3.5", "1e9", "99999999999999999999" } do
+      emulator:reset()
+      assert.matches("9 connections: 9 changed, 0 failed",
+        kit.ended(0, shown(line, { COLUMNS = columns }):finish()).err)
+    end
   end)
 
   it("is not asked with --yes, nor where there is none", function ()

@@ -247,9 +247,14 @@ it("emulator plays what the other verbs talk to", function ()
     AZURE_SUBSCRIPTION_ID = facts.subscription_id,
     AZURE_CLIENT_SECRET = require "azpec.emulator.sample" ().client_secret } }))
   assert.matches("there is no Batch account 'nix'", result.err)
+  local port = facts.endpoint:match "%d+$"
+  local second = kit.ended(1, kit.run("emulator --no-tls --port " .. port))
+  assert.equal(("emulator: --port: cannot listen on 127.0.0.1:%s: Address already in use; with 0 the system chooses a "
+    .. "port\n"):format(port), second.err)
   process:signal "TERM"
   kit.ended(0, process:finish())
   assert.matches("option '%-%-port'", kit.ended(2, kit.run "emulator --port").err)
+  assert.matches("can not be used together", kit.ended(2, kit.run "emulator --no-tls --tls-port 5").err)
 end)
 
 -- All verbs and the long names of their options.

@@ -39,7 +39,7 @@ end
 
 -- A bar on stderr for much work; without a terminal, or with -q, nothing.
 function context:progress(options)
-  if self.args.quiet or not terminal.is(io.stderr) then
+  if self.args.quiet or not terminal.can_draw(io.stderr) then
     return { update = function () end, close = function () end }
   end
   return require "azpec.command.progress".new(options)

@@ -40,9 +40,15 @@ end
 
 local styles = { bold = 1, red = 31, green = 32, yellow = 33, dim = 2 }
 
+-- Whether a stream is a terminal that understands more than text: TERM says which it is.
+function terminal.can_draw(stream)
+  local kind = os.getenv "TERM" or ""
+  return kind ~= "" and kind ~= "dumb" and terminal.is(stream)
+end
+
 function terminal.has_color(stream)
   if when ~= "auto" then return when == "always" end
-  return (os.getenv "NO_COLOR" or "") == "" and os.getenv "TERM" ~= "dumb" and terminal.is(stream)
+  return (os.getenv "NO_COLOR" or "") == "" and terminal.can_draw(stream)
 end
 
 function terminal.paint(stream, style, text)

@@ -27,8 +27,7 @@ end
 function command.define(p)
   p:option("--host", "address to listen on", "127.0.0.1")
   p:option("--port", "port for HTTP; 0: the system chooses", "0", port)
-  p:option("--tls-port", "port for HTTPS", "0", port)
-  p:flag("--no-tls", "HTTP only")
+  p:mutex(p:option("--tls-port", "port for HTTPS", "0", port), p:flag("--no-tls", "HTTP only"))
   p:option("--state", "file with tenant, accounts and connections (.lua or .json); default: a sample")
   p:option("--faults", "file with fault rules (.lua or .json)")
   p:option("--option", "[account[/connection]:]name=value, see below"):argname("NAME=VALUE"):count "*"
@@ -90,9 +89,11 @@ local function open_log(args)
   return opened
 end
 
-local function listen(host, wanted)
+local function listen(host, option, wanted)
   local sock, result = server.listen(host, wanted)
-  if not sock then stop("cannot listen on %s:%d: %s", host, wanted, result) end
+  if not sock then
+    stop("%s: cannot listen on %s:%d: %s; with 0 the system chooses a port", option, host, wanted, result)
+  end
   return sock, result
 end
 
@@ -102,7 +103,7 @@ end
 
 local function start_tls(args, emulator, running, facts)
   local secured = require "azpec.emulator.tls".server(args.host)
-  local sock, real_port = listen(args.host, args.tls_port)
+  local sock, real_port = listen(args.host, "--tls-port", args.tls_port)
   facts.ca_file = args.ca_file or os.tmpname()
   write_file(facts.ca_file, secured.authority)
   facts.tls_thumbprint = secured.thumbprint
@@ -125,7 +126,7 @@ end
 local function start(args, emulator)
   local running, facts = server.new(emulator), facts_of(emulator.world)
   running:end_on_signal()
-  local sock, real_port = listen(args.host, args.port)
+  local sock, real_port = listen(args.host, "--port", args.port)
   running:accept(sock)
   facts.endpoint = ("http://%s:%d"):format(host_in_url(args.host), real_port)
   if not args.no_tls then start_tls(args, emulator, running, facts) end
