@@ -5,8 +5,8 @@
 --
 -- A scope is a table of: subscription_ids (a list; default: the client's own), resource_group_name, account_name, id
 -- (of a subscription, a resource group, an account, a connection, or a private endpoint, whose connections are looked
--- for). What a service refuses is raised as its azpec.Error, what cannot be found or understood as a table with `kind`
--- ("not_found", "usage"), `message` and `hint`.
+-- for), timeout (seconds for each list; default: the client's). What a service refuses is raised as its azpec.Error,
+-- what cannot be found or understood as a table with `kind` ("not_found", "usage"), `message` and `hint`.
 
 local ids = require "azpec.ids"
 
@@ -71,7 +71,7 @@ local function listed(client, where)
   local accounts = {}
   local function begin(subscription_id)
     return client:list_accounts { subscription_id = subscription_id or nil,
-      resource_group_name = where.resource_group_name }
+      resource_group_name = where.resource_group_name, timeout = where.timeout }
   end
   for account in in_turn(begin, where.subscription_ids) do
     local found = ids.parse(account.id)
@@ -140,7 +140,7 @@ end
 -- The scope as it is walked: an id is taken apart.
 local function resolve(wanted)
   local where = { resource_group_name = wanted.resource_group_name, account_name = wanted.account_name,
-    subscription_ids = wanted.subscription_ids or {} }
+    subscription_ids = wanted.subscription_ids or {}, timeout = wanted.timeout }
   if #where.subscription_ids == 0 then where.subscription_ids = { false } end -- false: the client's own
   if not wanted.id then return where end
   local found = ids.parse(wanted.id)
@@ -166,18 +166,18 @@ local function has_endpoint(connection, id)
   return endpoint ~= nil and type(endpoint.id) == "string" and same(endpoint.id, id)
 end
 
-local function account_call(account)
+local function account_call(account, where)
   return { subscription_id = account.subscription_id, resource_group_name = account.resource_group_name,
-    account_name = account.account_name }
+    account_name = account.account_name, timeout = where.timeout }
 end
 
 -- That one connection, for a generic `for`.
-local function only(client, id)
+local function only(client, id, timeout)
   local is_over = false
   return function ()
     if is_over then return nil end
     is_over = true
-    local connection, err = client:get { id = id }
+    local connection, err = client:get { id = id, timeout = timeout }
     if not connection then error(err, 0) end
     return connection
   end
@@ -186,8 +186,8 @@ end
 -- The connections of a scope, for a generic `for`.
 function scope.connections(client, wanted)
   local where = resolve(wanted)
-  if where.connection then return only(client, where.connection) end
-  local following, _, _, closing = in_turn(function (account) return client:list(account_call(account)) end,
+  if where.connection then return only(client, where.connection, where.timeout) end
+  local following, _, _, closing = in_turn(function (account) return client:list(account_call(account, where)) end,
     accounts_of(client, where))
   return function ()
     local connection

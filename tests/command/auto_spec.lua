@@ -240,6 +240,18 @@ describe("auto that waits", function ()
     kit.ended(5, azpec("auto", line))
   end)
 
+  it("keeps its deadline where the service does not answer", function ()
+    local only = rules 'approve "one" { when = { name = "many01" } }'
+    emulator:faults { { match = { kind = "list" }, action = { stall = true } } }
+    local begun = os.time()
+    for _, more in ipairs { "", "--watch --every 0.1" } do
+      local result = kit.ended(8, azpec("auto", ("--rules %s %s --apply --deadline 0.1 %s"):format(only, group, more)))
+      assert.equal("", result.out)
+    end
+    assert(os.time() - begun < 60 * support.patience)
+    emulator:faults {}
+  end)
+
   it("runs once at a time with --lock", function ()
     local path = support.new_path "lock"
     local only = rules 'approve "one" { when = { name = "nobody" } }'

@@ -202,10 +202,10 @@ function batch.rules(context)
 end
 
 -- Calls f(connection, decision) for each connection of the scope, once, in the order in which they are listed.
--- first_seen(connection): since when it has been known.
-function batch.decide(context, client, set, f, first_seen)
+-- first_seen(connection): since when it has been known; timeout: seconds for each list.
+function batch.decide(context, client, set, f, first_seen, timeout)
   local seen = {}
-  for connection in context:connections(client) do
+  for connection in context:connections(client, timeout) do
     local key = connection.id:lower()
     if not seen[key] then
       seen[key] = true

@@ -138,9 +138,11 @@ function context:scope()
     id = args.id }
 end
 
--- The connections of all that the options name, for a generic `for`.
-function context:connections(client)
-  return require "azpec.scope".connections(client or self:client(), self:scope())
+-- The connections of all that the options name, for a generic `for`. timeout (or nil): seconds for each list.
+function context:connections(client, timeout)
+  local scope = self:scope()
+  scope.timeout = timeout
+  return require "azpec.scope".connections(client or self:client(), scope)
 end
 
 return context

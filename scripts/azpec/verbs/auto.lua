@@ -9,7 +9,7 @@ local lock = require "azpec.lock"
 local sha256 = require "azpec.sha256"
 
 local codes = failure.codes
-local every_by_default = 30
+local every_by_default, shortest_look = 30, 2
 
 local function define(command)
   command:group("What",
@@ -63,6 +63,12 @@ local function tell(self, row)
   self.out:row(row)
 end
 
+-- The seconds that a list may take; one that has begun is given a little even where the deadline is near.
+local function time_to_look(self)
+  local left = self.seconds_left()
+  return left and math.min(math.max(left, shortest_look), self.context.args.timeout or left + shortest_look)
+end
+
 -- Looks at all connections: what is to be done, and what is only told of.
 local function look(self)
   local round = { items = {}, waiting = 0, counts = { approve = 0, reject = 0, hold = 0, ignore = 0 } }
@@ -81,7 +87,7 @@ local function look(self)
     else
       round.counts.ignore = round.counts.ignore + 1
     end
-  end, function (connection) return since(self, connection).first end)
+  end, function (connection) return since(self, connection).first end, time_to_look(self))
   return round
 end
 
@@ -120,6 +126,7 @@ local function watch_round(self)
   local ok, err = pcall(do_round, self)
   if ok then return batch.settle(self.checkpoint, self.summary) end
   if not failure.may_pass(err) then error(err, 0) end
+  self.look_err = err
   self.context:note("this look failed, the next one may not: %s", failure.lines(err)[1])
 end
 
@@ -149,6 +156,7 @@ end
 
 local function exit_code(self)
   local args, changes = self.context.args, self.round and #self.round.items or 0
+  if not self.round and self.look_err then return failure.exit_code(self.look_err) end -- no look has succeeded
   if args.apply then
     local code = batch.exit_code(self.context, self.summary)
     if code ~= 0 and code ~= codes.changes then return code end
