@@ -60,15 +60,18 @@ requests() { # COMMAND...: how many the server saw from it
 	"$@" || die "$* failed"
 	echo $(($(wc -l <"$dir/access.log") - before))
 }
+within=() # what goes before a command that is to run in a mount namespace
+count() { # COMMAND...: its instructions
+	"${within[@]}" timeout 120 \
+		valgrind --tool=callgrind --callgrind-out-file=/dev/null "$@" \
+		2>"$dir/callgrind.log" >"$dir/callgrind.out" ||
+		die "$* failed under callgrind: $(tail -n 5 "$dir/callgrind.log")"
+	sed -n 's/.*Collected : //p' "$dir/callgrind.log"
+}
 instructions() { # COMMAND...: of one warm update, from runs of 5 and of 25
-	local n count few=
-	for n in 5 25; do
-		timeout 120 valgrind --tool=callgrind --callgrind-out-file=/dev/null \
-			"${@/%@N/$n}" 2>"$dir/callgrind.log" ||
-			die "$* failed under callgrind: $(tail -n 5 "$dir/callgrind.log")"
-		count=$(sed -n 's/.*Collected : //p' "$dir/callgrind.log")
-		[ -z "$few" ] && few=$count || echo $(((count - few) / 20))
-	done
+	local few many
+	few=$(count "${@/%@N/5}") && many=$(count "${@/%@N/25}") || exit 1
+	echo $(((many - few) / 20))
 }
 row() { # TITLE RAW AZPEC FORMAT [TARGET]
 	awk -v t="$1" -v r="$2" -v a="$3" -v f="$4" -v g="${5-}" 'BEGIN {
@@ -99,6 +102,9 @@ figures=$($client_cpu "$dir/measure" "$turns" "${raw[@]}" polled 1 "$dir/ca.pem"
 	"${azpec[@]}" polled 1 "$dir/ca.pem") || exit 1
 { read -r n; read -r m; } <<<"$figures"
 rows "$n" "$m" "1.20 at most"
+n=$(count "${raw[@]}" polled 1 "$dir/ca.pem") || exit 1
+m=$(count "${azpec[@]}" polled 1 "$dir/ca.pem") || exit 1
+row "  instructions" "$n" "$m" %d
 
 # The system's own trust store, with the bench's certificate in it: only in a
 # mount namespace, so that nobody else ever sees it.
@@ -108,12 +114,16 @@ mkdir "$dir/store" && cp -L $store/* "$dir/store/" 2>/dev/null
 cp "$dir/ca.pem" "$dir/store/$(openssl x509 -noout -hash -in "$dir/ca.pem").0"
 cat "$dir/ca.pem" >>"$dir/store/ca-certificates.crt"
 if unshare -rm true 2>/dev/null; then
-	figures=$($client_cpu unshare -rm sh -c "mount --bind '$dir/store' $store && exec \"\$@\"" sh \
-		"$dir/measure" "$turns" "${raw[@]}" polled 1 -- "${azpec[@]}" polled 1 -- "${curl[@]}") || exit 1
+	within=(unshare -rm sh -c "mount --bind '$dir/store' $store && exec \"\$@\"" sh)
+	figures=$($client_cpu "${within[@]}" "$dir/measure" "$turns" \
+		"${raw[@]}" polled 1 -- "${azpec[@]}" polled 1 -- "${curl[@]}") || exit 1
 	{ read -r n; read -r m; read -r c; } <<<"$figures"
 	rows "$n" "$m"
 	# shellcheck disable=SC2086
 	row "  wall time, ms, beside the curl command" "${c%% *}" "${m%% *}" %.1f "0.40 at most"
+	n=$(count "${curl[@]}") || exit 1
+	m=$(count "${azpec[@]}" polled 1) || exit 1
+	row "  instructions, beside the curl command" "$n" "$m" %d
 else
 	echo "  not measured: this needs the right to make a mount namespace"
 fi
