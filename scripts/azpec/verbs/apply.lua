@@ -18,6 +18,9 @@ end
 local function read(context)
   local path = context.args.plan
   local contents, err = plan.read(path, context.args.sign_key_file)
+  if contents and contents.hmac_sha256 and not context.args.sign_key_file then
+    context:note("the plan is signed; --sign-key-file would check by whom")
+  end
   if contents then return contents end
   context:fail(err.kind == "edited" and failure.codes.conflict or failure.codes.usage, err.message,
     err.kind == "edited" and "make a new plan with `azpec plan`" or nil)
