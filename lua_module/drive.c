@@ -246,7 +246,7 @@ static int l_unwait(lua_State *L) {
 	waiter_disarm(&w->waiter);
 	lua_getiuservalue(L, 1, 1);
 	p = luaL_testudata(L, -1, POLLER_TYPE);
-	if (p && p->owned)
+	if (p && p->owner == w)
 		poller_let_go(L, lua_gettop(L));
 	return 0;
 }

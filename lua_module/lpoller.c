@@ -294,7 +294,8 @@ static struct poller *prepare(lua_State *L, int closing, int64_t limit) {
 }
 
 int lpoller_call(lua_State *L, int closing) {
-	prepare(L, closing, NEVER)->owned = true;
+	struct poller *p = prepare(L, closing, NEVER);
+	p->owner = lua_touserdata(L, DRIVE_GUARD);
 	lpoller_begin(L, DRIVE_OBJECT);
 	return drive_on(L, waited);
 }

@@ -107,8 +107,8 @@ struct poller {
 	struct lclient *client;
 	bool linked;            /* among the client's jobs */
 	bool listed;            /* among the client's pollers */
-	bool owned;             /* by the one call that waits for it */
 	bool concluded;         /* its end was told, see drive_conclude */
+	const void *owner;      /* the one call that it was made for; NULL */
 	struct stock *stock;    /* it can be collected from; NULL */
 	struct waiting waiting; /* for its end */
 	struct waiter guest;    /* pollfd() armed it, step() will disarm it */

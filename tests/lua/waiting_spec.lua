@@ -309,6 +309,19 @@ describe("a waiter that yields", function ()
   end)
 end)
 
+describe("a wait that has a look at the poller itself", function ()
+  for name, look in pairs {
+    ["by wait(0)"] = function (poller) poller:wait(0) end,
+    ["by step"] = function (poller) poller:step() end,
+    ["in a loop of its own"] = function (poller) repeat until poller:step() end,
+  } do
+    it(name .. " does not end it", function ()
+      local client <close> = kit.client { wait = look }
+      assert.equal("transport", select(2, client:update(kit.named())).kind)
+    end)
+  end
+end)
+
 describe("without a wait option", function ()
   it("a call inside a coroutine blocks and does not yield: asynchrony is asked for, never guessed", function ()
     local client <close> = kit.client()
