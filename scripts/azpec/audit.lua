@@ -218,6 +218,7 @@ function audit.writes(records, filter)
       by_call[record.call], writes[#writes + 1] = write, write
     end
     if is_wanted then
+      if record.outcome then write.error = nil end -- an earlier run's, which did not see the end
       for name, value in pairs(record) do
         if value ~= json.null then write[name] = value end
       end

@@ -40,6 +40,7 @@ describe("usage", function ()
     { "list --timeout -5m", "--timeout: '-5m' is below zero" },
     { "list --timeout=-1", "--timeout: '-1' is no time; write seconds, or 30s, 15m, 2h, 7d, 2w" },
     { "list --timeout 20000d", "--timeout: number of seconds expected, got 1728000000" },
+    { "auto --rules r --watch --every 0", "--every: '0' is no time at all" },
     { "list --interval 0", "--interval: '0' is no time at all" },
     { "approve x --max 0", "--max: '0' is no number from 1 on" },
     { "approve x --max -2", "--max: '-2' is below zero" },

@@ -21,7 +21,8 @@ local function define(command)
     command:option("--settle", "only requests that have stood unchanged for that long, as 1m"):argname "TIME"
       :convert(convert.seconds),
     command:flag("--watch", "again and again, until --deadline, --until or Ctrl-C"),
-    command:option("--every", "with --watch: time between two looks (30s)"):argname "TIME":convert(convert.seconds),
+    command:option("--every", "with --watch: time between two looks (30s)"):argname "TIME"
+      :convert(convert.some_seconds),
     command:option("--until", "with --watch: end after so many changes, as 1 for the request that is to come")
       :argname "N":convert(convert.positive),
     command:option("--lock", "file that keeps a second run from going on beside this one"):argname "FILE")
