@@ -866,7 +866,7 @@ function Poller:continuation_token() end
 ---@field polls integer how often it was polled
 ---@field retries integer how often the present request has failed
 ---@field elapsed number seconds so far
----@field percent_complete? number 0 to 100, where the service says so
+---@field percent_complete? integer 0 to 100, where the service says so
 ---@field next_wait? number seconds until the next request is due
 ---@field untrusted_poll_url? true as in an event
 

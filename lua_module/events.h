@@ -8,8 +8,8 @@
 
 #include "objects.h"
 
-/* client: index of the client; job NULL: the sign-in's.  None raises: what
-   on_event raises is kept for the poller concerned. */
+/* client: index of the client; job NULL: the sign-in's.  What on_event raises
+   is kept for the poller concerned: these raise on no memory, and on Ctrl-C. */
 void event_request(lua_State *L, int client, struct job *job,
                    const struct request *q);
 /* poller: index of the poller, or of nil for the sign-in. */

@@ -26,7 +26,8 @@ void json_read_resource(lua_State *L, int idx, struct facts *facts);
    prints. */
 void json_read_token(lua_State *L, int idx, struct facts *facts);
 /* Adds the facts of a cloud's metadata, where the value at idx is such, or a
-   list of such: of the one whose Resource Manager is at the endpoint. */
+   list of such: of the one whose Resource Manager is at the endpoint.
+   [-0, +0] */
 void json_read_cloud(lua_State *L, int idx, struct span endpoint,
                      struct facts *facts);
 /* Pushes the text of the value at the top, which it replaces.  [-1, +1] */

@@ -9,9 +9,10 @@
 void lerror_open(lua_State *L); /* makes the metatable.  [-0, +0] */
 /* Pushes the err table of the poller at idx, which has failed.  [-0, +1] */
 void lerror_push(lua_State *L, int idx);
-/* Pushes an err table of its own: no operation failed, a wait did. */
+/* The same of one that has not: its operation goes on, a wait's time is up.
+   [-0, +1] */
 void lerror_push_timeout(lua_State *L, int idx);
-/* Pushes an err table of that kind and message. */
+/* Pushes an err table of that kind and message.  [-0, +1] */
 void lerror_push_plain(lua_State *L, enum fail_kind kind, const char *message);
 
 #endif

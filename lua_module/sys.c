@@ -1,3 +1,4 @@
+/* sys.c -- clocks, random bytes and small files, of Linux. */
 #include "sys.h"
 
 #include <errno.h>

@@ -1,7 +1,8 @@
 /*
  * client.h -- many operations beside each other: who may send, who waits for
- * the token, for room in the service's limits, for a time, who has ended.  No I/O; the driver asks client_next
- * until nothing is left to do, and feeds back what happened.
+ * the token, for room in the service's limits or for a time, and who has
+ * ended.  No I/O; the driver asks client_next until nothing is left to do, and
+ * feeds back what happened.
  */
 #ifndef AZPEC_CLIENT_H
 #define AZPEC_CLIENT_H

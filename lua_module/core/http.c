@@ -1,4 +1,4 @@
-/* http.c -- requests, replies and URLs as values. */
+/* http.c -- requests and replies as values. */
 #include "http.h"
 
 #include "base64.h"

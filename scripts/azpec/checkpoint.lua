@@ -68,7 +68,7 @@ local function apply(self, line)
   return event(self, line)
 end
 
--- Reads all that is there; whether the last line is cut off, or a message.
+-- Reads all that is there: true, or nil and a message. A cut-off line may only stand in front of an "open".
 local function load(self)
   local number, torn = 0, nil
   for text in self.handle:lines "L" do

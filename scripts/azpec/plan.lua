@@ -132,7 +132,7 @@ function draft:add(connection, decision)
   }
 end
 
--- Whether it would change anything.
+-- How many connections it would change.
 function draft:changes()
   return self.summary.approve + self.summary.reject
 end
