@@ -45,14 +45,18 @@ static ssize_t read_some(int fd, char *p, size_t n) {
 
 static const char *read_all(int fd, size_t max, struct buf *out) {
 	char block[1024];
+	const char *why = NULL;
 	ssize_t got;
-	while ((got = read_some(fd, block, sizeof block)) > 0) {
-		if (out->n + (size_t)got > max)
-			return "larger than it may be";
-		buf_add(out, (struct span){ block, (size_t)got });
+	while (!why && (got = read_some(fd, block, sizeof block)) != 0) {
+		if (got < 0)
+			why = "it cannot be read";
+		else if (out->n + (size_t)got > max)
+			why = "larger than it may be";
+		else
+			buf_add(out, (struct span){ block, (size_t)got });
 	}
-	mem_wipe(block, sizeof block);
-	return got < 0 ? "it cannot be read" : NULL;
+	mem_wipe(block, sizeof block); /* it may hold a token */
+	return why;
 }
 
 const char *sys_read(const char *path, size_t max, bool strict,
