@@ -227,9 +227,8 @@ void event_after(lua_State *L, int client, int poller, const struct op *o,
 		fields_span(L, "reason", buf_span(&o->fail.message));
 	if (o->percent >= 0)
 		fields_integer(L, "percent_complete", o->percent);
-	if (o->untrusted) {
-		fields_boolean(L, "untrusted_poll_url", 1);
-	}
+	if (o->untrusted)
+		fields_boolean(L, "untrusted_poll_url", true);
 	tell(L, client, poller);
 }
 

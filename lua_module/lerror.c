@@ -70,9 +70,8 @@ static void set_common(lua_State *L, int idx, const struct op *o) {
 	fields_span(L, "id", o->spec.id);
 	fields_span(L, "client_request_id", o->spec.client_request_id);
 	set_elapsed(L, o);
-	if (o->untrusted) {
-		fields_boolean(L, "untrusted_poll_url", 1);
-	}
+	if (o->untrusted)
+		fields_boolean(L, "untrusted_poll_url", true);
 	if (op_unknown(o)) {
 		passport_push(L, idx);
 		lua_setfield(L, -2, "continuation_token");
@@ -92,13 +91,10 @@ void lerror_push(lua_State *L, int idx) {
 	fields_string(L, "phase", phase_name(f->phase));
 	fields_string(L, "hint", f->hint);
 	fields_boolean(L, "retryable", f->retryable);
-	if (f->http_status > 0) {
+	if (f->http_status > 0)
 		fields_integer(L, "http_status", f->http_status);
-	}
-	if (f->retry_after > 0) {
-		lua_pushnumber(L, (lua_Number)f->retry_after / 1000);
-		lua_setfield(L, -2, "retry_after");
-	}
+	if (f->retry_after > 0)
+		fields_seconds(L, "retry_after", f->retry_after);
 	if (f->phase == PHASE_TOKEN && lua_istable(L, -2)) {
 		lua_pushvalue(L, -2);
 		lua_setfield(L, -2, "links");
@@ -116,7 +112,7 @@ void lerror_push_timeout(lua_State *L, int idx) {
 	begin(L, FAIL_TIMEOUT,
 	      SPAN("still running: the wait's time is up, the "
 	           "operation goes on"));
-	fields_boolean(L, "retryable", 1);
+	fields_boolean(L, "retryable", true);
 	fields_string(L, "phase", phase_name(op_phase(o)));
 	fields_span(L, "request_id", buf_span(&o->request_id));
 	fields_span(L, "correlation_id", buf_span(&o->correlation_id));
@@ -125,7 +121,7 @@ void lerror_push_timeout(lua_State *L, int idx) {
 
 void lerror_push_plain(lua_State *L, enum fail_kind kind, const char *message) {
 	begin(L, kind, span_of(message));
-	fields_boolean(L, "retryable", 0);
+	fields_boolean(L, "retryable", false);
 }
 
 /* "kind: message; hint (request id ...)" */

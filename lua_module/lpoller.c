@@ -355,9 +355,8 @@ static int l_progress(lua_State *L) {
 	fields_seconds(L, "elapsed", spent);
 	if (o->percent >= 0)
 		fields_integer(L, "percent_complete", o->percent);
-	if (o->untrusted) {
-		fields_boolean(L, "untrusted_poll_url", 1);
-	}
+	if (o->untrusted)
+		fields_boolean(L, "untrusted_poll_url", true);
 	if (!poller_ended(p) && o->not_before > now.mono)
 		fields_seconds(L, "next_wait", o->not_before - now.mono);
 	return 1;
