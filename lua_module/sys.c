@@ -1,4 +1,4 @@
-/* sys.c -- clocks, random bytes and small files, of Linux. */
+/* sys.c -- clocks, random bytes, small files and descriptors, of Linux. */
 #include "sys.h"
 
 #include <errno.h>

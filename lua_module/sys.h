@@ -1,7 +1,6 @@
 /*
  * sys.h -- what only the operating system knows: the time, randomness, files,
- * descriptors.
- * The core is handed both as arguments.
+ * descriptors.  The core is handed the first two as arguments.
  */
 #ifndef AZPEC_SYS_H
 #define AZPEC_SYS_H
