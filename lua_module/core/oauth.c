@@ -157,10 +157,25 @@ static const char *hint_of_answer(const struct reply *r,
 	return f->json ? NULL : in_the_way;
 }
 
+/* As it comes from a file that was read whole. */
+static bool secret_has_tail(const struct signin *s) {
+	const struct link *l = signin_link(s);
+	struct span secret = l->spec.value[SV_SECRET];
+	if (l->spec.flow != &flow_client_secret)
+		return false;
+	if (!secret.p)
+		secret = buf_span(&s->assertion);
+	return secret.n > 0 && (unsigned char)secret.p[secret.n - 1] <= ' ';
+}
+
 static const char *hint_of_refusal(const struct signin *s,
                                    const struct reply *r, const struct facts *f,
                                    struct now now) {
 	const char *hint = hint_for(f->message);
+	if (span_eq(f->oauth_error, SPAN("invalid_client")) &&
+	    secret_has_tail(s))
+		return "the client secret ends in a line end or a blank: cut "
+		       "that off";
 	if (!hint)
 		hint = hint_for_word(f->oauth_error);
 	if (!hint && signin_link(s)->spec.flow->local)

@@ -33,6 +33,15 @@ describe("an application's credential", function ()
     assert.equal("https://management.azure.com/.default", token.scope)
   end)
 
+  it("client_secret: a file's line end at its end is named as what is wrong with it", function ()
+    for _, from in ipairs { "given.secret", "function () return given.secret end" } do
+      local err = signin.fails("credential", "AADSTS7000215", { given = { secret = t.secret .. "\n" },
+        credential = "return azpec.credential.client_secret { tenant_id = given.tenant_id, "
+          .. "client_id = given.client_id, client_secret = " .. from .. " }" })
+      assert.truthy(err.hint:find("ends in a line end", 1, true), err.hint)
+    end
+  end)
+
   it("client_secret: the authority's words, number, ids and time are in the error, and what to do", function ()
     local err = signin.fails("credential", "AADSTS7000215", { credential = secret, given = { secret = "wrong" } })
     assert.equal("AADSTS7000215", err.code)
