@@ -139,7 +139,7 @@ return {
   summary = "carry out a plan, and nothing that has changed since it was made",
   examples = {
     "azpec apply plan.json --dry-run                                      # what would be done now",
-    "azpec apply plan.json --abort-on-stale                               # all of it, or nothing",
+    "azpec apply plan.json --abort-on-stale                               # nothing, if anything has changed",
     "azpec apply plan.json --checkpoint plan.progress                     # may be broken off and run again",
   },
   common = { "client", "output" },
