@@ -9,6 +9,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -75,6 +76,7 @@ struct curlio {
 	size_t max_body;
 	bool proxied; /* a proxy was configured */
 	bool broken;  /* a socket cannot be watched */
+	bool starved; /* no socket could be opened: too many files are */
 	int64_t due;
 	int starting; /* transfers whose connection does not stand yet */
 	struct list active, finished, idle;
@@ -368,6 +370,7 @@ static curl_socket_t on_open(void *ud, curlsocktype purpose,
 	struct curlio *io = ud;
 	int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 	(void)purpose;
+	io->starved = fd < 0 && (errno == EMFILE || errno == ENFILE);
 	if (fd < 0)
 		return CURL_SOCKET_BAD;
 	if (!reach(io, fd)) {
@@ -1033,7 +1036,9 @@ static void take_note(struct transfer *t, CURLcode code) {
 	struct buf *note = &t->reply.note;
 	if (t->why != NET_OK)
 		return;
-	if (t->text[0] == '\0' || t->reply.error == NET_URL)
+	if (code == CURLE_COULDNT_CONNECT && t->io->starved)
+		buf_adds(note, "no more files may be opened (ulimit -n)");
+	else if (t->text[0] == '\0' || t->reply.error == NET_URL)
 		buf_adds(note, curl_easy_strerror(code));
 	else
 		buf_adds(note, t->text);

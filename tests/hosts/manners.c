@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -337,6 +338,32 @@ static void test_a_decimal_comma_changes_nothing(void **state) {
 	assert_int_equal(emulator_count(&emulator, "update", NULL), 2);
 }
 
+/* ---- no descriptor left -------------------------------------------------- */
+
+/* The error says so, and with room again the same client goes on. */
+static void test_no_descriptor_left_is_said(void **state) {
+	struct rlimit was, none;
+	lua_State *L = host_state(&emulator);
+	int free;
+	(void)state;
+	host_expect(L, "c = client { retry = { max_tries = 1 } } return 1",
+	            "1");
+	free = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	close(free);
+	getrlimit(RLIMIT_NOFILE, &was);
+	none = (struct rlimit){ (rlim_t)free, was.rlim_max };
+	setrlimit(RLIMIT_NOFILE, &none);
+	host_run(L, "v, err = c:update(approve(1)) return 1");
+	setrlimit(RLIMIT_NOFILE, &was);
+	host_expect(L,
+	            "return err.kind .. (err.message:match 'no more files may "
+	            "be opened' or tostring(err))",
+	            "transportno more files may be opened");
+	host_expect(L, "return assert(c:update(approve(1))).id == id(1)",
+	            "true");
+	lua_close(L);
+}
+
 /* ---- the run ------------------------------------------------------------ */
 
 int main(void) {
@@ -346,6 +373,7 @@ int main(void) {
 		TEST(test_every_descriptor_is_close_on_exec),
 		TEST(test_a_peer_that_resets_is_no_sigpipe),
 		TEST(test_a_decimal_comma_changes_nothing),
+		TEST(test_no_descriptor_left_is_said),
 	};
 	return RUN(tests);
 }
