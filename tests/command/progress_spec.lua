@@ -59,7 +59,7 @@ describe("the line of progress", function ()
   it("fits a window that is made narrower meanwhile", function ()
     local out = support.new_path "out"
     local command = kit.command(("auto %s --rules %s %s --apply --parallel 1"):format(kit.address(emulator), rules(all),
-      group), kit.environment(emulator))
+      group), support.merged({ TERM = "xterm" }, kit.environment(emulator)))
     local inner = ("stty cols 100; %s >%s & until [ -s %s ]; do :; done; stty cols 30; wait"):format(command, out, out)
     local pipe <close> = io.popen(("SHELL=/bin/sh script -qec %s /dev/null </dev/null"):format(support.quote(inner)))
     local widest, last = 0, nil
