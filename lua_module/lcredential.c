@@ -557,22 +557,26 @@ static void append(lua_State *L, int list, size_t n) {
 
 /* ---- the default chain -------------------------------------------------- */
 
-enum { MANAGED = 5 }; /* of kinds */
-
 /* In Azure's documented order; the names of AZURE_TOKEN_CREDENTIALS. */
 static const struct {
-	const char *name, *env_name;
-	int kind; /* of kinds; -1: the environment's */
+	const char *name, *env_name; /* name: a kind's, or the environment */
 	bool developer;
 } default_links[] = {
-	{ "environment", "EnvironmentCredential", -1, false },
-	{ "workload_identity", "WorkloadIdentityCredential", 4, false },
-	{ "managed_identity", "ManagedIdentityCredential", MANAGED, false },
-	{ "azure_cli", "AzureCLICredential", 6, true },
-	{ "azure_developer_cli", "AzureDeveloperCLICredential", 7, true },
+	{ "environment", "EnvironmentCredential", false },
+	{ "workload_identity", "WorkloadIdentityCredential", false },
+	{ "managed_identity", "ManagedIdentityCredential", false },
+	{ "azure_cli", "AzureCLICredential", true },
+	{ "azure_developer_cli", "AzureDeveloperCLICredential", true },
 };
 
 enum { DEFAULT_LINKS = sizeof default_links / sizeof *default_links };
+
+static const struct kind *kind_of(const char *name) {
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (span_eq(span_of(name), span_of(kinds[i].name)))
+			return &kinds[i];
+	return NULL; /* what the environment says */
+}
 
 static bool is_link(struct span name) {
 	for (size_t i = 0; i < DEFAULT_LINKS; i++)
@@ -632,16 +636,17 @@ static size_t push_default(lua_State *L, int fields, int list,
 	              !span_ieq(which, SPAN("prod"));
 	size_t n = 0;
 	for (size_t i = 0; i < DEFAULT_LINKS; i++) {
+		const struct kind *kind = kind_of(default_links[i].name);
 		if (!selected(L, i) ||
 		    (fields && excluded(L, fields, default_links[i].name)))
 			continue;
 		lua_newtable(L);
-		if (default_links[i].kind == MANAGED) /* user-assigned */
+		if (kind && !kind->flow) /* managed; this one user-assigned */
 			fill(L, "client_id", "AZURE_CLIENT_ID");
-		if (default_links[i].kind < 0)
-			read_spec(L, environment_flow(L), &specs[n]);
+		if (kind)
+			complete(L, kind, &specs[n]);
 		else
-			complete(L, &kinds[default_links[i].kind], &specs[n]);
+			read_spec(L, environment_flow(L), &specs[n]);
 		specs[n].developer = default_links[i].developer;
 		specs[n].probed = specs[n].flow == &flow_imds;
 		append(L, list, n++);
