@@ -11,6 +11,7 @@
 
 local glob = require "azpec.glob"
 local ids = require "azpec.ids"
+local text = require "azpec.text"
 
 local select = {}
 
@@ -201,17 +202,12 @@ end
 
 local most_candidates, most_shown = 100, 10
 
--- What a stranger wrote must not move a terminal's cursor.
-local function plain(text)
-  return (tostring(text):gsub("[%c\127]", "?"))
-end
-
 -- One line that shows which connection it is.
 function select.describe(connection)
   local facts = select.facts(connection)
-  local line = ("%s  %s"):format(plain(facts.id or facts.name), plain(facts.status or "unknown"))
-  if facts.private_endpoint then line = line .. "  from " .. plain(facts.private_endpoint) end
-  if facts.description then line = line .. ("  \"%s\""):format(plain(facts.description)) end
+  local line = ("%s  %s"):format(text.clean(facts.id or facts.name), text.clean(facts.status or "unknown"))
+  if facts.private_endpoint then line = line .. "  from " .. text.clean(facts.private_endpoint) end
+  if facts.description then line = line .. ("  \"%s\""):format(text.clean(facts.description)) end
   return line
 end
 

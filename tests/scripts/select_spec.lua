@@ -195,6 +195,11 @@ describe("choosing", function ()
     assert.equal("no connection matches name 'nobody'; there are:", err.message)
   end)
 
+  it("shows of a stranger's text nothing that moves a cursor or turns the direction of writing", function ()
+    local odd = connection("odd", { description = "\27[2Jgone\r\u{202e}flip\u{9b}31m" })
+    assert.truthy(select.describe(odd):find('"?[2Jgone??flip?31m"', 1, true), select.describe(odd))
+  end)
+
   it("says that there is nothing to choose from", function ()
     local found, err = select.new { name = "build" }:one {}
     assert.is_nil(found)

@@ -3,7 +3,7 @@
 local audit = require "azpec.audit"
 local failure = require "azpec.command.failure"
 local select = require "azpec.select"
-local text = require "azpec.command.text"
+local text = require "azpec.text"
 local undo = require "azpec.audit.undo"
 
 local columns = {

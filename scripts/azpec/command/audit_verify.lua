@@ -4,7 +4,7 @@ local audit = require "azpec.audit"
 local json = require "azpec.json"
 local output = require "azpec.command.output"
 local terminal = require "azpec.command.terminal"
-local text = require "azpec.command.text"
+local text = require "azpec.text"
 
 local columns = { { "LINE", "line" }, { "PROBLEM", "kind" }, { "WHICH IS", "message" } }
 

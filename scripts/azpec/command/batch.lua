@@ -6,7 +6,7 @@ local file = require "azpec.file"
 local many = require "azpec.many"
 local rows = require "azpec.command.rows"
 local convert = require "azpec.command.convert"
-local text = require "azpec.command.text"
+local text = require "azpec.text"
 
 local batch = {}
 

@@ -3,7 +3,7 @@
 local json = require "azpec.json"
 local schema_version = require "azpec.command.output".schema_version
 local terminal = require "azpec.command.terminal"
-local text = require "azpec.command.text"
+local text = require "azpec.text"
 
 local failure = {}
 

@@ -7,7 +7,7 @@
 
 local json = require "azpec.json"
 local terminal = require "azpec.command.terminal"
-local text = require "azpec.command.text"
+local text = require "azpec.text"
 
 local output = {}
 

@@ -1,6 +1,6 @@
 -- -vv: each request, answer and wait as a line on stderr.
 
-local text = require "azpec.command.text"
+local text = require "azpec.text"
 
 local lines = {}
 

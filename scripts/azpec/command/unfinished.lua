@@ -1,6 +1,6 @@
 -- What is still going on at the service when the command ends, and what to type to wait for it.
 
-local text = require "azpec.command.text"
+local text = require "azpec.text"
 
 local unfinished = {}
 

@@ -5,7 +5,7 @@ local batch = require "azpec.command.batch"
 local failure = require "azpec.command.failure"
 local plan = require "azpec.plan"
 local select = require "azpec.select"
-local text = require "azpec.command.text"
+local text = require "azpec.text"
 
 local function define(command)
   command:argument("plan", "file that `azpec plan` wrote"):argname "PLAN"

@@ -4,7 +4,7 @@ local doctor = require "azpec.doctor"
 local failure = require "azpec.command.failure"
 local ids = require "azpec.ids"
 local terminal = require "azpec.command.terminal"
-local text = require "azpec.command.text"
+local text = require "azpec.text"
 
 local columns = { { "CHECK", "check" }, { "VERDICT", "verdict" }, { "FOUND", "found" }, { "NEXT STEP", "next_step" },
   { "SECONDS", "seconds" } }

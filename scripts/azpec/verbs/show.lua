@@ -2,7 +2,7 @@
 
 local rows = require "azpec.command.rows"
 local targets = require "azpec.command.targets"
-local text = require "azpec.command.text"
+local text = require "azpec.text"
 
 local facts = {
   { "Name", "name" }, { "Status", "status" }, { "Description", "description" },

@@ -4,7 +4,7 @@ local convert = require "azpec.command.convert"
 local rows = require "azpec.command.rows"
 local select = require "azpec.select"
 local targets = require "azpec.command.targets"
-local text = require "azpec.command.text"
+local text = require "azpec.text"
 
 local most_between, first_between, default_timeout = 15, 2, 300
 local longest_look = 30 -- where there is time for one only

@@ -4,7 +4,7 @@ local convert = require "azpec.command.convert"
 local failure = require "azpec.command.failure"
 local rows = require "azpec.command.rows"
 local targets = require "azpec.command.targets"
-local text = require "azpec.command.text"
+local text = require "azpec.text"
 
 local default_interval = 10
 
