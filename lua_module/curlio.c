@@ -322,11 +322,10 @@ static void adopt_wakers(struct curlio *io, int from) {
    be another thread's, who closes it this moment, is not asked. */
 static bool is_socket(int fd, uint64_t inode) {
 	char path[32], is[32], wanted[32];
-	ssize_t n;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	snprintf(wanted, sizeof(wanted), "socket:[%ju]", (uintmax_t)inode);
-	n = readlink(path, is, sizeof(is));
-	return n == (ssize_t)strlen(wanted) &&
+	int n = snprintf(wanted, sizeof(wanted), "socket:[%ju]",
+	                 (uintmax_t)inode);
+	return snprintf(path, sizeof(path), "/proc/self/fd/%d", fd) > 0 &&
+	       readlink(path, is, sizeof(is)) == n &&
 	       memcmp(is, wanted, (size_t)n) == 0;
 }
 
