@@ -134,7 +134,7 @@ void drive_conclude(lua_State *L, int idx, struct job *job) {
 	if (p->concluded)
 		return;
 	p->concluded = true;
-	client_abort(p->client, job);
+	lclient_abort(p->client, job);
 	stock_ended(p);
 	waiting_tell(&p->waiting);
 	keep_links(L, idx, job);
@@ -172,7 +172,7 @@ static int64_t turns(lua_State *L, int idx, struct lclient *c) {
 
 /* stack: 1 = the client */
 static int l_step(lua_State *L) {
-	struct lclient *c = client_at(L, 1);
+	struct lclient *c = lclient_at(L, 1);
 	struct transfer *t;
 	int64_t until;
 	luaL_checkstack(L, 16, "step");
@@ -195,16 +195,16 @@ static int l_step(lua_State *L) {
 /* As one of the client's own callbacks: a finalizer of the host's that runs
    meanwhile can neither step nor close it. */
 void drive_step(lua_State *L, int idx) {
-	struct lclient *c = client_open_at(L, idx);
+	struct lclient *c = lclient_open_at(L, idx);
 	int pid = (int)getpid();
 	if (c->busy)
 		luaL_error(L, "a client's own callback must not step it");
 	idx = lua_absindex(L, idx);
 	lua_pushcfunction(L, l_step);
 	lua_pushvalue(L, idx);
-	if (client_call(L, c, 1, 0))
+	if (lclient_call(L, c, 1, 0))
 		return;
-	client_open_at(L, idx); /* in a fork's child: leaves its parent's */
+	lclient_open_at(L, idx); /* in a fork's child: leaves its parent's */
 	waiting_due(c, 0); /* what it did not come to is still to be done */
 	if (pid == (int)getpid() || !lua_islightuserdata(L, -1))
 		lua_error(L);
@@ -216,7 +216,7 @@ void drive_step(lua_State *L, int idx) {
 /* The default waiter; a function, so that a debugger's hook or lua's own
    Ctrl-C comes through between two waits. */
 static int l_block(lua_State *L) {
-	struct lclient *c = client_at(L, lua_upvalueindex(1));
+	struct lclient *c = lclient_at(L, lua_upvalueindex(1));
 	if (c->open)
 		pollset_wait(c->ps, -1);
 	return 0;

@@ -47,8 +47,8 @@ static bool is_interrupt(lua_State *L) {
    next who asks after this poller; without one it becomes a warning.  Ctrl-C is
    not the listener's: it ends whatever waits, now. */
 static void tell(lua_State *L, int client, int poller) {
-	struct lclient *c = client_at(L, client);
-	if (client_call(L, c, 1, 0))
+	struct lclient *c = lclient_at(L, client);
+	if (lclient_call(L, c, 1, 0))
 		return;
 	if (is_interrupt(L))
 		lua_error(L);
@@ -61,7 +61,7 @@ static void tell(lua_State *L, int client, int poller) {
 		return;
 	}
 	lua_warning(L, "azpec: on_event: ", 1);
-	lua_warning(L, client_text(L, c).p, 0);
+	lua_warning(L, lclient_text(L, c).p, 0);
 	lua_pop(L, 1);
 }
 
@@ -188,7 +188,7 @@ void event_request(lua_State *L, int client, struct job *job,
 void event_response(lua_State *L, int client, int poller, const struct op *o,
                     const struct transfer *t) {
 	const struct reply *r = transfer_reply(t);
-	struct lclient *c = client_at(L, client);
+	struct lclient *c = lclient_at(L, client);
 	if (!push_listener(L, client))
 		return;
 	begin(L, o ? "response" : "token", o);

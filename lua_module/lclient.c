@@ -30,7 +30,7 @@ enum {
 /* Its metatable's name; the address is the key of the pool itself. */
 static const char POOL_TYPE[] = "azpec.pool";
 
-struct lclient *client_check(lua_State *L, int idx) {
+struct lclient *lclient_check(lua_State *L, int idx) {
 	return luaL_checkudata(L, idx, CLIENT_TYPE);
 }
 
@@ -257,7 +257,7 @@ static void end_all(lua_State *L, int idx, struct lclient *c, bool forget,
 			op_stop(&p->job.op, FAIL_CANCELED, why, now);
 			client_remove(&c->core, &p->job);
 			p->linked = false;
-			client_abort(c, &p->job);
+			lclient_abort(c, &p->job);
 			stock_ended(p);
 		}
 		lua_pop(L, 1);
@@ -274,7 +274,7 @@ static void end_all(lua_State *L, int idx, struct lclient *c, bool forget,
 	lua_pop(L, 1);
 }
 
-void client_let_go(struct lclient *c) {
+void lclient_let_go(struct lclient *c) {
 	if (!c->ps || c->armed > 0)
 		return;
 	pollset_give(c->pool, c->ps, c->pid != (int)getpid());
@@ -282,7 +282,7 @@ void client_let_go(struct lclient *c) {
 }
 
 /* What never reached the service cannot have been carried out. */
-void client_abort(struct lclient *c, struct job *job) {
+void lclient_abort(struct lclient *c, struct job *job) {
 	if (!job->transfer)
 		return;
 	if (c->pid != (int)getpid()) { /* the parent's, and left to it */
@@ -304,7 +304,7 @@ static void leave_step(lua_State *L, struct lclient *c, bool failed) {
 	lua_error(L);
 }
 
-bool client_call(lua_State *L, struct lclient *c, int n, int results) {
+bool lclient_call(lua_State *L, struct lclient *c, int n, int results) {
 	bool was = c->busy;
 	int failed, pid = (int)getpid();
 	c->busy = true;
@@ -320,11 +320,11 @@ static int l_text(lua_State *L) {
 	return 1;
 }
 
-struct span client_text(lua_State *L, struct lclient *c) {
+struct span lclient_text(lua_State *L, struct lclient *c) {
 	struct span s;
 	lua_pushcfunction(L, l_text);
 	lua_insert(L, -2);
-	if (!client_call(L, c, 1, 1) && !lua_isstring(L, -1)) {
+	if (!lclient_call(L, c, 1, 1) && !lua_isstring(L, -1)) {
 		lua_pop(L, 1);
 		lua_pushliteral(L, "an error that cannot be shown");
 	}
@@ -334,7 +334,7 @@ struct span client_text(lua_State *L, struct lclient *c) {
 
 /* For close and __close, and the first half of __gc; any number of times. */
 static int l_close(lua_State *L) {
-	struct lclient *c = client_check(L, 1);
+	struct lclient *c = lclient_check(L, 1);
 	bool forked = c->pid != (int)getpid();
 	if (c->open && c->busy)
 		return luaL_error(L, "a client's own callback must not close "
@@ -351,7 +351,7 @@ static int l_close(lua_State *L) {
 		if (c->armed > 0 && !forked)
 			pollset_news(c->ps, true); /* wake who waits */
 		else
-			client_let_go(c);
+			lclient_let_go(c);
 	}
 	client_free(&c->core);
 	if (c->core.signin.mem)
@@ -364,10 +364,10 @@ static int l_close(lua_State *L) {
 
 /* Nobody holds it any more, so nobody waits at its descriptor either. */
 static int l_gc(lua_State *L) {
-	struct lclient *c = client_check(L, 1);
+	struct lclient *c = lclient_check(L, 1);
 	l_close(L);
 	waiting_forget(c);
-	client_let_go(c);
+	lclient_let_go(c);
 	return 0;
 }
 
@@ -389,8 +389,8 @@ static void leave_parent(lua_State *L, int idx, struct lclient *c) {
 	c->open = true;
 }
 
-struct lclient *client_open_at(lua_State *L, int idx) {
-	struct lclient *c = client_check(L, idx);
+struct lclient *lclient_open_at(lua_State *L, int idx) {
+	struct lclient *c = lclient_check(L, idx);
 	if (!c->open)
 		luaL_error(L, "attempt to use a closed client");
 	if (c->pid != (int)getpid())
@@ -482,7 +482,7 @@ static struct span push_body(lua_State *L, int client,
 /* options at index opts, checked -> a poller at the top.  [-0, +1] */
 static void push_poller(lua_State *L, int client, int opts,
                         const struct call *call) {
-	struct lclient *c = client_at(L, client);
+	struct lclient *c = lclient_at(L, client);
 	struct op_spec spec = { .kind = call->kind };
 	options_op(L, opts, call, &c->defaults, &spec, &c->url, &c->id);
 	if (call->fields & FOR_UPDATE)
@@ -497,14 +497,14 @@ static void push_poller(lua_State *L, int client, int opts,
 
 /* stack: 1 = the client, 2 = the options -> 3 = the poller */
 static void prepare(lua_State *L, const struct call *call) {
-	client_open_at(L, 1);
+	lclient_open_at(L, 1);
 	lua_settop(L, 2);
 	options_check(L, 2, call->fields);
 	push_poller(L, 1, 2, call);
 }
 
 static int run(lua_State *L, const struct call *call) {
-	if (client_open_at(L, 1)->busy)
+	if (lclient_open_at(L, 1)->busy)
 		luaL_error(L, "a client's own callback must not step it");
 	prepare(L, call);
 	return lpoller_call(L, 0);
@@ -548,7 +548,7 @@ static int l_identity(lua_State *L) {
 }
 
 static int l_explain(lua_State *L) {
-	client_open_at(L, 1);
+	lclient_open_at(L, 1);
 	lidentity_push_links(L, 1);
 	return 1;
 }
@@ -602,7 +602,7 @@ static int refuse(lua_State *L, const char *why) {
 }
 
 static int l_resume(lua_State *L) {
-	struct lclient *c = client_open_at(L, 1);
+	struct lclient *c = lclient_open_at(L, 1);
 	struct op_spec spec = { .timeout = c->defaults.timeout,
 		                .poll_interval = c->defaults.poll_interval };
 	enum poll_source source;
@@ -687,7 +687,7 @@ static int l_next(lua_State *L) {
 	if (push_item(L))
 		return 1;
 	lua_settop(L, 1);
-	client_open_at(L, lua_upvalueindex(LUV_CLIENT));
+	lclient_open_at(L, lua_upvalueindex(LUV_CLIENT));
 	if (!p->linked)
 		return luaL_error(L, "attempt to go on with a list that has "
 		                     "ended");
@@ -747,26 +747,26 @@ static int l_step(lua_State *L) {
 }
 
 static int l_pollfd(lua_State *L) {
-	lua_pushinteger(L, pollset_fd(client_open_at(L, 1)->ps));
+	lua_pushinteger(L, pollset_fd(lclient_open_at(L, 1)->ps));
 	return 1;
 }
 
 static int l_events(lua_State *L) {
-	client_open_at(L, 1);
+	lclient_open_at(L, 1);
 	lua_pushliteral(L, "r");
 	return 1;
 }
 
 /* The descriptor has its own timer: nobody needs to keep one for us. */
 static int l_timeout(lua_State *L) {
-	client_open_at(L, 1);
+	lclient_open_at(L, 1);
 	lua_pushnil(L);
 	return 1;
 }
 
 /* What the service last said is left of each of its limits. */
 static int l_rate_limits(lua_State *L) {
-	const struct lclient *c = client_open_at(L, 1);
+	const struct lclient *c = lclient_open_at(L, 1);
 	lua_newtable(L);
 	for (int i = 0; i < RATE_COUNT; i++) {
 		if (c->core.rate.remaining[i] < 0)
@@ -779,7 +779,7 @@ static int l_rate_limits(lua_State *L) {
 
 /* What options, environment and defaults came to. */
 static int l_settings(lua_State *L) {
-	const struct lclient *c = client_open_at(L, 1);
+	const struct lclient *c = lclient_open_at(L, 1);
 	const char *file, *path;
 	lua_createtable(L, 0, 6);
 	fields_span(L, "endpoint", c->defaults.endpoint);
@@ -795,7 +795,7 @@ static int l_settings(lua_State *L) {
 }
 
 static int l_tostring(lua_State *L) {
-	const struct lclient *c = client_check(L, 1);
+	const struct lclient *c = lclient_check(L, 1);
 	if (c->open)
 		lua_pushfstring(L, "azpec.client (%s)", c->defaults.endpoint.p);
 	else

@@ -109,7 +109,7 @@ static int l_next(lua_State *L) {
 
 /* completions([pollers]) -> iterator, loop, nil, loop */
 int l_completions(lua_State *L) {
-	struct lclient *c = client_open_at(L, 1);
+	struct lclient *c = lclient_open_at(L, 1);
 	struct loop *l;
 	lua_settop(L, 2);
 	if (!lua_isnil(L, 2))
@@ -137,14 +137,14 @@ int l_completions(lua_State *L) {
 
 /* The generic for's iterator: stack 1 = the client */
 static int l_next_finished(lua_State *L) {
-	const struct lclient *c = client_open_at(L, 1);
+	const struct lclient *c = lclient_open_at(L, 1);
 	lua_settop(L, 1);
 	return hand_out(L, &c->stock);
 }
 
 /* finished() -> iterator, client */
 int l_finished(lua_State *L) {
-	client_open_at(L, 1);
+	lclient_open_at(L, 1);
 	lua_pushcfunction(L, l_next_finished);
 	lua_pushvalue(L, 1);
 	return 2;

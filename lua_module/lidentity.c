@@ -65,7 +65,7 @@ static void set_expiry(lua_State *L, const struct signin *s) {
 }
 
 void lidentity_push(lua_State *L, int idx) {
-	struct lclient *c = client_at(L, idx);
+	struct lclient *c = lclient_at(L, idx);
 	const struct signin *s = &c->core.signin;
 	idx = lua_absindex(L, idx);
 	luaL_checkstack(L, 10, "identity");
@@ -94,7 +94,7 @@ static void push_link(lua_State *L, const struct signin *s,
 }
 
 void lidentity_push_links(lua_State *L, int idx) {
-	const struct signin *s = &client_at(L, idx)->core.signin;
+	const struct signin *s = &lclient_at(L, idx)->core.signin;
 	lua_createtable(L, (int)s->count, 0);
 	for (size_t i = 0; i < s->count; i++) {
 		push_link(L, s, &s->links[i]);

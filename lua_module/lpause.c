@@ -21,7 +21,7 @@ static int passed(lua_State *L) {
 
 /* stack: 1 = the client, 2 = seconds */
 int l_client_wait(lua_State *L) {
-	struct lclient *c = client_open_at(L, 1);
+	struct lclient *c = lclient_open_at(L, 1);
 	lua_Number s = luaL_checknumber(L, 2);
 	struct waiting *w;
 	luaL_argcheck(L, s >= 0 && s <= 1e9, 2, "seconds expected");

@@ -44,7 +44,7 @@ static bool ended(const void *poller) {
 }
 
 struct poller *lpoller_new(lua_State *L, int idx, const struct op_spec *spec) {
-	struct lclient *c = client_open_at(L, idx);
+	struct lclient *c = lclient_open_at(L, idx);
 	struct op_spec s = *spec;
 	struct poller *p;
 	struct span guid = push_guid(L, &s.seed);
@@ -105,7 +105,7 @@ static void drop(struct poller *p) {
 	waiter_disarm(&p->guest);
 	if (!p->linked || !c->open)
 		return;
-	client_abort(c, &p->job);
+	lclient_abort(c, &p->job);
 	client_remove(&c->core, &p->job);
 	p->linked = false;
 }
@@ -234,7 +234,7 @@ int lpoller_push_outcome(lua_State *L, int idx) {
 	idx = lua_absindex(L, idx);
 	conclude(L, idx, p);
 	raise_kept(L, idx);
-	client_abort(p->client, &p->job);
+	lclient_abort(p->client, &p->job);
 	n = push_outcome(L, idx, p);
 	collect(L, idx, p);
 	return n;
@@ -246,7 +246,7 @@ static struct poller *look(lua_State *L) {
 	struct poller *p = poller_check(L, 1);
 	if (p->client->open && p->client->pid != (int)getpid()) {
 		lua_getiuservalue(L, 1, UV_CLIENT);
-		client_open_at(L, -1);
+		lclient_open_at(L, -1);
 		lua_pop(L, 1);
 	}
 	return p;

@@ -34,7 +34,7 @@ static void push_span(lua_State *L, struct span s) {
 static void fail(lua_State *L, struct lclient *c, const char *what,
                  bool absent) {
 	struct span why;
-	lua_pushfstring(L, "%s%s", what, client_text(L, c).p);
+	lua_pushfstring(L, "%s%s", what, lclient_text(L, c).p);
 	why.p = lua_tolstring(L, -1, &why.n);
 	signin_fail_need(&c->core.signin, why, absent, sys_now());
 	lua_pop(L, 1);
@@ -74,7 +74,7 @@ static void meet_token(lua_State *L, struct lclient *c, int fields) {
 	lua_getfield(L, fields, "get");
 	push_span(L, buf_span(&s->scope));
 	push_span(L, buf_span(&s->claims));
-	if (!client_call(L, c, 2, 2))
+	if (!lclient_call(L, c, 2, 2))
 		fail(L, c, "the token function failed: ", false);
 	else if (lua_type(L, at) != LUA_TSTRING)
 		fail_result(L, c, at, "the token function failed: ");
@@ -88,7 +88,7 @@ static void meet_function(lua_State *L, struct lclient *c, int fields,
 	int at = lua_gettop(L) + 2;
 	lua_pushfstring(L, "the %s function failed: ", name);
 	lua_getfield(L, fields, name);
-	if (!client_call(L, c, 0, 2))
+	if (!lclient_call(L, c, 0, 2))
 		fail(L, c, lua_tostring(L, at - 1), false);
 	else if (lua_type(L, at) != LUA_TSTRING)
 		fail_result(L, c, at, lua_tostring(L, at - 1));
@@ -112,7 +112,7 @@ static void meet_prompt(lua_State *L, struct lclient *c, int fields) {
 	set_text(L, "user_code", &rest);
 	set_text(L, "verification_uri", &rest);
 	set_text(L, "message", &rest);
-	if (client_call(L, c, 1, 0))
+	if (lclient_call(L, c, 1, 0))
 		signin_meet(&c->core.signin, SPAN(""), NULL, sys_now());
 	else
 		fail(L, c, "the prompt function failed: ", false);
@@ -124,7 +124,7 @@ static void meet_prompt(lua_State *L, struct lclient *c, int fields) {
 static bool push_signing(lua_State *L, struct lclient *c) {
 	lua_getglobal(L, "require");
 	lua_pushliteral(L, "azpec_signing");
-	if (client_call(L, c, 1, 1))
+	if (lclient_call(L, c, 1, 1))
 		return true;
 	lua_pop(L, 1); /* every place it was looked for */
 	lua_pushliteral(L, "azpec_signing.so is not installed (it is built "
@@ -153,7 +153,7 @@ static void push_key(lua_State *L, struct lclient *c, int fields) {
 		lua_getfield(L, fields, names[i]);
 		lua_setfield(L, -2, names[i]);
 	}
-	if (!client_call(L, c, 1, 2)) {
+	if (!lclient_call(L, c, 1, 2)) {
 		lua_pushnil(L);
 		lua_insert(L, -2);
 		return;
@@ -169,7 +169,7 @@ static bool method(lua_State *L, struct lclient *c, int key, const char *name,
 	lua_getfield(L, key, name);
 	lua_pushvalue(L, key);
 	lua_pushstring(L, argument);
-	if (!client_call(L, c, 2, 2) || lua_isnil(L, -2))
+	if (!lclient_call(L, c, 2, 2) || lua_isnil(L, -2))
 		return false;
 	lua_pop(L, 1);
 	return true;
@@ -220,7 +220,7 @@ static void meet_fingerprints(lua_State *L, struct lclient *c) {
 	}
 	lua_getfield(L, at, "fingerprints");
 	push_span(L, buf_span(&s->work));
-	if (!client_call(L, c, 1, 2) || lua_type(L, at + 1) != LUA_TSTRING)
+	if (!lclient_call(L, c, 1, 2) || lua_type(L, at + 1) != LUA_TSTRING)
 		fail(L, c,
 		     "the endpoint's certificate cannot be read: ", false);
 	else
@@ -240,7 +240,7 @@ static void meet_signature(lua_State *L, struct lclient *c, int fields) {
 	}
 	push_span(L, algorithm.n > 0 ? algorithm : SPAN("PS256"));
 	push_span(L, buf_span(&s->work));
-	if (!client_call(L, c, arguments, 2))
+	if (!lclient_call(L, c, arguments, 2))
 		fail(L, c, "signing failed: ", false);
 	else if (lua_type(L, at) != LUA_TSTRING)
 		fail_result(L, c, at, "signing failed: ");
@@ -359,7 +359,7 @@ static void judge(lua_State *L, int idx, struct lclient *c,
 }
 
 void lsignin_step(lua_State *L, int idx) {
-	struct lclient *c = client_at(L, idx);
+	struct lclient *c = lclient_at(L, idx);
 	const struct child_result *r;
 	if (!c->child)
 		return;
@@ -376,7 +376,7 @@ void lsignin_step(lua_State *L, int idx) {
 /* ---- all of them -------------------------------------------------------- */
 
 void lsignin_meet(lua_State *L, int idx) {
-	struct lclient *c = client_at(L, idx);
+	struct lclient *c = lclient_at(L, idx);
 	struct signin *s = &c->core.signin;
 	int top = lua_gettop(L);
 	luaL_checkstack(L, 12, "sign-in");

@@ -115,27 +115,27 @@ struct poller {
 };
 
 /* Ends a job's transfer, if one is on its way. */
-void client_abort(struct lclient *c, struct job *job);
+void lclient_abort(struct lclient *c, struct job *job);
 /* Calls a function of the host's with n arguments; meanwhile the client
    cannot be stepped or closed.  False: what it raised is at the top. */
-bool client_call(lua_State *L, struct lclient *c, int n, int results);
+bool lclient_call(lua_State *L, struct lclient *c, int n, int results);
 /* Turns the value at the top into a string, whatever it is.  [-1, +1] */
-struct span client_text(lua_State *L, struct lclient *c);
+struct span lclient_text(lua_State *L, struct lclient *c);
 /* Pushes the poller of a job of the client at idx.  [-0, +1] */
 void lclient_push_poller(lua_State *L, int idx, const struct job *job);
 /* What a caller passed as a client, open or not; raises on all else. */
-struct lclient *client_check(lua_State *L, int idx);
-struct lclient *client_open_at(lua_State *L, int idx); /* ... or if closed */
+struct lclient *lclient_check(lua_State *L, int idx);
+struct lclient *lclient_open_at(lua_State *L, int idx); /* ... or if closed */
 /* A closed client keeps its descriptor readable for those who still wait at
    it; the last of them lets it go. */
-void client_let_go(struct lclient *c);
-struct poller *poller_check(lua_State *L, int idx); /* as client_check */
+void lclient_let_go(struct lclient *c);
+struct poller *poller_check(lua_State *L, int idx); /* as lclient_check */
 /* Nobody is interested in the poller at idx any longer: ends its operation
    here and lets its client forget it.  [-0, +0] */
 void poller_let_go(lua_State *L, int idx);
 
 /* What our own code has put there. */
-static inline struct lclient *client_at(lua_State *L, int idx) {
+static inline struct lclient *lclient_at(lua_State *L, int idx) {
 	return lua_touserdata(L, idx);
 }
 

@@ -126,7 +126,7 @@ void waiter_disarm(struct waiter *w) {
 	if (c->open)
 		set_news(c);
 	else
-		client_let_go(c);
+		lclient_let_go(c);
 }
 
 /* ---- the stock ---------------------------------------------------------- */
