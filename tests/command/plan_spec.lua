@@ -268,7 +268,7 @@ describe("apply", function ()
   it("ends with 8 where the deadline passes, and goes on from the checkpoint", function ()
     local path, checkpoint = made(), support.new_path "checkpoint"
     emulator:set { operation_polls = 10000 }
-    local result = kit.ended(8, azpec("apply", ("%s --checkpoint %s --deadline 1"):format(path, checkpoint)))
+    local result = kit.ended(8, azpec("apply", ("%s --checkpoint %s --deadline 3"):format(path, checkpoint)))
     assert.truthy(result.out:find("not known to have ended: ", 1, true), result.out)
     assert.truthy(result.err:find("to go on, run the same command again\n", 1, true), result.err)
     assert.equal(4, updates())
@@ -284,7 +284,7 @@ describe("apply", function ()
   it("shows how to go on waiting where there is no checkpoint", function ()
     local path = made()
     emulator:set { operation_polls = 10000 }
-    local result = kit.ended(8, azpec("apply", path .. " --deadline 1"))
+    local result = kit.ended(8, azpec("apply", path .. " --deadline 3"))
     assert.truthy(result.err:find("4 operations are still running at the service, or not known to have ended", 1,
       true), result.err)
   end)
