@@ -195,7 +195,7 @@ end)
 describe("auto that waits", function ()
   it("acts only on what has stood unchanged for --settle", function ()
     local only = rules 'approve "one" { when = { name = "many01" } }'
-    local result = kit.ended(0, azpec("auto", ("--rules %s %s --settle 1h"):format(only, group .. " --deadline 0.1")))
+    local result = kit.ended(0, azpec("auto", ("--rules %s %s --settle 1h"):format(only, group .. " --deadline 1")))
     assert.truthy(result.err:find("0 to approve, 0 to reject, 63 held, 0 ignored, 1 to settle", 1, true), result.err)
     local before = #emulator:log "list"
     result = kit.ended(0, azpec("auto", ("--rules %s %s --apply --settle 0.3"):format(only, group)))
@@ -223,7 +223,7 @@ describe("auto that waits", function ()
 
   it("ends with 8 where it has not come by the deadline", function ()
     local only = rules 'approve "one" { when = { name = "nobody" } }'
-    local line = ("--rules %s %s --apply --watch --every 0.1 --deadline 0.3"):format(only, group)
+    local line = ("--rules %s %s --apply --watch --every 0.1 --deadline 1.5"):format(only, group)
     kit.ended(8, azpec("auto", line .. " --until 1"))
     kit.ended(0, azpec("auto", line))
   end)

@@ -154,8 +154,8 @@ describe("a deadline", function ()
 
   it("that passes prints the same, and ends with 8", function ()
     emulator:set { operation_polls = 1000000 }
-    local result = kit.ended(8, azpec("approve", "--timeout 1 -o json " .. emulator.sample))
-    assert.matches("^azpec: no end within 1 s", result.err)
+    local result = kit.ended(8, azpec("approve", "--timeout 2 -o json " .. emulator.sample))
+    assert.matches("^azpec: no end within 2 s", result.err)
     assert.matches("\n  azpec resume .* %- <<'END'\n{.*}\nEND\n$", result.err)
     local line = result.err:match "\n({\"error\".-)\n"
     local failure = kit.json(line, kit.failure)
