@@ -15,23 +15,27 @@ enum { OPERATIONS = 8, CONNECTIONS = 2 };
 
 /* ---- the child ---------------------------------------------------------- */
 
-/* A child runs the chunk, closes the state, and is gone; how the two went, and
-   whether anything was left open. */
+/* The child closes the state and is gone: with 0 if it said what it should have
+   and nothing is left open. */
+static void end_child(lua_State *L, const char *said, const char *expected,
+                      int before) {
+	int status = strcmp(said, expected) != 0;
+	if (status)
+		fprintf(stderr, "# in the child: %s, not %s\n", said, expected);
+	lua_close(L);
+	if (host_descriptors() > before) {
+		fprintf(stderr, "# %d descriptors left in the child\n",
+		        host_descriptors() - before);
+		status = 1;
+	}
+	host_end_child(status);
+}
+
+/* A child runs the chunk and ends; its exit status. */
 static int child(lua_State *L, const char *chunk, int before) {
 	pid_t pid = fork();
-	if (pid == 0) {
-		const char *said = host_run(L, chunk);
-		int status = strcmp(said, "fine") != 0;
-		if (status)
-			fprintf(stderr, "# in the child: %s\n", said);
-		lua_close(L);
-		if (host_descriptors() > before) {
-			fprintf(stderr, "# %d descriptors left in the child\n",
-			        host_descriptors() - before);
-			status = 1;
-		}
-		host_end_child(status);
-	}
+	if (pid == 0)
+		end_child(L, host_run(L, chunk), "fine", before);
 	return host_wait(pid);
 }
 
@@ -572,19 +576,8 @@ static void try_return(const struct return_of *r, const char *token) {
 	lua_pushstring(L, token);
 	lua_setglobal(L, "token");
 	said = host_run(L, r->chunk);
-	if (forked) {
-		int status = strcmp(said, r->in_child) != 0;
-		if (status)
-			fprintf(stderr, "# in the child: %s, not %s\n", said,
-			        r->in_child);
-		lua_close(L);
-		if (host_descriptors() > before) {
-			fprintf(stderr, "# %d descriptors left in the child\n",
-			        host_descriptors() - before);
-			status = 1;
-		}
-		host_end_child(status);
-	}
+	if (forked)
+		end_child(L, said, r->in_child, before);
 	if (strcmp(said, "approved") != 0)
 		FAIL("%s: %s", said, r->chunk);
 	assert_true(born > 0);
