@@ -329,7 +329,9 @@ static bool is_socket(int fd, uint64_t inode) {
 	       memcmp(is, wanted, (size_t)n) == 0;
 }
 
-/* The end that libcurl waits for it tells us; the other was made next. */
+/* The end that libcurl waits for it tells us; the other was made next.  Where
+   the kernel numbered another socket in between it is not found, and stays as
+   libcurl made it: better than to take a stranger's for it. */
 static void adopt_lookup(struct curlio *io, int fd) {
 	int known = bits(io, fd);
 	uint64_t next;
