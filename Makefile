@@ -3,11 +3,13 @@
 #   make                  build/azpec.so and build/libazpec.a, and with
 #                         OpenSSL's headers at hand build/azpec_signing.so
 #   make demo [PORT=n]    a connection is approved, against the emulator
-#   make test | unit      all tests | those of the C core alone
+#   make test [FILE=name] all tests | those of one file or folder
+#   make unit             those of the C core alone
 #   make explore          all that can happen to an operation, 4 deep
 #   make check | format   the rules of the house, each by a command | clang-format
-#   make asan | valgrind  all tests again, under these
+#   make asan | valgrind [FILE=name]  all tests again, under these
 #   make tsan             the C hosts again, under this
+#   make packaging        a fresh copy is built, installed and used
 #   make soak [SECONDS=120 SEED=n]  everything at random, with faults, under ASan
 #   make bench            beside raw libcurl
 #   make deps             what all of the above needs, by apt
@@ -49,7 +51,7 @@ objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
 compile   = $(CC) $(flags) $(1) $(CPPFLAGS) $(CFLAGS) $(sanitize)
 apt       = @sh tests/tools/deps.sh
 build     = @$(MAKE) --no-print-directory -s
-run       = @BUILD=$(BUILD) LUA=$(LUA) $(LUA) tests/run.lua
+run       = @BUILD=$(BUILD) LUA=$(LUA) CC="$(CC)" perl tests/run.pl
 
 all: $(BUILD)/azpec.so $(BUILD)/libazpec.a $(signing)
 	$(if $(signing),,@echo "azpec: no headers of OpenSSL 3 (libssl-dev):" \
@@ -96,8 +98,18 @@ $(hosts): $(BUILD)/%: tests/%.c tests/tools/host.c tests/tools/host.h \
 	      -o $@ $(filter-out %.h,$^) -l:liblua5.4-cjson.a -llua5.4 \
 	      $(CURL_LIBS) -lcmocka -ldl -lpthread
 
-units: $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS))
-hosts: $(hosts)
+# What looks after a test program: guard runs it, the others are preloaded.
+tools := $(addprefix $(BUILD)/tools/,guard descriptors.so preload.so)
+$(BUILD)/tools/guard: tests/tools/guard.c
+	@mkdir -p $(@D)
+	$(CC) $(flags) $(CFLAGS) -o $@ $<
+$(BUILD)/tools/%.so: tests/tools/%.c
+	@mkdir -p $(@D)
+	$(CC) $(flags) $(CFLAGS) -shared -o $@ $<
+
+tools: $(tools)
+units: $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS)) tools
+hosts: $(hosts) tools
 
 deps:
 	$(apt) check
@@ -110,7 +122,11 @@ demo:
 test:
 	$(apt) test
 	$(build) all units hosts
-	$(run)
+	$(run) $(FILE)
+packaging:
+	$(apt) check
+	$(build) tools
+	$(run) packaging
 unit:
 	$(apt) test
 	$(build) units
@@ -122,11 +138,11 @@ explore:
 asan:
 	$(apt) test
 	$(build) BUILD=build/asan SAN=address,undefined CFLAGS="-O1 -g" all units hosts
-	$(run) --under=asan
+	$(run) --under=asan $(FILE)
 tsan:
 	$(apt) test
 	$(build) BUILD=build/tsan SAN=thread CFLAGS="-O1 -g" all hosts
-	$(run) --under=tsan hosts
+	$(run) --under=tsan $(or $(FILE),hosts)
 soak:
 	$(apt) test
 	$(build) BUILD=build/asan SAN=address,undefined CFLAGS="-O1 -g" hosts
@@ -134,7 +150,7 @@ soak:
 valgrind:
 	$(apt) check
 	$(build) all units hosts
-	$(run) --under=valgrind
+	$(run) --under=valgrind $(FILE)
 check:
 	$(apt) check
 	@bash tests/check.sh
@@ -178,7 +194,7 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all units hosts deps demo test unit explore asan tsan soak valgrind \
-        check format bench install uninstall clean
+.PHONY: all tools units hosts deps demo test unit packaging explore asan tsan \
+        soak valgrind check format bench install uninstall clean
 -include $(patsubst %.o,%.d,$(call objects,$(SOURCES) $(SIGNING))) \
          $(patsubst tests/%.c,$(BUILD)/%.d,$(UNITS) $(HOSTS))

@@ -6,7 +6,7 @@
 set -u
 run="gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libcurl4-openssl-dev \
 lua-cjson lua-cqueues lua-luaossl lua-filesystem lua-argparse ca-certificates"
-test="$run lua-busted lua-socket lua-luv lua-cjson-dev libcmocka-dev openssl libssl-dev locales"
+test="$run perl lua-busted lua-socket lua-luv lua-cjson-dev libcmocka-dev openssl libssl-dev locales"
 check="$test nginx-light tinyproxy prosody lighttpd lighttpd-modules-lua lighttpd-mod-openssl \
 clang clang-format clang-tidy libclang-rt-dev cppcheck lua-check \
 universal-ctags valgrind luarocks"

@@ -4,7 +4,6 @@
  * stack still has names at the end of the process; and leaks of the programs
  * that a test starts (sh, openssl) are none of ours.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
 

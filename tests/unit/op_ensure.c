@@ -655,6 +655,5 @@ static const struct scenario deletes[] = {
 };
 
 int main(void) {
-	return run_scripts("ensure", ensure, COUNT(ensure)) +
-	       run_scripts("deletes", deletes, COUNT(deletes));
+	return RUN_SCRIPTS(SCRIPTS(ensure), SCRIPTS(deletes));
 }

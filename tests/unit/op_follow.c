@@ -399,6 +399,5 @@ static const struct scenario urls[] = {
 };
 
 int main(void) {
-	return run_scripts("sources", sources, COUNT(sources)) +
-	       run_scripts("urls", urls, COUNT(urls));
+	return RUN_SCRIPTS(SCRIPTS(sources), SCRIPTS(urls));
 }

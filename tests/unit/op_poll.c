@@ -505,7 +505,5 @@ static const struct scenario refusals[] = {
 };
 
 int main(void) {
-	return run_scripts("words", words, COUNT(words)) +
-	       run_scripts("finals", finals, COUNT(finals)) +
-	       run_scripts("refusals", refusals, COUNT(refusals));
+	return RUN_SCRIPTS(SCRIPTS(words), SCRIPTS(finals), SCRIPTS(refusals));
 }

@@ -296,6 +296,5 @@ static const struct scenario lists[] = {
 };
 
 int main(void) {
-	return run_scripts("gets", gets, COUNT(gets)) +
-	       run_scripts("lists", lists, COUNT(lists));
+	return RUN_SCRIPTS(SCRIPTS(gets), SCRIPTS(lists));
 }

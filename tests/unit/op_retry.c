@@ -458,6 +458,5 @@ static const struct scenario unclear[] = {
 };
 
 int main(void) {
-	return run_scripts("retries", retries, COUNT(retries)) +
-	       run_scripts("unclear", unclear, COUNT(unclear));
+	return RUN_SCRIPTS(SCRIPTS(retries), SCRIPTS(unclear));
 }

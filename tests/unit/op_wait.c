@@ -243,6 +243,5 @@ static const struct scenario resumed[] = {
 };
 
 int main(void) {
-	return run_scripts("waits", waits, COUNT(waits)) +
-	       run_scripts("resumed", resumed, COUNT(resumed));
+	return RUN_SCRIPTS(SCRIPTS(waits), SCRIPTS(resumed));
 }

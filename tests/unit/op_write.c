@@ -588,7 +588,5 @@ static const struct scenario tokens[] = {
 };
 
 int main(void) {
-	return run_scripts("answers to the PATCH", answers, COUNT(answers)) +
-	       run_scripts("errors", errors, COUNT(errors)) +
-	       run_scripts("tokens", tokens, COUNT(tokens));
+	return RUN_SCRIPTS(SCRIPTS(answers), SCRIPTS(errors), SCRIPTS(tokens));
 }

@@ -802,35 +802,62 @@ static inline bool is_counted(const struct scenario *s) {
 	return step->act == ACT_COUNTED;
 }
 
+/* A table of scenarios under its own name, which begins the tests' names. */
+struct script_group {
+	const char *name;
+	const struct scenario *all;
+	size_t n;
+};
+#define SCRIPTS(table)                                                         \
+	{ #table, table, COUNT(table) }
+
+/* Adds a test of one scenario; the name has to outlive the run. */
+static inline void add_script(struct CMUnitTest *test, char (*name)[160],
+                              const struct script_group *group,
+                              const struct scenario *scenario, bool faulty) {
+	union { /* cmocka hands it on as it is; nobody changes it */
+		const struct scenario *given;
+		void *state;
+	} one = { scenario };
+	snprintf(*name, sizeof *name, "%s: %s%s", group->name, scenario->name,
+	         faulty ? ", a fault at every step" : "");
+	*test = (struct CMUnitTest){ *name,
+		                     faulty ? test_with_faults
+		                            : test_as_written,
+		                     test_begin, test_end, one.state };
+}
+
 /* Each scenario as written, then each with faults, as tests of their own. */
-static inline int run_scripts(const char *group, const struct scenario *all,
-                              size_t n) {
-	struct CMUnitTest *tests = calloc(n * 2, sizeof *tests);
-	char(*names)[96] = calloc(n, sizeof *names);
+static inline int run_scripts(const struct script_group *groups, size_t n) {
+	struct CMUnitTest *tests;
+	char(*names)[160];
 	size_t count = 0;
 	int failed;
-	if (!tests || !names)
-		return 1;
-	for (size_t i = 0; i < n; i++) {
-		union { /* cmocka hands it on as it is; nobody changes it */
-			const struct scenario *given;
-			void *state;
-		} one = { &all[i] };
-		tests[count++] =
-			(struct CMUnitTest){ all[i].name, test_as_written,
-			                     test_begin, test_end, one.state };
-		if (is_counted(&all[i]))
-			continue;
-		snprintf(names[i], sizeof *names, "%s, a fault at every step",
-		         all[i].name);
-		tests[count++] =
-			(struct CMUnitTest){ names[i], test_with_faults,
-			                     test_begin, test_end, one.state };
-	}
-	failed = _cmocka_run_group_tests(group, tests, count, NULL, NULL);
+	for (size_t g = 0; g < n; g++)
+		count += 2 * groups[g].n;
+	tests = calloc(count, sizeof *tests);
+	names = calloc(count, sizeof *names);
+	assert_true(tests && names);
+	count = 0;
+	for (size_t g = 0; g < n; g++)
+		for (size_t i = 0; i < groups[g].n; i++)
+			for (int faulty = 0; faulty < 2; faulty++) {
+				if (faulty && is_counted(&groups[g].all[i]))
+					continue;
+				add_script(&tests[count], &names[count],
+				           &groups[g], &groups[g].all[i],
+				           faulty);
+				count++;
+			}
+	failed = _cmocka_run_group_tests(groups[0].name, tests, count, NULL,
+	                                 NULL);
 	free(names);
 	free(tests);
 	return failed;
 }
+#define RUN_SCRIPTS(...)                                                       \
+	run_scripts((const struct script_group[]){ __VA_ARGS__ },              \
+	            sizeof((const struct script_group[]){ __VA_ARGS__ }) /     \
+	                    sizeof(struct script_group))
 
 #endif

@@ -1,0 +1,180 @@
+#!/usr/bin/perl
+# run.pl [--under=asan|tsan|valgrind] [GROUP|FILE|NAME ...]
+#
+# Runs the test programs in parallel by TAP::Harness, the library behind prove.
+# Each file is one program; tests/tools/guard.c gives it a session, a temporary
+# folder and a time limit of its own, and fails it for what it leaves behind.
+# Prints a line for each program, what failed, the slowest ten, and last
+# "N passed, N failed[, N skipped]".  A program that crashes, hangs, stops
+# half-way or runs no test counts as a failure.  No test is tried twice.
+#
+# GROUP is a folder of tests/; NAME is a file's name with or without its ending
+# ("pause" finds tests/lua/pause_spec.lua).  JOBS=N: how many run at once.
+use strict;
+use warnings;
+use Cwd qw(getcwd);
+use File::Basename qw(basename dirname);
+use TAP::Harness;
+use Time::HiRes qw(time);
+
+my $build = $ENV{BUILD} || 'build';
+my $lua   = $ENV{LUA}   || 'lua5.4';
+my $cc    = $ENV{CC}    || 'cc';
+my $here  = getcwd();
+my ($under, @wanted) = ('');
+for (@ARGV) { /^--under=(\w+)$/ ? ($under = $1) : push @wanted, $_ }
+$build = "build/$under" if $under eq 'asan' or $under eq 'tsan';
+
+# How a program runs under each tool, for how long at the most (seconds: these
+# limits only end a hang), and how many at once for each processor.
+my @valgrind = qw(valgrind -q --error-exitcode=99 --leak-check=full --num-callers=20
+  --show-leak-kinds=definite --errors-for-leak-kinds=definite --keep-debuginfo=yes
+  --child-silent-after-fork=yes --trace-children=no --suppressions=tests/tools/valgrind.supp);
+my %tool = (
+    ''       => { seconds => 300, jobs => 2, preload => ["$build/tools/descriptors.so"] },
+    asan     => { seconds => 900, jobs => 1.5, lua_preload => [`$cc -print-file-name=libasan.so`, "$build/tools/preload.so"] },
+    tsan     => { seconds => 900, jobs => 1 },
+    valgrind => { seconds => 1800, jobs => 1.5, command => \@valgrind },
+);
+my $tool = $tool{$under} or die "run.pl: --under=asan, tsan or valgrind\n";
+
+# The kinds of test programs.  `processes`: all happens in programs that the
+# test starts, where valgrind does not follow.  `request`: only when named.
+my @busted = ($lua, '/usr/bin/busted', '-o', 'TAP');
+my @groups = (
+    { name => 'hosts',     files => 'tests/hosts/*.c' },
+    { name => 'hosts',     files => 'tests/hosts/*_spec.lua' },
+    { name => 'command',   files => 'tests/command/*_spec.lua', processes => 1 },
+    { name => 'loopback',  files => 'tests/loopback/*_spec.lua' },
+    { name => 'scripts',   files => 'tests/scripts/*_spec.lua', processes => 1 },
+    { name => 'lua',       files => 'tests/lua/*_spec.lua' },
+    { name => 'unit',      files => 'tests/unit/*.c' },
+    { name => 'soak',      files => 'tests/soak/*.c', request => 1 },
+    { name => 'packaging', files => 'tests/packaging.sh', request => 1 },
+);
+
+# The environment of every test: nothing that a developer's own shell says
+# about clouds, proxies or certificates.
+sub clean_environment {
+    for (keys %ENV) {
+        delete $ENV{$_} if /^(AZURE|IDENTITY|MSI|SSL_CERT)_/ or /^CURL_CA_BUNDLE$/ or /^[a-z]+_proxy$/i;
+    }
+    my %set = (
+        CMOCKA_MESSAGE_OUTPUT => 'TAP',
+        BUILD                 => $build,
+        TEST_UNDER            => $under || 'nothing',
+        LUA_CPATH             => "$here/$build/?.so;;",
+        LUA_PATH              => "$here/scripts/?.lua;$here/tests/?.lua;;",
+        ASAN_OPTIONS          => 'abort_on_error=0:detect_stack_use_after_return=1',
+        UBSAN_OPTIONS         => 'print_stacktrace=1',
+        LSAN_OPTIONS          => "print_suppressions=0:suppressions=$here/tests/tools/lsan.supp",
+        PERL_TEST_HARNESS_DUMP_TAP => "$here/$build/test-output",
+    );
+    @ENV{ keys %set } = values %set;
+}
+
+sub command {
+    my ($file) = @_;
+    my @command = $file =~ /_spec\.lua$/ ? (@busted, $file) : $file =~ /\.sh$/ ? ('bash', $file) : ();
+    my @preload = @command && $tool->{lua_preload} ? @{ $tool->{lua_preload} } : @{ $tool->{preload} || [] };
+    @command = $file =~ m{^tests/(.*)\.c$} unless @command;
+    $command[0] = "$build/$command[0]" if @command == 1;
+    chomp @preload;
+    unshift @command, @{ $tool->{command} } if $tool->{command} and $file !~ /\.sh$/;
+    unshift @command, 'env', 'LD_PRELOAD=' . join ' ', map { m{^/} ? $_ : "$here/$_" } @preload if @preload;
+    return ["$build/tools/guard", $tool->{seconds}, @command];
+}
+
+sub is_wanted {
+    my ($group, $file) = @_;
+    return !$group->{request} && !($group->{processes} && $under eq 'valgrind') unless @wanted;
+    (my $name = basename $file) =~ s/(_spec)?\.\w+$//;
+    return grep { $_ eq $group->{name} or $_ eq $file or $_ eq basename $file or $_ eq $name or $_ eq "${name}_spec" } @wanted;
+}
+
+# The slowest of the last run begin first, so that none is alone at the end.
+my $times_file = "$build/test-times";
+my %took       = map { /^(\S+) (\S+)$/ } do { local @ARGV = grep { -f } $times_file; @ARGV ? <> : () };
+my @files;
+for my $group (@groups) {
+    push @files, grep { is_wanted($group, $_) } sort glob $group->{files};
+}
+@files = sort { ($took{$b} // 1e9) <=> ($took{$a} // 1e9) } @files;
+
+# ---- what a program said ---------------------------------------------------
+
+my $left_behind = 125; # guard's exit status for a process or a descriptor
+my %total = (passed => 0, failed => 0, skipped => 0);
+my @failures;
+
+# The lines to show of a program: of its failed tests, or the last ones.
+sub excerpt {
+    my ($whole, @lines) = @_;
+    return @lines > 150 ? @lines[ -150 .. -1 ] : @lines if $whole;
+    my ($keep, @shown) = 0;
+    for (@lines) {
+        $keep = /^not ok\b/ || ($keep && !/^(ok\b|1\.\.)/);
+        push @shown, $_ if $keep or /^# guard: /;
+    }
+    return @shown;
+}
+
+sub judge {
+    my ($file, $parser) = @_;
+    my %n = (skipped => scalar $parser->skipped, failed => scalar $parser->failed);
+    $n{passed} = $parser->passed - $n{skipped};
+    my $ran = $parser->tests_run;
+    my @broken = (
+        $ran ? () : 'it ran no test',
+        (grep { defined } ($parser->parse_errors)[ 0 .. 2 ]),
+        $parser->exit && !$n{failed} ? 'exit status ' . $parser->exit : ()
+    );
+    my $whole = @broken && $parser->exit != $left_behind;
+    $n{failed}++ if @broken;
+    $total{$_} += $n{$_} for keys %n;
+    $took{$file} = sprintf '%.2f', $parser->end_time - $parser->start_time;
+    printf "%-6s %s (%d) %.1f s\n", $n{failed} ? 'not ok' : 'ok', $file, $ran, $took{$file};
+    open my $log, '<', "$build/test-output/$file" or die "run.pl: $file: no output: $!\n";
+    chomp(my @lines = <$log>);
+    print map { "  $_\n" } map { /^# (measured: .*)/ ? $1 : () } @lines;
+    print "  skipped: $_\n" for map { /# SKIP *(.*)/ ? $1 : () } @lines;
+    return unless $n{failed};
+    my @shown = map { "  $_\n" } (map { "not ok: $_" } @broken), excerpt($whole, @lines);
+    push @failures, "$file\n", @shown;
+    print @shown;
+}
+
+# ---- the run ---------------------------------------------------------------
+
+$| = 1;
+clean_environment();
+chomp(my $processors = `nproc`);
+my $jobs = $ENV{JOBS} || int($processors * $tool->{jobs}) || 1;
+system("rm -rf $build/test-output") == 0 or die "run.pl: cannot remove $build/test-output\n";
+my $harness = TAP::Harness->new({
+    jobs      => $jobs,
+    exec      => sub { command($_[1]) },
+    merge     => 1,
+    timer     => 1,
+    verbosity => -3,
+});
+$harness->callback(after_test => sub { judge($_[0][0], $_[1]) });
+my $began = time;
+$harness->runtests(@files) if @files;
+
+if (open my $out, '>', $times_file) {
+    print $out "$_ $took{$_}\n" for sort keys %took;
+}
+my @slowest = sort { $took{$b} <=> $took{$a} } grep { defined $took{$_} } @files;
+if (@slowest > 10) {
+    print "# the slowest ten of ", scalar @files, " programs, $jobs at once:\n";
+    printf "# %6.1f s  %s\n", $took{$_}, $_ for @slowest[ 0 .. 9 ];
+}
+print "# what failed:\n", @failures if @failures and @files > 1;
+printf "# %d s\n", time - $began;
+unless (@files) {
+    print 'not ok: no test program is called ', join(' or ', @wanted), "\n";
+    $total{failed} = 1;
+}
+printf "%d passed, %d failed%s\n", @total{qw(passed failed)}, $total{skipped} ? ", $total{skipped} skipped" : '';
+exit($total{failed} ? 1 : 0);
