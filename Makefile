@@ -105,7 +105,7 @@ $(BUILD)/tools/guard: tests/tools/guard.c
 	$(CC) $(flags) $(CFLAGS) -o $@ $<
 $(BUILD)/tools/%.so: tests/tools/%.c
 	@mkdir -p $(@D)
-	$(CC) $(flags) $(CFLAGS) -shared -o $@ $<
+	$(CC) $(flags) -fvisibility=default $(CFLAGS) -shared -o $@ $<
 
 tools: $(tools)
 units: $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS)) tools
@@ -142,7 +142,7 @@ asan:
 tsan:
 	$(apt) test
 	$(build) BUILD=build/tsan SAN=thread CFLAGS="-O1 -g" all hosts
-	$(run) --under=tsan $(or $(FILE),hosts)
+	$(run) --under=tsan $(FILE)
 soak:
 	$(apt) test
 	$(build) BUILD=build/asan SAN=address,undefined CFLAGS="-O1 -g" hosts

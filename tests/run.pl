@@ -9,7 +9,8 @@
 # half-way or runs no test counts as a failure.  No test is tried twice.
 #
 # GROUP is a folder of tests/; NAME is a file's name with or without its ending
-# ("pause" finds tests/lua/pause_spec.lua).  JOBS=N: how many run at once.
+# ("pause" finds tests/lua/pause_spec.lua).  JOBS=N: how many run at once;
+# TEST_SECONDS=N: how long each may take.
 use strict;
 use warnings;
 use Cwd qw(getcwd);
@@ -26,30 +27,33 @@ for (@ARGV) { /^--under=(\w+)$/ ? ($under = $1) : push @wanted, $_ }
 $build = "build/$under" if $under eq 'asan' or $under eq 'tsan';
 
 # How a program runs under each tool, for how long at the most (seconds: these
-# limits only end a hang), and how many at once for each processor.
+# limits only end a hang), how many at once for each processor, and which the
+# tool has something to say of: ThreadSanitizer of programs that are built for
+# it as a whole, valgrind where the test does not happen in other programs.
 my @valgrind = qw(valgrind -q --error-exitcode=99 --leak-check=full --num-callers=20
   --show-leak-kinds=definite --errors-for-leak-kinds=definite --keep-debuginfo=yes
   --child-silent-after-fork=yes --trace-children=no --suppressions=tests/tools/valgrind.supp);
+my $output   = "$build/test-output" . ($under && "-$under");
 my %tool = (
     ''       => { seconds => 300, jobs => 2, preload => ["$build/tools/descriptors.so"] },
     asan     => { seconds => 900, jobs => 1.5, lua_preload => [`$cc -print-file-name=libasan.so`, "$build/tools/preload.so"] },
-    tsan     => { seconds => 900, jobs => 1 },
-    valgrind => { seconds => 1800, jobs => 1.5, command => \@valgrind },
+    tsan     => { seconds => 900, jobs => 1, runs => qr{^tests/(hosts|soak)/.*\.c$} },
+    valgrind => { seconds => 1800, jobs => 1.5, runs => qr{^tests/(?!command|scripts|harness)}, command => \@valgrind },
 );
 my $tool = $tool{$under} or die "run.pl: --under=asan, tsan or valgrind\n";
 
-# The kinds of test programs.  `processes`: all happens in programs that the
-# test starts, where valgrind does not follow.  `request`: only when named.
+# The kinds of test programs.  `request`: only when named.
 my @busted = ($lua, '/usr/bin/busted', '-o', 'TAP');
 my @groups = (
     { name => 'hosts',     files => 'tests/hosts/*.c' },
     { name => 'hosts',     files => 'tests/hosts/*_spec.lua' },
-    { name => 'command',   files => 'tests/command/*_spec.lua', processes => 1 },
+    { name => 'command',   files => 'tests/command/*_spec.lua' },
     { name => 'loopback',  files => 'tests/loopback/*_spec.lua' },
-    { name => 'scripts',   files => 'tests/scripts/*_spec.lua', processes => 1 },
+    { name => 'scripts',   files => 'tests/scripts/*_spec.lua' },
     { name => 'lua',       files => 'tests/lua/*_spec.lua' },
     { name => 'unit',      files => 'tests/unit/*.c' },
     { name => 'soak',      files => 'tests/soak/*.c', request => 1 },
+    { name => 'harness',   files => 'tests/harness.sh' },
     { name => 'packaging', files => 'tests/packaging.sh', request => 1 },
 );
 
@@ -68,7 +72,7 @@ sub clean_environment {
         ASAN_OPTIONS          => 'abort_on_error=0:detect_stack_use_after_return=1',
         UBSAN_OPTIONS         => 'print_stacktrace=1',
         LSAN_OPTIONS          => "print_suppressions=0:suppressions=$here/tests/tools/lsan.supp",
-        PERL_TEST_HARNESS_DUMP_TAP => "$here/$build/test-output",
+        PERL_TEST_HARNESS_DUMP_TAP => "$here/$output",
     );
     @ENV{ keys %set } = values %set;
 }
@@ -76,24 +80,27 @@ sub clean_environment {
 sub command {
     my ($file) = @_;
     my @command = $file =~ /_spec\.lua$/ ? (@busted, $file) : $file =~ /\.sh$/ ? ('bash', $file) : ();
-    my @preload = @command && $tool->{lua_preload} ? @{ $tool->{lua_preload} } : @{ $tool->{preload} || [] };
+    my @preload = @{ $tool->{preload} || [] };
+    @preload = @{ $tool->{lua_preload} } if @command and $tool->{lua_preload};
+    @preload = () if $file =~ /\.sh$/; # bash keeps its script open
     @command = $file =~ m{^tests/(.*)\.c$} unless @command;
     $command[0] = "$build/$command[0]" if @command == 1;
     chomp @preload;
     unshift @command, @{ $tool->{command} } if $tool->{command} and $file !~ /\.sh$/;
     unshift @command, 'env', 'LD_PRELOAD=' . join ' ', map { m{^/} ? $_ : "$here/$_" } @preload if @preload;
-    return ["$build/tools/guard", $tool->{seconds}, @command];
+    return ["$build/tools/guard", $ENV{TEST_SECONDS} || $tool->{seconds}, @command];
 }
 
 sub is_wanted {
     my ($group, $file) = @_;
-    return !$group->{request} && !($group->{processes} && $under eq 'valgrind') unless @wanted;
+    return 0 if $tool->{runs} and $file !~ $tool->{runs};
+    return !$group->{request} unless @wanted;
     (my $name = basename $file) =~ s/(_spec)?\.\w+$//;
     return grep { $_ eq $group->{name} or $_ eq $file or $_ eq basename $file or $_ eq $name or $_ eq "${name}_spec" } @wanted;
 }
 
 # The slowest of the last run begin first, so that none is alone at the end.
-my $times_file = "$build/test-times";
+my $times_file = "$output/times";
 my %took       = map { /^(\S+) (\S+)$/ } do { local @ARGV = grep { -f } $times_file; @ARGV ? <> : () };
 my @files;
 for my $group (@groups) {
@@ -121,8 +128,10 @@ sub excerpt {
 
 sub judge {
     my ($file, $parser) = @_;
-    my %n = (skipped => scalar $parser->skipped, failed => scalar $parser->failed);
-    $n{passed} = $parser->passed - $n{skipped};
+    # "not ok" is a failure, whatever directive follows.
+    my %n = (failed => scalar $parser->actual_failed);
+    $n{skipped} = grep { my $t = $_; !grep { $_ == $t } $parser->actual_failed } $parser->skipped;
+    $n{passed} = $parser->actual_passed - $n{skipped};
     my $ran = $parser->tests_run;
     my @broken = (
         $ran ? () : 'it ran no test',
@@ -134,7 +143,7 @@ sub judge {
     $total{$_} += $n{$_} for keys %n;
     $took{$file} = sprintf '%.2f', $parser->end_time - $parser->start_time;
     printf "%-6s %s (%d) %.1f s\n", $n{failed} ? 'not ok' : 'ok', $file, $ran, $took{$file};
-    open my $log, '<', "$build/test-output/$file" or die "run.pl: $file: no output: $!\n";
+    open my $log, '<', "$output/$file" or die "run.pl: $file: no output: $!\n";
     chomp(my @lines = <$log>);
     print map { "  $_\n" } map { /^# (measured: .*)/ ? $1 : () } @lines;
     print "  skipped: $_\n" for map { /# SKIP *(.*)/ ? $1 : () } @lines;
@@ -150,7 +159,6 @@ $| = 1;
 clean_environment();
 chomp(my $processors = `nproc`);
 my $jobs = $ENV{JOBS} || int($processors * $tool->{jobs}) || 1;
-system("rm -rf $build/test-output") == 0 or die "run.pl: cannot remove $build/test-output\n";
 my $harness = TAP::Harness->new({
     jobs      => $jobs,
     exec      => sub { command($_[1]) },

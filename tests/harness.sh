@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# harness.sh -- the harness itself: tests/run.pl and tests/tools/guard.c are
+# given programs that misbehave, and each has to count as a failure.  Prints TAP.
+# shellcheck disable=SC2016,SC2317  # scripts in single quotes; called by name
+set -u
+cd "$(dirname "$0")/.." || exit 2
+here=$PWD tmp=$(mktemp -d) || exit 2
+trap 'rm -rf "$tmp"' EXIT
+unset JOBS
+mkdir -p "$tmp/tests/unit" "$tmp/build/unit"
+ln -s "$here/build/tools" "$tmp/build/tools"
+n=0 bad=0
+
+report() { # STATUS TITLE
+	n=$((n + 1))
+	[ "$1" = 0 ] && echo "ok $n - $2" && return
+	bad=1
+	echo "not ok $n - $2"
+	sed 's/^/# /' "$tmp/log"
+}
+run() { (cd "$tmp" && BUILD=build timeout 120 perl "$here/tests/run.pl" "$@") >"$tmp/log" 2>&1; }
+program() { # NAME SCRIPT: a test program, though nobody compiled it
+	: >"$tmp/tests/unit/$1.c"
+	printf '#!/bin/sh\n%s\n' "$2" >"$tmp/build/unit/$1"
+	chmod 755 "$tmp/build/unit/$1"
+}
+ends_with() { # TITLE LAST-LINE [TEXT]: what the last run said
+	[ "$(tail -n 1 "$tmp/log")" = "$2" ] && grep -qF -- "${3-}" "$tmp/log"
+	report $? "$1"
+}
+tries() { # TITLE SCRIPT LAST-LINE [TEXT]
+	program one "$2"
+	run one
+	ends_with "$1" "$3" "${4-}"
+	rm -f "$tmp/tests/unit/one.c"
+}
+
+tries "passed tests are counted" 'echo "ok 1 - a
+ok 2 - b # SKIP no network
+1..2"' "1 passed, 0 failed, 1 skipped" "skipped: no network"
+tries "a failed test shows its diagnostics" 'echo "1..2
+ok 1 - a
+not ok 2 - b
+# the reason"; exit 1' "1 passed, 1 failed" "# the reason"
+tries "a program without a plan fails" 'echo "ok 1 - a"' "1 passed, 1 failed" "No plan found"
+tries "a program that stops half-way with status 0 fails" 'echo "1..3
+ok 1 - a"' "1 passed, 1 failed" "planned 3 tests but ran 1"
+tries "a program that runs no test fails" 'echo 1..0' "0 passed, 1 failed" "it ran no test"
+tries "a program that prints nothing fails" '' "0 passed, 1 failed" "it ran no test"
+tries "an exit status counts when all tests passed" 'echo "1..1
+ok 1 - a"; exit 3' "1 passed, 1 failed" "exit status 3"
+tries "a signal counts when all tests passed" 'echo "1..1
+ok 1 - a"; kill -SEGV $$' "1 passed, 1 failed" "exit status 139"
+tries "a test that is marked TODO may not fail unseen" 'echo "1..1
+not ok 1 - a # TODO later"' "0 passed, 1 failed"
+tries "a test that is marked SKIP may not fail unseen" 'echo "1..1
+not ok 1 - a # SKIP it"' "0 passed, 1 failed"
+tries "a test that is counted twice fails, as after a fork" 'echo "1..1
+ok 1 - a
+ok 1 - a"' "2 passed, 1 failed" "out of sequence"
+tries "a background process that keeps the output open does not hold the run up, and fails" \
+	'tail -f /dev/null & echo "1..1
+ok 1 - a"' "1 passed, 1 failed" "left running: "
+tries "a daemon in a session of its own is found and killed" \
+	'setsid sh -c "tail -f /dev/null & exec >/dev/null 2>&1 tail -f /dev/null" & echo "1..1
+ok 1 - a"' "1 passed, 1 failed" "tail -f /dev/null"
+pgrep -f "^tail -f /dev/null$" -P 1 >/dev/null && stays=1 || stays=0
+report "$stays" "nothing of it is left"
+tries "a child that ends soon after the program is waited for" \
+	'head -c 30000000 /dev/urandom >/dev/null & echo "1..1
+ok 1 - a"' "1 passed, 0 failed"
+TEST_SECONDS=2 tries "a program that ignores SIGTERM and hangs is ended by the limit" \
+	'trap "" TERM; echo "1..1"; exec tail -f /dev/null' "0 passed, 1 failed" "did not end within 2 seconds"
+tries "the temporary folder is the program's own, and goes with it" \
+	'echo "# measured: $TMPDIR"; touch "$TMPDIR/file"; mkdir -m 0 "$TMPDIR/locked"; echo "1..1
+ok 1 - a"' "1 passed, 0 failed" "azpec-test-"
+folder=$(sed -n 's/.*measured: //p' "$tmp/log")
+[ -n "$folder" ] && [ ! -e "$folder" ]
+report $? "no temporary folder is left"
+AZURE_CLIENT_SECRET=s https_proxy=p IDENTITY_ENDPOINT=i tries "the developer's environment stays outside" \
+	'env | grep -E "^(AZURE_|IDENTITY_|https_proxy)" && exit 1; echo "1..1
+ok 1 - a"' "1 passed, 0 failed"
+tries "standard input is empty, and there is no terminal" \
+	'read -r line && exit 1; (: </dev/tty) 2>/dev/null && exit 1; echo "1..1
+ok 1 - a"' "1 passed, 0 failed"
+
+: >"$tmp/tests/unit/left.c"
+printf 'int printf(const char *, ...); int dup(int);\nint main(void) { dup(0); return printf("1..1\\nok 1 - a\\n") < 0; }\n' |
+	${CC:-cc} -x c -o "$tmp/build/unit/left" - 2>"$tmp/log"
+run left
+ends_with "a descriptor that is still open at the end fails" "1 passed, 1 failed" "left open: "
+rm "$tmp/tests/unit/left.c"
+
+for i in 1 2 3 4; do
+	program "meet$i" 'touch "'"$tmp"'/at$$"; until [ "$(ls "'"$tmp"'"/at* | wc -l)" -ge 4 ]; do :; done; echo "1..1
+ok 1 - a"'
+done
+JOBS=4 run unit
+ends_with "programs run at the same time" "4 passed, 0 failed"
+run nobody
+ends_with "a name that fits no program fails" "0 passed, 1 failed" "no test program is called nobody"
+echo "1..$n"
+exit $bad
