@@ -46,7 +46,7 @@ functions() { # FILE.c...: "file:line name length signature"
 
 # --- builds -----------------------------------------------------------------
 
-builds() { make -s WERROR=1 CFLAGS='-O2 -g' "CC=$1" "BUILD=$2" all units hosts; }
+builds() { make -s -j"$(nproc)" WERROR=1 CFLAGS='-O2 -g' "CC=$1" "BUILD=$2" all units hosts; }
 builds_with_gcc() { builds gcc $gcc; }
 builds_with_clang() { builds clang $clang; }
 headers_stand_alone() {
@@ -90,7 +90,7 @@ clang_tidy() { # a file that passed is looked at again once anything changed
 			mv "$started" "$at" || { rm "$started"; cat "$at.err"; }'
 }
 cppcheck_() {
-	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr \
+	cppcheck --quiet -j "$(nproc)" --std=c11 --error-exitcode=1 --inline-suppr \
 		--enable=warning,portability --suppress=preprocessorErrorDirective \
 		-D_GNU_SOURCE -Ilua_module \
 		"${units[@]}"
@@ -240,17 +240,39 @@ exports_luaopen_alone needs_libcurl_and_libc_alone
 signing_needs_libcrypto_and_libc_alone rockspec_lists_all_sources rockspec_lists_all_modules
 version_written_once four_folders speaks_of_itself_alone'
 
+# The builds come first, since other rules look at their objects; then as many
+# rules at once as there are processors.
+# shellcheck disable=SC2206
+rules=(${*:-$rules})
+results=$(mktemp -d) || exit 2
+trap 'rm -rf "$results"' EXIT
+check() { # RULE: what it prints goes to a file, and its time
+	local start=${EPOCHREALTIME/./} status
+	"$1" >"$results/$1" 2>&1
+	status=$?
+	[ $status = 0 ] || echo "exit status $status" >>"$results/$1"
+	echo $(((${EPOCHREALTIME/./} - start) / 100000)) >"$results/$1.time"
+}
+for rule in "${rules[@]}"; do
+	case $rule in builds_*) check "$rule" ;; esac
+done
+for rule in "${rules[@]}"; do
+	[ -e "$results/$rule" ] && continue
+	while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n; done
+	check "$rule" &
+done
+wait
+
 passed=0 failed=0
-# shellcheck disable=SC2048
-for rule in ${*:-$rules}; do
-	title=${rule%_}
-	if out=$($rule 2>&1) && [ -z "$out" ]; then
-		passed=$((passed + 1))
-		echo "ok - ${title//_/ }"
-	else
+for rule in "${rules[@]}"; do
+	title=${rule%_} time=$(cat "$results/$rule.time")
+	if [ -s "$results/$rule" ]; then
 		failed=$((failed + 1))
 		echo "not ok - ${title//_/ }"
-		printf '%s\n' "$out" | head -n 60 | sed 's/^/  /'
+		head -n 60 "$results/$rule" | sed 's/^/  /'
+	else
+		passed=$((passed + 1))
+		echo "ok - ${title//_/ }$([ "$time" -lt 50 ] || echo " ($((time / 10)) s)")"
 	fi
 done
 

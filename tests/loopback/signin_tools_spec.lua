@@ -188,7 +188,7 @@ echo 'Authorization: Bearer %s' >&2; exit 1]]):format(signin.az_token, signin.az
     it(name .. ": a child of its own that keeps the pipe open is not waited for", function ()
       local folder = program(name, "/usr/bin/mkfifo \"$0.fifo\"; (read x <\"$0.fifo\") &\n" .. say(answer(name)))
       signin.works(spec(name, folder)) -- the child still waits for the fifo's other end
-      local fifo <close> = assert(io.open(folder .. "/" .. name .. ".fifo", "w"))
+      assert(io.open(folder .. "/" .. name .. ".fifo", "w")):close()
     end)
 
     it(name .. " gets nothing to read, no terminal, and / as its directory", function ()

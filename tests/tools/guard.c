@@ -167,9 +167,10 @@ static bool tell_left_open(void) {
 }
 
 static void prepare(void) {
+	static const char pattern[] = { 'X', 'X', 'X', 'X', 'X', 'X', '\0' };
 	const char *tmp = getenv("TMPDIR");
-	snprintf(folder, sizeof folder, "%s/azpec-test-XXXXXX",
-	         tmp != NULL && *tmp ? tmp : "/tmp");
+	snprintf(folder, sizeof folder, "%s/azpec-test-%s",
+	         tmp != NULL && *tmp ? tmp : "/tmp", pattern);
 	if (mkdtemp(folder) == NULL)
 		die(folder);
 	snprintf(left_open, sizeof left_open, "%s/.left-open", folder);
