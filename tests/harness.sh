@@ -72,6 +72,19 @@ tries "a child that ends soon after the program is waited for" \
 ok 1 - a"' "1 passed, 0 failed"
 TEST_SECONDS=2 tries "a program that ignores SIGTERM and hangs is ended by the limit" \
 	'trap "" TERM; echo "1..1"; exec tail -f /dev/null' "0 passed, 1 failed" "did not end within 2 seconds"
+TEST_SECONDS=2 tries "its grandchildren in other sessions are ended too" \
+	'setsid tail -f /dev/null & echo "1..1"; wait' "0 passed, 1 failed" "left running: "
+tries "a program that gives up fails" 'echo "1..2
+ok 1 - a
+Bail out! no emulator"' "1 passed, 1 failed"
+tries "a plan may come twice only by mistake" 'echo "1..1
+ok 1 - a
+1..1"' "1 passed, 1 failed" "More than one plan"
+tries "other output, half lines and NUL bytes do not matter" 'printf "half a line"; echo; printf "1..1\n\0\0\nok 1 - a\nbye"' \
+	"1 passed, 0 failed"
+tries "more output than a pipe holds does not matter" 'head -c 3000000 /dev/zero | tr "\0" "#"; echo "
+1..1
+ok 1 - a"' "1 passed, 0 failed"
 tries "the temporary folder is the program's own, and goes with it" \
 	'echo "# measured: $TMPDIR"; touch "$TMPDIR/file"; mkdir -m 0 "$TMPDIR/locked"; echo "1..1
 ok 1 - a"' "1 passed, 0 failed" "azpec-test-"

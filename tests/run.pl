@@ -141,7 +141,7 @@ sub judge {
     my $whole = @broken && $parser->exit != $left_behind;
     $n{failed}++ if @broken;
     $total{$_} += $n{$_} for keys %n;
-    $took{$file} = sprintf '%.2f', $parser->end_time - $parser->start_time;
+    $took{$file} = sprintf '%.2f', ($parser->end_time // time) - $parser->start_time;
     printf "%-6s %s (%d) %.1f s\n", $n{failed} ? 'not ok' : 'ok', $file, $ran, $took{$file};
     open my $log, '<', "$output/$file" or die "run.pl: $file: no output: $!\n";
     chomp(my @lines = <$log>);
@@ -168,7 +168,10 @@ my $harness = TAP::Harness->new({
 });
 $harness->callback(after_test => sub { judge($_[0][0], $_[1]) });
 my $began = time;
-$harness->runtests(@files) if @files;
+unless (!@files or eval { $harness->runtests(@files); 1 }) {
+    print "not ok: the run ended early: $@"; # a program bailed out
+    $total{failed}++;
+}
 
 if (open my $out, '>', $times_file) {
     print $out "$_ $took{$_}\n" for sort keys %took;
