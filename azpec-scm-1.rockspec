@@ -47,6 +47,7 @@ build = {
         "lua_module/pollset.c",
         "lua_module/sys.c",
         "lua_module/waiting.c",
+        "lua_module/core/answer.c",
         "lua_module/core/arm.c",
         "lua_module/core/tools.c",
         "lua_module/core/oauth.c",

@@ -48,35 +48,44 @@ static void keep(lua_State *L, const struct op *o) {
 	lua_setiuservalue(L, -3, slots[o->keep]);
 }
 
+/* The decoded body is on the top of the stack: what was asked for says how it
+   is to be read. */
+static void read_document(lua_State *L, const struct lclient *c,
+                          const struct job *job, struct facts *facts) {
+	const struct signin *s = &c->core.signin;
+	if (!job && s->first)
+		json_read_cloud(L, -1, buf_span(&s->endpoint), facts);
+	else if (!job)
+		json_read_token(L, -1, facts);
+	else if (job->op.spec.kind == OP_LIST)
+		json_read_page(L, -1, facts);
+	else
+		json_read_resource(L, -1, facts);
+}
+
 /* One finished transfer: decoded, judged, kept.  All that may raise comes
    before the machine is fed, so that nothing is lost by it. */
 static void feed(lua_State *L, int idx, struct lclient *c, struct transfer *t) {
 	const struct reply *r = transfer_reply(t);
 	struct job *job = transfer_owner(t);
-	struct facts facts;
-	struct now now = sys_now();
+	struct answer a = { .http = r, .at = sys_now() };
 	int top = lua_gettop(L);
 	if (job)
 		lclient_push_poller(L, idx, job);
 	else
 		lua_pushnil(L);
 	lua_getiuservalue(L, idx, CUV_CODEC);
-	json_decode(L, top + 2, buf_span(&r->body), &facts);
+	json_decode(L, top + 2, buf_span(&r->body), &a.facts);
 	lua_remove(L, top + 2); /* the codec */
-	if (job) {
-		json_read_resource(L, -1, &facts);
-		prepare(L, c, r, facts.page);
-	} else {
-		json_read_token(L, -1, &facts);
-		json_read_cloud(L, -1, buf_span(&c->core.signin.endpoint),
-		                &facts);
-	}
+	read_document(L, c, job, &a.facts);
+	if (job)
+		prepare(L, c, r, a.facts.document == DOCUMENT_PAGE);
 	event_response(L, idx, top + 1, job ? &job->op : NULL, t);
 	if (job && job->transfer != t) { /* on_event let go of it */
 		lua_settop(L, top);
 		return;
 	}
-	client_feed(&c->core, job, r, &facts, now);
+	client_feed(&c->core, job, &a);
 	if (job) {
 		job->transfer = NULL;
 		keep(L, &job->op);
@@ -84,7 +93,7 @@ static void feed(lua_State *L, int idx, struct lclient *c, struct transfer *t) {
 		c->core.signin_transfer = NULL;
 	}
 	curlio_release(c->io, t);
-	event_after(L, idx, top + 1, job ? &job->op : NULL, now);
+	event_after(L, idx, top + 1, job ? &job->op : NULL, a.at);
 	lua_settop(L, top);
 }
 

@@ -126,7 +126,7 @@ static void find_error(lua_State *L, int idx, struct facts *f) {
 	}
 }
 
-static void read_state(lua_State *L, int properties, struct facts *f) {
+static void read_state(lua_State *L, int properties, struct resource_facts *f) {
 	push_field(L, properties, "privateLinkServiceConnectionState");
 	f->connection_status = string_field(L, -1, "status");
 	f->description = string_field(L, -1, "description");
@@ -147,25 +147,43 @@ static bool is_list(lua_State *L, int idx) {
 	return keys == n;
 }
 
-void json_read_resource(lua_State *L, int idx, struct facts *f) {
-	int status;
-	idx = lua_absindex(L, idx);
-	status = push_field(L, idx, "status");
+static void read_resource(lua_State *L, int idx, struct resource_facts *f) {
+	int status = push_field(L, idx, "status");
 	lua_pop(L, 1);
+	*f = NO_RESOURCE;
 	f->status = string_field(L, idx, "status");
 	f->odd_status = status != LUA_TNIL && f->status.n == 0;
 	f->percent = percent_field(L, idx);
 	f->etag = string_field(L, idx, "etag");
-	f->resource = push_field(L, idx, "properties") == LUA_TTABLE ||
-	              (string_field(L, idx, "id").p && status == LUA_TNIL);
+	f->is_resource = push_field(L, idx, "properties") == LUA_TTABLE ||
+	                 (string_field(L, idx, "id").p && status == LUA_TNIL);
 	f->provisioning_state = string_field(L, -1, "provisioningState");
 	read_state(L, -1, f);
 	lua_pop(L, 1);
-	f->page = push_field(L, idx, "value") == LUA_TTABLE &&
+}
+
+/* False: it is no page. */
+static bool read_page(lua_State *L, int idx, struct page_facts *f) {
+	bool is = push_field(L, idx, "value") == LUA_TTABLE &&
 	          is_list(L, lua_gettop(L));
-	f->empty_page = f->page && lua_rawlen(L, -1) == 0;
+	if (is) {
+		f->empty = lua_rawlen(L, -1) == 0;
+		f->next_link = string_field(L, idx, "nextLink");
+	}
 	lua_pop(L, 1);
-	f->next_link = string_field(L, idx, "nextLink");
+	return is;
+}
+
+void json_read_resource(lua_State *L, int idx, struct facts *f) {
+	idx = lua_absindex(L, idx);
+	f->document = DOCUMENT_RESOURCE;
+	read_resource(L, idx, &f->as.resource);
+}
+
+void json_read_page(lua_State *L, int idx, struct facts *f) {
+	idx = lua_absindex(L, idx);
+	if (read_page(L, idx, &f->as.page))
+		f->document = DOCUMENT_PAGE;
 }
 
 /* "Z", or an offset behind the time. */
@@ -196,7 +214,7 @@ static int64_t local_expiry(struct span text) {
 
 /* What programs print: {accessToken, expires_on, expiresOn}, or {token,
    expiresOn}. */
-static void read_program_token(lua_State *L, int idx, struct facts *f) {
+static void read_program_token(lua_State *L, int idx, struct token_facts *f) {
 	f->access_token = string_field(L, idx, "accessToken");
 	if (!f->access_token.p)
 		f->access_token = string_field(L, idx, "token");
@@ -204,15 +222,7 @@ static void read_program_token(lua_State *L, int idx, struct facts *f) {
 		f->expires_on = local_expiry(string_field(L, idx, "expiresOn"));
 }
 
-static void read_device(lua_State *L, int idx, struct facts *f) {
-	f->device_code = string_field(L, idx, "device_code");
-	f->user_code = string_field(L, idx, "user_code");
-	f->verification_uri = string_field(L, idx, "verification_uri");
-	f->prompt = string_field(L, idx, "message");
-	f->interval = integer_field(L, idx, "interval");
-}
-
-void json_read_token(lua_State *L, int idx, struct facts *f) {
+static void read_token(lua_State *L, int idx, struct token_facts *f) {
 	f->access_token = string_field(L, idx, "access_token");
 	f->refresh_token = string_field(L, idx, "refresh_token");
 	f->timestamp = string_field(L, idx, "timestamp");
@@ -224,8 +234,26 @@ void json_read_token(lua_State *L, int idx, struct facts *f) {
 	f->expires_text = string_field(L, idx, "expires_on");
 	if (!f->access_token.p)
 		read_program_token(L, idx, f);
-	if (!f->access_token.p)
-		read_device(L, idx, f);
+}
+
+static void read_device(lua_State *L, int idx, struct device_facts *f) {
+	f->device_code = string_field(L, idx, "device_code");
+	f->user_code = string_field(L, idx, "user_code");
+	f->verification_uri = string_field(L, idx, "verification_uri");
+	f->prompt = string_field(L, idx, "message");
+	f->expires_in = integer_field(L, idx, "expires_in");
+	f->interval = integer_field(L, idx, "interval");
+}
+
+void json_read_token(lua_State *L, int idx, struct facts *f) {
+	idx = lua_absindex(L, idx);
+	if (string_field(L, idx, "device_code").p) {
+		f->document = DOCUMENT_DEVICE;
+		read_device(L, idx, &f->as.device);
+	} else {
+		f->document = DOCUMENT_TOKEN;
+		read_token(L, idx, &f->as.token);
+	}
 }
 
 /* ---- a cloud's metadata ------------------------------------------------- */
@@ -252,7 +280,7 @@ static struct span find_audience(lua_State *L, int list, struct span endpoint) {
 }
 
 static void read_cloud(lua_State *L, int idx, struct span endpoint,
-                       struct facts *f) {
+                       struct cloud_facts *f) {
 	if (push_field(L, idx, "authentication") == LUA_TTABLE) {
 		f->login_endpoint = string_field(L, -1, "loginEndpoint");
 		f->identity_provider = string_field(L, -1, "identityProvider");
@@ -266,14 +294,17 @@ static void read_cloud(lua_State *L, int idx, struct span endpoint,
 void json_read_cloud(lua_State *L, int idx, struct span endpoint,
                      struct facts *f) {
 	lua_Unsigned n = lua_istable(L, idx) ? lua_rawlen(L, idx) : 0;
+	struct cloud_facts *cloud = &f->as.cloud;
 	idx = lua_absindex(L, idx);
-	read_cloud(L, idx, endpoint, f);
+	f->document = DOCUMENT_CLOUD;
+	*cloud = (struct cloud_facts){ .audience = NO_SPAN };
+	read_cloud(L, idx, endpoint, cloud);
 	for (lua_Unsigned i = 1; i <= n; i++) { /* of the older versions */
 		lua_rawgeti(L, idx, (lua_Integer)i);
 		if (n == 1 || same_place(string_field(L, lua_gettop(L),
 		                                      "resourceManager"),
 		                         endpoint))
-			read_cloud(L, lua_gettop(L), endpoint, f);
+			read_cloud(L, lua_gettop(L), endpoint, cloud);
 		lua_pop(L, 1);
 	}
 }

@@ -9,7 +9,7 @@
 
 #include <lua.h>
 
-#include "core/facts.h"
+#include "core/answer.h"
 
 /* Requires lua-cjson and pushes our instance of it.  [-0, +1] */
 void json_push_codec(lua_State *L);
@@ -19,15 +19,16 @@ void json_push_codec(lua_State *L);
    [-0, +1] */
 void json_decode(lua_State *L, int codec, struct span text,
                  struct facts *facts);
-/* Adds the facts of a resource, of a status monitor or a page, from what
-   json_decode pushed. */
+/* Adds the facts of a resource or a status monitor, from what json_decode
+   pushed.  [-0, +0], like the next ones */
 void json_read_resource(lua_State *L, int idx, struct facts *facts);
+/* ... of a page, if it is one. */
+void json_read_page(lua_State *L, int idx, struct facts *facts);
 /* ... of what a token's or a device code's endpoint answers, or a program
    prints. */
 void json_read_token(lua_State *L, int idx, struct facts *facts);
-/* Adds the facts of a cloud's metadata, where the value at idx is such, or a
-   list of such: of the one whose Resource Manager is at the endpoint.
-   [-0, +0] */
+/* ... of a cloud's metadata, where the value at idx is such, or a list of
+   such: of the one whose Resource Manager is at the endpoint. */
 void json_read_cloud(lua_State *L, int idx, struct span endpoint,
                      struct facts *facts);
 /* Pushes the text of the value at the top, which it replaces.  [-1, +1] */

@@ -93,7 +93,7 @@ static void meet_function(lua_State *L, struct lclient *c, int fields,
 	else if (lua_type(L, at) != LUA_TSTRING)
 		fail_result(L, c, at, lua_tostring(L, at - 1));
 	else
-		signin_meet(&c->core.signin, string_at(L, at), NULL, sys_now());
+		signin_meet(&c->core.signin, string_at(L, at), sys_now());
 }
 
 /* s->work holds three texts, each closed by a NUL. */
@@ -113,7 +113,7 @@ static void meet_prompt(lua_State *L, struct lclient *c, int fields) {
 	set_text(L, "verification_uri", &rest);
 	set_text(L, "message", &rest);
 	if (lclient_call(L, c, 1, 0))
-		signin_meet(&c->core.signin, SPAN(""), NULL, sys_now());
+		signin_meet(&c->core.signin, SPAN(""), sys_now());
 	else
 		fail(L, c, "the prompt function failed: ", false);
 }
@@ -206,7 +206,7 @@ static void meet_certificate(lua_State *L, int idx, struct lclient *c,
 	json_encode(L, lua_gettop(L) - 1);
 	chain = string_at(L, -1);
 	buf_add(&c->id, chain);
-	signin_meet(&c->core.signin, buf_span(&c->id), NULL, sys_now());
+	signin_meet(&c->core.signin, buf_span(&c->id), sys_now());
 }
 
 /* The certificate of a peer that no authority vouches for, in s->work. */
@@ -224,7 +224,7 @@ static void meet_fingerprints(lua_State *L, struct lclient *c) {
 		fail(L, c,
 		     "the endpoint's certificate cannot be read: ", false);
 	else
-		signin_meet(s, string_at(L, at + 1), NULL, sys_now());
+		signin_meet(s, string_at(L, at + 1), sys_now());
 }
 
 static void meet_signature(lua_State *L, struct lclient *c, int fields) {
@@ -245,7 +245,7 @@ static void meet_signature(lua_State *L, struct lclient *c, int fields) {
 	else if (lua_type(L, at) != LUA_TSTRING)
 		fail_result(L, c, at, "signing failed: ");
 	else
-		signin_meet(s, string_at(L, at), NULL, sys_now());
+		signin_meet(s, string_at(L, at), sys_now());
 }
 
 /* ---- files -------------------------------------------------------------- */
@@ -278,7 +278,7 @@ static void meet_file(lua_State *L, struct lclient *c, bool key_file) {
 		fail(L, c, "", !key_file && access(path, F_OK) != 0);
 		lua_pop(L, 1);
 	} else {
-		signin_meet(s, buf_span(&c->id), NULL, sys_now());
+		signin_meet(s, buf_span(&c->id), sys_now());
 	}
 	buf_clear(&c->id);
 }
@@ -345,16 +345,16 @@ static void judge(lua_State *L, int idx, struct lclient *c,
 		.out = buf_span(&r->out),
 		.err = buf_span(&r->err),
 	};
-	struct facts facts;
+	struct answer a = { .at = sys_now() };
 	int top = lua_gettop(L);
 	/* where the host reaps all children itself nobody knows the status */
 	if (r->end == CHILD_EXITED && r->status < 0)
 		p.status = signin_json(p.out).n > 0 ? 0 : -1;
 	p.not_found = p.not_found || p.status == 127;
 	lua_getiuservalue(L, idx, CUV_CODEC);
-	json_decode(L, top + 1, signin_json(p.out), &facts);
-	json_read_token(L, -1, &facts);
-	signin_program(&c->core.signin, &p, &facts, sys_now());
+	json_decode(L, top + 1, signin_json(p.out), &a.facts);
+	json_read_token(L, -1, &a.facts);
+	signin_program(&c->core.signin, &p, &a);
 	lua_settop(L, top);
 }
 

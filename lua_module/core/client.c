@@ -398,16 +398,15 @@ void client_sent(struct client *c, struct job *job, struct now now) {
 	set_due(c, job, job->op.deadline);
 }
 
-void client_feed(struct client *c, struct job *job, const struct reply *r,
-                 const struct facts *f, struct now now) {
+void client_feed(struct client *c, struct job *job, const struct answer *a) {
 	if (job) {
-		rate_note(&c->rate, kind_of(&job->op), r, f->code,
-		          c->cfg.retry.max_delay, now);
-		op_feed(&job->op, r, f, now);
-		ready(c, job, now);
+		rate_note(&c->rate, kind_of(&job->op), a,
+		          c->cfg.retry.max_delay);
+		op_feed(&job->op, a);
+		ready(c, job, a->at);
 	} else {
-		signin_feed(&c->signin, r, f, now);
-		tell_tokenless(c, now);
+		signin_feed(&c->signin, a);
+		tell_tokenless(c, a->at);
 	}
 }
 

@@ -81,7 +81,6 @@ void client_sent(struct client *c, struct job *job, struct now now);
 /* The sign-in was told something that it needed: who waits for it hears. */
 void client_signed(struct client *c, struct now now);
 /* What came back; job NULL: for the sign-in. */
-void client_feed(struct client *c, struct job *job, const struct reply *r,
-                 const struct facts *f, struct now now);
+void client_feed(struct client *c, struct job *job, const struct answer *a);
 
 #endif

@@ -44,70 +44,70 @@ static bool may_sign_in_at(const struct signin *s, struct span host) {
 }
 
 /* True: the authority is good. */
-static bool check_authority(struct signin *s, const struct facts *f,
-                            struct now now) {
-	struct span login = url_without_slashes(f->login_endpoint);
-	if (span_ieq(f->identity_provider, SPAN("ADFS")))
+static bool check_authority(struct signin *s, const struct answer *a) {
+	struct span login = url_without_slashes(cloud_of(a)->login_endpoint);
+	if (span_ieq(cloud_of(a)->identity_provider, SPAN("ADFS")))
 		refuse(s, FAIL_PROTOCOL,
 		       "this cloud signs in at Active Directory Federation "
 		       "Services (ADFS), which azpec does not know how to do",
-		       NO_SPAN, now);
+		       NO_SPAN, a->at);
 	else if (login.n == 0)
 		refuse(s, FAIL_PROTOCOL,
 		       "the endpoint's metadata name no loginEndpoint", NO_SPAN,
-		       now);
+		       a->at);
 	else if (!may_sign_in_at(s, login))
 		refuse(s, FAIL_UNTRUSTED,
 		       "the endpoint's metadata name a loginEndpoint that is "
 		       "not https://host[:port]: ",
-		       f->login_endpoint, now);
+		       cloud_of(a)->login_endpoint, a->at);
 	else
 		return true;
 	return false;
 }
 
-static bool check_audience(struct signin *s, const struct facts *f,
-                           struct now now) {
-	if (f->audience.n > 0 && http_printable(f->audience))
+static bool check_audience(struct signin *s, const struct answer *a) {
+	if (cloud_of(a)->audience.n > 0 &&
+	    http_printable(cloud_of(a)->audience))
 		return true;
 	refuse(s, FAIL_PROTOCOL,
 	       "the endpoint's metadata name no audience for tokens", NO_SPAN,
-	       now);
+	       a->at);
 	return false;
 }
 
-static void adopt(struct signin *s, const struct facts *f, struct now now) {
+static void adopt(struct signin *s, const struct answer *a) {
 	bool no_authority = s->authority.n == 0, no_scope = s->scope.n == 0;
-	if ((no_authority && !check_authority(s, f, now)) ||
-	    (no_scope && !check_audience(s, f, now)))
+	if ((no_authority && !check_authority(s, a)) ||
+	    (no_scope && !check_audience(s, a)))
 		return;
 	if (no_authority)
-		buf_set(&s->authority, url_without_slashes(f->login_endpoint));
+		buf_set(&s->authority,
+		        url_without_slashes(cloud_of(a)->login_endpoint));
 	if (no_scope) { /* two slashes where the audience ends in one */
-		buf_set(&s->scope, f->audience);
+		buf_set(&s->scope, cloud_of(a)->audience);
 		buf_adds(&s->scope, "/.default");
 	}
-	signin_found(s, now);
+	signin_found(s, a->at);
 }
 
-static void fed(struct signin *s, const struct reply *r, const struct facts *f,
-                struct now now) {
-	if (r->status != 200) {
+static void fed(struct signin *s, const struct answer *a) {
+	if (a->http->status != 200) {
 		signin_describe(
 			s, "the endpoint does not tell its metadata: HTTP ",
 			NO_SPAN);
-		buf_addint(&s->fail.message, r->status);
-		s->fail.kind = fail_kind_of(r->status);
-		s->fail.http_status = r->status;
-		s->fail.retryable = retry_worthwhile(&s->retry, r, NO_SPAN);
+		buf_addint(&s->fail.message, a->http->status);
+		s->fail.kind = fail_kind_of(a->http->status);
+		s->fail.http_status = a->http->status;
+		s->fail.retryable =
+			retry_worthwhile(&s->retry, a->http, NO_SPAN);
 		s->fail.hint = hint;
-		signin_fail(s, now);
-	} else if (!f->json) {
+		signin_fail(s, a->at);
+	} else if (!a->facts.json) {
 		refuse(s, FAIL_PROTOCOL,
 		       "the endpoint's metadata are not JSON but ",
-		       reply_header(r, "content-type"), now);
+		       reply_header(a->http, "content-type"), a->at);
 	} else {
-		adopt(s, f, now);
+		adopt(s, a);
 	}
 }
 

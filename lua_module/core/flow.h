@@ -19,15 +19,12 @@ extern const struct flow flow_token, flow_function, flow_azure_cli,
 /* discover.c: what comes before them all where the cloud is to be found out */
 extern const struct flow flow_discovery;
 
-/* Takes the token out of an answer, or fails: there is none.  status: its HTTP
-   status; 0: a program printed it. */
-void flow_accept(struct signin *s, const struct facts *f, int status,
-                 struct now now);
+/* Takes the token out of an answer, or fails: it holds none. */
+void flow_accept(struct signin *s, const struct answer *a);
 /* How long the answer's token lives, in s; false: it does not say. */
-bool flow_life(const struct facts *f, struct now now, int64_t *lives);
+bool flow_life(const struct answer *a, int64_t *lives);
 /* Fails by an OAuth error, or by what came instead. */
-void flow_refused(struct signin *s, const struct reply *r,
-                  const struct facts *f, struct now now);
+void flow_refused(struct signin *s, const struct answer *a);
 /* The scope without "/.default": what older endpoints call a resource. */
 struct span flow_resource(const struct signin *s);
 

@@ -6,11 +6,9 @@
 
 /* An answer that is not worth another try of the same request: moves the
    operation on to where it leads. */
-void legs_judge(struct op *o, const struct reply *r, const struct facts *f,
-                struct now now);
+void legs_judge(struct op *o, const struct answer *a);
 /* Is this error the operation's own end, and not a poll's?  At a Location it
    is what the synchronous call would have answered. */
-bool legs_is_result(const struct op *o, const struct reply *r,
-                    const struct facts *f);
+bool legs_is_result(const struct op *o, const struct answer *a);
 
 #endif

@@ -123,20 +123,19 @@ static enum signin_want ask(struct signin *s, struct request *q,
 }
 
 /* These tokens live for a day; a long one is renewed at half its life. */
-static void accept(struct signin *s, const struct facts *f, struct now now) {
-	struct facts own = *f;
+static void accept(struct signin *s, const struct answer *a) {
+	struct answer own = *a;
 	int64_t lives;
-	if (flow_life(f, now, &lives) && lives > LONG && own.refresh_in < 0)
-		own.refresh_in = lives / 2;
-	flow_accept(s, &own, 200, now);
+	if (flow_life(a, &lives) && lives > LONG && token_of(a)->refresh_in < 0)
+		own.facts.as.token.refresh_in = lives / 2;
+	flow_accept(s, &own);
 }
 
-static void fed(struct signin *s, const struct reply *r, const struct facts *f,
-                struct now now) {
-	if (r->status == 200)
-		accept(s, f, now);
+static void fed(struct signin *s, const struct answer *a) {
+	if (a->http->status == 200)
+		accept(s, a);
 	else
-		flow_refused(s, r, f, now);
+		flow_refused(s, a);
 }
 
 /* ---- virtual machines --------------------------------------------------- */
@@ -158,35 +157,34 @@ static bool probing(const struct signin *s) {
 }
 
 /* What answers here is not the metadata service, or has no identity. */
-static const char *not_here(const struct signin *s, const struct reply *r,
-                            const struct facts *f) {
+static const char *not_here(const struct signin *s, const struct answer *a) {
 	bool probed = signin_link(s)->spec.probed;
-	if (probed && !f->json) /* it always speaks JSON; others' do not */
+	if (probed &&
+	    !a->facts.json) /* it always speaks JSON; others' do not */
 		return "what answers is not the metadata service: ";
-	if (probing(s) || (r->status == 200 && f->json))
+	if (probing(s) || (a->http->status == 200 && a->facts.json))
 		return NULL;
-	if (r->status == 400 && value(s, SV_ID).n == 0)
+	if (a->http->status == 400 && value(s, SV_ID).n == 0)
 		return "this machine has no system-assigned identity: ";
-	if (r->status == 403 &&
-	    span_icontains(buf_span(&r->body), SPAN("unreachable")))
+	if (a->http->status == 403 &&
+	    span_icontains(buf_span(&a->http->body), SPAN("unreachable")))
 		return "a proxy answers for the metadata service: ";
 	return NULL;
 }
 
-static void fed_imds(struct signin *s, const struct reply *r,
-                     const struct facts *f, struct now now) {
-	const char *why = not_here(s, r, f);
-	struct span said = f->message;
+static void fed_imds(struct signin *s, const struct answer *a) {
+	const char *why = not_here(s, a);
+	struct span said = a->facts.message;
 	if (said.n == 0)
-		said = reply_header(r, "content-type");
+		said = reply_header(a->http, "content-type");
 	if (why)
 		signin_absent(s, why,
 		              said.n > 0 ? said : SPAN("it does not say why"),
-		              now);
+		              a->at);
 	else if (probing(s))
-		signin_step(s, IMDS_ASK, now.mono);
+		signin_step(s, IMDS_ASK, a->at.mono);
 	else
-		fed(s, r, f, now);
+		fed(s, a);
 }
 
 /* 404, 410, 429 and 5xx pass, 410 after up to 70 s. */
@@ -286,17 +284,16 @@ static enum signin_want ask_arc(struct signin *s, struct request *q,
 	return want;
 }
 
-static void fed_arc(struct signin *s, const struct reply *r,
-                    const struct facts *f, struct now now) {
+static void fed_arc(struct signin *s, const struct answer *a) {
 	static const struct span scheme = { "Basic realm=", 12 };
-	struct span realm = reply_header(r, "www-authenticate");
+	struct span realm = reply_header(a->http, "www-authenticate");
 	const char *why;
 	if (s->step == ARC_ASK) {
-		fed(s, r, f, now);
+		fed(s, a);
 		return;
 	}
-	if (r->status != 401 || !span_istarts(realm, scheme)) {
-		flow_refused(s, r, f, now);
+	if (a->http->status != 401 || !span_istarts(realm, scheme)) {
+		flow_refused(s, a);
 		return;
 	}
 	realm = span_from(realm, scheme.n);
@@ -304,16 +301,14 @@ static void fed_arc(struct signin *s, const struct reply *r,
 		realm = (struct span){ realm.p + 1, realm.n - 2 };
 	why = check_key_path(realm);
 	if (why) {
-		refuse(s, FAIL_UNTRUSTED, why, now);
+		refuse(s, FAIL_UNTRUSTED, why, a->at);
 		return;
 	}
 	buf_set(&s->work, realm);
 }
 
-static void met_arc(struct signin *s, struct span bytes, const struct facts *f,
-                    struct now now) {
+static void met_arc(struct signin *s, struct span bytes, struct now now) {
 	struct span key = span_trim(bytes);
-	(void)f;
 	buf_clear(&s->work);
 	if (key.n == 0 || !http_printable(key)) {
 		refuse(s, FAIL_CREDENTIAL,
@@ -412,20 +407,18 @@ static enum signin_want ask_service_fabric(struct signin *s, struct request *q,
 	return want;
 }
 
-static void fed_service_fabric(struct signin *s, const struct reply *r,
-                               const struct facts *f, struct now now) {
+static void fed_service_fabric(struct signin *s, const struct answer *a) {
 	if (s->step == FABRIC_LOOK) {
-		buf_set(&s->work, buf_span(&r->body));
-		signin_step(s, FABRIC_PROVE, now.mono);
+		buf_set(&s->work, buf_span(&a->http->body));
+		signin_step(s, FABRIC_PROVE, a->at.mono);
 	} else {
-		fed(s, r, f, now);
+		fed(s, a);
 	}
 }
 
 static void met_service_fabric(struct signin *s, struct span bytes,
-                               const struct facts *f, struct now now) {
+                               struct now now) {
 	unsigned char wanted[SHA1_BYTES];
-	(void)f;
 	buf_clear(&s->work);
 	if (bytes.n != SHA1_BYTES + SHA256_BYTES ||
 	    !read_thumbprint(value(s, SV_THUMBPRINT), wanted) ||

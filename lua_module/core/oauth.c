@@ -141,20 +141,19 @@ static const char not_a_source[] =
 	"MSI_ENDPOINT and AZURE_POD_IDENTITY_AUTHORITY_HOST";
 
 /* A managed identity's source: no clock, no proxy, no authority is at fault. */
-static const char *hint_of_source(const struct signin *s, const struct reply *r,
-                                  const struct facts *f) {
-	if (r->status == 400 && signin_link(s)->spec.value[SV_ID].n > 0)
+static const char *hint_of_source(const struct signin *s,
+                                  const struct answer *a) {
+	if (a->http->status == 400 && signin_link(s)->spec.value[SV_ID].n > 0)
 		return "is the identity that was named assigned to this "
 		       "machine or service?";
-	return f->json ? NULL : not_a_source;
+	return a->facts.json ? NULL : not_a_source;
 }
 
 /* What answers is not who was asked. */
-static const char *hint_of_answer(const struct reply *r,
-                                  const struct facts *f) {
-	if (r->status == 407)
+static const char *hint_of_answer(const struct answer *a) {
+	if (a->http->status == 407)
 		return "a proxy in the way asks for authentication";
-	return f->json ? NULL : in_the_way;
+	return a->facts.json ? NULL : in_the_way;
 }
 
 /* As it comes from a file that was read whole. */
@@ -169,101 +168,98 @@ static bool secret_has_tail(const struct signin *s) {
 }
 
 static const char *hint_of_refusal(const struct signin *s,
-                                   const struct reply *r, const struct facts *f,
-                                   struct now now) {
-	const char *hint = hint_for(f->message);
-	if (span_eq(f->oauth_error, SPAN("invalid_client")) &&
+                                   const struct answer *a) {
+	const char *hint = hint_for(a->facts.message);
+	if (span_eq(a->facts.oauth_error, SPAN("invalid_client")) &&
 	    secret_has_tail(s))
 		return "the client secret ends in a line end or a blank: cut "
 		       "that off";
 	if (!hint)
-		hint = hint_for_word(f->oauth_error);
+		hint = hint_for_word(a->facts.oauth_error);
 	if (!hint && signin_link(s)->spec.flow->local)
-		return hint_of_source(s, r, f);
+		return hint_of_source(s, a);
 	if (!hint)
-		hint = hint_of_clock(r, now);
-	return hint ? hint : hint_of_answer(r, f);
+		hint = hint_of_clock(a->http, a->at);
+	return hint ? hint : hint_of_answer(a);
 }
 
-void flow_refused(struct signin *s, const struct reply *r,
-                  const struct facts *f, struct now now) {
+void flow_refused(struct signin *s, const struct answer *a) {
 	struct buf *m = &s->fail.message;
-	struct span code = number_of(f->message);
-	bool told = f->oauth_error.n > 0;
-	struct span type = reply_header(r, "content-type");
+	struct span code = number_of(a->facts.message);
+	bool told = a->facts.oauth_error.n > 0;
+	struct span type = reply_header(a->http, "content-type");
 	signin_describe(s, told ? "sign-in refused: " : "sign-in failed: ",
-	                f->oauth_error);
-	if (r->status >= 300 && r->status < 400)
+	                a->facts.oauth_error);
+	if (a->http->status >= 300 && a->http->status < 400)
 		s->fail.kind = FAIL_PROTOCOL;
-	signin_note(s, &s->fail.code, code.n > 0 ? code : f->oauth_error);
-	if (f->message.n > 0) {
+	signin_note(s, &s->fail.code, code.n > 0 ? code : a->facts.oauth_error);
+	if (a->facts.message.n > 0) {
 		buf_adds(m, told ? ": " : "");
-		signin_add(s, f->message);
+		signin_add(s, a->facts.message);
 	} else if (!told) {
 		/* the body is not shown: it might echo the form */
 		buf_adds(m, "the answer is not an OAuth error but ");
 		signin_add(s, type.n > 0 ? type : SPAN("nothing known"));
 	}
-	if (f->timestamp.n > 0) {
+	if (token_of(a)->timestamp.n > 0) {
 		buf_adds(m, " at ");
-		signin_add(s, f->timestamp);
+		signin_add(s, token_of(a)->timestamp);
 	}
 	buf_adds(m, " (HTTP ");
-	buf_addint(m, r->status);
+	buf_addint(m, a->http->status);
 	buf_adds(m, ")");
-	s->fail.http_status = r->status;
-	s->fail.retry_after = http_retry_after(r, now.wall);
-	s->fail.retryable = r->status == 429 || r->status >= 500;
-	s->fail.hint = hint_of_refusal(s, r, f, now);
-	signin_note(s, &s->fail.request_id, f->trace_id);
-	signin_note(s, &s->fail.correlation_id, f->correlation_id);
-	signin_fail(s, now);
+	s->fail.http_status = a->http->status;
+	s->fail.retry_after = http_retry_after(a->http, a->at.wall);
+	s->fail.retryable = a->http->status == 429 || a->http->status >= 500;
+	s->fail.hint = hint_of_refusal(s, a);
+	signin_note(s, &s->fail.request_id, token_of(a)->trace_id);
+	signin_note(s, &s->fail.correlation_id, token_of(a)->correlation_id);
+	signin_fail(s, a->at);
 }
 
-bool flow_life(const struct facts *f, struct now now, int64_t *lives) {
-	int64_t on = f->expires_on;
-	if (on < 0 && f->expires_text.n > 0)
-		on = date_token(f->expires_text) / 1000;
-	*lives = f->expires_in;
+bool flow_life(const struct answer *a, int64_t *lives) {
+	const struct token_facts *t = token_of(a);
+	int64_t on = t->expires_on;
+	if (on < 0 && t->expires_text.n > 0)
+		on = date_token(t->expires_text) / 1000;
+	*lives = t->expires_in;
 	if (*lives < 0 && on > 0)
-		*lives = on - now.wall / 1000;
-	return f->expires_in >= 0 || on > 0;
+		*lives = on - a->at.wall / 1000;
+	return t->expires_in >= 0 || on > 0;
 }
 
 static const char expired_hint[] =
 	"by this machine's clock it has expired already: is the clock right?";
 
-void flow_accept(struct signin *s, const struct facts *f, int status,
-                 struct now now) {
+void flow_accept(struct signin *s, const struct answer *a) {
+	const struct token_facts *t = token_of(a);
 	int64_t lives;
-	bool told = flow_life(f, now, &lives);
-	if (f->access_token.n > 0 && lives > 0 && lives <= SIGNIN_LONGEST) {
-		signin_take(s, f->access_token, lives, f->refresh_in, now);
+	bool told = flow_life(a, &lives), none = t->access_token.n == 0;
+	if (!none && lives > 0 && lives <= SIGNIN_LONGEST) {
+		signin_take(s, t->access_token, lives, t->refresh_in, a->at);
 		return;
 	}
 	signin_describe(s,
-	                f->access_token.n == 0
-	                        ? "the answer holds no access_token"
+	                none   ? "the answer holds no access_token"
 	                : told ? "the token's time of expiry makes no sense"
 	                       : "the answer does not say when the token "
 	                         "expires",
 	                NO_SPAN);
 	s->fail.kind = FAIL_PROTOCOL;
-	s->fail.http_status = status;
-	if (f->access_token.n > 0 && told && f->expires_in < 0 && lives <= 0)
+	s->fail.http_status = a->http ? a->http->status : 0;
+	if (!none && told && t->expires_in < 0 && lives <= 0)
 		s->fail.hint = expired_hint;
-	if (status > 0 && !f->json)
+	if (a->http && !a->facts.json)
 		s->fail.hint = signin_link(s)->spec.flow->local ? not_a_source
 		                                                : in_the_way;
-	signin_fail(s, now);
+	signin_fail(s, a->at);
 }
 
-static void fed_token(struct signin *s, const struct reply *r,
-                      const struct facts *f, struct now now) {
-	if (r->status == 200 || r->status == 201)
-		flow_accept(s, f, r->status, now);
+static void fed_token(struct signin *s, const struct answer *a) {
+	if (a->http->status == 200 || a->http->status == 201)
+		flow_accept(s, a);
 	else
-		flow_refused(s, r, f, now);
+		flow_refused(s, a);
 }
 
 /* ---- what is sent ------------------------------------------------------- */
@@ -327,9 +323,7 @@ static enum signin_want ask_secret(struct signin *s, struct request *q,
 	return SIGNIN_SEND;
 }
 
-static void met_secret(struct signin *s, struct span bytes,
-                       const struct facts *f, struct now now) {
-	(void)f;
+static void met_secret(struct signin *s, struct span bytes, struct now now) {
 	if (bytes.n == 0) {
 		signin_describe(s, "the client_secret function gave nothing",
 		                NO_SPAN);
@@ -377,11 +371,9 @@ static bool one_word(struct span s) {
 
 /* From the host's function, or from a file whose last line end is none of it;
    read anew for each token, since it is rotated. */
-static void met_assertion(struct signin *s, struct span bytes,
-                          const struct facts *f, struct now now) {
+static void met_assertion(struct signin *s, struct span bytes, struct now now) {
 	struct span assertion = span_trim(bytes);
 	const char *why = NULL;
-	(void)f;
 	if (assertion.n == 0)
 		why = "the assertion is empty";
 	else if (!one_word(assertion)) /* another file's content goes nowhere */
@@ -504,9 +496,7 @@ static void met_certificate(struct signin *s, struct span bytes,
 }
 
 static void met_certificate_or_signature(struct signin *s, struct span bytes,
-                                         const struct facts *f,
                                          struct now now) {
-	(void)f;
 	if (s->step == CERT_LOAD) {
 		met_certificate(s, bytes, now);
 		return;
@@ -582,60 +572,57 @@ static enum signin_want ask_device(struct signin *s, struct request *q,
 	return SIGNIN_SEND;
 }
 
-static void device_started(struct signin *s, const struct reply *r,
-                           const struct facts *f, struct now now) {
-	int64_t lives = f->expires_in > 0 ? f->expires_in : 900;
-	if (r->status != 200 || f->device_code.n == 0) {
-		flow_refused(s, r, f, now);
+static void device_started(struct signin *s, const struct answer *a) {
+	const struct device_facts *d = device_of(a);
+	struct span all[] = { d->user_code, d->verification_uri, d->prompt };
+	int64_t lives = d->expires_in > 0 ? d->expires_in : 900;
+	if (a->http->status != 200 || d->device_code.n == 0) {
+		flow_refused(s, a);
 		return;
 	}
-	buf_set(&s->device, f->device_code);
-	s->interval = f->interval > 0 ? f->interval * 1000 : DEFAULT_INTERVAL;
-	s->device_ends = now.mono + lives * 1000;
+	buf_set(&s->device, d->device_code);
+	s->interval = d->interval > 0 ? d->interval * 1000 : DEFAULT_INTERVAL;
+	s->device_ends = a->at.mono + lives * 1000;
 	/* what the person is told: the prompt's facts, kept as one text */
 	buf_clear(&s->work);
-	struct span all[] = { f->user_code, f->verification_uri, f->prompt };
 	for (int i = 0; i < 3; i++) {
 		buf_add(&s->work, all[i]);
 		buf_addc(&s->work, '\0');
 	}
-	signin_step(s, DEVICE_PROMPT, now.mono);
+	signin_step(s, DEVICE_PROMPT, a->at.mono);
 }
 
-static void device_polled(struct signin *s, const struct reply *r,
-                          const struct facts *f, struct now now) {
+static void device_polled(struct signin *s, const struct answer *a) {
 	struct buf *refresh = &s->links[s->at].refresh_token;
-	if (r->status == 200 || r->status == 201) {
-		if (f->refresh_token.n > 0)
-			buf_set(refresh, f->refresh_token);
-		flow_accept(s, f, r->status, now);
+	if (a->http->status == 200 || a->http->status == 201) {
+		if (token_of(a)->refresh_token.n > 0)
+			buf_set(refresh, token_of(a)->refresh_token);
+		flow_accept(s, a);
 	} else if (s->step == DEVICE_START &&
-	           span_eq(f->oauth_error, SPAN("invalid_grant"))) {
+	           span_eq(a->facts.oauth_error, SPAN("invalid_grant"))) {
 		buf_clear(refresh); /* sign in again */
-		signin_step(s, DEVICE_START, now.mono);
-	} else if (s->step == DEVICE_POLL && now.mono < s->device_ends &&
-	           (span_eq(f->oauth_error, SPAN("authorization_pending")) ||
-	            span_eq(f->oauth_error, SPAN("slow_down")))) {
-		if (span_eq(f->oauth_error, SPAN("slow_down")))
+		signin_step(s, DEVICE_START, a->at.mono);
+	} else if (s->step == DEVICE_POLL && a->at.mono < s->device_ends &&
+	           (span_eq(a->facts.oauth_error,
+	                    SPAN("authorization_pending")) ||
+	            span_eq(a->facts.oauth_error, SPAN("slow_down")))) {
+		if (span_eq(a->facts.oauth_error, SPAN("slow_down")))
 			s->interval += SLOW_DOWN;
-		signin_step(s, DEVICE_POLL, now.mono + s->interval);
+		signin_step(s, DEVICE_POLL, a->at.mono + s->interval);
 	} else {
-		flow_refused(s, r, f, now);
+		flow_refused(s, a);
 	}
 }
 
-static void fed_device(struct signin *s, const struct reply *r,
-                       const struct facts *f, struct now now) {
+static void fed_device(struct signin *s, const struct answer *a) {
 	if (s->step == DEVICE_START && signin_link(s)->refresh_token.n == 0)
-		device_started(s, r, f, now);
+		device_started(s, a);
 	else
-		device_polled(s, r, f, now);
+		device_polled(s, a);
 }
 
-static void met_prompt(struct signin *s, struct span bytes,
-                       const struct facts *f, struct now now) {
+static void met_prompt(struct signin *s, struct span bytes, struct now now) {
 	(void)bytes;
-	(void)f;
 	signin_step(s, DEVICE_POLL, now.mono + s->interval);
 }
 

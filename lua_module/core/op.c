@@ -140,10 +140,11 @@ static void expire(struct op *o, struct now now) {
 
 /* ---- what happened ------------------------------------------------------ */
 
-static bool broken_json(const struct reply *r, const struct facts *f) {
-	struct span type = reply_header(r, "content-type");
-	return f->broken && (span_istarts(type, SPAN("application/json")) ||
-	                     span_istarts(type, SPAN("text/json")));
+static bool broken_json(const struct answer *a) {
+	struct span type = reply_header(a->http, "content-type");
+	return a->facts.broken &&
+	       (span_istarts(type, SPAN("application/json")) ||
+	        span_istarts(type, SPAN("text/json")));
 }
 
 /* A poll that fails is not repeated without a breath in between. */
@@ -153,19 +154,21 @@ static int64_t floored(int64_t ms) {
 
 /* Shall the same request be sent again?  A poll goes on until the deadline:
    that an answer could not be read says nothing of the operation. */
-static bool again(struct op *o, const struct reply *r, const struct facts *f,
-                  struct now now) {
+static bool again(struct op *o, const struct answer *a) {
 	const struct retry_policy *p = &o->cfg->retry;
 	bool cut = o->leg != LEG_WRITE && o->leg != LEG_POLL &&
-	           r->error == NET_OK && r->status == 200 && broken_json(r, f);
-	int64_t asked = r->error == NET_OK ? http_retry_after(r, now.wall) : -1;
+	           a->http->error == NET_OK && a->http->status == 200 &&
+	           broken_json(a);
+	int64_t asked = a->http->error == NET_OK
+	                        ? http_retry_after(a->http, a->at.wall)
+	                        : -1;
 	int64_t delay;
-	if (r->error == NET_TIMEOUT && now.mono >= o->deadline)
+	if (a->http->error == NET_TIMEOUT && a->at.mono >= o->deadline)
 		return true; /* in a long step libcurl's clock was seen first */
 	o->tries++;
-	if (!cut && !retry_worthwhile(p, r, f->code))
+	if (!cut && !retry_worthwhile(p, a->http, a->facts.code))
 		return false;
-	if (legs_is_result(o, r, f))
+	if (legs_is_result(o, a))
 		return false;
 	if (o->leg == LEG_POLL)
 		delay = asked > 0
@@ -174,11 +177,11 @@ static bool again(struct op *o, const struct reply *r, const struct facts *f,
 	else
 		delay = retry_delay(p, o->tries, asked, draw(o));
 	if (delay < 0 ||
-	    (o->leg != LEG_POLL && now.mono + delay >= o->deadline))
+	    (o->leg != LEG_POLL && a->at.mono + delay >= o->deadline))
 		return false;
 	if (o->leg != LEG_SETTLE && !cut)
-		opfail_describe(o, fail_kind_of(r->status), r, f, now);
-	o->not_before = now.mono + delay;
+		opfail_describe(o, fail_kind_of(a->http->status), a);
+	o->not_before = a->at.mono + delay;
 	return true;
 }
 
@@ -193,60 +196,58 @@ static void no_reading(struct op *o) {
 
 /* 401: one new token, with the challenge's claims if it has any. */
 static void unauthorized(struct op *o, uint32_t generation,
-                         const struct reply *r, const struct facts *f,
-                         struct now now) {
+                         const struct answer *a) {
 	if (o->leg != LEG_SETTLE)
-		opfail_describe(o, FAIL_CREDENTIAL, r, f, now);
+		opfail_describe(o, FAIL_CREDENTIAL, a);
 	if (o->reauthorized) {
 		no_reading(o);
 		return;
 	}
 	o->reauthorized = true;
 	o->refused = generation;
-	http_claims(r, &o->claims);
+	http_claims(a->http, &o->claims);
 }
 
 /* What every answer tells beside its meaning. */
-static void note(struct op *o, const struct reply *r, const struct facts *f) {
-	struct span id = reply_header(r, "x-ms-request-id");
+static void note(struct op *o, const struct answer *a) {
+	struct span id = reply_header(a->http, "x-ms-request-id");
 	struct span correlation =
-		reply_header(r, "x-ms-correlation-request-id");
+		reply_header(a->http, "x-ms-correlation-request-id");
 	if (id.n > 0)
 		opfail_note(o, &o->request_id, id);
 	if (correlation.n > 0)
 		opfail_note(o, &o->correlation_id, correlation);
-	if (f->status.n > 0)
-		opfail_note(o, &o->word, f->status);
-	else if (f->provisioning_state.n > 0)
-		opfail_note(o, &o->word, f->provisioning_state);
-	if (f->percent >= 0)
-		o->percent = f->percent;
+	if (resource_of(a)->status.n > 0)
+		opfail_note(o, &o->word, resource_of(a)->status);
+	else if (resource_of(a)->provisioning_state.n > 0)
+		opfail_note(o, &o->word, resource_of(a)->provisioning_state);
+	if (resource_of(a)->percent >= 0)
+		o->percent = resource_of(a)->percent;
 }
 
 void op_unsent(struct op *o) {
 	o->lost = false;
 }
 
-void op_feed(struct op *o, const struct reply *r, const struct facts *f,
-             struct now now) {
+void op_feed(struct op *o, const struct answer *a) {
 	uint32_t generation = o->token;
 	o->keep = KEEP_NOTHING;
 	if (!o->in_flight)
 		return; /* it has ended meanwhile */
-	op_book(o, now);
+	op_book(o, a->at);
 	o->in_flight = false;
 	o->token = 0;
-	note(o, r, f);
-	if (o->leg == LEG_WRITE && retry_ambiguous(r))
+	note(o, a);
+	if (o->leg == LEG_WRITE && retry_ambiguous(a->http))
 		o->ambiguous = true;
-	if (r->error == NET_OK && r->status == 401) {
-		unauthorized(o, generation, r, f, now);
+	if (a->http->error == NET_OK && a->http->status == 401) {
+		unauthorized(o, generation, a);
 		return;
 	}
 	if (o->leg != LEG_SETTLE)
 		buf_clear(&o->fail.message); /* an older problem is over */
-	if (!again(o, r, f, now))
-		legs_judge(o, r, f, now);
+	if (!again(o, a))
+		legs_judge(o, a);
 }
 
 void op_grant(struct op *o, uint32_t generation, struct now now) {

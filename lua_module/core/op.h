@@ -26,8 +26,7 @@ void op_no_token(struct op *o, const struct fail *why, struct now now);
 void op_sent(struct op *o, struct now now);
 /* What ended it in flight was never sent: told after the end. */
 void op_unsent(struct op *o);
-void op_feed(struct op *o, const struct reply *r, const struct facts *f,
-             struct now now);
+void op_feed(struct op *o, const struct answer *a);
 /* list: from a DONE page to the one after it; false: that was the last. */
 bool op_next_page(struct op *o);
 /* Goes on with an operation that another process began: from its polling URL,

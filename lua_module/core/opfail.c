@@ -81,74 +81,73 @@ static struct span without_query(struct span url) {
 }
 
 /* What the service calls the error, as far as it calls it anything. */
-static void describe_body(struct op *o, const struct reply *r,
-                          const struct facts *f) {
+static void describe_body(struct op *o, const struct answer *a) {
 	struct buf *m = &o->fail.message;
-	struct span code = reply_header(r, "x-ms-error-code");
-	if (f->code.n > 0)
-		code = f->code;
+	struct span code = reply_header(a->http, "x-ms-error-code");
+	if (a->facts.code.n > 0)
+		code = a->facts.code;
 	opfail_note(o, &o->fail.code, code);
-	opfail_note(o, &o->fail.target, f->target);
+	opfail_note(o, &o->fail.target, a->facts.target);
 	if (code.n > 0) {
 		add_foreign(o, code);
 		buf_adds(m, ": ");
 	}
-	if (f->message.n > 0) {
-		add_foreign(o, f->message);
-	} else if (f->provisioning_state.n > 0) {
+	if (a->facts.message.n > 0) {
+		add_foreign(o, a->facts.message);
+	} else if (resource_of(a)->provisioning_state.n > 0) {
 		buf_adds(m, "the resource's provisioningState is ");
-		add_foreign(o, f->provisioning_state);
-	} else if (f->json || r->body.n == 0) {
+		add_foreign(o, resource_of(a)->provisioning_state);
+	} else if (a->facts.json || a->http->body.n == 0) {
 		buf_adds(m, "no message");
 	} else {
-		struct span type = reply_header(r, "content-type");
+		struct span type = reply_header(a->http, "content-type");
 		buf_adds(m, "not JSON but ");
 		add_foreign(o, type.n > 0 ? type : SPAN("something else"));
 		buf_adds(m, ": ");
-		add_foreign(o, buf_span(&r->body));
+		add_foreign(o, buf_span(&a->http->body));
 	}
 }
 
 /* The answer around that body. */
-static void describe_answer(struct op *o, const struct reply *r,
-                            struct now now) {
+static void describe_answer(struct op *o, const struct answer *a) {
 	struct fail *f = &o->fail;
-	f->http_status = r->status;
-	f->retry_after = http_retry_after(r, now.wall);
+	f->http_status = a->http->status;
+	f->retry_after = http_retry_after(a->http, a->at.wall);
 	f->body = true;
 	o->keep = KEEP_ERROR;
-	if (r->status >= 300 && r->status < 400) {
+	if (a->http->status >= 300 && a->http->status < 400) {
 		buf_adds(&f->message, ", redirect to ");
-		add_foreign(o, without_query(reply_header(r, "location")));
+		add_foreign(o,
+		            without_query(reply_header(a->http, "location")));
 	}
 	buf_adds(&f->message, " (HTTP ");
-	buf_addint(&f->message, r->status);
+	buf_addint(&f->message, a->http->status);
 	buf_adds(&f->message, ")");
 }
 
-void opfail_describe(struct op *o, enum fail_kind kind, const struct reply *r,
-                     const struct facts *f, struct now now) {
-	if (r->error != NET_OK) {
-		describe_net(o, r);
+void opfail_describe(struct op *o, enum fail_kind kind,
+                     const struct answer *a) {
+	if (a->http->error != NET_OK) {
+		describe_net(o, a->http);
 		return;
 	}
 	fail_set(&o->fail, kind, op_phase(o), "");
-	describe_body(o, r, f);
-	describe_answer(o, r, now);
-	o->fail.retryable = retry_worthwhile(&o->cfg->retry, r, f->code);
-	o->fail.hint = hint_for(o, r->status);
+	describe_body(o, a);
+	describe_answer(o, a);
+	o->fail.retryable =
+		retry_worthwhile(&o->cfg->retry, a->http, a->facts.code);
+	o->fail.hint = hint_for(o, a->http->status);
 }
 
-void opfail_reply(struct op *o, const struct reply *r, const struct facts *f,
-                  struct now now) {
-	opfail_describe(o, fail_kind_of(r->status), r, f, now);
+void opfail_reply(struct op *o, const struct answer *a) {
+	opfail_describe(o, fail_kind_of(a->http->status), a);
 	op_failed(o);
 }
 
-void opfail_protocol(struct op *o, const struct reply *r, const char *why,
+void opfail_protocol(struct op *o, const struct answer *a, const char *why,
                      struct span detail) {
 	fail_set(&o->fail, FAIL_PROTOCOL, op_phase(o), why);
-	o->fail.http_status = r->status;
+	o->fail.http_status = a->http->status;
 	if (detail.n > 0) {
 		buf_adds(&o->fail.message, ": ");
 		add_foreign(o, detail);
@@ -157,15 +156,14 @@ void opfail_protocol(struct op *o, const struct reply *r, const char *why,
 }
 
 /* The operation itself ended Failed or Canceled: the service's own verdict. */
-void opfail_operation(struct op *o, const struct reply *r,
-                      const struct facts *f, enum poll_verdict v,
-                      struct now now) {
+void opfail_operation(struct op *o, const struct answer *a,
+                      enum poll_verdict v) {
 	op_decided(o);
 	fail_set(&o->fail, FAIL_OPERATION, op_phase(o),
 	         v == POLL_CANCELED ? "the operation was canceled: "
 	                            : "the operation failed: ");
-	describe_body(o, r, f);
-	describe_answer(o, r, now);
+	describe_body(o, a);
+	describe_answer(o, a);
 	if (o->rejected)
 		o->fail.hint = gone_for_good;
 	op_failed(o);

@@ -5,18 +5,15 @@
 #include "opstate.h"
 
 /* Writes o->fail from an answer, or from the lack of one; ends nothing. */
-void opfail_describe(struct op *o, enum fail_kind kind, const struct reply *r,
-                     const struct facts *f, struct now now);
+void opfail_describe(struct op *o, enum fail_kind kind, const struct answer *a);
 /* The same, of the kind the status has, and ends the operation. */
-void opfail_reply(struct op *o, const struct reply *r, const struct facts *f,
-                  struct now now);
+void opfail_reply(struct op *o, const struct answer *a);
 /* Ends it: an answer that makes no sense. */
-void opfail_protocol(struct op *o, const struct reply *r, const char *why,
+void opfail_protocol(struct op *o, const struct answer *a, const char *why,
                      struct span detail);
 /* Ends it: the service's own verdict on the operation. */
-void opfail_operation(struct op *o, const struct reply *r,
-                      const struct facts *f, enum poll_verdict v,
-                      struct now now);
+void opfail_operation(struct op *o, const struct answer *a,
+                      enum poll_verdict v);
 /* Ends a list: its next page lies where it may not be asked for. */
 void opfail_next(struct op *o);
 /* Sets out to text of the service's, without our token should it echo it. */

@@ -63,9 +63,9 @@ void op_turn(struct op *o, enum op_leg leg, int64_t not_before) {
 	o->reauthorized = false;
 }
 
-void op_poll_at(struct op *o, const struct reply *r, struct now now) {
-	int64_t wait = poll_wait(&o->poll, http_retry_after(r, now.wall));
-	op_turn(o, LEG_POLL, now.mono + wait);
+void op_poll_at(struct op *o, const struct answer *a) {
+	int64_t asked = http_retry_after(a->http, a->at.wall);
+	op_turn(o, LEG_POLL, a->at.mono + poll_wait(&o->poll, asked));
 }
 
 /* Books the time since the last happening: first the wait that was due, then

@@ -116,7 +116,7 @@ struct span op_request_url(const struct op *o);
 /* To another leg, whose request may go out at not_before. */
 void op_turn(struct op *o, enum op_leg leg, int64_t not_before);
 /* The next look, when the answer or the default says so. */
-void op_poll_at(struct op *o, const struct reply *r, struct now now);
+void op_poll_at(struct op *o, const struct answer *a);
 /* The service has said how the write ended: nothing is left to resume. */
 void op_decided(struct op *o);
 void op_done(struct op *o, enum op_keep keep);

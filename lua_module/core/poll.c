@@ -95,38 +95,39 @@ enum poll_verdict poll_word(struct span word) {
 }
 
 /* No provisioningState at all means Succeeded. */
-static enum poll_verdict judge_resource(const struct facts *f) {
+static enum poll_verdict judge_resource(const struct answer *a) {
 	enum poll_verdict v;
-	if (f->provisioning_state.n == 0)
-		return f->error ? POLL_FAILED : POLL_FINAL;
-	v = poll_word(f->provisioning_state);
+	if (resource_of(a)->provisioning_state.n == 0)
+		return a->facts.error ? POLL_FAILED : POLL_FINAL;
+	v = poll_word(resource_of(a)->provisioning_state);
 	return v == POLL_SUCCEEDED ? POLL_FINAL : v;
 }
 
 /* Does it show a state at all?  A monitor's answer without its word, and an
    output that is not the connection, do not. */
-static bool shows_state(const struct facts *f) {
-	return !f->odd_status &&
-	       (f->provisioning_state.n > 0 || f->connection_status.n > 0);
+static bool shows_state(const struct answer *a) {
+	return !resource_of(a)->odd_status &&
+	       (resource_of(a)->provisioning_state.n > 0 ||
+	        resource_of(a)->connection_status.n > 0);
 }
 
-enum poll_verdict poll_judge(enum poll_source source, const struct reply *r,
-                             const struct facts *f) {
+enum poll_verdict poll_judge(enum poll_source source, const struct answer *a) {
 	bool resource = source == POLL_RESOURCE;
-	if (r->status == 204)
+	if (a->http->status == 204)
 		return resource ? POLL_ODD : POLL_EMPTY;
-	if (f->status.n > 0 && !(resource && f->resource))
-		return poll_word(f->status);
-	if (r->status == 202)
+	if (resource_of(a)->status.n > 0 &&
+	    !(resource && resource_of(a)->is_resource))
+		return poll_word(resource_of(a)->status);
+	if (a->http->status == 202)
 		return POLL_RUNNING;
-	if (f->resource && (resource || shows_state(f)))
-		return judge_resource(f);
-	if (f->error)
+	if (resource_of(a)->is_resource && (resource || shows_state(a)))
+		return judge_resource(a);
+	if (a->facts.error)
 		return POLL_FAILED;
-	if (r->body.n == 0)
+	if (a->http->body.n == 0)
 		return resource ? POLL_ODD : POLL_EMPTY;
 	/* A 200 at a Location says "over", whatever stands in it. */
-	return source == POLL_LOCATION && f->json ? POLL_EMPTY : POLL_ODD;
+	return source == POLL_LOCATION && a->facts.json ? POLL_EMPTY : POLL_ODD;
 }
 
 int64_t poll_wait(struct poll *p, int64_t asked) {

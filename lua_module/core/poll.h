@@ -9,8 +9,7 @@
 #ifndef AZPEC_POLL_H
 #define AZPEC_POLL_H
 
-#include "facts.h"
-#include "http.h"
+#include "answer.h"
 
 enum poll_source {
 	POLL_RESOURCE, /* no header: the resource's own provisioningState */
@@ -46,8 +45,7 @@ void poll_follow(struct poll *p, const struct reply *r, struct span base,
                  const struct url *origins, size_t count);
 /* From now on look at the resource itself. */
 void poll_resource(struct poll *p);
-enum poll_verdict poll_judge(enum poll_source source, const struct reply *r,
-                             const struct facts *f);
+enum poll_verdict poll_judge(enum poll_source source, const struct answer *a);
 /* ms until the next look; asked: what the service wants, or -1. */
 int64_t poll_wait(struct poll *p, int64_t asked);
 /* What a word of status or provisioningState means: POLL_SUCCEEDED,

@@ -48,15 +48,17 @@ static void note_line(struct rate *r, struct span line) {
 }
 
 /* Of the subscription's limit, not of one resource that is busy. */
-static bool by_the_front_door(const struct reply *reply, struct span code) {
+static bool by_the_front_door(const struct answer *a) {
+	struct span code = a->facts.code;
 	return span_ieq(code, SPAN("SubscriptionRequestsThrottled")) ||
 	       span_ieq(code, SPAN("TooManyRequests")) ||
-	       span_ieq(reply_header(reply, "x-ms-failure-cause"),
+	       span_ieq(reply_header(a->http, "x-ms-failure-cause"),
 	                SPAN("gateway"));
 }
 
-void rate_note(struct rate *r, enum rate_kind kind, const struct reply *reply,
-               struct span code, int64_t longest, struct now now) {
+void rate_note(struct rate *r, enum rate_kind kind, const struct answer *a,
+               int64_t longest) {
+	const struct reply *reply = a->http;
 	static const struct span prefix = { "x-ms-ratelimit-remaining-", 25 };
 	size_t at = 0;
 	while (at < reply->head.n) {
@@ -65,10 +67,10 @@ void rate_note(struct rate *r, enum rate_kind kind, const struct reply *reply,
 		if (span_istarts(line, prefix))
 			note_line(r, span_from(line, prefix.n));
 	}
-	if (reply->status == 429 && by_the_front_door(reply, code)) {
-		int64_t asked = http_retry_after(reply, now.wall);
+	if (reply->status == 429 && by_the_front_door(a)) {
+		int64_t asked = http_retry_after(reply, a->at.wall);
 		if (asked > 0 && asked <= longest)
-			r->hold[kind] = now.mono + asked;
+			r->hold[kind] = a->at.mono + asked;
 	}
 }
 

@@ -10,7 +10,7 @@
 #ifndef AZPEC_RATE_H
 #define AZPEC_RATE_H
 
-#include "http.h"
+#include "answer.h"
 
 enum { RATE_COUNT = 10 };
 enum rate_kind { RATE_READ, RATE_WRITE, RATE_DELETE, RATE_KINDS };
@@ -26,10 +26,10 @@ void rate_init(struct rate *r);
 const char *rate_name(int i);
 
 void rate_sent(struct rate *r, enum rate_kind kind, struct now now);
-/* code: the service's error code; longest: ms that a 429 may stop all
+/* longest: ms that a 429 may stop all
    requests of its kind, beyond that it only concerns the one it answered. */
-void rate_note(struct rate *r, enum rate_kind kind, const struct reply *reply,
-               struct span code, int64_t longest, struct now now);
+void rate_note(struct rate *r, enum rate_kind kind, const struct answer *a,
+               int64_t longest);
 /* ms of the monotonic clock: when the next request may go out, with so many of
    its kind on their way. */
 int64_t rate_next(const struct rate *r, enum rate_kind kind, size_t flying);

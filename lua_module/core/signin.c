@@ -414,26 +414,27 @@ static void note_trouble(struct signin *s, const struct reply *r) {
 }
 
 /* Only these two of OAuth's errors may pass by themselves. */
-static bool passing(const struct facts *f) {
-	return span_eq(f->oauth_error, SPAN("temporarily_unavailable")) ||
-	       span_eq(f->oauth_error, SPAN("server_error"));
+static bool passing(const struct answer *a) {
+	return span_eq(a->facts.oauth_error, SPAN("temporarily_unavailable")) ||
+	       span_eq(a->facts.oauth_error, SPAN("server_error"));
 }
 
-static bool again(struct signin *s, const struct reply *r,
-                  const struct facts *f, struct now now) {
+static bool again(struct signin *s, const struct answer *a) {
 	const struct flow *flow = flow_of(s);
-	int64_t asked = r->error == NET_OK ? http_retry_after(r, now.wall) : -1;
+	int64_t asked = a->http->error == NET_OK
+	                        ? http_retry_after(a->http, a->at.wall)
+	                        : -1;
 	int64_t delay = -1;
 	s->tries++;
 	s->random = s->random * 1664525u + 1013904223u;
 	if (flow->again)
-		delay = flow->again(s, r, asked);
-	else if (passing(f) || retry_worthwhile(&s->retry, r, NO_SPAN))
+		delay = flow->again(s, a->http, asked);
+	else if (passing(a) || retry_worthwhile(&s->retry, a->http, NO_SPAN))
 		delay = retry_delay(&s->retry, s->tries, asked, s->random >> 8);
 	if (delay < 0)
 		return false;
-	s->not_before = now.mono + delay;
-	note_trouble(s, r);
+	s->not_before = a->at.mono + delay;
+	note_trouble(s, a->http);
 	return true;
 }
 
@@ -450,34 +451,41 @@ static void nobody(struct signin *s, const struct reply *r, struct now now) {
 	next_link(s, now);
 }
 
-void signin_feed(struct signin *s, const struct reply *r, const struct facts *f,
-                 struct now now) {
+void signin_feed(struct signin *s, const struct answer *a) {
 	if (!s->in_flight || s->need != NEED_NOTHING)
 		return;
 	s->in_flight = false;
-	if (again(s, r, f, now))
+	if (again(s, a))
 		return;
-	if (r->error != NET_OK)
-		nobody(s, r, now);
+	if (a->http->error != NET_OK)
+		nobody(s, a->http, a->at);
 	else
-		flow_of(s)->fed(s, r, f, now);
+		flow_of(s)->fed(s, a);
 }
 
-void signin_meet(struct signin *s, struct span bytes, const struct facts *f,
-                 struct now now) {
+/* A need is being met, and is so from now on. */
+static bool is_met(struct signin *s) {
 	if (!s->in_flight || s->need == NEED_NOTHING)
-		return;
+		return false;
 	s->in_flight = false;
 	s->need = NEED_NOTHING;
-	flow_of(s)->met(s, bytes, f, now);
+	return true;
+}
+
+void signin_meet(struct signin *s, struct span bytes, struct now now) {
+	if (is_met(s))
+		flow_of(s)->met(s, bytes, now);
+}
+
+void signin_print(struct signin *s, const struct answer *a) {
+	if (is_met(s))
+		flow_of(s)->printed(s, a);
 }
 
 void signin_fail_need(struct signin *s, struct span why, bool absent,
                       struct now now) {
-	if (!s->in_flight || s->need == NEED_NOTHING)
+	if (!is_met(s))
 		return;
-	s->in_flight = false;
-	s->need = NEED_NOTHING;
 	if (absent) {
 		signin_absent(s, "", why, now);
 		return;

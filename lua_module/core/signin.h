@@ -7,7 +7,7 @@
 #ifndef AZPEC_SIGNIN_H
 #define AZPEC_SIGNIN_H
 
-#include "facts.h"
+#include "answer.h"
 #include "fail.h"
 #include "retry.h"
 
@@ -126,11 +126,11 @@ struct flow {
 	enum signin_want (*ask)(struct signin *s, struct request *q,
 	                        struct now now);
 	/* The answer to its request; NULL: it makes none. */
-	void (*fed)(struct signin *s, const struct reply *r,
-	            const struct facts *f, struct now now);
-	/* What it needed; NULL: it needs nothing. */
-	void (*met)(struct signin *s, struct span bytes, const struct facts *f,
-	            struct now now);
+	void (*fed)(struct signin *s, const struct answer *a);
+	/* What it needed; NULL: it needs nothing of that kind. */
+	void (*met)(struct signin *s, struct span bytes, struct now now);
+	/* What the program that it needed has printed. */
+	void (*printed)(struct signin *s, const struct answer *a);
 	/* ms to wait before the same request is sent again, or -1; NULL: the
 	   policy's rule. */
 	int64_t (*again)(const struct signin *s, const struct reply *r,
@@ -168,16 +168,16 @@ enum signin_want signin_next(struct signin *s, struct now now,
                              struct request *out, int64_t *until);
 /* The request, or the need, is being seen to. */
 void signin_sent(struct signin *s, struct now now);
-void signin_feed(struct signin *s, const struct reply *r, const struct facts *f,
-                 struct now now);
-/* The bytes that were needed; facts: read from them where they are JSON. */
-void signin_meet(struct signin *s, struct span bytes, const struct facts *f,
-                 struct now now);
+void signin_feed(struct signin *s, const struct answer *a);
+/* The bytes that were needed. */
+void signin_meet(struct signin *s, struct span bytes, struct now now);
+/* What a program that was needed has printed: no HTTP, its facts alone. */
+void signin_print(struct signin *s, const struct answer *a);
 /* They are not to be had.  absent: this credential is not set up here, so
    that a chain may go on; otherwise it is, and failed. */
 void signin_fail_need(struct signin *s, struct span why, bool absent,
                       struct now now);
-/* How a program that was needed ended.  facts: of signin_json(out). */
+/* How a program that was needed ended.  a: the facts of signin_json(out). */
 struct program_result {
 	bool not_found;
 	bool refused;   /* it is there, but cannot be run */
@@ -189,7 +189,7 @@ struct program_result {
 	struct span out, err;
 };
 void signin_program(struct signin *s, const struct program_result *p,
-                    const struct facts *f, struct now now);
+                    const struct answer *a);
 /* The JSON object in what a program printed, warnings around it cut off. */
 struct span signin_json(struct span out);
 /* The host's token; expires_on: s since 1970, -1: unknown. */

@@ -165,29 +165,27 @@ static enum signin_want ask_developer_cli(struct signin *s, struct request *q,
 	return SIGNIN_NEED;
 }
 
-static void met_program(struct signin *s, struct span bytes,
-                        const struct facts *f, struct now now) {
-	(void)bytes;
-	if (f->json) {
-		flow_accept(s, f, 0, now);
+static void printed(struct signin *s, const struct answer *a) {
+	if (a->facts.json) {
+		flow_accept(s, a);
 		return;
 	}
 	signin_describe(s, "", span_of(s->work.p));
 	buf_adds(&s->fail.message, ": what it printed is not the JSON it was "
 	                           "asked for");
-	signin_fail(s, now);
+	signin_fail(s, a->at);
 }
 
 const struct flow flow_azure_cli = {
 	.name = "azure_cli",
 	.ask = ask_azure_cli,
-	.met = met_program,
+	.printed = printed,
 	.claims_hint = "run az login",
 };
 const struct flow flow_azure_developer_cli = {
 	.name = "azure_developer_cli",
 	.ask = ask_developer_cli,
-	.met = met_program,
+	.printed = printed,
 	.claims = true,
 };
 
@@ -296,10 +294,10 @@ static void fail_program(struct signin *s, const struct program_result *p,
 }
 
 void signin_program(struct signin *s, const struct program_result *p,
-                    const struct facts *f, struct now now) {
+                    const struct answer *a) {
 	if (p->not_found || p->refused || p->timed_out || p->flooded ||
 	    p->signal != 0 || p->status != 0)
-		fail_program(s, p, now);
+		fail_program(s, p, a->at);
 	else
-		signin_meet(s, p->out, f, now);
+		signin_print(s, a);
 }

@@ -138,7 +138,8 @@ static void waits(int64_t until, const char *file, int line) {
 #define WAITS(until) waits(until, __FILE__, __LINE__)
 
 static void feed(struct job *j, const struct reply *r, struct facts f) {
-	client_feed(&house.c, j, r, &f, now_at(house.ms));
+	struct answer a = answer_of(r, f, house.ms);
+	client_feed(&house.c, j, &a);
 }
 
 static void feed_token(const char *token) {

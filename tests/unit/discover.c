@@ -15,9 +15,11 @@ static const struct cloud good = { "https://login.contoso.example/", "AAD",
 
 static struct facts facts_cloud(struct cloud c) {
 	struct facts f = facts_object();
-	f.login_endpoint = c.login ? test_text(c.login) : NO_SPAN;
-	f.identity_provider = c.provider ? test_text(c.provider) : NO_SPAN;
-	f.audience = c.audience ? test_text(c.audience) : NO_SPAN;
+	f.document = DOCUMENT_CLOUD;
+	f.as.cloud.login_endpoint = c.login ? test_text(c.login) : NO_SPAN;
+	f.as.cloud.identity_provider =
+		c.provider ? test_text(c.provider) : NO_SPAN;
+	f.as.cloud.audience = c.audience ? test_text(c.audience) : NO_SPAN;
 	return f;
 }
 
@@ -60,7 +62,8 @@ static void begin(struct trial *t, int64_t ms) {
 
 static void feed(struct trial *t, const struct reply *r, struct facts f,
                  int64_t ms) {
-	signin_feed(&t->s, r, &f, now_at(ms));
+	struct answer a = answer_of(r, f, ms);
+	signin_feed(&t->s, &a);
 }
 
 static void test_the_metadata_name_authority_and_scope(void **state) {

@@ -167,7 +167,7 @@ static void make_replies(void) {
 		assert_non_null(h->reply);
 		*h->reply = *r;
 		*r = (struct reply){ .status = 0 }; /* it is ours now */
-		h->facts = facts_of(buf_span(&h->reply->body));
+		h->facts = facts_of(buf_span(&h->reply->body), false);
 	}
 }
 
@@ -486,7 +486,9 @@ static void check_stays(enum op_want want) {
 	enum fail_kind kind = o->fail.kind;
 	bool unknown = op_unknown(o);
 	int64_t until;
-	op_feed(o, happenings[0].reply, &happenings[0].facts, now_at(world.t));
+	struct answer late =
+		answer_of(happenings[0].reply, happenings[0].facts, world.t);
+	op_feed(o, &late);
 	op_grant(o, 77, now_at(world.t));
 	op_stop(o, FAIL_CANCELED, "late", now_at(world.t));
 	world.t += 1000000;
@@ -528,7 +530,8 @@ static bool finds_it_otherwise(const struct happening *h) {
 	const struct history *s = &world.seen;
 	return world.start->resumed && world.start->kind == OP_ENSURE &&
 	       !s->wrote && !s->last_write && s->last_own &&
-	       h->event == ANSWER && h->status == 200 && h->facts.resource &&
+	       h->event == ANSWER && h->status == 200 &&
+	       h->facts.as.resource.is_resource &&
 	       (h->shows == NOT_AS_ASKED || h->shows == STATE_FAILED);
 }
 
@@ -559,8 +562,9 @@ static void note_answer(const struct happening *h) {
 
 static void answer(const struct happening *h) {
 	uint32_t generation = world.generation;
+	struct answer a = answer_of(h->reply, h->facts, world.t);
 	note_answer(h);
-	op_feed(&world.op, h->reply, &h->facts, now_at(world.t));
+	op_feed(&world.op, &a);
 	if (h->status == 401 && !is_end(world.op.end) &&
 	    (world.op.refused != generation ||
 	     (world.op.claims.n > 0) != (h->head != NULL)))

@@ -50,7 +50,8 @@ static void sends(enum http_method method, const char *url) {
 }
 
 static void feed(const struct reply *r, struct facts f) {
-	signin_feed(&t.s, r, &f, now_at(t.ms));
+	struct answer a = answer_of(r, f, t.ms);
+	signin_feed(&t.s, &a);
 }
 
 static void needs(enum signin_need need) {
@@ -60,7 +61,7 @@ static void needs(enum signin_need need) {
 }
 
 static void meet(struct span bytes) {
-	signin_meet(&t.s, bytes, NULL, now_at(t.ms));
+	signin_meet(&t.s, bytes, now_at(t.ms));
 }
 
 static void grants(const char *token) {
@@ -130,7 +131,7 @@ static void test_a_day_s_token_by_its_end(void **state) {
 		.value = { [SV_ENDPOINT] = SPAN("http://127.0.0.1/t") },
 	};
 	(void)state;
-	day.expires_on = TEST_WALL / 1000 + 86400;
+	day.as.token.expires_on = TEST_WALL / 1000 + 86400;
 	start(&spec);
 	assert_int_equal(next(), SIGNIN_SEND);
 	signin_sent(&t.s, now_at(0));
@@ -736,12 +737,15 @@ static const struct signin_spec person = {
 
 static void prompted(void) {
 	struct facts f = facts_object();
-	f.device_code = SPAN("d-code");
-	f.user_code = SPAN("ABCD");
-	f.verification_uri = SPAN("https://microsoft.com/devicelogin");
-	f.prompt = SPAN("open the page");
-	f.expires_in = 900;
-	f.interval = 5;
+	f.document = DOCUMENT_DEVICE;
+	f.as.device = NO_DEVICE;
+	f.as.device.device_code = SPAN("d-code");
+	f.as.device.user_code = SPAN("ABCD");
+	f.as.device.verification_uri =
+		SPAN("https://microsoft.com/devicelogin");
+	f.as.device.prompt = SPAN("open the page");
+	f.as.device.expires_in = 900;
+	f.as.device.interval = 5;
 	start(&person);
 	sends(HTTP_POST, CODE);
 	form_has("client_id=app&scope=https%3A%2F%2Fmanagement.azure.com"
@@ -775,7 +779,7 @@ static void test_a_person_signs_in_elsewhere(void **state) {
 	polls("slow_down", 10 * SECOND); /* RFC 8628: five more, for good */
 	polls("authorization_pending", 10 * SECOND);
 	sends(HTTP_POST, PERSON);
-	f.refresh_token = SPAN("refresh-1");
+	f.as.token.refresh_token = SPAN("refresh-1");
 	feed(reply_of(200, NULL, "{}"), f);
 	assert_true(t.s.live);
 	/* from then on by refresh tokens, each replaced by the next */
@@ -786,7 +790,7 @@ static void test_a_person_signs_in_elsewhere(void **state) {
 		form_has("grant_type=refresh_token");
 		form_has(i == 1 ? "refresh_token=refresh-1"
 		                : "refresh_token=refresh-2");
-		f.refresh_token = SPAN("refresh-2");
+		f.as.token.refresh_token = SPAN("refresh-2");
 		feed(reply_of(200, NULL, "{}"), f);
 		assert_true(t.s.live);
 	}
@@ -840,7 +844,8 @@ static const struct signin_spec azd = { .flow = &flow_azure_developer_cli,
 	                                .developer = true };
 
 static void ended(struct program_result p, struct facts f) {
-	signin_program(&t.s, &p, &f, now_at(t.ms));
+	struct answer a = answer_of(NULL, f, t.ms);
+	signin_program(&t.s, &p, &a);
 }
 
 static void test_what_az_and_azd_are_asked(void **state) {

@@ -29,7 +29,7 @@ struct day {
 	int64_t claims_from; /* since then tokens need claims; 0: never */
 };
 
-struct answer {
+struct flight {
 	int64_t due;
 	struct job *job; /* NULL: the sign-in's */
 	int token;       /* that the request carried, or that is granted */
@@ -43,7 +43,7 @@ static struct {
 	struct request q;
 	struct job jobs[OPS];
 	int64_t ms;
-	struct answer flying[OPS + 1];
+	struct flight flying[OPS + 1];
 	size_t nflying;
 	struct {
 		int64_t issued, ends;
@@ -128,14 +128,14 @@ static void end_day(void) {
 
 /* ---- what is sent ------------------------------------------------------- */
 
-static void fly(struct answer a) {
+static void fly(struct flight a) {
 	a.due = world.ms + LATENCY;
 	assert_true(world.nflying < COUNT(world.flying));
 	world.flying[world.nflying++] = a;
 }
 
 static void ask_authority(void) {
-	struct answer a = { .token = -1 };
+	struct flight a = { .token = -1 };
 	world.asked++;
 	if (away(world.ms)) {
 		a.token = -2;
@@ -154,7 +154,7 @@ static void ask_authority(void) {
 /* No request ever leaves with a token that is dead. */
 static void ask_service(struct job *j) {
 	struct span value = request_field(&world.q, "Authorization");
-	struct answer a = { .job = j };
+	struct flight a = { .job = j };
 	int64_t n;
 	assert_true(span_istarts(value, SPAN("Bearer token-")));
 	assert_true(span_uint(span_from(value, 13), &n));
@@ -177,37 +177,38 @@ static void meet(void) {
 	struct signin *s = &world.c.signin;
 	client_sent(&world.c, NULL, now_at(world.ms));
 	assert_true(s->need == NEED_SECRET || s->need == NEED_FILE);
-	signin_meet(s, todays(s->need == NEED_FILE ? "jwt" : "secret"), NULL,
+	signin_meet(s, todays(s->need == NEED_FILE ? "jwt" : "secret"),
 	            now_at(world.ms));
 	client_signed(&world.c, now_at(world.ms));
 }
 
 /* ---- what is answered --------------------------------------------------- */
 
+static void feed(struct job *j, const struct reply *r, struct facts f) {
+	struct answer a = answer_of(r, f, world.ms);
+	client_feed(&world.c, j, &a);
+}
+
 static void answer_signin(int token) {
 	char text[32];
 	struct facts f;
 	if (token == -2) {
-		f = no_facts();
-		client_feed(&world.c, NULL, no_reply(NET_CONNECT, false), &f,
-		            now_at(world.ms));
+		feed(NULL, no_reply(NET_CONNECT, false), no_facts());
 		return;
 	}
 	if (token == -1) {
-		f = facts_oauth("invalid_client", "AADSTS7000215: no");
-		client_feed(&world.c, NULL, reply_of(401, NULL, "{}"), &f,
-		            now_at(world.ms));
+		feed(NULL, reply_of(401, NULL, "{}"),
+		     facts_oauth("invalid_client", "AADSTS7000215: no"));
 		return;
 	}
 	snprintf(text, sizeof text, "token-%d", token);
 	f = facts_token(text, world.day->life);
 	if (world.day->refresh_in)
-		f.refresh_in = world.day->refresh_in;
-	client_feed(&world.c, NULL, reply_of(200, NULL, "{}"), &f,
-	            now_at(world.ms));
+		f.as.token.refresh_in = world.day->refresh_in;
+	feed(NULL, reply_of(200, NULL, "{}"), f);
 }
 
-static void answer_service(const struct answer *a) {
+static void answer_service(const struct flight *a) {
 	static const char follow[] = "Location: " HOST "/l\nRetry-After: 60";
 	struct facts f = no_facts();
 	const struct reply *r;
@@ -227,12 +228,12 @@ static void answer_service(const struct answer *a) {
 		r = reply_of(200, NULL, "{}");
 		f = facts_resource("Succeeded", "Approved");
 	}
-	client_feed(&world.c, a->job, r, &f, now_at(world.ms));
+	feed(a->job, r, f);
 }
 
 /* The next answer that has come by now. */
 static bool deliver(void) {
-	struct answer a;
+	struct flight a;
 	if (world.nflying == 0 || world.flying[0].due > world.ms)
 		return false;
 	a = world.flying[0];

@@ -163,31 +163,39 @@ static inline void json_find_error(struct span o, struct facts *f) {
 	}
 }
 
-static inline void json_resource(struct span o, struct facts *f) {
+static inline void json_resource(struct span o, struct resource_facts *f) {
 	struct span status = json_member(o, "status");
 	struct span properties = json_member(o, "properties");
-	struct span value = json_member(o, "value");
 	struct span state =
 		json_member(properties, "privateLinkServiceConnectionState");
+	*f = NO_RESOURCE;
 	f->status = json_text_of(o, "status");
 	f->odd_status = status.p && f->status.n == 0;
 	f->percent = (int)json_integer_of(o, "percentComplete");
 	f->etag = json_text_of(o, "etag");
-	f->resource = json_is_table(properties) ||
-	              (json_text_of(o, "id").p && !status.p);
+	f->is_resource = json_is_table(properties) ||
+	                 (json_text_of(o, "id").p && !status.p);
 	f->provisioning_state = json_text_of(properties, "provisioningState");
 	f->connection_status = json_text_of(state, "status");
 	f->description = json_text_of(state, "description");
 	f->action_required = json_text_of(state, "actionsRequired");
 	if (!f->action_required.p)
 		f->action_required = json_text_of(state, "actionRequired");
-	f->page = json_is_table(value);
-	f->empty_page = f->page && span_trim(span_from(value, 1)).n == 1;
-	f->next_link = json_text_of(o, "nextLink");
 }
 
-/* The spans lie in body, which must stay. */
-static inline struct facts facts_of(struct span body) {
+/* False: it is no page. */
+static inline bool json_page(struct span o, struct page_facts *f) {
+	struct span value = json_member(o, "value");
+	if (!json_is_table(value))
+		return false;
+	f->empty = span_trim(span_from(value, 1)).n == 1;
+	f->next_link = json_text_of(o, "nextLink");
+	return true;
+}
+
+/* As the answer to a list is read, or else to all other requests.  The spans
+   lie in body, which must stay. */
+static inline struct facts facts_of(struct span body, bool list) {
 	struct facts f = NO_FACTS;
 	struct json_text t = { .ok = true };
 	struct span whole;
@@ -202,7 +210,13 @@ static inline struct facts facts_of(struct span body) {
 	if (!f.json)
 		return f;
 	json_find_error(whole, &f);
-	json_resource(whole, &f);
+	if (list) {
+		if (json_page(whole, &f.as.page))
+			f.document = DOCUMENT_PAGE;
+	} else {
+		f.document = DOCUMENT_RESOURCE;
+		json_resource(whole, &f.as.resource);
+	}
 	return f;
 }
 

@@ -63,6 +63,11 @@ static enum rate_kind kind_of(const struct job *j) {
 	return j->op.spec.kind == OP_DELETE ? RATE_DELETE : RATE_WRITE;
 }
 
+static void feed(struct job *j, const struct reply *r, struct facts f) {
+	struct answer a = answer_of(r, f, sim.ms);
+	client_feed(&sim.c, j, &a);
+}
+
 static void answer(struct job *j) {
 	static const char *const names[] = { "reads", "writes", "deletes" };
 	enum rate_kind kind = kind_of(j);
@@ -78,8 +83,7 @@ static void answer(struct job *j) {
 		f = facts_error("SubscriptionRequestsThrottled", "too many");
 	if (sim.ms < sim.busy_until)
 		f = facts_resource("Updating", "Approved");
-	client_feed(&sim.c, j, reply_of(fine ? 200 : 429, head, "{}"), &f,
-	            now_at(sim.ms));
+	feed(j, reply_of(fine ? 200 : 429, head, "{}"), f);
 }
 
 static void build(double writes, double reads) {
@@ -326,7 +330,7 @@ static void answer_anything(struct job *j) {
 	              head, "{}");
 	if (which == COUNT(statuses))
 		r.error = NET_TIMEOUT;
-	client_feed(&sim.c, j, &r, &f, now_at(sim.ms));
+	feed(j, &r, f);
 }
 
 /* To the next arrival, in any order, or to when the client wants to be

@@ -366,7 +366,7 @@ static void test_words_in_every_case(void **state) {
 enum { ON_RESOURCE = 1, ON_LOCATION = 2, ON_ASYNC = 4, ON_BOTH = 8 };
 enum { ON_URL = ON_LOCATION | ON_ASYNC | ON_BOTH, ON_ALL = 15 };
 
-struct answer {
+struct row {
 	const char *name;
 	int status;
 	const char *body; /* only whether there is one counts */
@@ -375,16 +375,17 @@ struct answer {
 	enum poll_verdict verdict;
 };
 
-static void judge_all(const struct answer *rows, size_t count) {
+static void judge_all(const struct row *rows, size_t count) {
 	for (size_t i = 0; i < count; i++) {
 		for (int s = POLL_RESOURCE; s <= POLL_BOTH; s++) {
 			enum poll_verdict v;
+			struct answer a;
 			if (!(rows[i].sources & 1 << s))
 				continue;
-			v = poll_judge(
-				(enum poll_source)s,
+			a = answer_of(
 				reply_of(rows[i].status, NULL, rows[i].body),
-				&rows[i].facts);
+				rows[i].facts, 0);
+			v = poll_judge((enum poll_source)s, &a);
 			if (v != rows[i].verdict)
 				FAIL("%s, from source %d: %d and not %d",
 				     rows[i].name, s, (int)v,
@@ -401,19 +402,22 @@ static struct facts with_error(struct facts f) {
 }
 
 static struct facts with_resource(struct facts f, const char *state) {
-	f.resource = true;
-	f.provisioning_state = test_text(state);
+	if (f.document == DOCUMENT_NONE)
+		f.as.resource = NO_RESOURCE;
+	f.document = DOCUMENT_RESOURCE;
+	f.as.resource.is_resource = true;
+	f.as.resource.provisioning_state = test_text(state);
 	return f;
 }
 
 static struct facts odd_status(void) {
-	struct facts f = facts_object();
-	f.odd_status = true;
+	struct facts f = facts_state();
+	f.as.resource.odd_status = true;
 	return f;
 }
 
 static void test_answers_of_a_status_monitor(void **state) {
-	const struct answer rows[] = {
+	const struct row rows[] = {
 		{ "Succeeded", 200, "{}", facts_monitor("Succeeded"), ON_URL,
 		  POLL_SUCCEEDED },
 		{ "completed", 200, "{}", facts_monitor("completed"), ON_URL,
@@ -454,7 +458,7 @@ static void test_answers_of_a_status_monitor(void **state) {
 }
 
 static void test_answers_that_are_the_resource(void **state) {
-	const struct answer rows[] = {
+	const struct row rows[] = {
 		{ "Succeeded", 200, "{}",
 		  facts_resource("Succeeded", "Approved"), ON_ALL, POLL_FINAL },
 		{ "SUCCEEDED", 200, "{}",
@@ -490,7 +494,7 @@ static void test_answers_that_are_the_resource(void **state) {
 }
 
 static void test_answers_with_nothing_in_them(void **state) {
-	const struct answer rows[] = {
+	const struct row rows[] = {
 		{ "202", 202, NULL, no_facts(), ON_ALL, POLL_RUNNING },
 		{ "202, {}", 202, "{}", facts_object(), ON_ALL, POLL_RUNNING },
 		{ "202, HTML", 202, "<p>", facts_broken(), ON_URL,
@@ -510,7 +514,7 @@ static void test_answers_with_nothing_in_them(void **state) {
 }
 
 static void test_answers_that_make_no_sense(void **state) {
-	const struct answer rows[] = {
+	const struct row rows[] = {
 		{ "HTML", 200, "<html>", facts_broken(), ON_ALL, POLL_ODD },
 		{ "a JSON array", 200, "[]", no_facts(), ON_ALL, POLL_ODD },
 		{ "{}", 200, "{}", facts_object(),
@@ -525,7 +529,7 @@ static void test_answers_that_make_no_sense(void **state) {
 }
 
 static void test_an_error_inside_a_200_is_a_failure(void **state) {
-	const struct answer rows[] = {
+	const struct row rows[] = {
 		{ "error", 200, "{}", facts_error("Conflict", "no"), ON_ALL,
 		  POLL_FAILED },
 		{ "error beside Failed", 200, "{}",

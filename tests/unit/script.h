@@ -440,8 +440,10 @@ static inline void send(struct player *p, const struct step *s) {
 }
 
 static inline void feed(struct player *p, const struct reply *r) {
-	struct facts f = facts_of(buf_span(&r->body));
-	op_feed(&p->op, r, &f, now_at(p->t));
+	bool list = p->op.spec.kind == OP_LIST;
+	struct answer a =
+		answer_of(r, facts_of(buf_span(&r->body), list), p->t);
+	op_feed(&p->op, &a);
 }
 
 static inline void feed_step(struct player *p, const struct step *s) {

@@ -65,7 +65,8 @@ static void expect_nothing(struct trial *t, int64_t ms, const char *file,
 
 static void feed(struct trial *t, const struct reply *r, struct facts f,
                  int64_t ms) {
-	signin_feed(&t->s, r, &f, now_at(ms));
+	struct answer a = answer_of(r, f, ms);
+	signin_feed(&t->s, &a);
 }
 
 static void feed_token(struct trial *t, const char *text, int64_t expires_in,
@@ -352,7 +353,7 @@ static void test_when_a_token_is_renewed_and_when_it_is_dead(void **state) {
 		struct trial t;
 		struct facts f = facts_token("tok", rows[i].expires_in);
 		uint32_t generation;
-		f.refresh_in = rows[i].refresh_in;
+		f.as.token.refresh_in = rows[i].refresh_in;
 		start(&t, &usual);
 		token(&t, 0);
 		SENDS(&t, 0);
@@ -394,7 +395,7 @@ static void test_expires_on_counts_by_the_wall_clock(void **state) {
 	start(&t, &usual);
 	token(&t, 0);
 	SENDS(&t, 0);
-	f.expires_on = TEST_WALL / 1000 + 3600;
+	f.as.token.expires_on = TEST_WALL / 1000 + 3600;
 	feed(&t, reply_of(200, NULL, "{}"), f, 0);
 	assert_int_not_equal(token(&t, HOUR - 2000), 0);
 	assert_int_equal(token(&t, HOUR + 1000), 0);
@@ -408,7 +409,7 @@ static void test_expires_in_goes_before_expires_on(void **state) {
 	start(&t, &usual);
 	token(&t, 0);
 	SENDS(&t, 0);
-	f.expires_on = TEST_WALL / 1000 - 5; /* our clock is wrong */
+	f.as.token.expires_on = TEST_WALL / 1000 - 5; /* our clock is wrong */
 	feed(&t, reply_of(200, NULL, "{}"), f, 0);
 	assert_int_not_equal(token(&t, 2 * HOUR - 1), 0);
 	assert_int_equal(token(&t, 2 * HOUR), 0);
@@ -451,7 +452,7 @@ static void test_lifetimes_that_make_no_sense(void **state) {
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct facts f = facts_token("tok", rows[i].expires_in);
 		struct trial t;
-		f.expires_on = rows[i].expires_on;
+		f.as.token.expires_on = rows[i].expires_on;
 		start(&t, &usual);
 		token(&t, 0);
 		SENDS(&t, 0);
@@ -571,7 +572,7 @@ static void test_tokens_that_cannot_stand_in_a_header(void **state) {
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct facts f = facts_token(NULL, 3600);
 		struct trial t;
-		f.access_token = rows[i];
+		f.as.token.access_token = rows[i];
 		start(&t, &usual);
 		token(&t, 0);
 		SENDS(&t, 0);
@@ -701,8 +702,8 @@ static void test_refusals_in_entra_s_shape(void **state) {
 			facts_oauth(rows[i].error, rows[i].description);
 		const struct fail *why;
 		struct trial t;
-		f.trace_id = SPAN("trace");
-		f.correlation_id = SPAN("correlation");
+		f.as.token.trace_id = SPAN("trace");
+		f.as.token.correlation_id = SPAN("correlation");
 		start(&t, &usual);
 		token(&t, 0);
 		SENDS(&t, 0);

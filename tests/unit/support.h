@@ -24,7 +24,7 @@
 
 #include <cmocka.h>
 
-#include "core/facts.h"
+#include "core/answer.h"
 #include "core/fail.h"
 #include "core/http.h"
 
@@ -286,20 +286,27 @@ static inline struct facts facts_broken(void) {
 	return f;
 }
 
+static inline struct facts facts_state(void) {
+	struct facts f = facts_object();
+	f.document = DOCUMENT_RESOURCE;
+	f.as.resource = NO_RESOURCE;
+	return f;
+}
+
 /* {"status": word} */
 static inline struct facts facts_monitor(const char *word) {
-	struct facts f = facts_object();
-	f.status = test_text(word);
+	struct facts f = facts_state();
+	f.as.resource.status = test_text(word);
 	return f;
 }
 
 /* A connection; state, status: NULL where it is not there. */
 static inline struct facts facts_resource(const char *state,
                                           const char *status) {
-	struct facts f = facts_object();
-	f.resource = true;
-	f.provisioning_state = test_text(state);
-	f.connection_status = test_text(status);
+	struct facts f = facts_state();
+	f.as.resource.is_resource = true;
+	f.as.resource.provisioning_state = test_text(state);
+	f.as.resource.connection_status = test_text(status);
 	return f;
 }
 
@@ -315,28 +322,37 @@ static inline struct facts facts_error(const char *code, const char *message) {
 /* {"value": [...], "nextLink": next}; next NULL: the last page */
 static inline struct facts facts_page(const char *next, bool empty) {
 	struct facts f = facts_object();
-	f.page = true;
-	f.empty_page = empty;
-	f.next_link = test_text(next);
+	f.document = DOCUMENT_PAGE;
+	f.as.page.empty = empty;
+	f.as.page.next_link = test_text(next);
 	return f;
 }
 
 /* {"access_token": token, "expires_in": seconds} */
 static inline struct facts facts_token(const char *token, int64_t expires_in) {
 	struct facts f = facts_object();
-	f.access_token = test_text(token);
-	f.expires_in = expires_in;
+	f.document = DOCUMENT_TOKEN;
+	f.as.token = NO_TOKEN_FACTS;
+	f.as.token.access_token = test_text(token);
+	f.as.token.expires_in = expires_in;
 	return f;
 }
 
 /* {"error": "invalid_client", "error_description": "AADSTS..."} */
 static inline struct facts facts_oauth(const char *error,
                                        const char *description) {
-	struct facts f = facts_object();
+	struct facts f = facts_token(NULL, -1);
 	f.error = true;
 	f.oauth_error = test_text(error);
 	f.message = test_text(description);
 	return f;
+}
+
+/* ---- answers ------------------------------------------------------------ */
+
+static inline struct answer answer_of(const struct reply *r, struct facts f,
+                                      int64_t ms) {
+	return (struct answer){ .http = r, .facts = f, .at = now_at(ms) };
 }
 
 /* ---- requests ----------------------------------------------------------- */
