@@ -10,6 +10,8 @@
 #   make asan | valgrind [FILE=name]  all tests again, under these
 #   make tsan             the C hosts again, under this
 #   make packaging        a fresh copy is built, installed and used
+#   make systems [ON="sid bookworm:i386"]  all tests on other Debian systems
+#   make apicheck [FILE=name]  the Lua side under a Lua that checks its API
 #   make soak [SECONDS=120 SEED=n]  everything at random, with faults, under ASan
 #   make bench            beside raw libcurl
 #   make deps             what all of the above needs, by apt
@@ -147,6 +149,13 @@ soak:
 	$(apt) test
 	$(build) BUILD=build/asan SAN=address,undefined CFLAGS="-O1 -g" hosts
 	@TEST_UNDER=asan build/asan/soak/soak $(or $(SECONDS),120) $(SEED)
+systems:
+	$(apt) systems
+	@bash tests/systems/run.sh $(ON)
+apicheck:
+	$(apt) check
+	$(build) all tools
+	@bash tests/systems/apicheck.sh $(FILE)
 valgrind:
 	$(apt) check
 	$(build) all units hosts
@@ -195,6 +204,6 @@ clean:
 	rm -rf build
 
 .PHONY: all tools units hosts deps demo test unit packaging explore asan tsan \
-        soak valgrind check format bench install uninstall clean
+        soak systems apicheck valgrind check format bench install uninstall clean
 -include $(patsubst %.o,%.d,$(call objects,$(SOURCES) $(SIGNING))) \
          $(patsubst tests/%.c,$(BUILD)/%.d,$(UNITS) $(HOSTS))

@@ -54,7 +54,6 @@ build = {
         "lua_module/core/managed.c",
         "lua_module/core/date.c",
         "lua_module/core/base64.c",
-        "lua_module/core/answer.c",
         "lua_module/core/buf.c",
         "lua_module/core/client.c",
         "lua_module/core/discover.c",

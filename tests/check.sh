@@ -205,8 +205,12 @@ signing_needs_libcrypto_and_libc_alone() {
 		refuse -v ' (libcrypto\.so\.3|libc\.so\.6|ld-linux.*)$'
 }
 rockspec_lists_all_sources() {
-	diff <(grep -oE '"lua_module/[a-z0-9_/]+\.c"' azpec-scm-1.rockspec |
-		tr -d '"' | sort -u) <(printf '%s\n' "${units[@]}" | sort)
+	lua5.4 -e 'dofile "azpec-scm-1.rockspec"
+		for name, module in pairs(build.modules) do
+			for _, file in ipairs(type(module) == "table" and module.sources or {}) do print(name, file) end
+		end' | sort >build/check/rock
+	uniq -d build/check/rock
+	diff <(cut -f 2 build/check/rock | sort -u) <(printf '%s\n' "${units[@]}" | sort)
 }
 rockspec_lists_all_modules() {
 	diff <(grep -oE '"scripts/azpec/[a-z0-9_/]+\.lua"' azpec-scm-1.rockspec |

@@ -306,7 +306,8 @@ describe("a managed identity", function ()
       get_until(function () return tokens() > 1 end)
       local before = sockets()
       get_until(function () return tokens() > 5 end)
-      results[#results + 1] = { ok = sockets() == before, message = before .. " sockets, then " .. sockets() }]] }))
+      -- one may just be on its way in or out; four more tokens would leave four
+      results[#results + 1] = { ok = sockets() < before + 3, message = before .. " sockets, then " .. sockets() }]] }))
     local seen, count = {}, 0
     for _, entry in ipairs(signin.log "service_fabric") do -- each on a connection of its own
       if not seen[entry.connection] then seen[entry.connection], count = true, count + 1 end

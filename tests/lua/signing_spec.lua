@@ -50,7 +50,8 @@ for name in root short ec; do
 done
 openssl req -new -config conf -key leaf.key -subj /CN=leaf -out leaf.csr
 openssl x509 -req -in leaf.csr -CA root.crt -CAkey root.key -set_serial 7 -days 9 -out leaf.crt
-openssl x509 -req -in leaf.csr -CA root.crt -CAkey root.key -set_serial 8 -days -1 -out expired.crt
+old="-req -in leaf.csr -CA root.crt -CAkey root.key -set_serial 8 -out expired.crt" # -days -1 until OpenSSL 3.3
+openssl x509 $old -days -1 || openssl x509 $old -not_before 20240101000000Z -not_after 20240102000000Z
 openssl pkey -in leaf.key -pubout -out leaf.pub
 openssl pkcs8 -topk8 -in leaf.key -passout "pass:$1" -out leaf8.key
 openssl rsa -in leaf.key -traditional -out leaf1.key

@@ -1,5 +1,5 @@
 #!/bin/sh
-# deps.sh run|test|check|bench -- see to it that Debian's packages for that
+# deps.sh run|test|check|bench|systems -- see to it that Debian's packages for that
 # are installed: by apt where that is permitted, else by saying what to type.
 # Asks no network when everything is there.
 # shellcheck disable=SC2086  # lists of packages are meant to be split
@@ -10,6 +10,7 @@ test="$run perl lua-busted lua-socket lua-luv lua-cjson-dev libcmocka-dev openss
 check="$test nginx-light tinyproxy prosody lighttpd lighttpd-modules-lua lighttpd-mod-openssl \
 clang clang-format clang-tidy libclang-rt-dev cppcheck lua-check \
 universal-ctags valgrind luarocks"
+systems="debootstrap util-linux"
 bench="$run openssl valgrind nginx-light curl"
 
 case ${1-} in
@@ -17,7 +18,8 @@ run) want=$run ;;
 test) want=$test ;;
 check) want=$check ;;
 bench) want=$bench ;;
-*) echo "usage: deps.sh run|test|check|bench" >&2; exit 2 ;;
+systems) want=$systems ;;
+*) echo "usage: deps.sh run|test|check|bench|systems" >&2; exit 2 ;;
 esac
 say() { echo "azpec: $*" >&2; }
 
