@@ -161,7 +161,7 @@ describe("answers that are none", function ()
     ["a reply cut in its status line"] = { { raw = "HTTP/1.", after = "close" }, "transport", "^" .. cut },
     ["a reply cut in its head"] = { { raw = head .. "Content-Len", after = "close" }, "transport", "^" .. cut },
     ["a body cut short of Content-Length"] = { { raw = head .. 'Content-Length: 100\r\n\r\n{"id":', after = "close" },
-      "transport", "^" .. cut .. "transfer closed with %d+ bytes remaining to read" },
+      "transport", "^" .. cut .. ".* %d+ bytes " },
     ["a body cut between two chunks"] = { { raw = head .. 'Transfer-Encoding: chunked\r\n\r\n6\r\n{"id":\r\n',
       after = "close" }, "transport", "^" .. cut .. "transfer closed with outstanding read data remaining" },
     ["a body cut within a chunk"] = { { raw = head .. 'Transfer-Encoding: chunked\r\n\r\n60\r\n{"id":',
