@@ -32,7 +32,7 @@ local function answer_under_faults(emulator, request, route)
   local function handle() return service_answer(emulator, request, route) end
   if not rule then return handle(), kind end
   local surroundings = {
-    clock = emulator.clock, tokens = emulator.tokens,
+    clock = emulator.clock, tokens = emulator.tokens, hold = function () emulator.faults:hold() end,
     challenge = function (to, claims)
       return arm.challenge(emulator.world, to, "insufficient_claims",
         "Continuous access evaluation resulted in challenge.", claims)

@@ -1,6 +1,7 @@
 -- Fault rules: which request meets which fault. A rule counts the requests that fit it; the first one due is applied.
 
 local check = require "azpec.emulator.check"
+local condition = require "cqueues.condition"
 local json = require "azpec.json"
 
 local faults = {}
@@ -48,7 +49,7 @@ local error_schema = { code = word, message = word, target = word, details = { i
 
 local action_schema = {
   -- before
-  delay = seconds, advance = seconds, expire_token = flag,
+  delay = seconds, hold = flag, advance = seconds, expire_token = flag,
   -- instead of the answer
   status = count, body = { is = "any" }, error = { record = error_schema }, html = flag, perform = flag,
   claims = either(word, flag, { map = { is = "any" } }),
@@ -91,10 +92,11 @@ function faults:load(list)
   local rules = {}
   for index, spec in ipairs(list) do rules[index] = compile(spec, index) end
   self.rules = rules
+  self.replaced:signal()
 end
 
 function faults.new()
-  return setmetatable({ rules = {} }, faults)
+  return setmetatable({ rules = {}, replaced = condition.new() }, faults)
 end
 
 local function has_kind(wanted, kind)
@@ -123,6 +125,12 @@ function faults:pick(request, kind)
     end
   end
   return picked
+end
+
+-- Waits until the rules are replaced.
+function faults:hold()
+  local rules = self.rules
+  while self.rules == rules do self.replaced:wait() end
 end
 
 -- How often each rule's match was met, for whoever asks.

@@ -172,6 +172,7 @@ end
 
 local function before(emulator, request, action)
   if action.delay then sleep(action.delay) end
+  if action.hold then emulator.hold() end
   if action.advance then emulator.clock:advance(action.advance) end
   if action.expire_token then
     local token = emulator.tokens:find(request.headers.authorization)
