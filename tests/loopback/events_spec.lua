@@ -45,7 +45,7 @@ describe("what on_event is told", function ()
     for n, event in ipairs(polls) do
       assert.equal(0.03, event.wait)
       assert.equal(n - 1, event.polls)
-      assert(event.remaining > 0 and event.remaining <= 20 * t.patience)
+      assert(event.remaining > 0 and event.remaining <= t.hang)
       assert.equal(emulator.sample, event.id)
     end
     assert.equal("Working", polls[2].status)

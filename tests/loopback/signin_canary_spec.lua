@@ -5,7 +5,6 @@ package.path = "./tests/?.lua;" .. package.path
 -- and in the process itself: its arguments and environment, and those of what it starts.
 
 local cjson = require "cjson"
-local cqueues = require "cqueues"
 local signin = require "loopback.signin_support"
 local t = require "loopback.support"
 
@@ -144,15 +143,14 @@ describe("a secret", function ()
   it("is in nobody's arguments and environment beside what the host was given", function ()
     local folder = signin.programs { az = "/usr/bin/mkfifo \"$0.fifo\"; read x <\"$0.fifo\"; exit 1" }
     local running = signin.begin { credential = [[return azpec.credential.chain { azpec.credential.azure_cli {
-        timeout = 20 }, azpec.credential.client_certificate { tenant_id = given.tenant_id, client_id = given.client_id,
+        timeout = given.hang }, azpec.credential.client_certificate { tenant_id = given.tenant_id, client_id = given.client_id,
         certificate = given.crt, key = given.key } }]], given = given(), env = { PATH = folder },
       body = "client:begin_update { id = given.id, status = 'Approved' }; get()" }
-    local deadline = cqueues.monotime() + 10
     local pid
-    repeat
+    t.await("az", function ()
       pid = tonumber(read_all(folder .. "/az.pids"):match "^(%d+)\n")
-      assert(cqueues.monotime() < deadline, "az was not started")
-    until pid and os.execute("test -p " .. folder .. "/az.fifo")
+      return pid and os.execute("test -p " .. folder .. "/az.fifo")
+    end)
     local parent = read_all("/proc/" .. pid .. "/stat"):match "^%d+ %(.*%) %S (%d+)"
     for _, process in ipairs { pid, parent } do
       for _, file in ipairs { "cmdline", "environ" } do

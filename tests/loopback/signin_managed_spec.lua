@@ -131,20 +131,19 @@ describe("a managed identity", function ()
   -- ---- the metadata service
 
   for status, times in pairs { [404] = 2, [410] = 2, [429] = 2, [500] = 1, [503] = 2, [504] = 1 } do
-    it("imds: " .. status .. " passes; Retry-After makes it quick", function ()
-      local pause = status == 410 and "1" or "ms:50"
+    it("imds: " .. status .. " passes; Retry-After is waited for", function ()
       emulator:faults { { match = { kind = "imds", times = times }, action = { status = status,
-        body = oauth("x", "y"), retry_after = pause } } }
+        body = oauth("x", "y"), retry_after = "ms:50" } } }
       local out = signin.works { credential = managed(), env = imds_env() }
       assert.equal(times + 1, #signin.log "imds")
-      assert(out[1].took >= (pause == "1" and times or 0) and out[1].took < times + 1.5 * t.patience, out[1].took)
+      assert(out[1].took >= 0.05 * times, out[1].took) -- what else it might be: tests/unit/flows.c
     end)
   end
 
   it("imds: without Retry-After the pause is two seconds", function ()
     emulator:faults { { match = { kind = "imds", times = 1 }, action = { status = 429, body = oauth("x", "y") } } }
     local out = signin.works { credential = managed(), env = imds_env() }
-    assert(out[1].took >= 2 and out[1].took < 4 * t.patience, out[1].took)
+    assert(out[1].took >= 2, out[1].took)
   end)
 
   for _, status in ipairs { 400, 403 } do
@@ -165,17 +164,16 @@ describe("a managed identity", function ()
   end)
 
   it("imds: the call's time-out ends the waiting, and says where it went", function ()
-    emulator:faults { { match = { kind = "imds" }, action = { stall = 30 } } }
+    emulator:faults { { match = { kind = "imds" }, action = { stall = true } } }
     local out = signin.run { credential = managed(), env = imds_env(), given = { timeout = 0.5 } }
     assert.equal("timeout", out[1].kind)
     assert.equal("token", out[1].phase)
     assert.truthy(out[1].message:find("managed_identity (virtual machine) has not ended", 1, true), out[1].message)
     assert.truthy(out[1].hint:find("does this run on Azure", 1, true), out[1].hint)
-    assert(out[1].took < 2 * t.patience)
   end)
 
   it("imds: where nobody answers, the call's time-out tells so", function ()
-    local out = signin.run { credential = managed(), given = { timeout = 0.5 },
+    local out = signin.run { credential = managed(), given = { timeout = 1.5 }, -- less than the pause after a refusal
       env = { AZURE_POD_IDENTITY_AUTHORITY_HOST = "http://127.0.0.1:" .. t.free_port() } }
     assert.equal("timeout", out[1].kind)
     assert.truthy(out[1].message:find("has not ended: sign-in failed: the connection was refused", 1, true),
@@ -203,11 +201,12 @@ describe("a managed identity", function ()
     client_secret = given.secret } }]]
 
   it("imds: in a chain one that stalls costs a second, once", function ()
-    emulator:faults { { match = { kind = "imds" }, action = { stall = 30 } } }
+    emulator:faults { { match = { kind = "imds" }, action = { stall = true } } }
     emulator:set { token_lifetime = 1 }
-    local out = signin.works { credential = fallback, env = imds_env(), given = { secret = t.secret, max_tries = 3 },
+    local out = signin.works { credential = fallback, env = imds_env(),
+      given = { secret = t.secret, max_tries = 3, timeout = 3600 },
       body = "get(); get_until(function () return tokens() > 3 end)" }
-    assert(out[1].took >= 0.9 and out[1].took < 1.8 * t.patience, out[1].took)
+    assert(out[1].took >= 0.99, out[1].took)
     assert.equal(1, #signin.log "imds")
   end)
 
@@ -218,7 +217,7 @@ describe("a managed identity", function ()
     local env = { AZURE_POD_IDENTITY_AUTHORITY_HOST = nowhere }
     local out = signin.run { credential = chain, env = env, body = "get(); get()", given = { max_tries = 3 } }
     assert.equal(2, #out.results)
-    assert(out[1].took < 1 * t.patience, out[1].took)
+    assert.equal(1, out.tokens) -- answers, or what came in place of one: nobody was asked twice
     assert.truthy(out.results[2].message:find("not here when it was last looked for", 1, true), out.results[2].message)
   end)
 
@@ -227,8 +226,9 @@ describe("a managed identity", function ()
       { html = true, status = 503 }, { status = 302, headers = { Location = emulator.endpoint } },
       { status = 403, body = oauth("x", "host unreachable") } } do
       emulator:faults { { match = { kind = "imds" }, action = action } }
-      local out = signin.works { credential = fallback, env = imds_env(), given = { secret = t.secret } }
-      assert(out[1].took < 1.5 * t.patience, out[1].took)
+      emulator:control("DELETE", "log")
+      signin.works { credential = fallback, env = imds_env(), given = { secret = t.secret } }
+      assert.equal(action.body and "imds imds token get" or "imds token get", emulator:kinds()) -- no pause, no second try
     end
   end)
 
@@ -317,9 +317,9 @@ describe("a managed identity", function ()
   end)
 
   it("Service Fabric: a handshake that leads nowhere is told, and nothing is sent", function ()
-    for endpoint, kind in t.each { ["https://127.0.0.1:" .. t.free_port()] = "transport",
-      [emulator.endpoint:gsub("^http:", "https:")] = "transport" } do
-      signin.fails(kind, "", fabric(nil, { env = { IDENTITY_ENDPOINT = endpoint .. "/servicefabric/token",
+    local plain = t.server { { greeting = "HTTP/1.1 400 Bad Request\r\n\r\nno TLS here" } }
+    for _, endpoint in ipairs { "https://127.0.0.1:" .. t.free_port(), (plain.endpoint:gsub("^http:", "https:")) } do
+      signin.fails("transport", "", fabric(nil, { env = { IDENTITY_ENDPOINT = endpoint .. "/servicefabric/token",
         IDENTITY_HEADER = signin.header, IDENTITY_SERVER_THUMBPRINT = emulator.tls_thumbprint } }))
     end
     assert.equal(0, #signin.log "service_fabric")

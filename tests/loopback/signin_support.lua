@@ -147,7 +147,7 @@ end
 
 local function new(more)
   local options = { endpoint = given.endpoint, authority_host = given.endpoint, ca_file = given.ca_file,
-    subscription_id = given.subscription_id, poll_interval = 0.02, timeout = given.timeout or 20, scope = given.scope,
+    subscription_id = given.subscription_id, poll_interval = 0.02, timeout = given.timeout or given.hang, scope = given.scope,
     retry = { max_tries = given.max_tries or 1, base_delay = 0.01, max_delay = 3 }, proxy = given.proxy,
     on_event = function (event) told[#told + 1] = event end }
   for name, value in pairs(more or {}) do options[name] = value end
@@ -168,7 +168,7 @@ local function tokens() -- answers about a token so far
 end
 
 local function get_until(done) -- asks, until something is so
-  local deadline = cqueues.monotime() + (given.timeout or 20)
+  local deadline = cqueues.monotime() + (given.timeout or given.hang)
   while not done() do
     assert(cqueues.monotime() < deadline, "the deadline has passed")
     assert(client:get { id = given.id })
@@ -213,10 +213,10 @@ end
 function signin.command(spec)
   local given = t.merged({ endpoint = emulator.endpoint, subscription_id = emulator.subscription_id,
     ca_file = emulator.ca_file, id = emulator.sample, tenant_id = emulator.tenant_id, client_id = emulator.client_id,
-    user = signin.user }, spec.given or {})
+    user = signin.user, hang = t.hang }, spec.given or {})
   local code = fill(fill(driver, "CREDENTIAL", spec.credential or ""), "BODY", spec.body or "get()")
   return ("%s env -i %s %s -k 1 %d %s %s %s"):format(spec.within or "exec", environment(spec.env),
-    t.program "timeout", 50 * t.patience, t.program(os.getenv "LUA" or "lua5.4"),
+    t.program "timeout", t.life, t.program(os.getenv "LUA" or "lua5.4"),
     quote(t.write(t.new_path "child" .. ".lua", code)), quote(t.write(t.new_path "given", cjson.encode(given))))
 end
 

@@ -1,7 +1,6 @@
 package.path = "./tests/?.lua;" .. package.path
 
 local cjson = require "cjson"
-local cqueues = require "cqueues"
 local signin = require "loopback.signin_support"
 local t = require "loopback.support"
 
@@ -46,13 +45,9 @@ local function is_gone(pid)
 end
 
 local function pid_of(folder, name)
-  local deadline = cqueues.monotime() + 10
-  repeat
-    local pid = tonumber((t.read(folder .. "/" .. name .. ".pids") or ""):match "^(%d+)\n")
-    if pid then return pid end
-    cqueues.poll(0.005)
-  until cqueues.monotime() > deadline
-  error(name .. " was not started")
+  return t.await(name, function ()
+    return tonumber((t.read(folder .. "/" .. name .. ".pids") or ""):match "^(%d+)\n")
+  end)
 end
 
 describe("the programs that people sign in by", function ()
@@ -116,14 +111,12 @@ describe("the programs that people sign in by", function ()
         assert.equal("token", err.phase)
       end
       local endless = "while :; do printf '%s' xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done"
-      local err = signin.fails("credential", name .. ": it printed far more than a token",
-        spec(name, program(name, endless)))
-      assert(err.took < 5 * t.patience)
+      signin.fails("credential", name .. ": it printed far more than a token",
+        spec(name, program(name, endless), { given = { timeout = 3600, limit = 3600 } }))
     end)
 
     it(name .. " that is not there is told as not installed", function ()
-      local err = signin.fails("credential", "not installed", spec(name, signin.folder()))
-      assert(err.took < 1 * t.patience)
+      signin.fails("credential", "not installed", spec(name, signin.folder()))
       signin.fails("credential", "not installed", spec(name, program(name, "exit 127")))
     end)
 
@@ -173,15 +166,14 @@ echo 'Authorization: Bearer %s' >&2; exit 1]]):format(signin.az_token, signin.az
       local folder = program(name, "mkfifo \"$0.fifo\" 2>/dev/null || /usr/bin/mkfifo \"$0.fifo\"; read x <\"$0.fifo\"")
       local err = signin.fails("credential", name .. ": no answer within its timeout of 400 ms",
         spec(name, folder, { given = { limit = 0.4 } }))
-      assert(err.took >= 0.39 and err.took < 1.5 * t.patience, err.took)
+      assert(err.took >= 0.39, err.took)
       assert.is_true(is_gone(pid_of(folder, name)))
     end)
 
     it(name .. " that hangs does not outlive the call's time-out", function ()
       local folder = program(name, "/usr/bin/mkfifo \"$0.fifo\"; read x <\"$0.fifo\"")
-      local err = signin.run(spec(name, folder, { given = { timeout = 0.4 } }))[1]
+      local err = signin.run(spec(name, folder, { given = { timeout = 2 * t.patience, limit = 3600 } }))[1]
       assert.equal("timeout", err.kind)
-      assert(err.took < 1.5 * t.patience, err.took)
       assert.is_true(is_gone(pid_of(folder, name)))
     end)
 
@@ -265,11 +257,10 @@ echo 'Authorization: Bearer %s' >&2; exit 1]]):format(signin.az_token, signin.az
       env = { PATH = folder, AZURE_CLIENT_SECRET = t.secret, AZURE_CLIENT_CERTIFICATE_PASSWORD = signin.password,
         AZURE_ACCESS_TOKEN = t.canary, AZURE_CONFIG_DIR = "/nowhere" },
       credential = [[return azpec.credential.chain { azpec.credential.workload_identity {},
-        azpec.credential.azure_cli { timeout = 20 } }]] }))
+        azpec.credential.azure_cli { timeout = given.hang } }]] }))
     local pid = pid_of(folder, "az")
     local words, environ = t.read(("/proc/%d/cmdline"):format(pid)), t.read(("/proc/%d/environ"):format(pid))
-    local deadline = cqueues.monotime() + 10
-    repeat local there = os.execute("test -p " .. folder .. "/az.fifo") until there or cqueues.monotime() > deadline
+    t.await("its fifo", function () return os.execute("test -p " .. folder .. "/az.fifo") end)
     t.write(folder .. "/az.fifo", "go\n")
     assert.is_true(running:finish()[1].ok)
     signin.clean(words .. environ, "the program's arguments and environment")

@@ -1,5 +1,7 @@
 -- What the loopback tests share: the processes they talk to, clients that are watched for secrets, raw HTTP.
--- Nothing sleeps to be in time: a process is ready when its first line has come, gone when its pipe is closed.
+-- Nothing sleeps to be in time: a process is ready when its first line has come, gone when its pipe is closed; a request
+-- is under way when the emulator or the server says that it has come, and held there until the test lets it go on.
+-- A limit only ends what hangs.
 
 local azpec = require "azpec"
 local assert = require "luassert"
@@ -14,8 +16,11 @@ local lua = os.getenv "LUA" or "lua5.4"
 -- How much longer everything may take under a tool.
 support.patience = ({ valgrind = 20, asan = 4 })[os.getenv "TEST_UNDER" or ""] or 1
 
--- No process outlives this many seconds, whatever happens to the tests.
-local life = support.patience > 1 and 600 or 110
+-- Seconds after which a call hangs. Nothing is judged by a shorter time.
+support.hang = 30 * support.patience
+
+-- The same for a program that a test starts and that makes many calls.
+support.life = 4 * support.hang
 
 -- ---- files ---------------------------------------------------------------------------------------------------------
 
@@ -100,6 +105,23 @@ function support.has_no_secret(value, what)
   assert(not text:lower():find("bearer ca", 1, true), "a token stands in " .. what .. ": " .. text)
 end
 
+-- ---- events --------------------------------------------------------------------------------------------------------
+
+local function moment() cqueues.sleep(0.005) end
+
+-- Waits until done() is true, and returns what it gave; `step` is called in between, by default a moment passes. Fails
+-- when that hangs. For what tells nobody that it has come: files, processes, the emulator's log.
+function support.await(what, done, step)
+  local limit = cqueues.monotime() + support.hang
+  while true do
+    local value = done()
+    if value then return value end
+    assert(cqueues.monotime() < limit, what .. ": waited in vain")
+    local pause = step or moment
+    pause()
+  end
+end
+
 -- ---- raw HTTP ------------------------------------------------------------------------------------------------------
 
 -- One request on a connection of its own; the answer's status, body and head.
@@ -130,8 +152,8 @@ process.__index = process
 local function start(command, scope)
   local fifo, errors = support.new_path "ready", support.new_path "stderr"
   assert(os.execute("mkfifo -m 600 " .. quote(fifo)))
-  local pipe = assert(io.popen(("exec env -u LD_PRELOAD timeout -k 1 %d %s >%s 2>%s"):format(
-    life, command, quote(fifo), quote(errors)), "w"))
+  local pipe = assert(io.popen(("exec env -u LD_PRELOAD %s >%s 2>%s"):format(
+    command, quote(fifo), quote(errors)), "w"))
   local ready <close> = assert(io.open(fifo))
   local line = ready:read "l"
   if not line then
@@ -156,8 +178,8 @@ end
 
 -- Starts a program by its own rules; `ready` is the text its output shows when it is.
 function support.daemon(command, ready)
-  local pipe = assert(io.popen(("exec env -u LD_PRELOAD timeout -k 1 %d sh -c 'echo $$; exec %s' 2>&1"):format(
-    life, command:gsub("'", "'\\''"))))
+  local pipe = assert(io.popen(("exec env -u LD_PRELOAD sh -c 'echo $$; exec %s' 2>&1"):format(
+    (command:gsub("'", "'\\''")))))
   local self = setmetatable({ pid = pipe:read "n", pipe = pipe }, process)
   running[self] = "test"
   local said = {}
@@ -233,7 +255,7 @@ local function watched(options)
   return client, mine
 end
 
-local quick = { poll_interval = 0.02, timeout = 20 * support.patience,
+local quick = { poll_interval = 0.02, timeout = support.hang,
   retry = { max_tries = 4, base_delay = 0.01, max_delay = 2 } }
 
 -- A call's table for the connection named by an id.
@@ -303,6 +325,16 @@ function emulator:state() return cjson.decode(cjson.encode(self.given)) end
 function emulator:set(options) self:control("PATCH", "options", options) end
 
 function emulator:faults(list) self:control("PUT", "faults", list) end
+
+-- Whether so many requests have met a fault. Those of { hold = true } wait there until the test says release().
+function emulator:has_met(count)
+  local met = 0
+  for _, rule in ipairs(self:control("GET", "faults")) do met = met + rule.seen end
+  return met >= count
+end
+
+-- Ends all faults; what they hold goes on.
+function emulator:release() self:control("DELETE", "faults") end
 
 -- The requests of the kinds wanted (none named: all but our own to control), in order.
 function emulator:log(...)
@@ -456,7 +488,7 @@ end
 function support.command(code, given, env)
   local head = "local given = require 'cjson'.decode(arg[1]); local azpec = require 'azpec'\n"
   local file = support.write(support.new_path "child" .. ".lua", head .. code)
-  return ("env%s %s timeout -k 1 %d %s %s %s"):format(not_inherited, assignments(env), 60 * support.patience, lua,
+  return ("env%s %s timeout -k 1 %d %s %s %s"):format(not_inherited, assignments(env), support.life, lua,
     quote(file), quote(cjson.encode(given or {})))
 end
 
@@ -483,12 +515,12 @@ function support.fails(kind, message, value, err)
   return err
 end
 
--- Calls; the seconds that took, then what came back. Fails when it took longer than `most`.
-function support.timed(most, call, ...)
+-- Calls; the seconds that took, then what came back. Fails when the call hangs.
+function support.timed(call, ...)
   local begun = cqueues.monotime()
   local results = table.pack(call(...))
   local took = cqueues.monotime() - begun
-  assert(took < most * support.patience, ("it took %.2f s"):format(took))
+  assert(took < support.hang, ("it took %.2f s"):format(took))
   return took, table.unpack(results, 1, results.n)
 end
 

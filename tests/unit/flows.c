@@ -315,6 +315,36 @@ static void test_a_probe_that_is_not_answered_in_json(void **state) {
 	}
 }
 
+/* Other statuses than these do not pass. The longest waiting is over a minute,
+   which 410 needs; Retry-After shortens it, and does not lengthen it. */
+static void test_the_pauses_of_the_metadata_service(void **state) {
+	static const int statuses[] = { 404, 410, 429, 500, 503, 504 };
+	static const int64_t pauses[] = { 2, 4, 8, 16, 25, 25 };
+	(void)state;
+	for (size_t i = 0; i < COUNT(statuses); i++) {
+		start(&machine);
+		for (size_t n = 0; n <= COUNT(pauses); n++) {
+			bool hasty = n % 2 == 1;
+			assert_int_equal(next(), SIGNIN_SEND);
+			signin_sent(&t.s, now_at(t.ms));
+			feed(reply_of(statuses[i],
+			              hasty ? "x-ms-retry-after-ms: 50"
+			                    : "Retry-After: 60",
+			              "{}"),
+			     facts_object());
+			if (n == COUNT(pauses))
+				break;
+			assert_int_equal(next(), SIGNIN_WAIT);
+			assert_int_equal(t.until - t.ms,
+			                 hasty ? 50 : pauses[n] * SECOND);
+			t.ms = t.until;
+		}
+		assert_int_equal(next(), SIGNIN_IDLE);
+		assert_non_null(signin_failure(&t.s));
+		stop();
+	}
+}
+
 struct hinted {
 	const char *id;
 	int status;
@@ -1025,6 +1055,7 @@ int main(void) {
 		TEST(test_the_probe_and_how_long_it_is_believed),
 		TEST(test_who_answers_there_and_is_somebody_else),
 		TEST(test_a_probe_that_is_not_answered_in_json),
+		TEST(test_the_pauses_of_the_metadata_service),
 		TEST(test_what_can_be_done_about_a_source),
 		TEST(test_what_a_sign_in_is_at),
 		TEST(test_the_requests_of_the_other_places),
