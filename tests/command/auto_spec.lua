@@ -195,7 +195,7 @@ end)
 describe("auto that waits", function ()
   it("acts only on what has stood unchanged for --settle", function ()
     local only = rules 'approve "one" { when = { name = "many01" } }'
-    local result = kit.ended(0, azpec("auto", ("--rules %s %s --settle 1h"):format(only, group .. " --deadline 1")))
+    local result = kit.ended(0, azpec("auto", ("--rules %s %s --settle 1h"):format(only, group .. " --deadline 2")))
     assert.truthy(result.err:find("0 to approve, 0 to reject, 63 held, 0 ignored, 1 to settle", 1, true), result.err)
     local before = #emulator:log "list"
     result = kit.ended(0, azpec("auto", ("--rules %s %s --apply --settle 0.3"):format(only, group)))
@@ -212,7 +212,7 @@ describe("auto that waits", function ()
     local line = ("auto %s --rules %s -g rg --account acct --apply --watch --every 0.05 --until 1 --deadline 60")
       :format(kit.address(emulator), rules 'approve "late" { when = { name = "late" } }')
     local pipe <close> = io.popen(kit.command(line, kit.environment(emulator)) .. " 2>&1; echo $?")
-    while #emulator:log "list" < 3 do support.http(emulator.endpoint, "GET", "/") end
+    support.await("three looks", function () return #emulator:log "list" >= 3 end)
     emulator:control("PUT", "state", full)
     local said = pipe:read "a"
     assert.truthy(said:find "late: Approved %(was Pending%): rule 'late'", said)
@@ -243,13 +243,10 @@ describe("auto that waits", function ()
   it("keeps its deadline where the service does not answer", function ()
     local only = rules 'approve "one" { when = { name = "many01" } }'
     emulator:faults { { match = { kind = "list" }, action = { stall = true } } }
-    local begun = os.time()
     for _, more in ipairs { "", "--watch --every 0.1" } do
       local result = kit.ended(8, azpec("auto", ("--rules %s %s --apply --deadline 0.1 %s"):format(only, group, more)))
       assert.equal("", result.out)
     end
-    assert(os.time() - begun < 60 * support.patience)
-    emulator:faults {}
   end)
 
   it("runs once at a time with --lock", function ()

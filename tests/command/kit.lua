@@ -34,7 +34,7 @@ end
 
 -- The shell command that runs azpec; line: its arguments as the shell reads them.
 function kit.command(line, env)
-  return ("env%s %s timeout -k 1 %d %s %s"):format(forgotten, assignments(env), 60 * support.patience, program, line)
+  return ("env%s %s timeout -k 1 %d %s %s"):format(forgotten, assignments(env), support.life, program, line)
 end
 
 -- Runs azpec to its end: { code, out, err }, searched for secrets. more: env, stdin (a text), redirect (in place of
@@ -79,7 +79,7 @@ end
 -- whichever SHELL is: below a shell that stays, timeout would put it where no key arrives.
 function kit.on_terminal(command)
   local self = { fifo = support.new_path "says" }
-  return listen(self, ("SHELL=/bin/sh exec timeout -k 1 %d script -qefc %s /dev/null >%s"):format(60 * support.patience,
+  return listen(self, ("SHELL=/bin/sh exec timeout -k 1 %d script -qefc %s /dev/null >%s"):format(support.life,
     quote("exec " .. command), quote(self.fifo)), "w")
 end
 
@@ -135,7 +135,7 @@ function kit.shell(text, more)
   local file = support.write(support.new_path "pasted", text .. "\n")
   local out, err = support.new_path "out", support.new_path "err"
   local _, _, code = os.execute(("env%s %s PATH=%s:$PATH timeout -k 1 %d sh %s </dev/null >%s 2>%s"):format(forgotten,
-    assignments(more.env), quote(program:match "^(.*)/"), 60 * support.patience, quote(file), quote(out), quote(err)))
+    assignments(more.env), quote(program:match "^(.*)/"), support.life, quote(file), quote(out), quote(err)))
   local result = { code = code, out = support.read(out), err = support.read(err) }
   support.has_no_secret(result.out, "stdout")
   support.has_no_secret(result.err, "stderr")

@@ -1,5 +1,6 @@
 -- The line of progress on a terminal, Ctrl-C in the middle of much work, and in the middle of a pause.
 
+local cqueues = require "cqueues"
 local kit = require "command.kit"
 local progress = require "azpec.command.progress"
 local support = require "loopback.support"
@@ -11,6 +12,7 @@ local function rules(text)
   return support.write(support.new_path "rules" .. ".lua", text)
 end
 local all = 'approve "all" { when = { name = "many*" } }'
+local few = 'approve "few" { when = { name = "many0*" } }' -- nine
 
 -- Runs it on a pseudo-terminal of so many columns; what the terminal was sent. stdout goes to a file.
 local function on_terminal(line, columns, env)
@@ -58,10 +60,18 @@ describe("the line of progress", function ()
 
   it("fits a window that is made narrower meanwhile", function ()
     local out = support.new_path "out"
-    local command = kit.command(("auto %s --rules %s %s --apply --parallel 1"):format(kit.address(emulator), rules(all),
+    local command = kit.command(("auto %s --rules %s %s --apply --parallel 1"):format(kit.address(emulator), rules(few),
       group), support.merged({ TERM = "xterm" }, kit.environment(emulator)))
-    local inner = ("stty cols 100; %s >%s & until [ -s %s ]; do :; done; stty cols 30; wait"):format(command, out, out)
+    emulator:faults { { match = { kind = "update", nth = 4 }, action = { hold = true } } }
+    local now, narrow = support.new_path "now", support.new_path "narrow"
+    local inner = ("stty cols 100; %s >%s & until [ -e %s ]; do sleep 0.01; done; stty cols 30; : >%s; wait"):format(
+      command, out, now, narrow)
     local pipe <close> = io.popen(("SHELL=/bin/sh script -qec %s /dev/null </dev/null"):format(support.quote(inner)))
+    support.await("the fourth update", function () return emulator:has_met(4) end)
+    support.write(now, "")
+    support.await("the narrow window", function () return support.read(narrow) end)
+    cqueues.sleep(0.5) -- how seldom the window is measured
+    emulator:release()
     local widest, last = 0, nil
     for drawn in pipe:read "a":gmatch "\r([^\r\n\27]+)\27%[K" do widest, last = math.max(widest, #drawn), drawn end
     assert(widest > 30, widest)
@@ -69,13 +79,13 @@ describe("the line of progress", function ()
   end)
 
   it("is not there for a file, a pipe, or with -q", function ()
-    local line = ("--rules %s %s --apply"):format(rules(all), group)
+    local line = ("--rules %s %s --apply"):format(rules(few), group)
     local result = kit.ended(0, azpec("auto", line))
     assert.is_nil(result.err:find("[\r\27]"))
     emulator:reset()
     local shown = on_terminal(("auto %s -q %s"):format(kit.address(emulator), line), 72, kit.environment(emulator))
     assert.is_nil(shown:find("[\27]"), shown)
-    assert.is_nil(shown:find("/64", 1, true))
+    assert.is_nil(shown:find("/9", 1, true))
   end)
 end)
 
@@ -88,7 +98,7 @@ local function interrupted(line, ready)
   local pipe <close> = io.popen(("sh -c %s"):format(support.quote(
     ("%s >%s 2>&1 & echo $!; wait $!; echo $?"):format(command:gsub("^env", "env --default-signal=INT"), out))))
   local pid = pipe:read "l"
-  while not ready() do support.http(emulator.endpoint, "GET", "/") end
+  support.await("the right moment", ready)
   os.execute("kill -INT " .. pid)
   local status = tonumber(pipe:read "l")
   return status, support.read(out)

@@ -15,7 +15,7 @@ local function put(connection, ...)
   connection.name = connection.name or support.sample_name
   emulator:control("PUT", "state", {
     tenant_id = emulator.tenant_id, client_id = emulator.client_id, client_secret = support.secret,
-    subscription_id = emulator.subscription_id,
+    subscription_id = emulator.subscription_id, options = emulator.given.options,
     accounts = { { name = "sampleacct", resource_group = "default-azurebatch-japaneast",
       connections = { connection, ... } } } })
 end
@@ -114,8 +114,8 @@ describe("the request that has not arrived yet", function ()
 
   it("is waited for no longer than was said, and 0 is one look", function ()
     local line = "--for exists --name app-pe " .. account
-    assert.matches("^azpec: not so: exists; no such connection\n  hint: waited 0.3 s",
-      kit.ended(8, azpec("wait", "--timeout 0.3 " .. line)).err)
+    assert.matches("^azpec: not so: exists; no such connection\n  hint: waited 2 s",
+      kit.ended(8, azpec("wait", "--timeout 2 " .. line)).err)
     emulator:control("DELETE", "log")
     kit.ended(8, azpec("wait", "--timeout 0 " .. line))
     assert.equal(1, #emulator:log "list")

@@ -12,13 +12,15 @@ local account = "-g default-azurebatch-japaneast --account sampleacct "
 local many = "-g rg-contoso-prod --account manyacct "
 
 describe("list", function ()
-  local function names(line)
+  local function names_in(result)
     local list = {}
-    for field in kit.ended(0, azpec("list", line .. " -o tsv")).out:gmatch "[^\t\n]*\t([^\t\n]*)\t[^\n]*\n" do
+    for field in kit.ended(0, result).out:gmatch "[^\t\n]*\t([^\t\n]*)\t[^\n]*\n" do
       list[#list + 1] = field:match "^%w+"
     end
     return table.concat(list, " ")
   end
+
+  local function names(line) return names_in(azpec("list", line .. " -o tsv")) end
 
   it("looks in an account, a group, a subscription, or where an id points", function ()
     local subscription = "/subscriptions/" .. emulator.subscription_id
@@ -58,8 +60,11 @@ describe("list", function ()
 
   it("asks many accounts beside each other, and shows them in their order", function ()
     local wanted = put_accounts(40)
-    emulator:faults { { match = { kind = "list", path = "/acct01/" }, action = { delay = 0.5 } } }
-    assert.equal(wanted, names "-g rg")
+    emulator:faults { { match = { kind = "list", path = "/acct01/" }, action = { hold = true } } }
+    local process = kit.start(("list %s -g rg -o tsv"):format(kit.address(emulator)), { env = kit.environment(emulator) })
+    support.await("fifteen others", function () return #emulator:log "list" >= 15 end)
+    emulator:release()
+    assert.equal(wanted, names_in(kit.ended(0, process:finish())))
     local asked = emulator:log "list" -- in the order in which they were answered
     assert.equal(40, #asked)
     assert.matches("/acct01/", asked[16].target) -- 15 others came before the slow one, and no more
@@ -67,9 +72,16 @@ describe("list", function ()
 
   it("of many accounts tells those before one that fails, whichever answers first", function ()
     put_accounts(9)
-    emulator:faults { { match = { kind = "list", path = "/acct01/" }, action = { delay = 0.5 } },
+    emulator:faults { { match = { kind = "list", path = "/acct01/" }, action = { hold = true } },
       { match = { kind = "list", path = "/acct03/" }, action = { status = 403 } } }
-    local result = kit.ended(5, azpec("list", "-g rg -o tsv"))
+    local process = kit.start(("list %s -g rg -o tsv"):format(kit.address(emulator)), { env = kit.environment(emulator) })
+    support.await("the refusal", function ()
+      for _, entry in ipairs(emulator:log "list") do
+        if entry.status == 403 then return true end
+      end
+    end)
+    emulator:release()
+    local result = kit.ended(5, process:finish())
     assert.equal("acct01 acct02 ", (result.out:gsub("(acct%d%d)\t[^\n]*\n", "%1 ")))
   end)
 
