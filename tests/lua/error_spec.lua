@@ -82,7 +82,7 @@ for _, c in ipairs(cases) do
           sum = sum + err.elapsed[phase]
         end
         assert.truthy(math.abs(err.elapsed.total - sum) < 1e-6)
-        assert.truthy(err.elapsed.total < 10)
+        assert.truthy(err.elapsed.total < kit.hang)
       end)
 
       it("names the connection and the request id that was sent", function ()
@@ -147,10 +147,10 @@ end
 describe("the error's text", function ()
   it("of an expired operation says its time, fractions too, and the last problem", function ()
     local client <close> = kit.patient()
-    local poller = client:resume(kit.passport(), { timeout = 0.25 })
+    local poller = client:resume(kit.passport(), { timeout = 1.25 })
     local _, err = poller:wait()
     assert.equal("timeout", err.kind)
-    assert.truthy(err.message:find("^no end within 0%.25 s; "), err.message)
+    assert.truthy(err.message:find("^no end within 1%.25 s; "), err.message)
     assert.truthy(err.message:find("last problem: the connection was refused", 1, true), err.message)
   end)
 

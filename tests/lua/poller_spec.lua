@@ -75,14 +75,12 @@ describe("a poller before its end", function ()
   end)
 
   it("wait(0) steps once and returns at once, the operation still alive", function ()
-    local start = kit.now()
     for _ = 1, 5 do
       local result, err = poller:wait(0)
       assert.is_nil(result)
       assert.equal("timeout", err.kind)
       assert.is_false(poller:done())
     end
-    assert.truthy(kit.now() - start < 8)
     assert.truthy(kit.drive(client, function () return poller:progress().retries == 1 end))
   end)
 
@@ -92,7 +90,6 @@ describe("a poller before its end", function ()
     local took = kit.now() - start
     assert.equal("timeout", err.kind)
     assert.truthy(took >= 0.23, took)
-    assert.truthy(took < 10, took)
   end)
 
   it("wait's error counts the time that has passed, up to now", function ()
