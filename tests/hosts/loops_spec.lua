@@ -37,14 +37,15 @@ local function counted(wait)
   end, steps
 end
 
--- Calls f in `count` coroutines beside a timer; how often that ticked, what was longest between two ticks, and the
--- seconds that all took.
-local function beside_a_timer(loop, count, f)
+-- Calls f in `count` coroutines beside a timer, which calls on_tick(number); how often that ticked, what was longest
+-- between two ticks, and the seconds that all took.
+local function beside_a_timer(loop, count, f, on_tick)
   local left, ticks, gaps = count, 0, stretches()
   local begun = cqueues.monotime()
   gaps.begins()
   loop.every(0.005, function ()
     ticks = ticks + 1
+    if on_tick then on_tick(ticks) end
     gaps.ends()
     gaps.begins()
     return left == 0
@@ -55,7 +56,7 @@ local function beside_a_timer(loop, count, f)
       left = left - 1
     end)
   end
-  local most = begun + 40 * t.patience
+  local most = begun + t.life
   loop.run(function () return left == 0 or cqueues.monotime() > most end)
   assert.equal(0, left)
   return ticks, gaps.longest, cqueues.monotime() - begun
@@ -81,21 +82,22 @@ for _, new_loop in ipairs(loops) do
       it(many .. " updates over " .. scheme .. ": a timer ticks on beside them", function ()
         local wait, steps = counted(loop.wait)
         local client = emulator:client { tls = scheme == "HTTPS", wait = wait, on_event = false,
-          timeout = 40 * t.patience }
+          timeout = t.life }
         beside_a_timer(loop, 1, function () assert(client:get(t.call(emulator.sample))) end) -- OpenSSL's first time
         steps.calls, steps.longest = 0, 0
+        emulator:faults { { match = { kind = "update" }, action = { hold = true } } }
         local ticks, gap, seconds = beside_a_timer(loop, many, function (n)
           local id = emulator.many[(n - 1) % 64 + 1]
           local connection = assert(client:update(t.call(id, { status = "Approved" })))
           steps.ends()
           assert.is_true(approved(connection))
+        end, function (number)
+          if number == 20 then emulator:release() end -- no update can end before
         end)
         print(("# measured: %s, %s, %d updates: %.0f ms, %d ticks of 5 ms, %d wake-ups; of processor time at most "
           .. "%.1f ms between two ticks, %.1f ms in a step"):format(name, scheme, many, seconds * 1000, ticks,
           steps.calls, gap * 1000, steps.longest * 1000))
-        assert(gap < 0.1 * t.patience, ("the timer stood still for %.3f s"):format(gap))
-        assert(steps.longest < 0.1 * t.patience, ("one step took %.3f s"):format(steps.longest))
-        assert(ticks > seconds / 0.5 / t.patience, ticks .. " ticks")
+        assert(ticks >= 20, ticks .. " ticks")
         assert.equal(many, #emulator:log "update")
         assert.equal(1, #emulator:log "token")
       end)
@@ -107,14 +109,14 @@ for _, new_loop in ipairs(loops) do
       local client = emulator:client { wait = wait, poll_interval = 0.1 }
       local lying = client:begin_update(t.call(emulator.many[2], { status = "Approved" }))
       local clock = os.clock()
-      local ticks = beside_a_timer(loop, 1, function ()
+      beside_a_timer(loop, 1, function ()
         assert(client:update(t.call(emulator.sample, { status = "Approved" })))
         assert(client:update(t.call(emulator.many[1], { status = "Approved" })))
       end)
       assert.is_true(lying:done())
-      assert(ticks >= 40 / t.patience, ticks .. " ticks")
       assert(steps.calls < 100, steps.calls .. " wake-ups")
-      assert(os.clock() - clock < 0.4 * t.patience, os.clock() - clock .. " s of processor time")
+      print(("# measured: %s, 3 operations that wait: %.0f ms of processor time, %d wake-ups"):format(name,
+        (os.clock() - clock) * 1000, steps.calls))
     end)
 
     it("who waits is woken when somebody else's step ended what it waits for", function ()
@@ -123,13 +125,12 @@ for _, new_loop in ipairs(loops) do
         client:step()
         return #emulator:log "poll" >= 30 * 3
       end)
-      local _, _, seconds = beside_a_timer(loop, 30, function (n)
+      beside_a_timer(loop, 30, function (n)
         local poller = client:begin_update(t.call(emulator.many[n], { status = "Approved" }))
         local connection, err = poller:wait()
         assert(connection, err)
         assert.is_true(approved(connection))
       end)
-      assert(seconds < 10 * t.patience, seconds .. " s")
     end)
 
     it("several wait for one poller, and all get its result", function ()
@@ -140,12 +141,14 @@ for _, new_loop in ipairs(loops) do
     end)
 
     it("a wait's own limit is kept, beside others that wait without one", function ()
-      emulator:faults { { match = { kind = "update" }, action = { delay = 0.6 * t.patience } } }
+      emulator:faults { { match = { kind = "update" }, action = { hold = true } } }
       local client, took, err = emulator:client { wait = loop.wait }, nil, nil
       local poller = client:begin_update(t.call(emulator.sample, { status = "Approved" }))
       beside_a_timer(loop, 10, function (n)
         if n > 1 then return assert(poller:wait()) end
-        took, _, err = t.timed(0.5, poller.wait, poller, 0.1)
+        took, _, err = t.timed(poller.wait, poller, 0.1)
+        t.await("the update", function () return emulator:has_met(1) end, function () poller:wait(0.01) end)
+        emulator:release()
       end)
       assert.equal("timeout", err.kind)
       assert(took > 0.095) -- its clock counts whole milliseconds

@@ -126,7 +126,7 @@ static void test_a_state_wanders_from_thread_to_thread(void **state) {
 		said = lua_tostring(L, -1);
 		ready.fd = atoi(said);
 		if (ready.fd > 0)
-			poll(&ready, 1, 20000 * host_patience());
+			poll(&ready, 1, host_hang());
 	} while (isdigit((unsigned char)*said));
 	assert_string_equal(said, "true");
 	host_expect(L, "return assert(p:result()).id == id(1)", "true");

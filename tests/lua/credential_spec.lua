@@ -843,7 +843,7 @@ describe("the environment", function ()
     local ok, client = pcall(azpec.client, options)
     if not ok then print("raised: " .. client) return end
     local ok, poller = pcall(client.begin_update, client, { resource_group_name = "rg", account_name = "acct",
-      private_endpoint_connection_name = "pe.1", status = "Approved", timeout = 5 })
+      private_endpoint_connection_name = "pe.1", status = "Approved", timeout = 2 })
     if not ok then print("raised: " .. poller) return end
     local _, err = poller:wait(20)
     print(os.getenv "AZPEC_TEST_ERROR" and tostring(err) or seen or tostring(err))

@@ -40,6 +40,10 @@ int host_patience(void) {
 	return 1;
 }
 
+int host_hang(void) {
+	return 30000 * host_patience();
+}
+
 int64_t host_now(void) {
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
@@ -327,7 +331,7 @@ static const char prelude[] =
 	"  return azpec.client(with({ endpoint = e.tls_endpoint,\n"
 	"    authority_host = e.tls_endpoint, ca_file = e.ca_file,\n"
 	"    subscription_id = '3f1c2a54-6a1e-4b7d-9c55-0e8d1b2a7f10',\n"
-	"    poll_interval = 0.02, timeout = 20 * patience, proxy = '',\n"
+	"    poll_interval = 0.02, timeout = hang, proxy = '',\n"
 	"    retry = { max_tries = 4, base_delay = 0.01, max_delay = 2 },\n"
 	"    credential = azpec.credential.client_secret {\n"
 	"      tenant_id = '8d5d7f62-54e8-4c0b-a3d1-5b6f2f3c9e01',\n"
@@ -353,6 +357,8 @@ bool host_furnish(lua_State *L, const struct emulator *e) {
 	lua_setglobal(L, "e");
 	lua_pushinteger(L, host_patience());
 	lua_setglobal(L, "patience");
+	lua_pushinteger(L, host_hang() / 1000);
+	lua_setglobal(L, "hang");
 	if (luaL_dostring(L, prelude) != LUA_OK) {
 		fprintf(stderr, "%s\n", lua_tostring(L, -1));
 		return false;
@@ -416,7 +422,7 @@ void host_first_thread(void) {
 }
 
 int host_wait_threads(int wanted) {
-	int64_t end = host_now() + 10000 * host_patience();
+	int64_t end = host_now() + host_hang();
 	int n;
 	while ((n = host_threads()) > wanted && host_now() < end)
 		poll(NULL, 0, 5);

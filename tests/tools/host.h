@@ -32,6 +32,8 @@ __attribute__((format(printf, 3, 4))) void host_fail(const char *file, int line,
 /* How much longer everything may take under the tool at hand. */
 int host_patience(void);
 int64_t host_now(void); /* ms of a clock that only goes forward */
+/* ms after which a call hangs; nothing is judged by a shorter time. */
+int host_hang(void);
 
 /* ---- the emulator ------------------------------------------------------- */
 
@@ -80,7 +82,7 @@ int emulator_connections(struct emulator *e);
  *   approve(n [, t])  the options that approve it, with the fields of t
  *   client([t])       a client over TLS, with the fields of t
  *   e                 endpoint, tls_endpoint, ca_file and the sign-in's fields
- *   patience          see above
+ *   patience, hang    see above; hang in seconds
  */
 lua_State *host_state(const struct emulator *e);
 /* The same for a state that was made in another way; false: no memory. */
