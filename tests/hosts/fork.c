@@ -404,7 +404,7 @@ static void through(const char *dir, const char *name, const char *text) {
 }
 
 static void test_a_program_under_way_is_the_parents(void **state) {
-	char dir[64], *path = strdup(getenv("PATH"));
+	char dir[192], *path = strdup(getenv("PATH"));
 	char *token = emulator_token(&emulator);
 	int before = host_descriptors();
 	lua_State *L = host_state(&emulator);

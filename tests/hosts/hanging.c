@@ -62,7 +62,7 @@ static struct sockaddr_in loopback(int port) {
 /* It is asked, and says nothing. */
 static bool start_name_server(void) {
 	struct sockaddr_in at = loopback(53);
-	char dir[64], file[96], text[64];
+	char dir[192], file[256], text[64];
 	snprintf(file, sizeof file, "%s/resolv.conf",
 	         host_folder(dir, sizeof dir));
 	snprintf(text, sizeof text,
@@ -242,7 +242,7 @@ static void test_an_answer_that_never_comes(void **state) {
 }
 
 static void test_an_az_that_hangs(void **state) {
-	char dir[64], path[512];
+	char dir[192], path[512];
 	char *was = strdup(getenv("PATH"));
 	(void)state;
 	snprintf(path, sizeof path, "%s/az", host_folder(dir, sizeof dir));

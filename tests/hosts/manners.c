@@ -176,7 +176,7 @@ static void put_hanging_az(char *dir, size_t size) {
 
 static void test_every_descriptor_is_close_on_exec(void **state) {
 	static bool known[1024];
-	char dir[64], *path = strdup(getenv("PATH"));
+	char dir[192], *path = strdup(getenv("PATH"));
 	lua_State *L = host_state(&emulator);
 	(void)state;
 	for (int fd = 0; fd < 1024; fd++)
@@ -319,7 +319,7 @@ static void test_a_peer_that_resets_is_no_sigpipe(void **state) {
 
 /* Made for this test, of the C library's own sources. */
 static bool set_comma(void) {
-	char dir[64], command[256];
+	char dir[192], command[512];
 	host_folder(dir, sizeof dir);
 	snprintf(command, sizeof command,
 	         "localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8 >%s/said 2>&1",

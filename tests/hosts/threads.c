@@ -191,7 +191,7 @@ static atomic_bool enough;
 
 /* A file of names of our own, in the place of the system's. */
 static bool name_loopback(void) {
-	char dir[64], file[96];
+	char dir[192], file[256];
 	FILE *f;
 	snprintf(file, sizeof file, "%s/hosts", host_folder(dir, sizeof dir));
 	f = fopen(file, "w");

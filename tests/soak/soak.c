@@ -16,7 +16,7 @@ static struct {
 	struct emulator emulator;
 	int seconds, seed;
 	FILE *ledger;
-	char ledger_file[96];
+	char ledger_file[256];
 	size_t bytes, blocks; /* what the Lua state holds */
 	int descriptors, threads;
 	char ran[512]; /* what soak.lua returned */
@@ -158,7 +158,7 @@ static void test_every_operation_is_accounted_for(void **state) {
 }
 
 static int start(void **state) {
-	char dir[64];
+	char dir[192];
 	(void)state;
 	host_first_thread();
 	emulator_start(&t.emulator);

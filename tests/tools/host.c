@@ -58,7 +58,7 @@ static int drop(const char *path, const struct stat *st, int type,
 	return remove(path);
 }
 
-static char home[64]; /* with all that is in it, until the program ends */
+static char home[160]; /* with all that is in it, until the program ends */
 static pid_t owner;
 
 static void drop_home(void) {
@@ -69,8 +69,8 @@ static void drop_home(void) {
 const char *host_folder(char *dir, size_t size) {
 	static int number;
 	if (owner == 0) {
-		static const char xs[] = { 'X', 'X', 'X', 'X', 'X', 'X', '\0' };
-		snprintf(home, sizeof home, "/tmp/azpec-host-%s", xs);
+		snprintf(home, sizeof home, "%s/azpec-host-XXXXXX",
+		         getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 		assert_non_null(mkdtemp(home));
 		owner = getpid();
 		atexit(drop_home);
@@ -98,7 +98,7 @@ static const char state_file[] =
 	"    connections = c } } }\n";
 
 static void write_state(struct emulator *e) {
-	char dir[64];
+	char dir[192];
 	FILE *f;
 	host_folder(dir, sizeof dir);
 	snprintf(e->state, sizeof e->state, "%s/state.lua", dir);

@@ -42,8 +42,8 @@ enum { HOST_CONNECTIONS = 96 }; /* all Pending in the account hostacct */
 struct emulator {
 	pid_t pid;
 	int in; /* it ends when this is closed */
-	char endpoint[64], tls_endpoint[64], ca_file[128];
-	char state[128], log[128]; /* files */
+	char endpoint[64], tls_endpoint[64], ca_file[256];
+	char state[256], log[256]; /* files */
 	long from;                 /* where the log begins for this test */
 };
 

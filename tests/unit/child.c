@@ -26,7 +26,7 @@ enum { STUCK = 30000 };
 static struct {
 	struct pollset_pool pool;
 	struct pollset *ps;
-	char dir[64], path[160];
+	char dir[160], path[256];
 	char *env[6];
 	int descriptors; /* open before the test */
 	int turns;       /* of the loop in the last run */
@@ -61,8 +61,9 @@ static int begin(void **state) {
 	test_begin(state);
 	memset(&t, 0, sizeof t);
 	t.descriptors = count_descriptors();
-	snprintf(t.dir, sizeof t.dir, "/tmp/azpec-child-%d", (int)getpid());
-	assert_int_equal(mkdir(t.dir, 0755), 0);
+	snprintf(t.dir, sizeof t.dir, "%s/azpec-child-XXXXXX",
+	         getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+	assert_non_null(mkdtemp(t.dir));
 	snprintf(t.path, sizeof t.path, "PATH=%s:/usr/bin:/bin", t.dir);
 	t.env[0] = t.path;
 	assert_true(open_set());
@@ -70,7 +71,7 @@ static int begin(void **state) {
 }
 
 static int end(void **state) {
-	char command[128];
+	char command[256];
 	close_set();
 	snprintf(command, sizeof command, "rm -r %s", t.dir);
 	assert_int_equal(system(command), 0);
@@ -86,7 +87,7 @@ static int end(void **state) {
 /* ---- programs ----------------------------------------------------------- */
 
 static const char *in_dir(const char *name) {
-	static char path[128];
+	static char path[256];
 	snprintf(path, sizeof path, "%s/%s", t.dir, name);
 	return path;
 }
@@ -301,7 +302,7 @@ static void test_a_program_that_cannot_be_run(void **state) {
 }
 
 static void test_the_search_goes_on_behind_what_cannot_be_run(void **state) {
-	char path[256];
+	char path[400];
 	(void)state;
 	mkdir(in_dir("second"), 0755);
 	put_file("program", "#!/bin/sh\necho first", 0644);
