@@ -207,12 +207,19 @@ function support.program(name)
   return found ~= "" and found or nil
 end
 
--- A port on which nobody listens.
+local kept = {} -- the ends of connections, until the file's end
+
+-- A port on which nobody listens until the test does. An open connection that was accepted there keeps the system from
+-- giving the port to another test program meanwhile.
 function support.free_port()
-  local sock = socket.listen { host = "127.0.0.1", port = 0 }
-  sock:listen(5)
-  local _, _, port = sock:localname()
-  sock:close()
+  local listener = socket.listen { host = "127.0.0.1", port = 0 }
+  listener:listen(5)
+  local _, _, port = listener:localname()
+  local near = socket.connect { host = "127.0.0.1", port = port }
+  assert(near:connect(support.hang))
+  kept[#kept + 1] = near
+  kept[#kept + 1] = assert(listener:accept(support.hang))
+  listener:close()
   return port
 end
 
@@ -538,6 +545,8 @@ end
 -- After all tests of a file.
 function support.close()
   for one in pairs(running) do one:stop() end
+  for _, sock in ipairs(kept) do sock:close() end
+  kept = {}
   if folder then assert(os.execute("rm -rf " .. quote(folder))) end
   folder = nil
 end
