@@ -58,10 +58,10 @@ my @groups = (
 );
 
 # The environment of every test: nothing that a developer's own shell says
-# about clouds, proxies or certificates.
+# about clouds, proxies, certificates, Lua or azpec itself.
 sub clean_environment {
     for (keys %ENV) {
-        delete $ENV{$_} if /^(AZURE|IDENTITY|MSI|SSL_CERT)_/ or /^CURL_CA_BUNDLE$/ or /^[a-z]+_proxy$/i;
+        delete $ENV{$_} if /^(AZURE|IDENTITY|MSI|SSL_CERT)_/ or /^(AZPEC|LUA_INIT)_?/ or /^(CURL_CA_BUNDLE|SSLKEYLOGFILE|COLUMNS|NO_COLOR)$/ or /^[a-z]+_proxy$/i;
     }
     my %set = (
         CMOCKA_MESSAGE_OUTPUT => 'TAP',
