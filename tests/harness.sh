@@ -56,6 +56,12 @@ tries "a test that is marked to be done may not fail unseen" "echo '1..1
 not ok 1 - a # $todo later'" "0 passed, 1 failed"
 tries "a test that is marked SKIP may not fail unseen" 'echo "1..1
 not ok 1 - a # SKIP it"' "0 passed, 1 failed"
+tries "a test that cmocka skips is no failure" 'echo "1..2
+not ok 1 # SKIP a
+ok 2 - b"' "1 passed, 0 failed, 1 skipped" "skipped: a"
+tries "a line that does not end before a result fails" 'echo "1..2
+some wordsok 1 - a
+ok 2 - b"' "1 passed, 1 failed" "out of sequence"
 tries "a test that is counted twice fails, as after a fork" 'echo "1..1
 ok 1 - a
 ok 1 - a"' "2 passed, 1 failed" "out of sequence"
