@@ -176,14 +176,13 @@ describe("audit.verify", function ()
   end)
 
   it("finds every flip of a bit in a line, its line feed included, and names the line", function ()
-    for at = 1, #lines[4] do
+    for at = 1, #lines[2] do
       for bit = 0, 7 do
-        local flipped = string.char(lines[4]:byte(at) ~ 1 << bit)
-        local copy = table.move(lines, 1, 6, 1, {})
-        copy[4] = lines[4]:sub(1, at - 1) .. flipped .. lines[4]:sub(at + 1)
+        local flipped = string.char(lines[2]:byte(at) ~ 1 << bit)
+        local copy = { lines[1], lines[2]:sub(1, at - 1) .. flipped .. lines[2]:sub(at + 1), lines[3] }
         local report = judged(copy)
         assert(not report.ok, ("byte %d, bit %d"):format(at, bit))
-        assert(report.problems[1].line == 4, ("byte %d, bit %d: line %d"):format(at, bit, report.problems[1].line))
+        assert(report.problems[1].line == 2, ("byte %d, bit %d: line %d"):format(at, bit, report.problems[1].line))
       end
     end
   end)
@@ -401,8 +400,8 @@ describe("several writers", function ()
     local path = new_path()
     local script = write(new_path(), ([[
       local audit = require "azpec.audit"
-      local trail = audit.open(%q, { run = arg[1], patience = 60 })
-      for n = 1, 150 do
+      local trail = audit.open(%q, { run = arg[1], patience = 300 })
+      for n = 1, 50 do
         local entry = assert(trail:intend { verb = "approve", id = %q, reason = tostring(n) })
         assert(trail:conclude(entry, true))
       end
@@ -425,11 +424,11 @@ describe("several writers", function ()
     end
     local records, report = audit.read(path)
     assert.equal("", complaints(report))
-    assert.equal(900, report.lines)
+    assert.equal(300, report.lines)
     assert.same({}, report.open)
     for n = 1, 3 do
       local writes = audit.writes(records, { run = "run" .. n })
-      assert.equal(150, #writes)
+      assert.equal(50, #writes)
       for k, one in ipairs(writes) do assert.equal(tostring(k), one.reason) end
     end
   end)
