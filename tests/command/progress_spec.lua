@@ -64,11 +64,12 @@ describe("the line of progress", function ()
       group), support.merged({ TERM = "xterm" }, kit.environment(emulator)))
     emulator:faults { { match = { kind = "update", nth = 4 }, action = { hold = true } } }
     local now, narrow = support.new_path "now", support.new_path "narrow"
-    local inner = ("stty cols 100; %s >%s & until [ -e %s ]; do sleep 0.01; done; stty cols 30; : >%s; wait"):format(
-      command, out, now, narrow)
+    assert(os.execute("mkfifo " .. now))
+    local inner = ("stty cols 100; %s >%s & read -r word <%s; stty cols 30; : >%s; wait"):format(command, out, now,
+      narrow)
     local pipe <close> = io.popen(("SHELL=/bin/sh script -qec %s /dev/null </dev/null"):format(support.quote(inner)))
     support.await("the fourth update", function () return emulator:has_met(4) end)
-    support.write(now, "")
+    support.write(now, "now\n")
     support.await("the narrow window", function () return support.read(narrow) end)
     cqueues.sleep(0.5) -- how seldom the window is measured
     emulator:release()

@@ -58,10 +58,14 @@ describe("list", function ()
     return table.concat(wanted, " ")
   end
 
+  local function started()
+    return kit.start(("list %s -g rg -o tsv"):format(kit.address(emulator)), { env = kit.environment(emulator) })
+  end
+
   it("asks many accounts beside each other, and shows them in their order", function ()
     local wanted = put_accounts(40)
     emulator:faults { { match = { kind = "list", path = "/acct01/" }, action = { hold = true } } }
-    local process = kit.start(("list %s -g rg -o tsv"):format(kit.address(emulator)), { env = kit.environment(emulator) })
+    local process = started()
     support.await("fifteen others", function () return #emulator:log "list" >= 15 end)
     emulator:release()
     assert.equal(wanted, names_in(kit.ended(0, process:finish())))
@@ -74,7 +78,7 @@ describe("list", function ()
     put_accounts(9)
     emulator:faults { { match = { kind = "list", path = "/acct01/" }, action = { hold = true } },
       { match = { kind = "list", path = "/acct03/" }, action = { status = 403 } } }
-    local process = kit.start(("list %s -g rg -o tsv"):format(kit.address(emulator)), { env = kit.environment(emulator) })
+    local process = started()
     support.await("the refusal", function ()
       for _, entry in ipairs(emulator:log "list") do
         if entry.status == 403 then return true end

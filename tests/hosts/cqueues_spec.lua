@@ -10,8 +10,8 @@ local loop = require "azpec.loop.cqueues"
 
 local emulator
 
--- Runs f in a controller, beside a coroutine that counts its turns and calls on_turn(number); how many turns there were,
--- and what f returned.
+-- Runs f in a controller, beside a coroutine that counts its turns and calls on_turn(number); how many turns there
+-- were, and what f returned.
 local function inside(f, on_turn)
   local controller, turns, results = cqueues.new(), 0, nil
   controller:wrap(function () results = table.pack(pcall(f)) end)

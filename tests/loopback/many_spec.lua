@@ -90,8 +90,8 @@ describe("many at once", function ()
       local connection, err = client:update { id = id, status = "Approved" }
       print(connection and connection.id == id and "approved" or tostring(err))]]
     local command = t.command(code, { endpoint = emulator.tls_endpoint, ca_file = emulator.ca_file,
-      ids = emulator.many, subscription_id = emulator.subscription_id, life = t.life }, { AZURE_TENANT_ID = emulator.tenant_id,
-      AZURE_CLIENT_ID = emulator.client_id, AZURE_CLIENT_SECRET = t.secret })
+      ids = emulator.many, subscription_id = emulator.subscription_id, life = t.life }, {
+      AZURE_TENANT_ID = emulator.tenant_id, AZURE_CLIENT_ID = emulator.client_id, AZURE_CLIENT_SECRET = t.secret })
     local pipe <close> = io.popen(("seq 64 | xargs -P 64 -I NUMBER sh -c %s 2>&1"):format(
       t.quote(command .. " NUMBER")))
     local said = {}

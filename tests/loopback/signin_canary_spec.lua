@@ -143,8 +143,9 @@ describe("a secret", function ()
   it("is in nobody's arguments and environment beside what the host was given", function ()
     local folder = signin.programs { az = "/usr/bin/mkfifo \"$0.fifo\"; read x <\"$0.fifo\"; exit 1" }
     local running = signin.begin { credential = [[return azpec.credential.chain { azpec.credential.azure_cli {
-        timeout = given.hang }, azpec.credential.client_certificate { tenant_id = given.tenant_id, client_id = given.client_id,
-        certificate = given.crt, key = given.key } }]], given = given(), env = { PATH = folder },
+        timeout = given.hang }, azpec.credential.client_certificate { tenant_id = given.tenant_id,
+        client_id = given.client_id, certificate = given.crt, key = given.key } }]],
+      given = given(), env = { PATH = folder },
       body = "client:begin_update { id = given.id, status = 'Approved' }; get()" }
     local pid
     t.await("az", function ()

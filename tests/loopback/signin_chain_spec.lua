@@ -223,7 +223,8 @@ describe("a chain", function ()
   it("one waiter's time-out does not end the fetch for the others", function ()
     emulator:faults { { match = { kind = "token" }, action = { hold = true } } }
     local over = t.path "over"
-    local running = signin.begin { credential = "return " .. secret, given = { secret = t.secret, over = over }, body = [[
+    local given = { secret = t.secret, over = over }
+    local running = signin.begin { credential = "return " .. secret, given = given, body = [[
       local hasty = client:begin_update { id = given.id, status = "Approved", timeout = 0.2 }
       local patient = client:begin_update { id = given.id, status = "Approved" }
       note(cqueues.monotime(), hasty:wait())

@@ -228,7 +228,7 @@ describe("a managed identity", function ()
       emulator:faults { { match = { kind = "imds" }, action = action } }
       emulator:control("DELETE", "log")
       signin.works { credential = fallback, env = imds_env(), given = { secret = t.secret } }
-      assert.equal(action.body and "imds imds token get" or "imds token get", emulator:kinds()) -- no pause, no second try
+      assert.equal(action.body and "imds imds token get" or "imds token get", emulator:kinds()) -- once each
     end
   end)
 

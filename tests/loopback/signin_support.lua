@@ -147,7 +147,8 @@ end
 
 local function new(more)
   local options = { endpoint = given.endpoint, authority_host = given.endpoint, ca_file = given.ca_file,
-    subscription_id = given.subscription_id, poll_interval = 0.02, timeout = given.timeout or given.hang, scope = given.scope,
+    subscription_id = given.subscription_id, poll_interval = 0.02, timeout = given.timeout or given.hang,
+    scope = given.scope,
     retry = { max_tries = given.max_tries or 1, base_delay = 0.01, max_delay = 3 }, proxy = given.proxy,
     on_event = function (event) told[#told + 1] = event end }
   for name, value in pairs(more or {}) do options[name] = value end

@@ -1,7 +1,7 @@
 -- What the loopback tests share: the processes they talk to, clients that are watched for secrets, raw HTTP.
--- Nothing sleeps to be in time: a process is ready when its first line has come, gone when its pipe is closed; a request
--- is under way when the emulator or the server says that it has come, and held there until the test lets it go on.
--- A limit only ends what hangs.
+-- Nothing sleeps to be in time: a process is ready when its first line has come, gone when its pipe is closed; a
+-- request is under way when the emulator or the server says that it has come, and held there until the test lets it
+-- go on. A limit only ends what hangs.
 
 local azpec = require "azpec"
 local assert = require "luassert"

@@ -69,8 +69,9 @@ static void drop_home(void) {
 const char *host_folder(char *dir, size_t size) {
 	static int number;
 	if (owner == 0) {
-		snprintf(home, sizeof home, "%s/azpec-host-XXXXXX",
-		         getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+		static const char xs[] = { 'X', 'X', 'X', 'X', 'X', 'X' };
+		snprintf(home, sizeof home, "%s/azpec-host-%.6s",
+		         getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", xs);
 		assert_non_null(mkdtemp(home));
 		owner = getpid();
 		atexit(drop_home);
