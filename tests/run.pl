@@ -59,13 +59,16 @@ my @groups = (
 );
 
 # The environment of every test: nothing that a developer's own shell says
-# about clouds, proxies, certificates, Lua or azpec itself.
+# about clouds, proxies, certificates, languages, Lua or azpec itself; and paths
+# of temporary files that need no quotes in a shell.
 sub clean_environment {
     for (keys %ENV) {
-        delete $ENV{$_} if /^(AZURE|IDENTITY|MSI|SSL_CERT)_/ or /^(AZPEC|LUA_INIT)_?/ or /^(CURL_CA_BUNDLE|SSLKEYLOGFILE|COLUMNS|NO_COLOR)$/ or /^[a-z]+_proxy$/i;
+        delete $ENV{$_} if /^(AZURE|IDENTITY|MSI|SSL_CERT)_/ or /^(AZPEC|LUA_INIT)_?/ or /^(CURL_CA_BUNDLE|SSLKEYLOGFILE|COLUMNS|NO_COLOR|LANG|LANGUAGE|POSIXLY_CORRECT)$/ or /^LC_/ or /^[a-z]+_proxy$/i;
     }
     my %set = (
         CMOCKA_MESSAGE_OUTPUT => 'TAP',
+        LC_ALL                => 'C',
+        TMPDIR                => ($ENV{TMPDIR} // '') =~ m{^(/[\w./-]+)$} ? $1 : '/tmp',
         BUILD                 => $build,
         TEST_UNDER            => $under || 'nothing',
         LUA_CPATH             => "$here/$build/?.so;;",
