@@ -374,7 +374,7 @@ static const char az[] =
 
 /* In a directory of its own, which then comes first in PATH. */
 static void put_az(char *dir, size_t size) {
-	char path[256];
+	char path[4096];
 	FILE *f;
 	snprintf(path, sizeof path, "%s/az", host_folder(dir, size));
 	f = fopen(path, "w");

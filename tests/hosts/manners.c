@@ -162,7 +162,7 @@ static void expect_cloexec_of_lookups(lua_State *L, bool *known) {
 }
 
 static void put_hanging_az(char *dir, size_t size) {
-	char path[512];
+	char path[4096];
 	FILE *f;
 	snprintf(path, sizeof path, "%s/az", host_folder(dir, size));
 	f = fopen(path, "w");
