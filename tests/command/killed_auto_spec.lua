@@ -12,7 +12,7 @@ it("auto is killed and gone on with, and writes each once", function ()
   local checkpoint = support.new_path "checkpoint"
   local command = killed.command(emulator, "auto", ("--rules %s --apply --parallel 40 --checkpoint %s "
     .. "--subscription %s --subscription %s"):format(rules, checkpoint, table.unpack(killed.subscriptions)))
-  local kills, status = killed.until_done(command)
+  local kills, status = killed.until_done(emulator, command)
   assert.equal(0, status, "SEED=" .. killed.seed)
   killed.tell("auto", kills, killed.prove(emulator, expected, log))
   -- And a run that finds all done does nothing.
