@@ -176,10 +176,14 @@ describe("audit.verify", function ()
   end)
 
   it("finds every flip of a bit in a line, its line feed included, and names the line", function ()
-    for at = 1, #lines[2] do
+    local short = new_path() -- each of some thousand looks costs the hashes of all lines
+    local trail = audit.open(short, { run = "r" })
+    for _ = 1, 3 do assert(trail:intend { verb = "approve", id = "/x" }) end
+    local few = lines_of(short)
+    for at = 1, #few[2] do
       for bit = 0, 7 do
-        local flipped = string.char(lines[2]:byte(at) ~ 1 << bit)
-        local copy = { lines[1], lines[2]:sub(1, at - 1) .. flipped .. lines[2]:sub(at + 1), lines[3] }
+        local flipped = string.char(few[2]:byte(at) ~ 1 << bit)
+        local copy = { few[1], few[2]:sub(1, at - 1) .. flipped .. few[2]:sub(at + 1), few[3] }
         local report = judged(copy)
         assert(not report.ok, ("byte %d, bit %d"):format(at, bit))
         assert(report.problems[1].line == 2, ("byte %d, bit %d: line %d"):format(at, bit, report.problems[1].line))
