@@ -124,7 +124,8 @@ void lerror_push_plain(lua_State *L, enum fail_kind kind, const char *message) {
 	fields_boolean(L, "retryable", false);
 }
 
-/* "kind: message; hint (request id ...)" */
+/* "kind: message; hint; request id ...".  By lua_concat, as a luaL_Buffer
+   allows no value of ours above it while text is added. */
 static int l_tostring(lua_State *L) {
 	static const char *const parts[][2] = {
 		{ "kind", "" },
@@ -132,20 +133,15 @@ static int l_tostring(lua_State *L) {
 		{ "hint", "; " },
 		{ "request_id", "; request id " },
 	};
-	luaL_Buffer b;
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_settop(L, 1);
-	luaL_buffinit(L, &b);
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		lua_pushstring(L, parts[i][1]);
 		lua_pushstring(L, parts[i][0]);
-		if (lua_rawget(L, 1) != LUA_TSTRING) {
-			lua_pop(L, 1);
-			continue;
-		}
-		luaL_addstring(&b, parts[i][1]);
-		luaL_addvalue(&b);
+		if (lua_rawget(L, 1) != LUA_TSTRING)
+			lua_pop(L, 2);
 	}
-	luaL_pushresult(&b);
+	lua_concat(L, lua_gettop(L) - 1);
 	return 1;
 }
 

@@ -181,6 +181,47 @@ describe("the error's text", function ()
   end)
 end)
 
+describe("an error prints whole", function ()
+  local names = { "kind", "message", "hint", "request_id" }
+  local heads = { kind = "", message = ": ", hint = "; ", request_id = "; request id " }
+  local lengths = {}
+  for n = 0, 300 do lengths[#lengths + 1] = n end
+  for _, size in ipairs { 512, 1024, 2048, 4096 } do -- LUAL_BUFFERSIZE is 1024 where pointers have 8 bytes
+    for n = size - 80, size + 40 do lengths[#lengths + 1] = n end
+  end
+  lengths[#lengths + 1] = 5000
+  lengths[#lengths + 1] = 70000
+
+  local err = canceled()
+
+  -- What the error says with these members alone.
+  local function text_of(members)
+    local parts = {}
+    for _, name in ipairs(names) do
+      err[name] = members[name]
+      if members[name] then parts[#parts + 1] = heads[name] .. members[name] end
+    end
+    return table.concat(parts)
+  end
+
+  for long = 1, #names do
+    it("whatever the length of its " .. names[long] .. ", with and without the other members", function ()
+      for others = 0, 2 ^ #names - 1 do
+        local members = {}
+        for n, name in ipairs(names) do
+          if others >> (n - 1) & 1 == 1 then members[name] = name:upper() end
+        end
+        for _, length in ipairs(lengths) do
+          members[names[long]] = ("x"):rep(length)
+          local text = text_of(members)
+          assert.is_true(text == tostring(err))
+          assert.is_true("<" .. text .. ">" == "<" .. err .. ">")
+        end
+      end
+    end)
+  end
+end)
+
 it("Lua's assert raises the error itself, and an uncaught one prints well", function ()
   -- In a process of its own: busted has made another thing of assert.
   assert.equal("lua5.4: protocol: the continuation token is refused: it is not JSON true", kit.child [[
