@@ -6,6 +6,7 @@
 
 #include "events.h"
 #include "json.h"
+#include "json_error.h"
 #include "lidentity.h"
 #include "lsignin.h"
 #include "sys.h"
@@ -24,19 +25,6 @@ static void keep_etag(lua_State *L, const struct reply *r) {
 	lua_setfield(L, -2, "etag");
 }
 
-/* The decoded body is on the top of the stack, the poller beneath it. */
-static void prepare(lua_State *L, struct lclient *c, const struct reply *r,
-                    bool page) {
-	if (!lua_istable(L, -1) || page)
-		return; /* a page's connections are prepared one by one */
-	luaL_checkstack(L, 8, "reply");
-	json_polish(L, -1);
-	if (r->status < 300)
-		keep_etag(L, r);
-	else
-		json_redact(L, -1, buf_span(&c->core.signin.token), &c->id);
-}
-
 /* Cannot raise: the machine has moved on already. */
 static void keep(lua_State *L, const struct op *o) {
 	static const int slots[] = { [KEEP_RESULT] = PUV_RESULT,
@@ -48,11 +36,25 @@ static void keep(lua_State *L, const struct op *o) {
 	lua_setiuservalue(L, -3, slots[o->keep]);
 }
 
+/* The error of an operation is redacted before it is kept, and before it is
+   read: the facts are spans in it. */
+static void read_error(lua_State *L, struct lclient *c, const struct job *job,
+                       const struct reply *r, struct facts *facts) {
+	json_read_error(L, -1, facts);
+	if (!job || !lua_istable(L, -1) || (r->status < 300 && !facts->error))
+		return;
+	json_redact(L, -1, buf_span(&c->core.signin.token), &c->id);
+	json_read_error(L, -1, facts);
+}
+
 /* The decoded body is on the top of the stack: what was asked for says how it
    is to be read. */
-static void read_document(lua_State *L, const struct lclient *c,
-                          const struct job *job, struct facts *facts) {
+static void read_document(lua_State *L, struct lclient *c,
+                          const struct job *job, const struct reply *r,
+                          struct facts *facts) {
 	const struct signin *s = &c->core.signin;
+	luaL_checkstack(L, 8, "reply");
+	read_error(L, c, job, r, facts);
 	if (!job && s->first)
 		json_read_cloud(L, -1, buf_span(&s->endpoint), facts);
 	else if (!job)
@@ -61,6 +63,11 @@ static void read_document(lua_State *L, const struct lclient *c,
 		json_read_page(L, -1, facts);
 	else
 		json_read_resource(L, -1, facts);
+	if (!job || !lua_istable(L, -1) || facts->document == DOCUMENT_PAGE)
+		return; /* a page's connections are prepared one by one */
+	json_polish(L, -1);
+	if (r->status < 300)
+		keep_etag(L, r);
 }
 
 /* One finished transfer: decoded, judged, kept.  All that may raise comes
@@ -77,9 +84,7 @@ static void feed(lua_State *L, int idx, struct lclient *c, struct transfer *t) {
 	lua_getiuservalue(L, idx, CUV_CODEC);
 	json_decode(L, top + 2, buf_span(&r->body), &a.facts);
 	lua_remove(L, top + 2); /* the codec */
-	read_document(L, c, job, &a.facts);
-	if (job)
-		prepare(L, c, r, a.facts.document == DOCUMENT_PAGE);
+	read_document(L, c, job, r, &a.facts);
 	event_response(L, idx, top + 1, job ? &job->op : NULL, t);
 	if (job && job->transfer != t) { /* on_event let go of it */
 		lua_settop(L, top);

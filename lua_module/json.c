@@ -6,6 +6,7 @@
 
 #include "core/date.h"
 #include "core/fail.h"
+#include "core/mend.h"
 
 enum { MAX_DEPTH = 64 };
 
@@ -87,43 +88,6 @@ static int64_t integer_field(lua_State *L, int idx, const char *name) {
 static int percent_field(lua_State *L, int idx) {
 	int64_t n = integer_field(L, idx, "percentComplete");
 	return n >= 0 && n <= 100 ? (int)n : -1;
-}
-
-/* {code, message, target}; message may be {lang, value}. */
-static void read_error(lua_State *L, int idx, struct facts *f) {
-	f->error = true;
-	f->code = string_field(L, idx, "code");
-	f->message = string_field(L, idx, "message");
-	f->target = string_field(L, idx, "target");
-	if (!f->message.p) {
-		push_field(L, idx, "message");
-		f->message = string_field(L, -1, "value");
-		lua_pop(L, 1);
-	}
-}
-
-/* The shapes errors are known to have: {error:{...}}, {"odata.error":{...}},
-   {properties:{error:{...}}}, {code, message}, and OAuth's {error:"..."}. */
-static void find_error(lua_State *L, int idx, struct facts *f) {
-	static const char *const names[] = { "error", "odata.error" };
-	for (size_t i = 0; i < 2 && !f->error; i++) {
-		if (push_field(L, idx, names[i]) == LUA_TTABLE)
-			read_error(L, -1, f);
-		lua_pop(L, 1);
-	}
-	if (!f->error) {
-		push_field(L, idx, "properties");
-		if (push_field(L, -1, "error") == LUA_TTABLE)
-			read_error(L, -1, f);
-		lua_pop(L, 2);
-	}
-	f->oauth_error = string_field(L, idx, "error");
-	if (!f->error && f->oauth_error.n > 0) {
-		f->error = true;
-		f->message = string_field(L, idx, "error_description");
-	} else if (!f->error && string_field(L, idx, "code").p) {
-		read_error(L, idx, f);
-	}
 }
 
 static void read_state(lua_State *L, int properties, struct resource_facts *f) {
@@ -315,6 +279,17 @@ static struct span without_bom(struct span s) {
 	return span_istarts(s, SPAN("\xef\xbb\xbf")) ? span_from(s, 3) : s;
 }
 
+/* Pushes text as Lua's string, with the faults in its strings mended. */
+static void push_text(lua_State *L, struct span text) {
+	if (mend_count(text) == 0) {
+		lua_pushlstring(L, text.p, text.n);
+	} else {
+		luaL_Buffer b;
+		char *out = luaL_buffinitsize(L, &b, 3 * text.n);
+		luaL_pushresultsize(&b, mend_copy(out, text));
+	}
+}
+
 void json_decode(lua_State *L, int codec, struct span text,
                  struct facts *facts) {
 	int status;
@@ -326,7 +301,7 @@ void json_decode(lua_State *L, int codec, struct span text,
 	}
 	luaL_checkstack(L, 10, "json");
 	lua_getfield(L, codec, "decode");
-	lua_pushlstring(L, text.p, text.n);
+	push_text(L, text);
 	status = lua_pcall(L, 1, 1, 0);
 	if (status == LUA_ERRMEM)
 		lua_error(L);
@@ -335,9 +310,7 @@ void json_decode(lua_State *L, int codec, struct span text,
 	if (!facts->json) {
 		lua_pop(L, 1);
 		lua_pushnil(L);
-		return;
 	}
-	find_error(L, lua_gettop(L), facts);
 }
 
 void json_encode(lua_State *L, int codec) {

@@ -14,11 +14,12 @@
 /* Requires lua-cjson and pushes our instance of it.  [-0, +1] */
 void json_push_codec(lua_State *L);
 /* Decodes text with the codec at index codec and pushes the value, or nil
-   where text is no JSON object.  *facts says which, and what error it tells
-   of; the spans live as long as the value.  Raises on no memory only.
-   [-0, +1] */
+   where text is no JSON object or array; *facts says which.  Faults in single
+   strings are mended, see core/mend.h.  Raises on no memory only.  [-0, +1] */
 void json_decode(lua_State *L, int codec, struct span text,
                  struct facts *facts);
+/* What the readers put into *facts are spans; they live as long as the value
+   that was read, and until json_redact changes it. */
 /* Adds the facts of a resource or a status monitor, from what json_decode
    pushed.  [-0, +0], like the next ones */
 void json_read_resource(lua_State *L, int idx, struct facts *facts);

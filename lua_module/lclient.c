@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "azpec.h"
+#include "core/advice.h"
 #include "core/flow.h"
 #include "fields.h"
 #include "json.h"
@@ -434,25 +435,26 @@ static const struct call get_link = {
 	.kind = OP_GET,
 	.fields = FOR_LINK | FOR_CALL,
 	.collection = "",
-	.needs = NEEDS "privateLinkResources/" ON_ACCOUNT,
+	.needs = NEEDS "privateLinkResources/" ON_ACCOUNT WHEN_GRANTED,
 };
 static const struct call list_links = {
 	.kind = OP_LIST,
 	.fields = FOR_ACCOUNT | MANY,
 	.collection = "/privateLinkResources",
-	.needs = NEEDS "privateLinkResources/" ON_ACCOUNT,
+	.needs = NEEDS "privateLinkResources/" ON_ACCOUNT WHEN_GRANTED,
 };
 static const struct call get_account = {
 	.kind = OP_GET,
 	.fields = FOR_ACCOUNT | FOR_CALL,
 	.collection = "",
-	.needs = NEEDS ON_ACCOUNT,
+	.needs = NEEDS ON_ACCOUNT WHEN_GRANTED,
 };
 static const struct call list_accounts = {
 	.kind = OP_LIST,
 	.fields = FOR_GROUP | FOR_CALL,
 	.collection = "/providers/Microsoft.Batch/batchAccounts",
-	.needs = NEEDS "read on the subscription or the resource group",
+	.needs = NEEDS "read on the subscription or the resource "
+		       "group" WHEN_GRANTED,
 };
 /* "Permissions - List For Resource", of Microsoft.Authorization. */
 static const struct call list_permissions = {
@@ -460,7 +462,8 @@ static const struct call list_permissions = {
 	.fields = FOR_ACCOUNT | FOR_CALL,
 	.collection = "/providers/Microsoft.Authorization/permissions",
 	.needs = "the identity needs Microsoft.Authorization/permissions/"
-		 "read on the Batch account (the role Reader has it)",
+		 "read on the Batch account (the role Reader has "
+		 "it)" WHEN_GRANTED,
 	.api_version = "2022-04-01",
 };
 

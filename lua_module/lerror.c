@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 
 #include "fields.h"
+#include "json_error.h"
 #include "passport.h"
 #include "sys.h"
 
@@ -30,39 +31,15 @@ static void set_elapsed(lua_State *L, const struct op *o) {
 	lua_setfield(L, -2, "elapsed");
 }
 
-/* Pushes the table that holds the error's members, in whichever shape the
-   body at index body has.  [-0, +n], n > 0 */
-static void push_error(lua_State *L, int body) {
-	static const char *const names[] = { "error", "odata.error" };
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		if (lua_getfield(L, body, names[i]) == LUA_TTABLE)
-			return;
-		lua_pop(L, 1);
-	}
-	if (lua_getfield(L, body, "properties") == LUA_TTABLE &&
-	    lua_getfield(L, -1, "error") == LUA_TTABLE)
-		return;
-	lua_pushvalue(L, body);
-}
-
 /* details and additionalInfo of the service's error, as they came.  err is at
    the top. */
 static void set_details(lua_State *L, int body) {
-	static const char *const names[][2] = {
-		{ "details", "details" },
-		{ "additionalInfo", "additional_info" },
-	};
 	int err = lua_gettop(L);
 	if (!lua_istable(L, body))
 		return;
-	push_error(L, body);
-	for (size_t i = 0; i < 2; i++) {
-		if (lua_getfield(L, -1, names[i][0]) == LUA_TTABLE)
-			lua_setfield(L, err, names[i][1]);
-		else
-			lua_pop(L, 1);
-	}
-	lua_settop(L, err);
+	json_push_details(L, body);
+	lua_setfield(L, err, "additional_info");
+	lua_setfield(L, err, "details");
 }
 
 /* What an operation that is not over, or failed, says of itself. */

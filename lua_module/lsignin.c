@@ -7,6 +7,7 @@
 #include "core/base64.h"
 #include "core/flow.h"
 #include "json.h"
+#include "json_error.h"
 #include "sys.h"
 
 enum {
@@ -353,6 +354,7 @@ static void judge(lua_State *L, int idx, struct lclient *c,
 	p.not_found = p.not_found || p.status == 127;
 	lua_getiuservalue(L, idx, CUV_CODEC);
 	json_decode(L, top + 1, signin_json(p.out), &a.facts);
+	json_read_error(L, -1, &a.facts);
 	json_read_token(L, -1, &a.facts);
 	signin_program(&c->core.signin, &p, &a);
 	lua_settop(L, top);

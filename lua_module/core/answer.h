@@ -67,9 +67,11 @@ struct facts {
 	bool json;   /* the body is one JSON object */
 	bool broken; /* the body is there and is no JSON */
 
-	/* an error in any of the shapes Azure is known to send */
+	/* an error, as json_error.c finds it in the shapes that there are; code
+	   and text also where the body is no error by its shape alone */
 	bool error;
 	struct span code, message, target;
+	struct span more;        /* a second text beside the message */
 	struct span oauth_error; /* `error`, when a text */
 
 	enum document document;

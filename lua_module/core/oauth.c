@@ -193,7 +193,8 @@ void flow_refused(struct signin *s, const struct answer *a) {
 	if (a->http->status >= 300 && a->http->status < 400)
 		s->fail.kind = FAIL_PROTOCOL;
 	signin_note(s, &s->fail.code, code.n > 0 ? code : a->facts.oauth_error);
-	if (a->facts.message.n > 0) {
+	if (a->facts.message.n > 0 &&
+	    !span_eq(a->facts.message, a->facts.oauth_error)) {
 		buf_adds(m, told ? ": " : "");
 		signin_add(s, a->facts.message);
 	} else if (!told) {

@@ -268,7 +268,8 @@ void op_no_token(struct op *o, const struct fail *why, struct now now) {
 	if (o->refused && o->leg != LEG_SETTLE) {
 		buf_adds(&o->fail.message, "; ");
 		buf_add(&o->fail.message, buf_span(&why->message));
-		o->fail.hint = why->hint ? why->hint : o->fail.hint;
+		if (why->hint && !opfail_advised(o))
+			o->fail.hint = why->hint;
 	} else if (o->leg != LEG_SETTLE) {
 		fail_copy(&o->fail, why);
 		o->fail.phase = PHASE_TOKEN;

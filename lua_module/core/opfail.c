@@ -1,6 +1,8 @@
 /* opfail.c -- finds the words for what went wrong with an operation. */
 #include "opfail.h"
 
+#include "advice.h"
+
 /* Text of the service's: should it echo our token, it is taken out. */
 static void add_foreign(struct op *o, struct span text) {
 	const struct buf *token = o->cfg->token;
@@ -20,25 +22,27 @@ static const char gone_for_good[] =
 	"a rejected or disconnected connection cannot be approved again: "
 	"delete it and have the private endpoint's owner create a new one";
 
-static const char *hint_for(const struct op *o, int status) {
-	if (o->rejected && (status == 400 || status == 409))
-		return gone_for_good;
-	if (status == 403 && o->leg == LEG_POLL)
+#define RIGHT(what)                                                            \
+	"the identity needs Microsoft.Batch/batchAccounts/"                    \
+	"privateEndpointConnections/" what                                     \
+	" on the Batch account" WHEN_GRANTED
+
+static const char *hint_of_rights(const struct op *o) {
+	if (o->leg == LEG_POLL)
 		return "the identity may write but not poll: it also needs "
 		       "Microsoft.Batch/batchAccounts/"
 		       "privateEndpointConnectionResults/read (or "
 		       "...ProxyResults/read); the operation goes on and can "
 		       "be resumed";
-	if (status == 403 && o->spec.needs)
+	if (o->spec.needs)
 		return o->spec.needs;
+	return op_writes(o) && o->leg == LEG_WRITE ? RIGHT("write")
+	                                           : RIGHT("read");
+}
+
+static const char *hint_of_status(const struct op *o, int status) {
 	if (status == 403)
-		return op_writes(o) && o->leg == LEG_WRITE
-		               ? "the identity needs Microsoft.Batch/"
-		                 "batchAccounts/privateEndpointConnections/"
-		                 "write on the Batch account"
-		               : "the identity needs Microsoft.Batch/"
-		                 "batchAccounts/privateEndpointConnections/"
-		                 "read on the Batch account";
+		return hint_of_rights(o);
 	if (status == 404 && o->leg != LEG_POLL)
 		return "check subscription, resource group, account and the "
 		       "connection's whole name (it usually ends in a GUID)";
@@ -54,6 +58,37 @@ static const char *hint_for(const struct op *o, int status) {
 		return "redirects are never followed with a token: a proxy or "
 		       "a captive portal may be in the way";
 	return NULL;
+}
+
+/* Azure Resource Manager answers in JSON, and gives each answer an id. */
+static bool is_foreign(const struct answer *a) {
+	const struct reply *r = a->http;
+	struct span type = reply_header(r, "content-type");
+	return !a->facts.json && r->body.n > 0 &&
+	       !span_istarts(type, SPAN("application/json")) &&
+	       reply_header(r, "x-ms-request-id").n == 0 &&
+	       reply_header(r, "x-ms-correlation-request-id").n == 0;
+}
+
+static const char not_azure[] =
+	"this answer is not Azure Resource Manager's: is a proxy or a captive "
+	"portal in the way? See `proxy` and HTTPS_PROXY";
+
+bool opfail_advised(const struct op *o) {
+	const struct advice *a = advice_for(buf_span(&o->fail.code));
+	return a && a->hint;
+}
+
+/* The code says more than the status. */
+static const char *hint_for(const struct op *o, const struct answer *a) {
+	int status = a->http->status;
+	if (o->rejected && (status == 400 || status == 409))
+		return gone_for_good;
+	if (opfail_advised(o))
+		return advice_for(buf_span(&o->fail.code))->hint;
+	if (is_foreign(a) && status != 407)
+		return not_azure;
+	return hint_of_status(o, status);
 }
 
 static void describe_net(struct op *o, const struct reply *r) {
@@ -80,6 +115,20 @@ static struct span without_query(struct span url) {
 	return (struct span){ url.p, n };
 }
 
+/* The body itself, where no text was found in it. */
+static void add_body(struct op *o, const struct answer *a) {
+	struct buf *m = &o->fail.message;
+	struct span type = reply_header(a->http, "content-type");
+	if (a->facts.json) {
+		buf_adds(m, "no message in ");
+	} else if (a->facts.broken) {
+		buf_adds(m, "not JSON but ");
+		add_foreign(o, type.n > 0 ? type : SPAN("something else"));
+		buf_adds(m, ": ");
+	}
+	add_foreign(o, buf_span(&a->http->body));
+}
+
 /* What the service calls the error, as far as it calls it anything. */
 static void describe_body(struct op *o, const struct answer *a) {
 	struct buf *m = &o->fail.message;
@@ -94,17 +143,16 @@ static void describe_body(struct op *o, const struct answer *a) {
 	}
 	if (a->facts.message.n > 0) {
 		add_foreign(o, a->facts.message);
+		if (a->facts.more.n > 0)
+			buf_adds(m, m->p && m->p[m->n - 1] == '.' ? " " : ": ");
+		add_foreign(o, a->facts.more);
 	} else if (resource_of(a)->provisioning_state.n > 0) {
 		buf_adds(m, "the resource's provisioningState is ");
 		add_foreign(o, resource_of(a)->provisioning_state);
-	} else if (a->facts.json || a->http->body.n == 0) {
+	} else if (a->http->body.n == 0) {
 		buf_adds(m, "no message");
 	} else {
-		struct span type = reply_header(a->http, "content-type");
-		buf_adds(m, "not JSON but ");
-		add_foreign(o, type.n > 0 ? type : SPAN("something else"));
-		buf_adds(m, ": ");
-		add_foreign(o, buf_span(&a->http->body));
+		add_body(o, a);
 	}
 }
 
@@ -127,6 +175,7 @@ static void describe_answer(struct op *o, const struct answer *a) {
 
 void opfail_describe(struct op *o, enum fail_kind kind,
                      const struct answer *a) {
+	const struct advice *advice;
 	if (a->http->error != NET_OK) {
 		describe_net(o, a->http);
 		return;
@@ -134,9 +183,12 @@ void opfail_describe(struct op *o, enum fail_kind kind,
 	fail_set(&o->fail, kind, op_phase(o), "");
 	describe_body(o, a);
 	describe_answer(o, a);
+	advice = advice_for(buf_span(&o->fail.code));
+	if (advice && advice->kind != FAIL_NONE)
+		o->fail.kind = advice->kind;
 	o->fail.retryable =
 		retry_worthwhile(&o->cfg->retry, a->http, a->facts.code);
-	o->fail.hint = hint_for(o, a->http->status);
+	o->fail.hint = hint_for(o, a);
 }
 
 void opfail_reply(struct op *o, const struct answer *a) {

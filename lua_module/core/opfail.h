@@ -16,6 +16,8 @@ void opfail_operation(struct op *o, const struct answer *a,
                       enum poll_verdict v);
 /* Ends a list: its next page lies where it may not be asked for. */
 void opfail_next(struct op *o);
+/* Does the error's code have a hint of its own, see advice.h? */
+bool opfail_advised(const struct op *o);
 /* Sets out to text of the service's, without our token should it echo it. */
 void opfail_note(struct op *o, struct buf *out, struct span text);
 

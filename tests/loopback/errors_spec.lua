@@ -53,8 +53,51 @@ describe("the shapes of errors", function ()
     ["error as a string"] = { [[{"error":"invalid_thing","error_description":"Words."}]], "^.*Words%. %(HTTP 400%)$" },
     ["details null"] = { [[{"error":{"code":"C","message":"Words.","details":null,"target":null}}]],
       "C: Words. (HTTP 400)", "C" },
-    ["message null"] = { [[{"error":{"code":"C","message":null}}]], "C: no message (HTTP 400)", "C" },
-    ["error null"] = { [[{"error":null}]], "no message (HTTP 400)" },
+    ["message null"] = { [[{"error":{"code":"C","message":null}}]],
+      [[C: no message in {"error":{"code":"C","message":null}} (HTTP 400)]], "C" },
+    ["error null"] = { [[{"error":null}]], [[no message in {"error":null} (HTTP 400)]] },
+    ["an unknown shape"] = { [[{"fault":"F-17"}]], [[no message in {"fault":"F-17"} (HTTP 400)]] },
+    ["message alone"] = { [[{"message":"the real reason"}]], "the real reason (HTTP 400)" },
+    ["message in another letter case"] = { [[{"MESSAGE":"the real reason","Code":"C"}]],
+      "C: the real reason (HTTP 400)", "C" },
+    ["the wrapper in another letter case"] = { [[{"Error":{"Code":"C","Message":"Words.","Target":"t"}}]],
+      "C: Words. (HTTP 400)", "C" },
+    ["OData's wrapper in another letter case"] = {
+      [[{"Odata.Error":{"Code":"C","Message":{"Lang":"en","Value":"Words."}}}]], "C: Words. (HTTP 400)", "C" },
+    ["ASP.NET"] = { [[{"Message":"An error has occurred.","ExceptionMessage":"The real reason","ExceptionType":"E"}]],
+      "An error has occurred. The real reason (HTTP 400)" },
+    ["a problem of RFC 9457"] = { [[{"type":"https://example.com/probs/credit","title":"No credit",
+      "status":400,"detail":"Your balance is 30.","instance":"/a"}]],
+      "https://example.com/probs/credit: No credit: Your balance is 30. (HTTP 400)",
+      "https://example.com/probs/credit" },
+    ["a problem without a type of its own"] = { [[{"type":"about:blank","title":"Bad Request"}]],
+      "Bad Request (HTTP 400)" },
+    ["a problem's detail alone"] = { [[{"detail":"Not Found"}]], "Not Found (HTTP 400)" },
+    ["ASP.NET's validation"] = { [[{"title":"One or more validation errors occurred.","status":400,
+      "errors":{"id":["The id is not valid."]},"traceId":"00-1"}]],
+      "One or more validation errors occurred. (HTTP 400)" },
+    ["a map of texts alone"] = { [[{"errors":{"id":["The id is not valid."]}}]], "The id is not valid. (HTTP 400)" },
+    ["a list of errors"] = { [[{"errors":[{"code":"C","message":"Words."},{"code":"D","message":"More."}]}]],
+      "C: Words. (HTTP 400)", "C" },
+    ["a list of texts"] = { [[{"errors":["Words."]}]], "Words. (HTTP 400)" },
+    ["error as a list"] = { [[{"error":[{"code":"C","message":"Words."}]}]], "C: Words. (HTTP 400)", "C" },
+    ["a list as the body"] = { [=[[{"error":{"code":"C","message":"Words."}}]]=], "C: Words. (HTTP 400)", "C" },
+    ["error as a plain text"] = { [[{"error":"the real reason"}]], "the real reason (HTTP 400)" },
+    ["error as a text, and a code"] = { [[{"code":"C","error":"the real reason"}]],
+      "C: the real reason (HTTP 400)", "C" },
+    ["text in details only"] = { [[{"error":{"code":"C","message":"","details":[{"code":"D","message":"Words."}]}}]],
+      "C: Words. (HTTP 400)", "C" },
+    ["code and text in nested details only"] = {
+      [[{"error":{"details":[{"details":[{"code":"D","message":"Words.","target":"t"}]}]}}]],
+      "D: Words. (HTTP 400)", "D" },
+    ["text in an inner error only"] = { [[{"error":{"code":"C","innererror":{"message":"Words."}}}]],
+      "C: Words. (HTTP 400)", "C" },
+    ["text in Batch's values only"] = { [[{"code":"C","message":null,"values":[{"key":"Reason","value":"Words."}]}]],
+      "C: Words. (HTTP 400)", "C" },
+    ["an error in an error"] = { [[{"error":{"error":{"code":"C","message":"Words."}}}]], "C: Words. (HTTP 400)", "C" },
+    ["an error deeper than anybody would look"] = { ('{"error":'):rep(40) .. '{"message":"deep"}' .. ("}"):rep(40),
+      "^no message in {" },
+    ["a gateway's"] = { [[{"statusCode":400,"message":"Words.","activityId":"1"}]], "Words. (HTTP 400)" },
     ["code as a number"] = { [[{"error":{"code":17,"message":"Words."}}]], "^.*Words%. %(HTTP 400%)$" },
     ["a JSON text that is no object"] = { [["just words"]], "^.*just words.*%(HTTP 400%)$" },
     ["a byte order mark before it"] = { "\xef\xbb\xbf" .. [[{"error":{"code":"C","message":"Words."}}]],
@@ -111,6 +154,18 @@ describe("the shapes of errors", function ()
     end
   end)
 
+  it("details of a problem, of Batch's values and of lists are handed on as well", function ()
+    for body, details in t.each {
+      [ [[{"code":"C","message":"m","values":[{"key":"k","value":"v"}]}]] ] = { { key = "k", value = "v" } },
+      [ [[{"title":"m","errors":{"id":["bad"]}}]] ] = { id = { "bad" } },
+      [ [[{"ERROR":{"Message":"m","Details":[{"Code":"D"}],"AdditionalInfo":[]}}]] ] = { { Code = "D" } },
+      [ [=[[{"code":"C","message":"m"},{"code":"D"}]]=] ] = { { code = "C", message = "m" }, { code = "D" } },
+    } do
+      local _, err = get(refusal(body))
+      assert.same(details, err.details)
+    end
+  end)
+
   it("JSON null is nil in details too", function ()
     local value, err = get(refusal [[{"error":{"code":"C","message":"m","details":[{"code":"D","target":null}]}}]])
     t.fails("service", "C: m (HTTP 400)", value, err)
@@ -140,12 +195,71 @@ describe("the shapes of errors", function ()
   end)
 end)
 
+describe("the hint", function ()
+  after_each(t.tidy)
+  teardown(t.close)
+
+  -- By the code, whatever the status: { status, kind, part of the hint }.
+  for code, case in t.each {
+    AuthorizationFailed = { 403, "forbidden", "granted just now, wait" },
+    LinkedAuthorizationFailed = { 403, "forbidden", "linked resource" },
+    RequestDisallowedByPolicy = { 403, "forbidden", "Azure Policy" },
+    DenyAssignmentAuthorizationFailed = { 403, "forbidden", "deny assignment" },
+    ReadOnlyDisabledSubscription = { 409, "forbidden", "disabled or read-only" },
+    InvalidSubscriptionState = { 400, "forbidden", "disabled or read-only" },
+    ScopeLocked = { 409, "conflict", "lock" },
+    AnotherOperationInProgress = { 409, "conflict", "has not ended yet" },
+    MissingSubscriptionRegistration = { 409, "service", "az provider register --namespace Microsoft.Batch" },
+    SubscriptionNotRegistered = { 409, "service", "az provider register --namespace Microsoft.Batch" },
+    SubscriptionNotFound = { 404, "not_found", "subscription's id" },
+    ResourceGroupNotFound = { 404, "not_found", "name of the resource group" },
+    ResourceNotFound = { 404, "not_found", "connection's whole name" },
+    InvalidAuthenticationTokenTenant = { 401, "credential", "another tenant" },
+    TooManyRequests = { 429, "throttled", "fewer operations at once" },
+    resourcenotfound = { 404, "not_found", "connection's whole name" },
+  } do
+    it("of " .. code .. " is its own", function ()
+      local value, err = get(refusal(('{"error":{"code":"%s","message":"m"}}'):format(code), nil, case[1]),
+        { retry = { max_tries = 1 } })
+      assert.is_nil(value)
+      assert.equal(case[2], err.kind)
+      assert.truthy((err.hint or ""):find(case[3], 1, true), err.hint)
+    end)
+  end
+
+  it("of a policy's refusal is there with the policy's names", function ()
+    local _, err = get(refusal([[{"error":{"code":"RequestDisallowedByPolicy","message":"m","additionalInfo":[
+      {"type":"PolicyViolation","info":{"policyAssignmentName":"deny-pe"}}]}}]], nil, 403))
+    assert.equal("deny-pe", err.additional_info[1].info.policyAssignmentName)
+  end)
+
+  for what, case in t.each {
+    ["a proxy's page"] = { "<html><title>Access denied</title></html>", "Content-Type: text/html" },
+    ["a proxy's text"] = { "upstream connect error", "Content-Type: text/plain" },
+    ["an answer without a type"] = { "blocked", "X-Type: none" },
+  } do
+    it("of " .. what .. " says that Azure did not answer", function ()
+      for _, status in ipairs { 400, 403, 404 } do
+        local _, err = get(refusal(case[1], { case[2] }, status))
+        assert.truthy((err.hint or ""):find("not Azure Resource Manager's: is a proxy", 1, true), err.hint)
+      end
+    end)
+  end
+
+  it("of a page from Azure itself, which has an id, does not blame a proxy", function ()
+    local _, err = get(refusal("<html>", { "Content-Type: text/html", "x-ms-request-id: 1" }, 404))
+    assert.falsy(err.hint:find("proxy", 1, true))
+  end)
+end)
+
 describe("the statuses", function ()
   after_each(t.tidy)
   teardown(t.close)
 
   local read = "the identity needs Microsoft.Batch/batchAccounts/privateEndpointConnections/read on the Batch account"
+    .. "; if it was granted just now, wait some minutes"
   local write = "the identity needs Microsoft.Batch/batchAccounts/privateEndpointConnections/write on the Batch account"
+    .. "; if it was granted just now, wait some minutes"
   local where = "check subscription, resource group, account and the connection's whole name (it usually ends in a "
     .. "GUID)"
 

@@ -160,6 +160,8 @@ static inline void json_find_error(struct span o, struct facts *f) {
 		f->message = json_text_of(o, "error_description");
 	} else if (!f->error && json_text_of(o, "code").p) {
 		json_error(o, f);
+	} else if (!f->error) {
+		f->message = json_text_of(o, "message");
 	}
 }
 

@@ -1,0 +1,97 @@
+/* advice.c -- error codes of Azure Resource Manager, and their cure. */
+#include "advice.h"
+
+static const char wrong_tenant[] =
+	"the token is of another tenant than the subscription: sign in to the "
+	"subscription's tenant";
+static const char renew[] = "the token has expired or is damaged: sign in "
+			    "again, and check this machine's clock";
+static const char register_batch[] =
+	"the resource provider is not registered in this subscription; "
+	"somebody who may do that runs: az provider register --namespace "
+	"Microsoft.Batch";
+static const char subscription[] =
+	"check the subscription's id, and that the identity belongs to the "
+	"subscription's tenant and has a role there";
+static const char disabled[] =
+	"the subscription is disabled or read-only: its owner has to enable "
+	"it in the Azure portal";
+static const char path[] =
+	"check subscription, resource group, account and the connection's "
+	"whole name (it usually ends in a GUID)";
+static const char busy[] = "another operation on this resource has not ended "
+			   "yet: try again in a minute";
+static const char throttled[] =
+	"too many requests: try again after the time that the service names, "
+	"with fewer operations at once";
+static const char version[] =
+	"the service does not know this api-version: leave api_version out, "
+	"or give one that the message names";
+
+/* In the letter case of Microsoft's pages; compared without it. */
+static const struct advice table[] = {
+	/* rights */
+	{ "AuthorizationFailed", NULL, FAIL_FORBIDDEN },
+	{ "LinkedAuthorizationFailed",
+	  "the identity also needs a role on the linked resource that the "
+	  "message names, perhaps in another subscription or tenant",
+	  FAIL_FORBIDDEN },
+	{ "RequestDisallowedByPolicy",
+	  "an Azure Policy assignment denies this: its owner can change it or "
+	  "grant an exemption; a role does not help",
+	  FAIL_FORBIDDEN },
+	{ "DenyAssignmentAuthorizationFailed",
+	  "a deny assignment blocks this, whatever roles the identity has: "
+	  "the owner of the managed application, deployment stack or "
+	  "blueprint that made it has to change it",
+	  FAIL_FORBIDDEN },
+	{ "ScopeLocked",
+	  "a management lock forbids this: somebody with the right to do so "
+	  "removes the lock that the message names",
+	  FAIL_CONFLICT },
+	/* the token */
+	{ "InvalidAuthenticationTokenTenant", wrong_tenant, FAIL_CREDENTIAL },
+	{ "ExpiredAuthenticationToken", renew, FAIL_CREDENTIAL },
+	{ "InvalidAuthenticationToken", NULL, FAIL_CREDENTIAL },
+	{ "InvalidAuthenticationTokenAudience",
+	  "the token is for another service: it has to be for Azure Resource "
+	  "Manager of this cloud",
+	  FAIL_CREDENTIAL },
+	/* the subscription */
+	{ "SubscriptionNotFound", subscription, FAIL_NOT_FOUND },
+	{ "InvalidSubscriptionId",
+	  "a subscription's id is a GUID, not its name", FAIL_NONE },
+	{ "MissingSubscriptionRegistration", register_batch, FAIL_SERVICE },
+	{ "SubscriptionNotRegistered", register_batch, FAIL_SERVICE },
+	{ "ReadOnlyDisabledSubscription", disabled, FAIL_FORBIDDEN },
+	{ "DisabledSubscription", disabled, FAIL_FORBIDDEN },
+	{ "SubscriptionDisabled", disabled, FAIL_FORBIDDEN },
+	{ "InvalidSubscriptionState", disabled, FAIL_FORBIDDEN },
+	/* what is named */
+	{ "ResourceGroupNotFound",
+	  "check the name of the resource group, and the subscription",
+	  FAIL_NOT_FOUND },
+	{ "ResourceNotFound", path, FAIL_NOT_FOUND },
+	{ "ParentResourceNotFound", path, FAIL_NOT_FOUND },
+	{ "ResourceGroupBeingDeleted",
+	  "the resource group is being deleted, and all that is in it",
+	  FAIL_CONFLICT },
+	{ "InvalidResourceType", version, FAIL_NONE },
+	{ "InvalidApiVersionParameter", version, FAIL_NONE },
+	{ "NoRegisteredProviderFound", version, FAIL_NONE },
+	/* the moment */
+	{ "AnotherOperationInProgress", busy, FAIL_CONFLICT },
+	{ "OperationNotAllowed",
+	  "the state of the account or the connection does not allow this: "
+	  "look at it first",
+	  FAIL_NONE },
+	{ "TooManyRequests", throttled, FAIL_THROTTLED },
+	{ "SubscriptionRequestsThrottled", throttled, FAIL_THROTTLED },
+};
+
+const struct advice *advice_for(struct span code) {
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+		if (span_ieq(code, span_of(table[i].code)))
+			return &table[i];
+	return NULL;
+}

@@ -1,0 +1,96 @@
+/* mend.c -- faults in the strings of JSON text. */
+#include "mend.h"
+
+#include <string.h>
+
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+
+/* The UTF-16 unit of the "\u0123" at the head of s; -1: there is no such. */
+static long unit_of(struct span s) {
+	long unit = 0;
+	if (s.n < 6 || s.p[0] != '\\' || s.p[1] != 'u')
+		return -1;
+	for (size_t i = 2; i < 6; i++) {
+		static const char hex[] = "0123456789abcdef";
+		char lower = (char)(s.p[i] | 0x20);
+		const char *digit = memchr(hex, lower, sizeof hex - 1);
+		if (!digit || s.p[i] < '0')
+			return -1;
+		unit = unit * 16 + (digit - hex);
+	}
+	return unit;
+}
+
+/* The length of the escape at the head of s; *fault: of what cannot stay. */
+static size_t escape(struct span s, bool *fault) {
+	static const char known[] = "\"\\/bfnrt";
+	long unit = unit_of(s), low;
+	if (s.n > 1 && s.p[1] != 'u') {
+		*fault = !memchr(known, s.p[1], sizeof known - 1);
+		return *fault ? 1 : 2;
+	}
+	*fault = unit < 0 || (unit >= 0xd800 && unit < 0xe000);
+	if (unit < 0)
+		return 1;
+	low = unit < 0xdc00 ? unit_of(span_from(s, 6)) : -1;
+	if (*fault && low >= 0xdc00 && low < 0xe000) {
+		*fault = false;
+		return 12;
+	}
+	return 6;
+}
+
+/* The length of the ASCII text at the head of s without quotes, backslashes
+   and NULs: nearly all of it. */
+static size_t plain(struct span s) {
+	size_t n = 0;
+	while (n < s.n && (signed char)s.p[n] > 0 && s.p[n] != '"' &&
+	       s.p[n] != '\\')
+		n++;
+	return n;
+}
+
+/* The length of what is at the head of s, inside a string or not. */
+static size_t piece(struct span s, bool quoted, bool *fault) {
+	size_t n = plain(s);
+	*fault = false;
+	if (n > 0)
+		return n;
+	if (*s.p == '\\' && quoted)
+		return escape(s, fault);
+	if ((unsigned char)*s.p < 0x80) {
+		*fault = *s.p == '\0' && quoted;
+		return 1;
+	}
+	n = span_utf8(s);
+	*fault = n == 0;
+	return n > 0 ? n : 1;
+}
+
+/* Both of the functions below: without out it is only counted. */
+static size_t mend(struct span s, char *out, size_t *faults) {
+	bool quoted = false, fault;
+	size_t written = 0;
+	while (s.n > 0) {
+		size_t n = piece(s, quoted, &fault);
+		size_t put = fault ? sizeof REPLACEMENT - 1 : n;
+		quoted ^= *s.p == '"';
+		if (out)
+			memcpy(out + written, fault ? REPLACEMENT : s.p, put);
+		written += put;
+		*faults += fault;
+		s = span_from(s, n);
+	}
+	return written;
+}
+
+size_t mend_count(struct span text) {
+	size_t faults = 0;
+	mend(text, NULL, &faults);
+	return faults;
+}
+
+size_t mend_copy(char *out, struct span text) {
+	size_t faults = 0;
+	return mend(text, out, &faults);
+}
