@@ -64,6 +64,7 @@ build = {
         "lua_module/core/legs.c",
         "lua_module/core/mend.c",
         "lua_module/core/op.c",
+        "lua_module/core/op_list.c",
         "lua_module/core/opfail.c", "lua_module/core/opstate.c",
         "lua_module/core/poll.c", "lua_module/core/rate.c",
         "lua_module/core/retry.c",

@@ -197,7 +197,9 @@ azpec.PrivateEndpointConnectionProvisioningState = {
 
 --- What every call takes, beside what it is about.
 ---@class (exact) azpec.CallOptions
----@field timeout? number seconds this operation may take; for a list, each page; default: the client's
+--- seconds this operation may take; for a list: all its pages together, without its caller's own time between two of
+--- them; default: the client's
+---@field timeout? number
 --- seconds between two polls where the service names no time; default, and 0: the client's
 ---@field poll_interval? number
 ---@field wait? azpec.Waiter how this call waits; default: the client's

@@ -46,7 +46,13 @@ void json_push_codec(lua_State *L) {
 
 /* ---- facts -------------------------------------------------------------- */
 
-/* [-0, +1] the field of the table at idx, or nil where there is no table */
+/* lua-cjson's null is a light userdata, and nothing else in a table is. */
+static bool is_null(lua_State *L, int idx) {
+	return lua_islightuserdata(L, idx);
+}
+
+/* Pushes the field of the table at idx; nil where it is null or absent, or
+   there is no table.  [-0, +1] */
 static int push_field(lua_State *L, int idx, const char *name) {
 	if (lua_type(L, idx) != LUA_TTABLE) {
 		lua_pushnil(L);
@@ -54,7 +60,21 @@ static int push_field(lua_State *L, int idx, const char *name) {
 	}
 	idx = lua_absindex(L, idx);
 	lua_pushstring(L, name);
-	return lua_rawget(L, idx);
+	lua_rawget(L, idx);
+	if (is_null(L, -1)) {
+		lua_pop(L, 1);
+		lua_pushnil(L);
+	}
+	return lua_type(L, -1);
+}
+
+/* Is it there, were it null?  [-0, +0] */
+static bool has_field(lua_State *L, int idx, const char *name) {
+	bool has;
+	lua_pushstring(L, name);
+	has = lua_istable(L, idx) && lua_rawget(L, idx) != LUA_TNIL;
+	lua_pop(L, 1);
+	return has;
 }
 
 /* A string field; absent for every other type.  It stays anchored in its
@@ -126,28 +146,27 @@ static void read_resource(lua_State *L, int idx, struct resource_facts *f) {
 	lua_pop(L, 1);
 }
 
-/* False: it is no page. */
-static bool read_page(lua_State *L, int idx, struct page_facts *f) {
-	bool is = push_field(L, idx, "value") == LUA_TTABLE &&
-	          is_list(L, lua_gettop(L));
-	if (is) {
-		f->empty = lua_rawlen(L, -1) == 0;
-		f->next_link = string_field(L, idx, "nextLink");
-	}
-	lua_pop(L, 1);
-	return is;
-}
-
 void json_read_resource(lua_State *L, int idx, struct facts *f) {
 	idx = lua_absindex(L, idx);
 	f->document = DOCUMENT_RESOURCE;
 	read_resource(L, idx, &f->as.resource);
 }
 
+/* A page whose `value` is null, or absent where a nextLink is there, is
+   empty. */
 void json_read_page(lua_State *L, int idx, struct facts *f) {
+	int type;
+	bool empty;
 	idx = lua_absindex(L, idx);
-	if (read_page(L, idx, &f->as.page))
+	type = push_field(L, idx, "value");
+	empty = type == LUA_TNIL && !f->error &&
+	        (has_field(L, idx, "value") || has_field(L, idx, "nextLink"));
+	if (empty || (type == LUA_TTABLE && is_list(L, lua_gettop(L)))) {
 		f->document = DOCUMENT_PAGE;
+		f->as.page.empty = empty || lua_rawlen(L, -1) == 0;
+		f->as.page.next_link = string_field(L, idx, "nextLink");
+	}
+	lua_pop(L, 1);
 }
 
 /* "Z", or an offset behind the time. */
@@ -321,14 +340,13 @@ void json_encode(lua_State *L, int codec) {
 
 /* ---- results ------------------------------------------------------------ */
 
-/* lua-cjson's null is a light userdata, and nothing else in a table is. */
 static void drop_nulls(lua_State *L, int idx) {
 	luaL_checkstack(L, 4, "json");
 	lua_pushnil(L);
 	while (lua_next(L, idx)) {
 		if (lua_istable(L, -1)) {
 			drop_nulls(L, lua_gettop(L));
-		} else if (lua_islightuserdata(L, -1)) {
+		} else if (is_null(L, -1)) {
 			lua_pushvalue(L, -2);
 			lua_pushnil(L);
 			lua_rawset(L, idx); /* clearing while walking is fine */

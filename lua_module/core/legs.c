@@ -1,12 +1,12 @@
 /* legs.c -- what an answer means: a leg a function, the answers its rows. */
 #include "legs.h"
 
+#include "op_list.h"
 #include "opfail.h"
 
 enum {
 	MAX_ODD = 3,         /* senseless answers in a row that are borne */
 	MAX_DOUBTS = 3,      /* looks at a final state that is not as asked */
-	MAX_EMPTY = 100,     /* empty pages in a row */
 	MAX_ROUNDS = 5,      /* of ensure against other writers */
 	MISSING_FOR = 60000, /* ms a polling URL may be 404 */
 	MAX_TAG = 1024,
@@ -78,42 +78,6 @@ static bool ensure_again(struct op *o, const struct answer *a) {
 	return true;
 }
 
-/* ---- list --------------------------------------------------------------- */
-
-/* A page with nothing in it is legal, and no end. */
-static void page(struct op *o, const struct answer *a) {
-	struct buf next;
-	buf_init(&next, o->cfg->mem, OP_MAX_TEXT);
-	o->bad_next = false;
-	if (page_of(a)->next_link.n > 0)
-		o->bad_next = !url_resolve(&next, op_request_url(o),
-		                           page_of(a)->next_link) ||
-		              !url_on(buf_span(&next), o->cfg->origins,
-		                      o->cfg->origin_count);
-	if (o->bad_next && !next.failed)
-		buf_set(&next,
-		        page_of(a)->next_link); /* told after this page */
-	if (next.failed) { /* the list is not to look as if it ended here */
-		buf_free(&next);
-		op_stop(o, FAIL_LIMIT,
-		        "the link to the next page is longer than it may be, "
-		        "or memory is short",
-		        a->at);
-		return;
-	}
-	buf_move(&o->next, &next);
-	buf_free(&next);
-	o->empty = page_of(a)->empty ? o->empty + 1 : 0;
-	if (page_of(a)->empty && o->bad_next)
-		opfail_next(o);
-	else if (o->empty > MAX_EMPTY)
-		opfail_protocol(o, a, "page after page is empty", NO_SPAN);
-	else if (page_of(a)->empty && o->next.n > 0)
-		op_turn(o, LEG_READ, a->at.mono);
-	else
-		op_done(o, KEEP_RESULT);
-}
-
 /* ---- the legs: what an answer means ------------------------------------- */
 
 /* A final state that is not what was asked for may be an old copy: look again
@@ -144,8 +108,15 @@ static void final(struct op *o, const struct answer *a) {
 		doubt(o, a);
 }
 
+/* An error that came with a 200. */
+static bool error_only(const struct answer *a) {
+	return a->facts.error && a->facts.document != DOCUMENT_PAGE &&
+	       !resource_of(a)->is_resource;
+}
+
 static void fed_read(struct op *o, const struct answer *a) {
-	if (a->http->error != NET_OK || a->http->status >= 300) {
+	if (a->http->error != NET_OK || a->http->status >= 300 ||
+	    error_only(a)) {
 		opfail_reply(o, a);
 	} else if (a->http->status != 200 || !a->facts.json ||
 	           (o->spec.kind == OP_LIST &&
@@ -153,7 +124,7 @@ static void fed_read(struct op *o, const struct answer *a) {
 		opfail_protocol(o, a, "the answer is not a JSON object",
 		                buf_span(&a->http->body));
 	} else if (o->spec.kind == OP_LIST) {
-		page(o, a);
+		op_list_page(o, a);
 	} else if (!resource_of(a)->is_resource) {
 		opfail_protocol(o, a, "the answer is not a resource",
 		                buf_span(&a->http->body));

@@ -56,6 +56,7 @@ bool op_init(struct op *o, const struct op_config *cfg,
 		          .leg = first_leg(spec->kind),
 		          .end = OP_WAIT,
 		          .percent = -1,
+		          .time = spec->timeout,
 		          .deadline = NEVER,
 		          .missing_since = -1,
 		          .random = spec->seed | 1 };
@@ -64,6 +65,7 @@ bool op_init(struct op *o, const struct op_config *cfg,
 	buf_init(&o->claims, cfg->mem, OP_MAX_TEXT);
 	buf_init(&o->word, cfg->mem, MAX_WORD);
 	buf_init(&o->next, cfg->mem, OP_MAX_TEXT);
+	buf_init(&o->pages, cfg->mem, OP_MAX_TEXT);
 	buf_init(&o->request_id, cfg->mem, MAX_WORD);
 	buf_init(&o->correlation_id, cfg->mem, MAX_WORD);
 	poll_init(&o->poll, cfg->mem, spec->poll_interval);
@@ -77,6 +79,7 @@ void op_free(struct op *o) {
 	buf_free(&o->claims);
 	buf_free(&o->word);
 	buf_free(&o->next);
+	buf_free(&o->pages);
 	buf_free(&o->request_id);
 	buf_free(&o->correlation_id);
 	poll_free(&o->poll);
@@ -320,7 +323,7 @@ enum op_want op_next(struct op *o, struct now now, struct request *out,
 	if (over(o))
 		return o->end;
 	if (o->deadline == NEVER) {
-		o->deadline = now.mono + o->spec.timeout;
+		o->deadline = now.mono + o->time;
 		o->mark = now.mono;
 	}
 	if (now.mono >= o->deadline) {
@@ -372,7 +375,7 @@ bool op_resume(struct op *o, enum poll_source source, struct span url) {
 bool op_next_page(struct op *o) {
 	if (o->end != OP_DONE || o->next.n == 0)
 		return false;
-	if (o->bad_next) {
+	if (o->way != WAY_CLEAR) {
 		opfail_next(o);
 		return true;
 	}

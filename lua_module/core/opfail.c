@@ -204,6 +204,8 @@ void opfail_protocol(struct op *o, const struct answer *a, const char *why,
 		buf_adds(&o->fail.message, ": ");
 		add_foreign(o, detail);
 	}
+	if (is_foreign(a))
+		o->fail.hint = not_azure;
 	op_failed(o);
 }
 
@@ -222,8 +224,12 @@ void opfail_operation(struct op *o, const struct answer *a,
 }
 
 void opfail_next(struct op *o) {
-	fail_set(&o->fail, FAIL_UNTRUSTED, PHASE_REQUEST,
-	         "the next page lies on another origin: ");
+	bool circle = o->way == WAY_CIRCLE;
+	fail_set(&o->fail, circle ? FAIL_PROTOCOL : FAIL_UNTRUSTED,
+	         PHASE_REQUEST,
+	         circle ? "the list goes in a circle: the next page was asked "
+	                  "for already: "
+	                : "the next page lies on another origin: ");
 	add_foreign(o, without_query(buf_span(&o->next)));
 	op_failed(o);
 }

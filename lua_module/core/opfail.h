@@ -14,7 +14,7 @@ void opfail_protocol(struct op *o, const struct answer *a, const char *why,
 /* Ends it: the service's own verdict on the operation. */
 void opfail_operation(struct op *o, const struct answer *a,
                       enum poll_verdict v);
-/* Ends a list: its next page lies where it may not be asked for. */
+/* Ends a list: its next page may not be asked for, see o->way. */
 void opfail_next(struct op *o);
 /* Does the error's code have a hint of its own, see advice.h? */
 bool opfail_advised(const struct op *o);

@@ -63,6 +63,13 @@ enum op_leg {
 	LEG_SETTLE, /* a write's end is unknown: the resource tells */
 };
 
+/* list: the way to the next page. */
+enum op_way {
+	WAY_CLEAR,
+	WAY_FOREIGN, /* on an origin that is not trusted */
+	WAY_CIRCLE,  /* asked for already */
+};
+
 struct op {
 	const struct op_config *cfg;
 	struct op_spec spec; /* its spans lie in text */
@@ -77,9 +84,11 @@ struct op {
 	struct buf word;   /* the service's last word on the state */
 	struct buf next;   /* list: where the next page is */
 	struct buf request_id, correlation_id; /* of the last answer */
-	bool bad_next;         /* ... but not on a trusted origin */
+	enum op_way way;       /* ... and whether it may be asked for */
+	struct buf pages;      /* list: hashes of the URLs asked for */
 	int percent;           /* percentComplete; -1: never said */
-	int64_t deadline;      /* NEVER until the first op_next */
+	int64_t time;          /* ms that are left when it begins, or goes on */
+	int64_t deadline;      /* NEVER until the next op_next */
 	int64_t not_before;    /* of the next request */
 	int64_t missing_since; /* a poll URL answers 404; -1: it does not */
 	int64_t spent[PHASE_COUNT], mark;

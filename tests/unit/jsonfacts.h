@@ -87,8 +87,8 @@ static inline bool json_is_table(struct span v) {
 	return v.n > 0 && (*v.p == '{' || *v.p == '[');
 }
 
-/* The value of that member (the last one wins); absent for all else. */
-static inline struct span json_member(struct span object, const char *name) {
+/* The raw value of that member (the last one wins); absent for all else. */
+static inline struct span json_raw(struct span object, const char *name) {
 	struct json_text t = { .s = object, .ok = true };
 	struct span found = NO_SPAN;
 	if (object.n == 0 || !json_take(&t, '{'))
@@ -102,6 +102,12 @@ static inline struct span json_member(struct span object, const char *name) {
 		json_take(&t, ',');
 	}
 	return found;
+}
+
+/* The same; null is absent. */
+static inline struct span json_member(struct span object, const char *name) {
+	struct span v = json_raw(object, name);
+	return span_eq(v, SPAN("null")) ? NO_SPAN : v;
 }
 
 /* Unescaped, where it has to be, in a ring of its own. */
@@ -185,14 +191,15 @@ static inline void json_resource(struct span o, struct resource_facts *f) {
 		f->action_required = json_text_of(state, "actionRequired");
 }
 
-/* False: it is no page. */
-static inline bool json_page(struct span o, struct page_facts *f) {
+static inline void json_page(struct span o, struct facts *f) {
 	struct span value = json_member(o, "value");
-	if (!json_is_table(value))
-		return false;
-	f->empty = span_trim(span_from(value, 1)).n == 1;
-	f->next_link = json_text_of(o, "nextLink");
-	return true;
+	bool empty = !value.p && !f->error &&
+	             (json_raw(o, "value").p || json_raw(o, "nextLink").p);
+	if (!empty && !json_is_table(value))
+		return;
+	f->document = DOCUMENT_PAGE;
+	f->as.page.empty = empty || span_trim(span_from(value, 1)).n == 1;
+	f->as.page.next_link = json_text_of(o, "nextLink");
 }
 
 /* As the answer to a list is read, or else to all other requests.  The spans
@@ -213,8 +220,7 @@ static inline struct facts facts_of(struct span body, bool list) {
 		return f;
 	json_find_error(whole, &f);
 	if (list) {
-		if (json_page(whole, &f.as.page))
-			f.document = DOCUMENT_PAGE;
+		json_page(whole, &f);
 	} else {
 		f.document = DOCUMENT_RESOURCE;
 		json_resource(whole, &f.as.resource);
