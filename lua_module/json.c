@@ -138,9 +138,10 @@ static void read_resource(lua_State *L, int idx, struct resource_facts *f) {
 	f->status = string_field(L, idx, "status");
 	f->odd_status = status != LUA_TNIL && f->status.n == 0;
 	f->percent = percent_field(L, idx);
+	f->id = string_field(L, idx, "id");
 	f->etag = string_field(L, idx, "etag");
 	f->is_resource = push_field(L, idx, "properties") == LUA_TTABLE ||
-	                 (string_field(L, idx, "id").p && status == LUA_TNIL);
+	                 (f->id.p && status == LUA_TNIL);
 	f->provisioning_state = string_field(L, -1, "provisioningState");
 	read_state(L, -1, f);
 	lua_pop(L, 1);

@@ -628,8 +628,7 @@ static int l_resume(lua_State *L) {
 	if (spec.kind != OP_DELETE)
 		spec.body = push_body(L, 1, &spec);
 	p = lpoller_new(L, 1, &spec);
-	p->job.op.changed = changed;
-	if (!op_resume(&p->job.op, source, url))
+	if (!op_resume(&p->job.op, source, url, changed))
 		return luaL_error(L, "not enough memory");
 	if (lua_istable(L, 3)) {
 		options_push(L, 3, "wait");

@@ -21,7 +21,7 @@ struct resource_facts {
 	struct span status; /* the monitor's */
 	int percent;        /* percentComplete; -1: absent */
 	bool is_resource;   /* has `properties`, or an id and no status */
-	struct span provisioning_state, etag;
+	struct span id, provisioning_state, etag;
 	/* properties.privateLinkServiceConnectionState */
 	struct span connection_status, description, action_required;
 };

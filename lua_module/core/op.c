@@ -2,12 +2,12 @@
    over. */
 #include "op.h"
 
-#include "legs.h"
+#include "op_read.h"
+#include "op_rules.h"
 #include "opfail.h"
 
 enum {
 	MAX_WORD = 256,
-	MIN_PAUSE = 100, /* ms */
 	SLACK = 200,     /* ms: our deadline comes before libcurl's */
 	HEAD_ROOM = 512, /* bytes: what most requests' heads take */
 };
@@ -92,13 +92,6 @@ static bool over(const struct op *o) {
 	return o->end == OP_DONE || o->end == OP_FAIL;
 }
 
-static uint32_t draw(struct op *o) { /* xorshift32: jitter, no secret */
-	o->random ^= o->random << 13;
-	o->random ^= o->random >> 17;
-	o->random ^= o->random << 5;
-	return o->random;
-}
-
 /* "1.5 s": no more digits than there are. */
 static void add_seconds(struct buf *out, int64_t ms) {
 	int64_t rest = ms % 1000;
@@ -112,20 +105,18 @@ static void add_seconds(struct buf *out, int64_t ms) {
 	buf_adds(out, " s");
 }
 
-/* The deadline: says what is known.  A success that is proven needs no more
-   than the reading of the resource, and stays one without it. */
+/* The deadline: says what is known. */
 static void expire(struct op *o, struct now now) {
 	struct buf last, *m = &o->fail.message;
 	const char *hint = o->fail.hint;
+	bool unread = o->leg == LEG_CONFIRM && o->said == SAID_OVER;
 	op_book(o, now);
-	if (o->proven && o->leg == LEG_FINAL) {
-		op_done(o, KEEP_NOTHING);
-		return;
-	}
 	buf_init(&last, o->cfg->mem, OP_MAX_TEXT);
 	buf_move(&last, m);
 	fail_set(&o->fail, FAIL_TIMEOUT, o->asking ? PHASE_TOKEN : op_phase(o),
-	         "no end within ");
+	         unread ? "the operation has ended well, but the connection "
+	                  "was not seen so within "
+	                : "no end within ");
 	add_seconds(m, o->spec.timeout);
 	if (o->word.n > 0) {
 		buf_adds(m, "; the service's last word: ");
@@ -135,6 +126,13 @@ static void expire(struct op *o, struct now now) {
 		buf_adds(m, "; last problem: ");
 		buf_add(m, buf_span(&last));
 		o->fail.hint = hint;
+	}
+	if (o->untrusted) {
+		buf_adds(m, "; the polling URL is on an origin that is not "
+		            "trusted and was not asked");
+		if (!o->fail.hint)
+			o->fail.hint = "trusted_origins names the origins that "
+				       "may be asked besides the endpoint";
 	}
 	buf_free(&last);
 	o->fail.retryable = true;
@@ -150,51 +148,59 @@ static bool broken_json(const struct answer *a) {
 	        span_istarts(type, SPAN("text/json")));
 }
 
-/* A poll that fails is not repeated without a breath in between. */
-static int64_t floored(int64_t ms) {
-	return ms > MIN_PAUSE ? ms : MIN_PAUSE;
+/* Until the end is known the reading goes on up to the deadline: that an answer
+   could not be read says nothing of the operation. */
+static bool goes_on(const struct op *o) {
+	return o->leg == LEG_POLL || o->leg == LEG_WATCH ||
+	       o->leg == LEG_CONFIRM;
 }
 
-/* Shall the same request be sent again?  A poll goes on until the deadline:
-   that an answer could not be read says nothing of the operation. */
-static bool again(struct op *o, const struct answer *a) {
+/* ms until the same request is sent again; -1: it is not. */
+static int64_t pause_for(struct op *o, const struct answer *a) {
 	const struct retry_policy *p = &o->cfg->retry;
-	bool cut = o->leg != LEG_WRITE && o->leg != LEG_POLL &&
-	           a->http->error == NET_OK && a->http->status == 200 &&
-	           broken_json(a);
-	int64_t asked = a->http->error == NET_OK
-	                        ? http_retry_after(a->http, a->at.wall)
-	                        : -1;
-	int64_t delay;
+	int64_t asked = -1, pause;
+	if (a->http->error == NET_OK)
+		asked = http_retry_after(a->http, a->at.wall);
+	if (!goes_on(o))
+		return retry_delay(p, o->tries, asked, op_draw(o));
+	if (asked > 0)
+		return poll_wait(&o->poll, asked);
+	pause = retry_backoff(p, o->tries, op_draw(o));
+	return pause > POLL_FLOOR ? pause : POLL_FLOOR;
+}
+
+/* Could the same request, sent again, tell more? */
+static bool is_passing(const struct op *o, const struct answer *a) {
+	bool looks = o->leg == LEG_READ || o->leg == LEG_SETTLE;
+	if (o->leg == LEG_WRITE && retry_ambiguous(a->http))
+		return false; /* looked at first */
+	if (looks && a->http->error == NET_OK && a->http->status == 200 &&
+	    broken_json(a))
+		return true; /* cut off */
+	if (!retry_worthwhile(&o->cfg->retry, a->http, a->facts.code))
+		return false;
+	return o->leg != LEG_POLL || meaning_of(o, a) == UNHEARD;
+}
+
+/* Shall the same request be sent again? */
+static bool again(struct op *o, const struct answer *a) {
+	int64_t pause;
+	bool late;
 	if (a->http->error == NET_TIMEOUT && a->at.mono >= o->deadline)
 		return true; /* in a long step libcurl's clock was seen first */
 	o->tries++;
-	if (!cut && !retry_worthwhile(p, a->http, a->facts.code))
+	if (!is_passing(o, a))
 		return false;
-	if (legs_is_result(o, a))
+	pause = pause_for(o, a);
+	late = pause >= 0 && a->at.mono + pause >= o->deadline;
+	if (pause < 0 || (late && !goes_on(o)))
 		return false;
-	if (o->leg == LEG_POLL)
-		delay = asked > 0
-		                ? poll_wait(&o->poll, asked)
-		                : floored(retry_backoff(p, o->tries, draw(o)));
-	else
-		delay = retry_delay(p, o->tries, asked, draw(o));
-	if (delay < 0 ||
-	    (o->leg != LEG_POLL && a->at.mono + delay >= o->deadline))
-		return false;
-	if (o->leg != LEG_SETTLE && !cut)
+	if (o->leg != LEG_SETTLE && a->http->status != 200)
 		opfail_describe(o, fail_kind_of(a->http->status), a);
-	o->not_before = a->at.mono + delay;
+	o->not_before = a->at.mono + pause;
+	if (late && o->leg == LEG_POLL) /* one look is better than none */
+		op_move(o, LEG_WATCH, a->at.mono);
 	return true;
-}
-
-/* Without a token nothing more can be read; a success that is proven is none
-   the less one. */
-static void no_reading(struct op *o) {
-	if (o->proven && o->leg == LEG_FINAL)
-		op_done(o, KEEP_NOTHING);
-	else
-		op_failed(o);
 }
 
 /* 401: one new token, with the challenge's claims if it has any. */
@@ -203,7 +209,7 @@ static void unauthorized(struct op *o, uint32_t generation,
 	if (o->leg != LEG_SETTLE)
 		opfail_describe(o, FAIL_CREDENTIAL, a);
 	if (o->reauthorized) {
-		no_reading(o);
+		op_failed(o);
 		return;
 	}
 	o->reauthorized = true;
@@ -229,28 +235,32 @@ static void note(struct op *o, const struct answer *a) {
 }
 
 void op_unsent(struct op *o) {
-	o->lost = false;
+	o->in_flight = false;
 }
 
 void op_feed(struct op *o, const struct answer *a) {
 	uint32_t generation = o->token;
 	o->keep = KEEP_NOTHING;
-	if (!o->in_flight)
-		return; /* it has ended meanwhile */
+	if (over(o) || !o->in_flight)
+		return;
 	op_book(o, a->at);
 	o->in_flight = false;
 	o->token = 0;
 	note(o, a);
 	if (o->leg == LEG_WRITE && retry_ambiguous(a->http))
-		o->ambiguous = true;
+		o->known = KNOWN_DOUBTFUL;
 	if (a->http->error == NET_OK && a->http->status == 401) {
 		unauthorized(o, generation, a);
 		return;
 	}
-	if (o->leg != LEG_SETTLE)
+	if (o->leg != LEG_SETTLE && o->leg != LEG_WATCH)
 		buf_clear(&o->fail.message); /* an older problem is over */
-	if (!again(o, a))
-		legs_judge(o, a);
+	if (again(o, a))
+		return;
+	if (o->spec.kind == OP_GET || o->spec.kind == OP_LIST)
+		op_read(o, a);
+	else
+		op_judge(o, a);
 }
 
 void op_grant(struct op *o, uint32_t generation, struct now now) {
@@ -263,25 +273,35 @@ void op_grant(struct op *o, uint32_t generation, struct now now) {
 	buf_free(&o->claims);
 }
 
-/* After a 401 its own words matter more than why no new token came. */
+/* After a 401 its own words matter more than why no new token came; and what
+   was to be settled is not forgotten. */
 void op_no_token(struct op *o, const struct fail *why, struct now now) {
+	struct buf before, *m = &o->fail.message;
 	if (over(o))
 		return;
 	op_book(o, now);
-	if (o->refused && o->leg != LEG_SETTLE) {
-		buf_adds(&o->fail.message, "; ");
-		buf_add(&o->fail.message, buf_span(&why->message));
+	buf_init(&before, o->cfg->mem, OP_MAX_TEXT);
+	if (o->leg == LEG_SETTLE)
+		buf_move(&before, m);
+	if (o->refused) {
+		buf_adds(m, m->n > 0 ? "; " : "");
+		buf_add(m, buf_span(&why->message));
 		if (why->hint && !opfail_advised(o))
 			o->fail.hint = why->hint;
-	} else if (o->leg != LEG_SETTLE) {
+	} else {
 		fail_copy(&o->fail, why);
 		o->fail.phase = PHASE_TOKEN;
 	}
+	if (before.n > 0) {
+		buf_adds(m, "; before that: ");
+		buf_add(m, buf_span(&before));
+	}
+	buf_free(&before);
 	if (!o->refused && o->request_id.n == 0)
 		buf_set(&o->request_id, buf_span(&why->request_id));
 	if (!o->refused && o->correlation_id.n == 0)
 		buf_set(&o->correlation_id, buf_span(&why->correlation_id));
-	no_reading(o);
+	op_failed(o);
 }
 
 /* ---- what it wants ------------------------------------------------------ */
@@ -356,19 +376,21 @@ void op_sent(struct op *o, struct now now) {
 	if (over(o))
 		return;
 	o->in_flight = true;
-	o->polls += o->leg == LEG_POLL;
+	o->polls += o->leg == LEG_POLL || o->leg == LEG_WATCH;
 }
 
-bool op_resume(struct op *o, enum poll_source source, struct span url) {
-	if (o->spec.kind == OP_ENSURE) { /* reads, and writes if it must */
-		o->ambiguous = true;
-		return true;
-	}
-	o->leg = LEG_POLL;
-	o->accepted = true;
+bool op_resume(struct op *o, enum poll_source source, struct span url,
+               bool changed) {
+	bool unclear = source == POLL_RESOURCE && !changed;
+	o->changed = changed;
 	o->poll.source = source;
-	if (source != POLL_RESOURCE)
+	o->known = unclear ? KNOWN_DOUBTFUL : KNOWN_ACCEPTED;
+	if (source != POLL_RESOURCE) {
 		buf_set(&o->poll.url, url);
+		op_move(o, LEG_POLL, 0);
+	} else if (changed || o->spec.kind != OP_ENSURE) {
+		op_move(o, LEG_WATCH, 0);
+	} /* else it reads, and writes if it must */
 	return !o->poll.url.failed;
 }
 
@@ -381,6 +403,6 @@ bool op_next_page(struct op *o) {
 	}
 	o->end = OP_WAIT;
 	o->deadline = NEVER;
-	op_turn(o, LEG_READ, 0);
+	op_move(o, LEG_READ, 0);
 	return true;
 }

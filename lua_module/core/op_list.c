@@ -85,7 +85,7 @@ void op_list_page(struct op *o, const struct answer *a) {
 	else if (o->empty > MAX_EMPTY)
 		opfail_protocol(o, a, "page after page is empty", NO_SPAN);
 	else if (page->empty && o->next.n > 0)
-		op_turn(o, LEG_READ, a->at.mono);
+		op_move(o, LEG_READ, a->at.mono);
 	else
 		op_done(o, KEEP_RESULT);
 }

@@ -196,8 +196,8 @@ void opfail_reply(struct op *o, const struct answer *a) {
 	op_failed(o);
 }
 
-void opfail_protocol(struct op *o, const struct answer *a, const char *why,
-                     struct span detail) {
+static void describe_nonsense(struct op *o, const struct answer *a,
+                              const char *why, struct span detail) {
 	fail_set(&o->fail, FAIL_PROTOCOL, op_phase(o), why);
 	o->fail.http_status = a->http->status;
 	if (detail.n > 0) {
@@ -206,20 +206,65 @@ void opfail_protocol(struct op *o, const struct answer *a, const char *why,
 	}
 	if (is_foreign(a))
 		o->fail.hint = not_azure;
+}
+
+void opfail_nonsense(struct op *o, const struct answer *a, const char *why) {
+	describe_nonsense(o, a, why, buf_span(&a->http->body));
+}
+
+void opfail_protocol(struct op *o, const struct answer *a, const char *why,
+                     struct span detail) {
+	describe_nonsense(o, a, why, detail);
 	op_failed(o);
 }
 
 /* The operation itself ended Failed or Canceled: the service's own verdict. */
-void opfail_operation(struct op *o, const struct answer *a,
-                      enum poll_verdict v) {
-	op_decided(o);
+void opfail_operation(struct op *o, const struct answer *a) {
+	const struct resource_facts *f = resource_of(a);
+	bool canceled = poll_word(f->status.n > 0 ? f->status
+	                                          : f->provisioning_state) ==
+	                POLL_CANCELED;
+	o->known = KNOWN_DECIDED;
 	fail_set(&o->fail, FAIL_OPERATION, op_phase(o),
-	         v == POLL_CANCELED ? "the operation was canceled: "
-	                            : "the operation failed: ");
+	         canceled ? "the operation was canceled: "
+	                  : "the operation failed: ");
 	describe_body(o, a);
 	describe_answer(o, a);
 	if (o->rejected)
 		o->fail.hint = gone_for_good;
+	op_failed(o);
+}
+
+void opfail_believe(struct op *o) {
+	struct buf said;
+	buf_init(&said, o->cfg->mem, OP_MAX_TEXT);
+	buf_move(&said, &o->fail.message);
+	buf_adds(&o->fail.message, "the operation failed: ");
+	buf_add(&o->fail.message, buf_span(&said));
+	buf_free(&said);
+	o->fail.kind = FAIL_OPERATION;
+	o->fail.retryable = false;
+	o->fail.hint = o->rejected ? gone_for_good : NULL;
+}
+
+void opfail_otherwise(struct op *o, const struct answer *a) {
+	o->known = KNOWN_DECIDED;
+	fail_set(&o->fail, FAIL_OPERATION, PHASE_RESULT,
+	         "the operation is over, but the connection is ");
+	fail_add(&o->fail, resource_of(a)->connection_status);
+	buf_adds(&o->fail.message, " and not ");
+	buf_add(&o->fail.message, o->spec.status);
+	o->fail.http_status = a->http->status;
+	op_failed(o);
+}
+
+void opfail_tag(struct op *o) {
+	fail_set(&o->fail, FAIL_PRECONDITION, PHASE_REQUEST,
+	         "the service refuses the ETag that it gave, although the "
+	         "connection has not changed (HTTP 412)");
+	o->fail.http_status = 412;
+	o->fail.hint = "a proxy in the way may change ETags: see `proxy`, or "
+		       "give if_match = \"*\"";
 	op_failed(o);
 }
 

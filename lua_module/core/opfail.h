@@ -8,12 +8,19 @@
 void opfail_describe(struct op *o, enum fail_kind kind, const struct answer *a);
 /* The same, of the kind the status has, and ends the operation. */
 void opfail_reply(struct op *o, const struct answer *a);
-/* Ends it: an answer that makes no sense. */
+/* Writes o->fail: an answer that makes no sense; ends nothing. */
+void opfail_nonsense(struct op *o, const struct answer *a, const char *why);
+/* Ends it: the same, with what came. */
 void opfail_protocol(struct op *o, const struct answer *a, const char *why,
                      struct span detail);
 /* Ends it: the service's own verdict on the operation. */
-void opfail_operation(struct op *o, const struct answer *a,
-                      enum poll_verdict v);
+void opfail_operation(struct op *o, const struct answer *a);
+/* o->fail is such a verdict after all; ends nothing. */
+void opfail_believe(struct op *o);
+/* Ends it: it is over, and the resource is not as asked. */
+void opfail_otherwise(struct op *o, const struct answer *a);
+/* Ends it: the service refuses the ETag that it gave. */
+void opfail_tag(struct op *o);
 /* Ends a list: its next page may not be asked for, see o->way. */
 void opfail_next(struct op *o);
 /* Does the error's code have a hint of its own, see advice.h? */

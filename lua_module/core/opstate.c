@@ -7,8 +7,9 @@ bool op_writes(const struct op *o) {
 }
 
 bool op_unknown(const struct op *o) {
-	return op_writes(o) && (o->accepted || o->ambiguous || o->lost ||
-	                        (o->in_flight && o->leg == LEG_WRITE));
+	return op_writes(o) &&
+	       (o->known == KNOWN_DOUBTFUL || o->known == KNOWN_ACCEPTED ||
+	        (o->in_flight && o->leg == LEG_WRITE));
 }
 
 enum phase op_phase(const struct op *o) {
@@ -19,6 +20,7 @@ enum phase op_phase(const struct op *o) {
 	case LEG_WRITE:
 		return PHASE_REQUEST;
 	case LEG_POLL:
+	case LEG_WATCH:
 		return PHASE_POLL;
 	default:
 		return PHASE_RESULT;
@@ -26,46 +28,37 @@ enum phase op_phase(const struct op *o) {
 }
 
 struct span op_request_url(const struct op *o) {
-	if (o->leg == LEG_POLL && o->poll.source != POLL_RESOURCE)
+	if (o->leg == LEG_POLL)
 		return buf_span(&o->poll.url);
 	return o->next.n > 0 ? buf_span(&o->next) : o->spec.url;
 }
 
 /* ---- endings and turns -------------------------------------------------- */
 
-static void op_end(struct op *o, enum op_want how) {
-	if (o->in_flight && o->leg == LEG_WRITE)
-		o->lost = true; /* nobody will hear its answer */
-	o->in_flight = false;
-	o->end = how;
-}
-
 void op_failed(struct op *o) {
 	buf_set(&o->fail.request_id, buf_span(&o->request_id));
 	buf_set(&o->fail.correlation_id, buf_span(&o->correlation_id));
-	op_end(o, OP_FAIL);
-}
-
-void op_decided(struct op *o) {
-	o->accepted = o->ambiguous = o->lost = false;
+	o->end = OP_FAIL;
 }
 
 void op_done(struct op *o, enum op_keep keep) {
-	op_decided(o);
+	o->known = KNOWN_DECIDED;
 	o->keep = keep;
-	op_end(o, OP_DONE);
+	o->end = OP_DONE;
 }
 
-void op_turn(struct op *o, enum op_leg leg, int64_t not_before) {
+void op_move(struct op *o, enum op_leg leg, int64_t not_before) {
 	o->leg = leg;
 	o->tries = 0;
 	o->not_before = not_before;
 	o->reauthorized = false;
 }
 
-void op_poll_at(struct op *o, const struct answer *a) {
-	int64_t asked = http_retry_after(a->http, a->at.wall);
-	op_turn(o, LEG_POLL, a->at.mono + poll_wait(&o->poll, asked));
+uint32_t op_draw(struct op *o) { /* xorshift32: no secret */
+	o->random ^= o->random << 13;
+	o->random ^= o->random >> 17;
+	o->random ^= o->random << 5;
+	return o->random;
 }
 
 /* Books the time since the last happening: first the wait that was due, then

@@ -1,7 +1,7 @@
 /*
  * opstate.h -- an operation's state, and the few ways it changes.  op.c asks
- * and is told, legs.c judges answers, opfail.c finds the words for failures;
- * nobody else touches the fields, though many read them.
+ * and is told, op_rules.c and op_read.c judge answers, opfail.c finds the words
+ * for failures; nobody else touches the fields, though many read them.
  */
 #ifndef AZPEC_OPSTATE_H
 #define AZPEC_OPSTATE_H
@@ -55,12 +55,30 @@ enum op_keep {
 	KEEP_ERROR,  /* its body is the service's error */
 };
 
+/* Which request is next, and so what its answer can prove. */
 enum op_leg {
-	LEG_READ,  /* ensure's look at what is there; get; a page */
-	LEG_WRITE, /* the PATCH or DELETE */
-	LEG_POLL,
-	LEG_FINAL,  /* over: the resource is read to have it, and to be sure */
-	LEG_SETTLE, /* a write's end is unknown: the resource tells */
+	LEG_READ,    /* ensure's look at what is there; get; a page */
+	LEG_WRITE,   /* the PATCH or DELETE */
+	LEG_POLL,    /* the polling URL */
+	LEG_WATCH,   /* the resource, while nobody has said that it is over */
+	LEG_CONFIRM, /* the resource, after a word of success */
+	LEG_SETTLE,  /* the resource, to decide what a failure left open */
+	LEGS
+};
+
+/* What is known of the write. */
+enum known {
+	KNOWN_UNDONE, /* none has reached the service, or it came to nothing */
+	KNOWN_DOUBTFUL, /* one may have been carried out, unseen */
+	KNOWN_ACCEPTED, /* one was accepted; how it ends is not known */
+	KNOWN_DECIDED,  /* the service has said how it ended */
+};
+
+/* What the service has said of the operation's end. */
+enum said {
+	SAID_NOTHING,
+	SAID_OVER,   /* a word of success */
+	SAID_DENIED, /* an error that may be its result: the resource decides */
 };
 
 /* list: the way to the next page. */
@@ -78,7 +96,7 @@ struct op {
 	enum op_want end; /* OP_DONE, OP_FAIL; else not over */
 	enum op_keep keep;
 	struct poll poll;
-	struct fail fail;  /* why it failed; or what a settle may confirm */
+	struct fail fail;  /* why it failed; or what a settling look decides */
 	struct buf etag;   /* ensure: what the PATCH guards itself with */
 	struct buf claims; /* of a challenge, for the next token */
 	struct buf word;   /* the service's last word on the state */
@@ -90,24 +108,26 @@ struct op {
 	int64_t time;          /* ms that are left when it begins, or goes on */
 	int64_t deadline;      /* NEVER until the next op_next */
 	int64_t not_before;    /* of the next request */
-	int64_t missing_since; /* a poll URL answers 404; -1: it does not */
+	int64_t missing_since; /* answers are 404 since then; -1: not so */
 	int64_t spent[PHASE_COUNT], mark;
 	uint32_t random;
 	uint32_t token;   /* the granted token's generation; 0: none */
 	uint32_t refused; /* the generation that a 401 refused */
 	int tries;        /* of the present leg's request */
+	int writes;       /* tries of the write, settling looks between them */
 	int odd;          /* answers in a row that made no sense */
-	int doubts;       /* final states that are not what was asked */
+	int stale;        /* final states that are not what was asked */
 	int empty;        /* pages in a row with nothing in them */
 	int rounds;       /* ensure: writes that met a 412 */
 	int polls;        /* made so far */
-	bool in_flight;
+	enum known known;
+	enum said said;
+	unsigned char judged_leg, judged_meaning; /* the last rule applied */
+	bool in_flight;    /* stays so at an end that nobody will hear of */
 	bool asking;       /* for a token, without an answer yet */
 	bool reauthorized; /* a 401 was already answered with a new token */
-	bool ambiguous;    /* a write may have been carried out unseen */
-	bool lost;         /* it ended while a write was on its way */
-	bool accepted;     /* a write was accepted, its end not yet known */
-	bool proven;       /* a success word was seen */
+	bool repeat;       /* the settling look may lead to another write */
+	bool body_tag;     /* the ETag header was refused: the body's is used */
 	bool changed;      /* a write was accepted */
 	bool rejected;     /* ensure: found rejected or disconnected */
 	bool untrusted;    /* a polling URL was refused on the way */
@@ -122,12 +142,10 @@ enum phase op_phase(const struct op *o);
 bool op_writes(const struct op *o);
 struct span op_request_url(const struct op *o);
 
-/* To another leg, whose request may go out at not_before. */
-void op_turn(struct op *o, enum op_leg leg, int64_t not_before);
-/* The next look, when the answer or the default says so. */
-void op_poll_at(struct op *o, const struct answer *a);
-/* The service has said how the write ended: nothing is left to resume. */
-void op_decided(struct op *o);
+/* To another leg, or the same one anew; its request may go out at not_before.
+   The only way to a leg, as op_done and op_failed are to an end. */
+void op_move(struct op *o, enum op_leg leg, int64_t not_before);
+uint32_t op_draw(struct op *o); /* for the jitter */
 void op_done(struct op *o, enum op_keep keep);
 void op_failed(struct op *o); /* o->fail says why */
 /* Ends it from outside, as canceled or for another kind of reason. */

@@ -1,6 +1,8 @@
 /* poll.c -- where to look next, and what is final. */
 #include "poll.h"
 
+#include <string.h>
+
 enum {
 	MAX_URL = 64 * 1024,
 	FIRST_INTERVAL = 2000, /* ms */
@@ -22,10 +24,37 @@ void poll_resource(struct poll *p) {
 	buf_free(&p->url);
 }
 
+/* Has its query a parameter of that name?  Names are compared as ARM does,
+   without regard to letter case. */
+static bool has_parameter(struct span url, struct span name) {
+	bool query = false;
+	for (size_t i = 0; i < url.n; i++) {
+		query = query || url.p[i] == '?';
+		if (!query || (url.p[i] != '?' && url.p[i] != '&'))
+			continue;
+		if (span_istarts(span_from(url, i + 1), name))
+			return true;
+	}
+	return false;
+}
+
+static void add_api_version(struct buf *url, const struct poll_place *place) {
+	static const struct span name = { "api-version=", 12 };
+	struct span text = buf_span(url);
+	char last = text.n > 0 ? text.p[text.n - 1] : '\0';
+	bool query = memchr(text.p, '?', text.n) != NULL;
+	if (place->api_version.n == 0 || has_parameter(text, name) ||
+	    !url_on(text, place->origins, 1))
+		return;
+	if (last != '?' && last != '&')
+		buf_addc(url, query ? '&' : '?');
+	buf_add(url, name);
+	buf_add(url, place->api_version);
+}
+
 /* The last field of that name that can be used becomes *out. */
 static bool pick(struct poll *p, const struct reply *r, const char *name,
-                 struct span base, const struct url *origins, size_t count,
-                 struct buf *out) {
+                 const struct poll_place *place, struct buf *out) {
 	struct span field;
 	struct buf url;
 	size_t at = 0;
@@ -34,13 +63,16 @@ static bool pick(struct poll *p, const struct reply *r, const char *name,
 	while (reply_header_next(r, name, &at, &field)) {
 		if (field.n == 0)
 			continue;
-		if (url_resolve(&url, base, field) &&
-		    url_on(buf_span(&url), origins, count)) {
-			buf_move(out, &url);
-			found = true;
-		} else {
+		if (!url_resolve(&url, place->base, field) ||
+		    !url_on(buf_span(&url), place->origins, place->count)) {
 			p->untrusted = true;
+			continue;
 		}
+		add_api_version(&url, place);
+		if (url.failed || span_eq(buf_span(&url), place->resource))
+			continue;
+		buf_move(out, &url);
+		found = true;
 	}
 	buf_free(&url);
 	return found;
@@ -51,19 +83,17 @@ static void take(struct poll *p, enum poll_source source, struct buf *url) {
 	buf_move(&p->url, url);
 }
 
-void poll_follow(struct poll *p, const struct reply *r, struct span base,
-                 const struct url *origins, size_t count) {
+void poll_follow(struct poll *p, const struct reply *r,
+                 const struct poll_place *place) {
 	struct buf async, location;
 	bool has_async, has_location, bad_async;
 	buf_init(&async, p->url.mem, MAX_URL);
 	buf_init(&location, p->url.mem, MAX_URL);
 	p->untrusted = false;
-	has_async =
-		pick(p, r, "azure-asyncoperation", base, origins, count,
-	             &async) ||
-		pick(p, r, "operation-location", base, origins, count, &async);
+	has_async = pick(p, r, "azure-asyncoperation", place, &async) ||
+	            pick(p, r, "operation-location", place, &async);
 	bad_async = p->untrusted;
-	has_location = pick(p, r, "location", base, origins, count, &location);
+	has_location = pick(p, r, "location", place, &location);
 	if (has_async && has_location &&
 	    span_eq(buf_span(&async), buf_span(&location)))
 		take(p, POLL_BOTH, &async);
@@ -94,49 +124,17 @@ enum poll_verdict poll_word(struct span word) {
 	return POLL_RUNNING;
 }
 
-/* No provisioningState at all means Succeeded. */
-static enum poll_verdict judge_resource(const struct answer *a) {
-	enum poll_verdict v;
-	if (resource_of(a)->provisioning_state.n == 0)
-		return a->facts.error ? POLL_FAILED : POLL_FINAL;
-	v = poll_word(resource_of(a)->provisioning_state);
-	return v == POLL_SUCCEEDED ? POLL_FINAL : v;
-}
-
-/* Does it show a state at all?  A monitor's answer without its word, and an
-   output that is not the connection, do not. */
-static bool shows_state(const struct answer *a) {
-	return !resource_of(a)->odd_status &&
-	       (resource_of(a)->provisioning_state.n > 0 ||
-	        resource_of(a)->connection_status.n > 0);
-}
-
-enum poll_verdict poll_judge(enum poll_source source, const struct answer *a) {
-	bool resource = source == POLL_RESOURCE;
-	if (a->http->status == 204)
-		return resource ? POLL_ODD : POLL_EMPTY;
-	if (resource_of(a)->status.n > 0 &&
-	    !(resource && resource_of(a)->is_resource))
-		return poll_word(resource_of(a)->status);
-	if (a->http->status == 202)
-		return POLL_RUNNING;
-	if (resource_of(a)->is_resource && (resource || shows_state(a)))
-		return judge_resource(a);
-	if (a->facts.error)
-		return POLL_FAILED;
-	if (a->http->body.n == 0)
-		return resource ? POLL_ODD : POLL_EMPTY;
-	/* A 200 at a Location says "over", whatever stands in it. */
-	return source == POLL_LOCATION && a->facts.json ? POLL_EMPTY : POLL_ODD;
+static int64_t floored(int64_t ms) {
+	return ms > POLL_FLOOR ? ms : POLL_FLOOR;
 }
 
 int64_t poll_wait(struct poll *p, int64_t asked) {
 	int64_t ms = p->fixed > 0 ? p->fixed : p->interval;
 	if (asked > 0)
-		return asked < MAX_ASKED ? asked : MAX_ASKED;
+		return floored(asked < MAX_ASKED ? asked : MAX_ASKED);
 	if (p->fixed <= 0)
 		p->interval = p->interval * 3 / 2 < MAX_INTERVAL
 		                      ? p->interval * 3 / 2
 		                      : MAX_INTERVAL;
-	return ms;
+	return floored(ms);
 }

@@ -1,7 +1,6 @@
 /*
  * poll.h -- a long-running operation of Azure Resource Manager: where to look
- * next, how often, and what an answer means.  Judged by the answer itself and
- * not by the header its URL came from, since Batch puts one URL into both.
+ * next, how often, and what a word means.
  *
  * Rules: "Asynchronous operations" of the Azure Resource Manager RPC contract
  * (Azure/azure-resource-manager-rpc, async-api-reference.md).
@@ -18,6 +17,8 @@ enum poll_source {
 	POLL_BOTH,     /* both headers hold the same URL */
 };
 
+enum { POLL_FLOOR = 100 }; /* ms */
+
 struct poll {
 	enum poll_source source;
 	struct buf url;   /* empty for POLL_RESOURCE */
@@ -28,25 +29,32 @@ struct poll {
 
 enum poll_verdict {
 	POLL_RUNNING,
-	POLL_SUCCEEDED, /* a success word: the resource may now be read */
-	POLL_EMPTY,     /* over, without a word: the resource decides */
-	POLL_FINAL,     /* this answer is the resource, in its final state */
+	POLL_SUCCEEDED,
 	POLL_FAILED,
 	POLL_CANCELED,
-	POLL_ODD, /* not to be understood */
 };
 
 void poll_init(struct poll *p, const struct mem *mem, int64_t fixed);
 void poll_free(struct poll *p);
-/* Takes the newest polling URL out of an answer to the request for `base`.  A
-   URL on none of the origins is never taken: with no other left, the resource
-   itself is looked at from then on. */
-void poll_follow(struct poll *p, const struct reply *r, struct span base,
-                 const struct url *origins, size_t count);
+/* Where an answer came from, and what may be asked. */
+struct poll_place {
+	struct span base;     /* of relative URLs: the one that was asked */
+	struct span resource; /* the resource's own: never a polling URL */
+	struct span api_version;
+	const struct url *origins; /* the endpoint's first, then the trusted */
+	size_t count;
+};
+
+/* Takes the newest polling URL out of an answer.  It goes back byte for byte,
+   except that one on the endpoint's origin without an api-version gets ours:
+   Resource Manager refuses it otherwise.  A URL on none of the origins is never
+   taken: with no other left, the resource itself is looked at from then on. */
+void poll_follow(struct poll *p, const struct reply *r,
+                 const struct poll_place *place);
 /* From now on look at the resource itself. */
 void poll_resource(struct poll *p);
-enum poll_verdict poll_judge(enum poll_source source, const struct answer *a);
-/* ms until the next look; asked: what the service wants, or -1. */
+/* ms until the next look; asked: what the service wants, or -1.  Never less
+   than POLL_FLOOR. */
 int64_t poll_wait(struct poll *p, int64_t asked);
 /* What a word of status or provisioningState means: POLL_SUCCEEDED,
    POLL_FAILED, POLL_CANCELED, or POLL_RUNNING for every other word. */

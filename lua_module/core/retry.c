@@ -23,6 +23,12 @@ static bool told_when(const struct reply *r) {
 	       reply_header(r, "x-ms-retry-after-ms").n > 0;
 }
 
+bool retry_is_lasting(struct span code) {
+	return span_ieq(code, SPAN("ScopeLocked")) ||
+	       span_ieq(code, SPAN("MissingSubscriptionRegistration")) ||
+	       span_ieq(code, SPAN("SubscriptionNotRegistered"));
+}
+
 bool retry_worthwhile(const struct retry_policy *p, const struct reply *r,
                       struct span code) {
 	if (r->error != NET_OK)
@@ -35,9 +41,8 @@ bool retry_worthwhile(const struct retry_policy *p, const struct reply *r,
 	case 503:
 	case 504:
 		return true;
-	case 409: /* a lock does not go away by asking again */
-		return !span_ieq(code, SPAN("ScopeLocked")) &&
-		       (p->conflict || told_when(r));
+	case 409: /* some do not pass by themselves */
+		return !retry_is_lasting(code) && (p->conflict || told_when(r));
 	default:
 		return false;
 	}
@@ -63,5 +68,7 @@ int64_t retry_delay(const struct retry_policy *p, int tries, int64_t asked,
 }
 
 bool retry_ambiguous(const struct reply *r) {
-	return r->error != NET_OK ? r->sent : r->status >= 500;
+	if (r->error != NET_OK)
+		return r->sent;
+	return r->status >= 500 && r->status != 501 && r->status != 505;
 }

@@ -23,13 +23,16 @@ struct retry_policy {
    error code. */
 bool retry_worthwhile(const struct retry_policy *p, const struct reply *r,
                       struct span code);
+/* Does a conflict of that code last until somebody does something about it? */
+bool retry_is_lasting(struct span code);
 /* Back-off after so many tries: (2^tries - 1) * base * [0.8, 1.3). */
 int64_t retry_backoff(const struct retry_policy *p, int tries, uint32_t random);
 /* ms to wait before the next try; -1: give up.  asked: what the service wants
    us to wait, -1 when it said nothing. */
 int64_t retry_delay(const struct retry_policy *p, int tries, int64_t asked,
                     uint32_t random);
-/* May the request of this outcome have been carried out all the same? */
+/* May the request of this outcome have been carried out all the same?  501 and
+   505 are answers: it was not. */
 bool retry_ambiguous(const struct reply *r);
 
 #endif

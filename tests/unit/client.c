@@ -82,6 +82,7 @@ static struct op_spec get(const char *url) {
 static struct op_spec update(const char *url) {
 	return (struct op_spec){ .kind = OP_UPDATE,
 		                 .url = test_text(url),
+		                 .id = SPAN(TEST_ID),
 		                 .body = SPAN("{}"),
 		                 .status = SPAN("Approved") };
 }
@@ -943,7 +944,7 @@ static void test_thousands_of_times_in_any_order(void **state) {
 	for (size_t i = 0; i < N; i++)
 		SENDS(&house.jobs[i]);
 	for (size_t i = 0; i < N; i++) {
-		uint32_t ms = 1 + chance() % 600000;
+		uint32_t ms = POLL_FLOOR + chance() % 599000;
 		answer_wait(&house.jobs[i], ms);
 		due[i] = ms;
 	}
@@ -972,7 +973,7 @@ static void test_thousands_of_times_in_any_order(void **state) {
 			take_out(&house.jobs[i]);
 			left--;
 		} else {
-			uint32_t ms = 1 + chance() % 600000;
+			uint32_t ms = POLL_FLOOR + chance() % 599000;
 			answer_wait(&house.jobs[i], ms);
 			due[i] = house.ms + ms;
 		}
@@ -1192,6 +1193,7 @@ static void test_a_deadline_comes_while_it_is_held(void **state) {
 	first = add(update(HOST "/x"));
 	held = add(within((struct op_spec){ .kind = OP_ENSURE,
 	                                    .url = SPAN(HOST "/y"),
+	                                    .id = SPAN(TEST_ID),
 	                                    .body = SPAN("{}"),
 	                                    .status = SPAN("Approved") },
 	                  SECOND));

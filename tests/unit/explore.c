@@ -1,11 +1,20 @@
 /*
  * explore.c -- everything that can happen to an operation: each sequence of
  * happenings up to a depth, from each starting request, and after each
- * happening what must always hold.  `explore DEPTH` tells how many there were;
- * without a depth it is a test like the others, and goes less deep.
+ * happening what must always hold:
+ *
+ *   - no success without evidence about the resource that was asked for;
+ *   - no second write before a look has settled what became of the first;
+ *   - a write whose end is not known is never passed over in silence, and one
+ *     whose end is known is never called unknown.
  *
  * What must hold is worked out here from the happenings alone (struct history)
  * and not from the machine's own notes.
+ *
+ * `explore DEPTH` tells how many sequences there were, and prints the rules,
+ * all of which they reached.  `explore --page` prints the rules as
+ * core/README.md shows them, `explore --diagram` the drawing alone.  Without an
+ * argument it is a test like the others, and goes less deep.
  */
 #include "jsonfacts.h"
 
@@ -15,6 +24,7 @@
 #include <unistd.h>
 
 #include "core/op.h"
+#include "core/op_rules.h"
 
 /* ---- the alphabet ------------------------------------------------------- */
 
@@ -24,12 +34,20 @@
 	"batchAccounts/acct"
 #define ID ACCOUNT "/privateEndpointConnections/pe.1"
 #define CONNECTION HOST ID "?api-version=2022-06-01"
-#define MONITOR HOST ACCOUNT "/privateEndpointConnectionResults/Updating$pe.1$1"
+#define MONITOR                                                                \
+	HOST ACCOUNT "/privateEndpointConnectionResults/Updating$pe.1$1"       \
+		     "?api-version=2022-06-01"
 #define EVIL "https://management.azure.com.evil.example/x"
 #define RESOURCE(state, status)                                                \
 	"{\"id\":\"" ID "\",\"properties\":{\"provisioningState\":\"" state    \
 	"\",\"privateLinkServiceConnectionState\":{\"status\":\"" status       \
 	"\"}}}"
+#define OTHER                                                                  \
+	"{\"id\":\"" ACCOUNT "/privateEndpointConnections/other\","            \
+	"\"properties\":{\"provisioningState\":\"Succeeded\","                 \
+	"\"privateLinkServiceConnectionState\":{\"status\":\"Approved\"}}}"
+#define OURS_WITH_ERROR "{\"id\":\"" ID "\",\"error\":{\"code\":\"Bad\"}}"
+#define ABOUT_REQUEST "{\"error\":{\"code\":\"MissingApiVersionParameter\"}}"
 #define ERROR "{\"error\":{\"code\":\"Bad\",\"message\":\"so\"}}"
 #define JSON_TYPE "Content-Type: application/json\n"
 #define CHALLENGE "WWW-Authenticate: Bearer claims=\"eyJhIjoxfQ==\"\n"
@@ -37,10 +55,11 @@
 /* What an answer shows, to somebody who knows what was asked for. */
 enum shows {
 	NOTHING_CLEAR,
-	AS_ASKED,     /* the resource, final, approved */
-	NOT_AS_ASKED, /* the resource, final, pending */
+	SO,           /* the resource, final, approved */
+	NOT_SO,       /* the resource, final, pending */
 	ON_ITS_WAY,   /* the resource, updating */
-	STATE_FAILED, /* the resource's own state, or an error in a 200 */
+	STATE_FAILED, /* the resource's own state */
+	AN_ERROR,     /* in a 200 */
 	SUCCESS_WORD,
 	FAILURE_WORD,
 	NOTHING_LEFT, /* an empty final answer */
@@ -80,9 +99,9 @@ struct happening {
 	{ .name = title, .event = what }
 
 static struct happening happenings[] = {
-	ON("200 approved", AS_ASKED, 200, "ETag: \"1\"\n",
+	ON("200 approved", SO, 200, "ETag: \"1\"\n",
 	   RESOURCE("Succeeded", "Approved")),
-	ON("200 pending", NOT_AS_ASKED, 200, "ETag: W/\"2\"\n",
+	ON("200 pending", NOT_SO, 200, "ETag: W/\"2\"\n",
 	   RESOURCE("Succeeded", "Pending")),
 	ON("200 updating", ON_ITS_WAY, 200, NULL,
 	   RESOURCE("Updating", "Pending")),
@@ -92,9 +111,14 @@ static struct happening happenings[] = {
 	ON("201 updating, foreign monitor", ON_ITS_WAY, 201,
 	   "Azure-AsyncOperation: " EVIL "\n",
 	   RESOURCE("Updating", "Approved")),
+	ON("200 approved, monitor", SO, 200,
+	   "Azure-AsyncOperation: " MONITOR "\n",
+	   RESOURCE("Succeeded", "Approved")),
+	ON("200 approved, other", NOTHING_CLEAR, 200, NULL, OTHER),
+	ON("200 with an error", STATE_FAILED, 200, NULL, OURS_WITH_ERROR),
 	ON("200 failed", STATE_FAILED, 200, NULL,
 	   RESOURCE("Failed", "Pending")),
-	ON("200 error", STATE_FAILED, 200, NULL, ERROR),
+	ON("200 error", AN_ERROR, 200, NULL, ERROR),
 	ON("200 empty", NOTHING_LEFT, 200, JSON_TYPE, NULL),
 	ON("200 {}", NOTHING_CLEAR, 200, JSON_TYPE, "{}"),
 	ON("200 cut off", NOTHING_CLEAR, 200, JSON_TYPE, "{\"id\":"),
@@ -132,6 +156,9 @@ static struct happening happenings[] = {
 	ON("307 to elsewhere", NOTHING_CLEAR, 307, "Location: " EVIL "\n",
 	   NULL),
 	ON("400", NOTHING_CLEAR, 400, NULL, ERROR),
+	ON("400 about the request", NOTHING_CLEAR, 400, NULL, ABOUT_REQUEST),
+	ON("410", NOTHING_CLEAR, 410, NULL, NULL),
+	ON("501", NOTHING_CLEAR, 501, NULL, NULL),
 	ON("401", NOTHING_CLEAR, 401, NULL, NULL),
 	ON("401 claims", NOTHING_CLEAR, 401, CHALLENGE, NULL),
 	ON("403", NOTHING_CLEAR, 403, NULL, ERROR),
@@ -212,9 +239,10 @@ struct history {
 	bool write;  /* which is the PATCH or DELETE, */
 	bool own;    /* and at the connection's own URL */
 	bool maybe;  /* a write may have been carried out, unseen */
-	bool wrote;  /* a write of this operation's own was answered, or lost */
+	bool open;   /* ... and the resource was not looked at since */
 	bool taken;  /* a write was accepted */
-	bool proof;  /* a success word */
+	bool over;   /* somebody has said that it is over */
+	bool denied; /* the operation's own URL answered with an error */
 	int refused; /* the status of the last write that was refused */
 	const struct happening *last; /* what was answered last, and to what: */
 	bool last_write, last_own;
@@ -239,8 +267,9 @@ static struct {
 	int length;
 	double sequences;
 	size_t played;
-	uint64_t states[1 << 18];
+	uint64_t states[1 << 19];
 	size_t distinct;
+	bool reached[BOOKS][LEGS][MEANINGS];
 	bool alone; /* not under cmocka */
 } tour;
 
@@ -310,7 +339,8 @@ static void begin(const struct start *s) {
 	world.t = 1000;
 	op_init(&world.op, &cfg, &spec);
 	if (s->resumed)
-		op_resume(&world.op, s->source, SPAN(MONITOR));
+		op_resume(&world.op, s->source, SPAN(MONITOR),
+		          s->kind != OP_ENSURE);
 	world.seen.taken = s->resumed && s->kind != OP_ENSURE;
 	world.seen.maybe = s->resumed && s->kind == OP_ENSURE;
 }
@@ -356,12 +386,14 @@ static void check_request(const struct request *q) {
 	if (write &&
 	    (!writes() || !span_eq(buf_span(&q->url), SPAN(CONNECTION))))
 		WRONG("a write of something else");
+	if (write && s->open)
+		WRONG("a write before a look at what became of the first");
 	if (write && s->taken)
 		WRONG("a write after one that was accepted");
 	if (write && s->last && s->last_write && s->not_tried_again)
 		WRONG("a write after one that was refused");
 	if (write && world.start->kind == OP_ENSURE && s->last &&
-	    !s->last_write && s->last->shows != NOT_AS_ASKED &&
+	    !s->last_write && s->last->shows != NOT_SO &&
 	    s->last->shows != STATE_FAILED && s->last->status == 200)
 		WRONG("a write although it is so, or is being changed");
 }
@@ -407,25 +439,41 @@ static enum op_want peek(int64_t *until) {
 	return op_next(&world.op, now_at(world.t), NULL, until);
 }
 
+/* Did the answer name a polling URL that may be asked? */
+static bool names_a_url(const struct happening *h) {
+	return h->head && strstr(h->head, MONITOR);
+}
+
+static bool is_word_of_success(const struct happening *h) {
+	return h->shows == SUCCESS_WORD || h->shows == NOTHING_LEFT;
+}
+
+/* Of a delete: 204, 404, a word of success, or the resource's absence. */
+static bool may_be_deleted(const struct history *s) {
+	const struct happening *h = s->last;
+	if (h->status == 404)
+		return s->last_write ? s->maybe : s->last_own;
+	if (s->last_own && !s->last_write)
+		return false;
+	return (s->taken || s->last_write) &&
+	       (is_word_of_success(h) ||
+	        (!s->last_write &&
+	         strcmp(h->name, "200 approved, other") == 0));
+}
+
 /* May this be called a success? */
 static bool may_be_done(void) {
 	const struct history *s = &world.seen;
 	const struct happening *h = s->last;
-	if (!h)
+	if (!h || h->event != ANSWER)
 		return false;
-	if (s->proof)
-		return true;
 	if (!writes())
 		return h->status == 200 && h->facts.json;
-	if (world.start->kind != OP_DELETE)
-		return h->shows == AS_ASKED && h->event == ANSWER;
-	if (h->status == 404)
-		return s->last_write ? s->maybe : s->last_own;
-	if (s->last_write)
-		return h->status == 204 ||
-		       (h->status == 200 && h->shows != ON_ITS_WAY);
-	return s->taken && h->status < 300 && h->status != 202 &&
-	       !(s->last_own && h->shows == AS_ASKED);
+	if (s->last_write && names_a_url(h))
+		return false; /* the operation was not asked about */
+	if (world.start->kind == OP_DELETE)
+		return may_be_deleted(s);
+	return h->shows == SO;
 }
 
 /* Has the service itself said how a write ended, and not well? */
@@ -434,27 +482,30 @@ static bool may_be_operation(void) {
 	const struct happening *h = s->last;
 	if (!h || !s->taken)
 		return false;
-	return h->shows == FAILURE_WORD || h->shows == STATE_FAILED ||
-	       h->shows == NOT_AS_ASKED ||
-	       (!s->last_write && !s->last_own &&
-	        (h->status == 400 || h->status == 409 || h->status == 412));
+	if (h->shows == STATE_FAILED)
+		return true;
+	if (h->shows == FAILURE_WORD)
+		return s->last_write || !s->last_own;
+	if (h->shows == SO) /* of a delete that was denied */
+		return s->last_own && s->denied;
+	return h->shows == NOT_SO && (s->over || s->denied);
 }
 
 /* May a write have reached the service, and its end is not known?  -1: both may
-   be said, after a success word or of a resource that failed. */
+   be said, of a resource that failed. */
 static int is_unknown(void) {
 	const struct history *s = &world.seen;
 	const struct happening *h = s->last;
 	bool seen = h && !s->last_write && s->last_own && !s->flying &&
-	            h->status == 200;
+	            h->event == ANSWER && h->status == 200;
 	bool settled =
 		seen && !s->taken &&
 		(s->refused == 400 || s->refused == 409 || s->refused == 412);
 	if (!writes())
 		return false;
-	if (s->proof || (settled && h->shows == STATE_FAILED))
+	if (settled && (h->shows == STATE_FAILED || s->refused == 412))
 		return -1;
-	settled = settled && (h->shows == AS_ASKED || h->shows == NOT_AS_ASKED);
+	settled = settled && (h->shows == SO || h->shows == NOT_SO);
 	return (s->flying && s->write) || s->taken || (s->maybe && !settled);
 }
 
@@ -524,47 +575,90 @@ static bool check_state(char *copy) {
 
 /* ---- making things happen ----------------------------------------------- */
 
-/* An ensure that was resumed looks first: what it finds in another state than
-   was asked for was not written, and will not be. */
+/* Ensure's own look, not a settling one: what it finds in another state than was
+   asked for was not written, and will not be. */
 static bool finds_it_otherwise(const struct happening *h) {
 	const struct history *s = &world.seen;
-	return world.start->resumed && world.start->kind == OP_ENSURE &&
-	       !s->wrote && !s->last_write && s->last_own &&
-	       h->event == ANSWER && h->status == 200 &&
-	       h->facts.as.resource.is_resource &&
-	       (h->shows == NOT_AS_ASKED || h->shows == STATE_FAILED);
+	bool looks = s->refused == 412 ||
+	             (world.start->resumed && !s->open && !s->refused);
+	return world.start->kind == OP_ENSURE && !world.start->if_match &&
+	       looks && !s->last_write && s->last_own && h->event == ANSWER &&
+	       h->status == 200 &&
+	       (h->shows == NOT_SO || h->shows == STATE_FAILED);
 }
 
-static void note_answer(const struct happening *h) {
+static bool has_error(const struct happening *h) {
+	return h->shows == AN_ERROR || h->shows == STATE_FAILED;
+}
+
+static void note_write(const struct happening *h) {
 	struct history *s = &world.seen;
 	bool answered = h->event == ANSWER;
-	s->flying = false;
-	s->last = h;
-	s->last_write = s->write;
-	s->last_own = s->own;
-	if (h->shows == SUCCESS_WORD && writes() && (s->taken || s->write))
-		s->proof = true;
-	if (finds_it_otherwise(h))
-		s->maybe = false;
-	if (!s->write)
-		return;
-	s->wrote = true;
-	if (answered ? h->status >= 500 : h->sent)
-		s->maybe = true;
+	bool unheard =
+		answered ? h->status >= 500 && h->status != 501 : h->sent;
+	if (unheard)
+		s->maybe = s->open = true;
 	if (answered && h->status >= 200 && h->status < 300)
 		s->taken = true;
 	else
 		s->refused = h->status;
+	if (answered && (h->status == 204 || h->status == 200))
+		s->over = true;
 	s->not_tried_again = answered && h->status != 401 && h->status != 408 &&
-	                     h->status != 429 && h->status < 500 &&
+	                     h->status != 429 &&
+	                     (h->status < 500 || h->status == 501) &&
 	                     !(h->status == 409 && h->head);
+}
+
+/* At the operation's own URL, or at the resource. */
+static void note_read(const struct happening *h) {
+	struct history *s = &world.seen;
+	bool final = h->shows == SO || h->shows == NOT_SO ||
+	             h->shows == STATE_FAILED;
+	if (h->event != ANSWER)
+		return;
+	if (s->own && h->status == 200 && final)
+		s->open = false;
+	if (s->own && h->status == 200 && h->shows == ON_ITS_WAY)
+		s->over = true; /* when that has passed */
+	if (!s->own && h->status >= 200 && h->status < 300 &&
+	    h->shows != ON_ITS_WAY)
+		s->over = true;
+	if (!s->own && (has_error(h) || h->status == 400 || h->status == 409 ||
+	                h->status == 412))
+		s->denied = true;
+}
+
+static void note_answer(const struct happening *h) {
+	struct history *s = &world.seen;
+	s->flying = false;
+	s->last = h;
+	s->last_write = s->write;
+	s->last_own = s->own;
+	if (finds_it_otherwise(h))
+		s->maybe = false;
+	if (s->write) {
+		note_write(h);
+		s->denied |= has_error(h);
+	} else {
+		note_read(h);
+	}
+}
+
+static void note_rule(void) {
+	struct op *o = &world.op;
+	enum book book = o->spec.kind == OP_DELETE ? BOOK_DELETE : BOOK_WRITE;
+	if (o->judged_meaning < MEANINGS)
+		tour.reached[book][o->judged_leg][o->judged_meaning] = true;
 }
 
 static void answer(const struct happening *h) {
 	uint32_t generation = world.generation;
 	struct answer a = answer_of(h->reply, h->facts, world.t);
 	note_answer(h);
+	world.op.judged_meaning = MEANINGS;
 	op_feed(&world.op, &a);
+	note_rule();
 	if (h->status == 401 && !is_end(world.op.end) &&
 	    (world.op.refused != generation ||
 	     (world.op.claims.n > 0) != (h->head != NULL)))
@@ -645,16 +739,17 @@ static uint64_t digest(void) {
 		              o->fail.http_status,
 		              o->tries,
 		              o->odd,
-		              o->doubts,
+		              o->stale,
+		              o->writes,
+		              o->repeat,
 		              o->rounds,
 		              o->next.n > 0,
 		              o->claims.n > 0,
 		              o->refused != 0,
 		              o->missing_since >= 0,
 		              o->reauthorized,
-		              o->ambiguous,
-		              o->accepted,
-		              o->proven,
+		              (int)o->known,
+		              (int)o->said,
 		              o->changed,
 		              o->rejected,
 		              o->untrusted };

@@ -93,6 +93,7 @@ static void begin_day(const struct day *day) {
 	struct signin_spec spec = { .flow = day->flow };
 	struct op_spec op = { .kind = OP_UPDATE,
 		              .url = SPAN(HOST "/x"),
+		              .id = SPAN(TEST_ID),
 		              .body = SPAN("{}"),
 		              .status = SPAN("Approved"),
 		              .timeout = 2 * HOUR };

@@ -180,9 +180,9 @@ static inline void json_resource(struct span o, struct resource_facts *f) {
 	f->status = json_text_of(o, "status");
 	f->odd_status = status.p && f->status.n == 0;
 	f->percent = (int)json_integer_of(o, "percentComplete");
+	f->id = json_text_of(o, "id");
 	f->etag = json_text_of(o, "etag");
-	f->is_resource = json_is_table(properties) ||
-	                 (json_text_of(o, "id").p && !status.p);
+	f->is_resource = json_is_table(properties) || (f->id.p && !status.p);
 	f->provisioning_state = json_text_of(properties, "provisioningState");
 	f->connection_status = json_text_of(state, "status");
 	f->description = json_text_of(state, "description");

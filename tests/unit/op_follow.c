@@ -201,8 +201,8 @@ static const struct scenario urls[] = {
 	{ "url_with_an_escaped_dollar_sign",
 	  UPDATE,
 	  {
-		  FOLLOWED(HOST RESULTS
-	                   "Updating%24a%24b?x=%2f%2F+%20&y=a%3Db"),
+		  FOLLOWED(HOST RESULTS "Updating%24a%24b?x=%2f%2F+%20&y=a%3Db"
+	                                "&api-version=2022-06-01"),
 	  } },
 	{ "url_with_another_api_version",
 	  UPDATE,
@@ -219,7 +219,7 @@ static const struct scenario urls[] = {
 	{ "url_with_dots_and_doubled_slashes",
 	  UPDATE,
 	  {
-		  FOLLOWED(HOST "/a//b/./c/../d?e=../f"),
+		  FOLLOWED(HOST "/a//b/./c/../d?e=../f&api-version=2022-06-01"),
 	  } },
 	{ "url_of_four_thousand_bytes",
 	  UPDATE,
@@ -229,19 +229,42 @@ static const struct scenario urls[] = {
 	{ "url_with_the_port_written_out",
 	  UPDATE,
 	  {
-		  FOLLOWED("https://management.azure.com:443/x"),
+		  FOLLOWED("https://management.azure.com:443/x" VERSION),
 	  } },
 	{ "url_with_the_host_in_capitals",
 	  UPDATE,
 	  {
-		  FOLLOWED("HTTPS://Management.Azure.COM/x"),
+		  FOLLOWED("HTTPS://Management.Azure.COM/x" VERSION),
 	  } },
 	{ "url_under_the_subscription",
 	  UPDATE,
 	  {
 		  FOLLOWED(HOST
 	                   "/subscriptions/subid/providers/Microsoft.Batch/"
-	                   "locations/eastus/operationResults/x-1"),
+	                   "locations/eastus/operationResults/x-1" VERSION),
+	  } },
+	{ "url_without_an_api_version_gets_the_clients",
+	  UPDATE,
+	  {
+		  PATCH,
+		  ANSWER(202, LOCATION(HOST RESULTS "a?t=1"), NULL),
+		  WAIT(2000),
+		  GET(HOST RESULTS "a?t=1&api-version=2022-06-01"),
+		  ANSWER(200, NULL, APPROVED),
+		  DONE(KEEP_RESULT),
+	  } },
+	{ "url_that_is_the_resource_itself_says_nothing_of_an_end",
+	  UPDATE,
+	  {
+		  PATCH,
+		  ANSWER(202, LOCATION(CONNECTION), NULL),
+		  WAIT(2000),
+		  GET(CONNECTION),
+		  ANSWER(200, NULL, PENDING),
+		  WAIT(3000),
+		  GET(CONNECTION),
+		  ANSWER(200, NULL, APPROVED),
+		  DONE(KEEP_RESULT),
 	  } },
 	{ "relative_url_from_the_root",
 	  UPDATE,

@@ -3,6 +3,7 @@
 #include "script.h"
 
 #define BAD ERROR("InvalidState", "cannot be approved")
+#define REJECTED RESOURCE("Succeeded", "Rejected")
 #define FORBIDDEN ERROR("AuthorizationFailed", "no right")
 
 /* What a monitor's answer means. */
@@ -68,16 +69,28 @@ static const struct scenario words[] = {
 	             WAIT(2000), GET(OPERATION),
 	             ANSWER(200, NULL, "{\"status\":{\"a\":1}}"), WAIT(3000),
 	             GET(OPERATION), ANSWER(200, NULL, "{\"status\":null}"),
+	             GET(CONNECTION), ANSWER(200, NULL, PENDING),
 	             FAILS_UNKNOWN(FAIL_PROTOCOL, PHASE_POLL, 200, ""),
 	             COUNTED),
 	MONITOR_SAYS("monitor_status_is_missing", "{\"id\":5}", WAIT(2000),
 	             GET(OPERATION), ANSWER(200, NULL, "{}"), WAIT(3000),
-	             GET(OPERATION), ANSWER(200, NULL, "[]"),
+	             GET(OPERATION), ANSWER(200, NULL, "[]"), GET(CONNECTION),
+	             ANSWER(200, NULL, PENDING),
 	             FAILS_UNKNOWN(FAIL_PROTOCOL, PHASE_POLL, 200, ""),
 	             COUNTED),
 	MONITOR_SAYS("monitor_is_a_captive_portal_for_a_while", "<html>",
 	             WAIT(2000), GET(OPERATION), CONFIRMED),
 };
+
+/* The resource is not as asked either: so it is the operation's result. */
+#define BELIEVED(status)                                                       \
+	GET(CONNECTION), ANSWER(200, NULL, PENDING),                           \
+		FAILS(FAIL_OPERATION, PHASE_POLL, status, "InvalidState"),     \
+		SAYS("the operation failed: InvalidState")
+/* The look before giving up shows nothing new. */
+#define UNKNOWN_AFTER(kind, status, code)                                      \
+	GET(CONNECTION), ANSWER(200, NULL, PENDING),                           \
+		FAILS_UNKNOWN(kind, PHASE_POLL, status, code)
 
 static const struct scenario finals[] = {
 	{ "location_ends_with_the_resource_without_a_state",
@@ -109,7 +122,7 @@ static const struct scenario finals[] = {
 	  {
 		  BY_LOCATION,
 		  ANSWER(200, NULL, BAD),
-		  FAILS(FAIL_OPERATION, PHASE_POLL, 200, "InvalidState"),
+		  BELIEVED(200),
 	  } },
 	{ "location_ends_with_201",
 	  UPDATE,
@@ -188,13 +201,8 @@ static const struct scenario finals[] = {
 		  BY_MONITOR,
 		  ANSWER(200, NULL, MONITOR("Succeeded")),
 		  GET(CONNECTION),
-		  ANSWER(200, NULL, RESOURCE("Succeeded", "Rejected")),
-		  WAIT(2000),
-		  GET(CONNECTION),
-		  ANSWER(200, NULL, RESOURCE("Succeeded", "Rejected")),
-		  WAIT(3000),
-		  GET(CONNECTION),
-		  ANSWER(200, NULL, RESOURCE("Succeeded", "Rejected")),
+		  ANSWER(200, NULL, REJECTED),
+		  STAYS(REJECTED),
 		  FAILS(FAIL_OPERATION, PHASE_RESULT, 200, ""),
 		  SAYS("Rejected"),
 	  } },
@@ -214,7 +222,8 @@ static const struct scenario finals[] = {
 		  ANSWER(200, NULL, MONITOR("Succeeded")),
 		  GET(CONNECTION),
 		  ANSWER(403, NULL, FORBIDDEN),
-		  DONE(KEEP_NOTHING),
+		  FAILS_UNKNOWN(FAIL_FORBIDDEN, PHASE_RESULT, 403,
+	                        "AuthorizationFailed"),
 	  } },
 	{ "succeeded_and_the_resource_is_unreadable",
 	  UPDATE,
@@ -223,7 +232,43 @@ static const struct scenario finals[] = {
 		  ANSWER(200, NULL, MONITOR("Succeeded")),
 		  GET(CONNECTION),
 		  ANSWER(200, "Content-Type: text/html\n", "<html>"),
-		  DONE(KEEP_NOTHING),
+		  WAIT(2000),
+		  GET(CONNECTION),
+		  ANSWER(200, JSON_TYPE, "{\"id\":"),
+		  WAIT(3000),
+		  GET(CONNECTION),
+		  ANSWER(200, JSON_TYPE, "[]"),
+		  FAILS_UNKNOWN(FAIL_PROTOCOL, PHASE_RESULT, 200, ""),
+		  COUNTED,
+	  } },
+	{ "succeeded_and_the_resource_is_damaged_once",
+	  UPDATE,
+	  {
+		  BY_MONITOR,
+		  ANSWER(200, NULL, MONITOR("Succeeded")),
+		  GET(CONNECTION),
+		  ANSWER(200, JSON_TYPE, "{\"id\":"),
+		  WAIT(2000),
+		  GET(CONNECTION),
+		  ANSWER(200, NULL, APPROVED),
+		  DONE(KEEP_RESULT),
+	  } },
+	{ "succeeded_and_the_resource_never_comes",
+	  UPDATE_WITH(.timeout = 20000),
+	  {
+		  BY_MONITOR,
+		  ANSWER(200, NULL, MONITOR("Succeeded")),
+		  GET(CONNECTION),
+		  LOST,
+		  BACKOFF(1),
+		  GET(CONNECTION),
+		  ANSWER(503, NULL, NULL),
+		  BACKOFF(2),
+		  GET(CONNECTION),
+		  DEADLINE,
+		  FAILS_UNKNOWN(FAIL_TIMEOUT, PHASE_RESULT, 0, ""),
+		  SAYS("ended well"),
+		  COUNTED,
 	  } },
 	{ "succeeded_and_the_token_is_refused_twice",
 	  UPDATE,
@@ -235,7 +280,8 @@ static const struct scenario finals[] = {
 		  NEW_TOKEN,
 		  GET(CONNECTION),
 		  ANSWER(401, NULL, NULL),
-		  DONE(KEEP_NOTHING),
+		  FAILS_UNKNOWN(FAIL_CREDENTIAL, PHASE_RESULT, 401, ""),
+		  COUNTED,
 	  } },
 	{ "succeeded_and_no_token_to_read_the_resource",
 	  UPDATE,
@@ -243,7 +289,7 @@ static const struct scenario finals[] = {
 		  BY_MONITOR,
 		  ANSWER(200, NULL, MONITOR("Succeeded")),
 		  NO_TOKEN,
-		  DONE(KEEP_NOTHING),
+		  FAILS_UNKNOWN(FAIL_CREDENTIAL, PHASE_TOKEN, 0, ""),
 	  } },
 	{ "succeeded_and_the_deadline_before_the_resource_came",
 	  UPDATE,
@@ -252,7 +298,7 @@ static const struct scenario finals[] = {
 		  ANSWER(200, NULL, MONITOR("Succeeded")),
 		  GET(CONNECTION),
 		  DEADLINE,
-		  DONE(KEEP_NOTHING),
+		  FAILS_UNKNOWN(FAIL_TIMEOUT, PHASE_RESULT, 0, ""),
 	  } },
 	{ "polled_resource_cancelled",
 	  UPDATE,
@@ -371,6 +417,8 @@ static const struct scenario refusals[] = {
 		  BY_MONITOR,
 		  ANSWER(500, RETRY_AFTER("60"),
 	                 ERROR("InternalServerError", "x")),
+		  GET(CONNECTION), /* one look is better than none */
+		  ANSWER(200, NULL, PENDING),
 		  WAIT(1000),
 		  FAILS_UNKNOWN(FAIL_TIMEOUT, PHASE_POLL, 0, ""),
 		  SAYS("InternalServerError"),
@@ -381,8 +429,7 @@ static const struct scenario refusals[] = {
 	  {
 		  BY_LOCATION,
 		  ANSWER(403, NULL, FORBIDDEN),
-		  FAILS_UNKNOWN(FAIL_FORBIDDEN, PHASE_POLL, 403,
-	                        "AuthorizationFailed"),
+		  UNKNOWN_AFTER(FAIL_FORBIDDEN, 403, "AuthorizationFailed"),
 		  SAYS("privateEndpointConnectionResults/read"),
 		  SAYS("ProxyResults/read"),
 	  } },
@@ -436,7 +483,7 @@ static const struct scenario refusals[] = {
 	  {
 		  BY_LOCATION,
 		  ANSWER(400, NULL, BAD),
-		  FAILS(FAIL_OPERATION, PHASE_POLL, 400, "InvalidState"),
+		  BELIEVED(400),
 		  SAYS("cannot be approved"),
 	  } },
 	{ "location_409_is_the_result",
@@ -444,42 +491,42 @@ static const struct scenario refusals[] = {
 	  {
 		  BY_LOCATION,
 		  ANSWER(409, NULL, BAD),
-		  FAILS(FAIL_OPERATION, PHASE_POLL, 409, "InvalidState"),
+		  BELIEVED(409),
 	  } },
 	{ "location_409_is_the_result_even_where_conflicts_are_retried",
 	  UPDATE_WITH(.conflict = true),
 	  {
 		  BY_LOCATION,
 		  ANSWER(409, NULL, BAD),
-		  FAILS(FAIL_OPERATION, PHASE_POLL, 409, "InvalidState"),
+		  BELIEVED(409),
 	  } },
 	{ "location_412_is_the_result",
 	  UPDATE,
 	  {
 		  BY_LOCATION,
 		  ANSWER(412, NULL, BAD),
-		  FAILS(FAIL_OPERATION, PHASE_POLL, 412, "InvalidState"),
+		  BELIEVED(412),
 	  } },
 	{ "location_400_of_a_proxy_is_no_result",
 	  UPDATE,
 	  {
 		  BY_LOCATION,
 		  ANSWER(400, "Content-Type: text/html\n", "<html>"),
-		  FAILS_UNKNOWN(FAIL_SERVICE, PHASE_POLL, 400, ""),
+		  UNKNOWN_AFTER(FAIL_SERVICE, 400, ""),
 	  } },
 	{ "monitor_400_is_of_the_reading_alone",
 	  UPDATE,
 	  {
 		  BY_MONITOR,
 		  ANSWER(400, NULL, BAD),
-		  FAILS_UNKNOWN(FAIL_SERVICE, PHASE_POLL, 400, "InvalidState"),
+		  UNKNOWN_AFTER(FAIL_SERVICE, 400, "InvalidState"),
 	  } },
 	{ "monitor_409_is_of_the_reading_alone",
 	  UPDATE,
 	  {
 		  BY_MONITOR,
 		  ANSWER(409, NULL, BAD),
-		  FAILS_UNKNOWN(FAIL_CONFLICT, PHASE_POLL, 409, "InvalidState"),
+		  UNKNOWN_AFTER(FAIL_CONFLICT, 409, "InvalidState"),
 	  } },
 	{ "resource_400_is_of_the_reading_alone",
 	  UPDATE,
@@ -493,14 +540,14 @@ static const struct scenario refusals[] = {
 	  {
 		  BY_LOCATION,
 		  ANSWER(307, LOCATION(SECOND), NULL),
-		  FAILS_UNKNOWN(FAIL_SERVICE, PHASE_POLL, 307, ""),
+		  UNKNOWN_AFTER(FAIL_SERVICE, 307, ""),
 	  } },
 	{ "poll_meets_another_certificate",
 	  UPDATE,
 	  {
 		  BY_LOCATION,
 		  BREAK(NET_CERT, false),
-		  FAILS_UNKNOWN(FAIL_UNTRUSTED, PHASE_POLL, 0, ""),
+		  UNKNOWN_AFTER(FAIL_UNTRUSTED, 0, ""),
 	  } },
 };
 

@@ -8,9 +8,13 @@
 	              "\"Approved\",\"description\":\"" text "\"}")
 #define BUSY ERROR("AnotherOperationInProgress", "in progress")
 #define HTML "<html><body>Sign in to the guest network</body></html>"
-/* Three tries that ended so, and the wait before the fourth. */
+/* Three tries that ended so, and the wait before the fourth; and the same where
+   it is looked before each. */
 #define THRICE(how)                                                            \
 	PATCH, how, BACKOFF(1), PATCH, how, BACKOFF(2), PATCH, how, BACKOFF(3)
+#define THRICE_LOOKED(how)                                                     \
+	PATCH, how, BACKOFF(1), AS_BEFORE, PATCH, how, BACKOFF(2), AS_BEFORE,  \
+		PATCH, how, BACKOFF(3), AS_BEFORE
 
 static const struct scenario retries[] = {
 	{ "patch_408_429_and_no_connection_then_200",
@@ -36,12 +40,15 @@ static const struct scenario retries[] = {
 		  PATCH,
 		  ANSWER(500, NULL, NULL),
 		  BACKOFF(1),
+		  AS_BEFORE,
 		  PATCH,
 		  ANSWER(502, NULL, HTML),
 		  BACKOFF(2),
+		  AS_BEFORE,
 		  PATCH,
 		  ANSWER(503, NULL, NULL),
 		  BACKOFF(3),
+		  AS_BEFORE,
 		  PATCH,
 		  ANSWER(200, NULL, APPROVED),
 		  DONE(KEEP_RESULT),
@@ -54,6 +61,7 @@ static const struct scenario retries[] = {
 		  PASS(60000),
 		  ANSWER(504, NULL, ERROR("GatewayTimeout", "late")),
 		  BACKOFF(1),
+		  AS_BEFORE,
 		  PATCH,
 		  ANSWER(202, LOCATION(OPERATION), NULL),
 		  WAIT(2000),
@@ -67,6 +75,7 @@ static const struct scenario retries[] = {
 		  PATCH_IF("W/\"1\""),
 		  ANSWER(503, NULL, NULL),
 		  BACKOFF(1),
+		  AS_BEFORE,
 		  PATCH_IF("W/\"1\""),
 		  ANSWER(200, NULL, APPROVED),
 		  DONE(KEEP_RESULT),
@@ -89,6 +98,7 @@ static const struct scenario retries[] = {
 		  ANSWER(503, RETRY_AFTER("Mon, 01 Jan 2024 00:00:15 GMT"),
 	                 NULL),
 		  WAIT(10000),
+		  AS_BEFORE,
 		  PATCH,
 		  ANSWER(200, NULL, APPROVED),
 		  DONE(KEEP_RESULT),
@@ -114,6 +124,7 @@ static const struct scenario retries[] = {
 		  PATCH,
 		  ANSWER(503, RETRY_AFTER("0"), NULL),
 		  BACKOFF(1),
+		  AS_BEFORE,
 		  PATCH,
 		  ANSWER(200, NULL, APPROVED),
 		  DONE(KEEP_RESULT),
@@ -172,6 +183,7 @@ static const struct scenario unclear[] = {
 		  PATCH_IF("W/\"1\""),
 		  LOST,
 		  BACKOFF(1),
+		  AS_BEFORE,
 		  PATCH_IF("W/\"1\""),
 		  ANSWER(412, NULL, ERROR("ConditionNotMet", "changed")),
 		  GET(CONNECTION),
@@ -185,6 +197,7 @@ static const struct scenario unclear[] = {
 		  PATCH_IF("W/\"1\""),
 		  LOST,
 		  BACKOFF(1),
+		  AS_BEFORE,
 		  PATCH_IF("W/\"1\""),
 		  ANSWER(412, NULL, ERROR("ConditionNotMet", "changed")),
 		  GET(CONNECTION),
@@ -198,6 +211,7 @@ static const struct scenario unclear[] = {
 		  PATCH_IF("W/\"1\""),
 		  LOST,
 		  BACKOFF(1),
+		  AS_BEFORE,
 		  PATCH_IF("W/\"1\""),
 		  ANSWER(412, NULL, NULL),
 		  GET(CONNECTION),
@@ -210,6 +224,7 @@ static const struct scenario unclear[] = {
 		  PATCH_IF("W/\"1\""),
 		  LOST,
 		  BACKOFF(1),
+		  AS_BEFORE,
 		  PATCH_IF("W/\"1\""),
 		  ANSWER(412, NULL, NULL),
 		  GET(CONNECTION),
@@ -223,6 +238,7 @@ static const struct scenario unclear[] = {
 		  PATCH,
 		  LOST,
 		  BACKOFF(1),
+		  AS_BEFORE,
 		  PATCH,
 		  ANSWER(400, NULL,
 	                 ERROR("InvalidValuesForRequestParameters", "status")),
@@ -237,6 +253,7 @@ static const struct scenario unclear[] = {
 		  PATCH,
 		  LOST,
 		  BACKOFF(1),
+		  AS_BEFORE,
 		  PATCH,
 		  ANSWER(400, NULL, ERROR("BadRequest", "rejected")),
 		  GET(CONNECTION),
@@ -249,6 +266,7 @@ static const struct scenario unclear[] = {
 		  PATCH,
 		  LOST,
 		  BACKOFF(1),
+		  AS_BEFORE,
 		  PATCH,
 		  ANSWER(409, NULL, BUSY),
 		  GET(CONNECTION),
@@ -266,6 +284,7 @@ static const struct scenario unclear[] = {
 		  PATCH,
 		  LOST,
 		  BACKOFF(1),
+		  AS_BEFORE,
 		  PATCH,
 		  ANSWER(409, NULL, BUSY),
 		  GET(CONNECTION),
@@ -279,6 +298,7 @@ static const struct scenario unclear[] = {
 		  PATCH,
 		  LOST,
 		  BACKOFF(1),
+		  AS_BEFORE,
 		  PATCH,
 		  ANSWER(412, NULL, NULL),
 		  GET(CONNECTION),
@@ -291,6 +311,7 @@ static const struct scenario unclear[] = {
 		  PATCH,
 		  LOST,
 		  BACKOFF(1),
+		  AS_BEFORE,
 		  PATCH,
 		  ANSWER(403, NULL, ERROR("AuthorizationFailed", "no")),
 		  GET(CONNECTION),
@@ -321,7 +342,7 @@ static const struct scenario unclear[] = {
 	{ "lost_four_times_but_it_is_as_asked",
 	  UPDATE,
 	  {
-		  THRICE(LOST),
+		  THRICE_LOOKED(LOST),
 		  PATCH,
 		  LOST,
 		  GET(CONNECTION),
@@ -333,7 +354,7 @@ static const struct scenario unclear[] = {
 	{ "lost_four_times_and_it_is_not_as_asked",
 	  UPDATE,
 	  {
-		  THRICE(LOST),
+		  THRICE_LOOKED(LOST),
 		  PATCH,
 		  LOST,
 		  GET(CONNECTION),
@@ -344,7 +365,7 @@ static const struct scenario unclear[] = {
 	{ "503_four_times_but_it_is_as_asked",
 	  UPDATE,
 	  {
-		  THRICE(ANSWER(503, NULL, NULL)),
+		  THRICE_LOOKED(ANSWER(503, NULL, NULL)),
 		  PATCH,
 		  ANSWER(503, NULL, NULL),
 		  GET(CONNECTION),
@@ -355,7 +376,7 @@ static const struct scenario unclear[] = {
 	{ "503_four_times_and_it_is_not_as_asked",
 	  UPDATE,
 	  {
-		  THRICE(ANSWER(503, NULL, NULL)),
+		  THRICE_LOOKED(ANSWER(503, NULL, NULL)),
 		  PATCH,
 		  ANSWER(503, NULL, ERROR("ServerTimeout", "x")),
 		  GET(CONNECTION),
@@ -428,6 +449,7 @@ static const struct scenario unclear[] = {
 		  PATCH,
 		  LOST,
 		  BACKOFF(1),
+		  AS_BEFORE,
 		  PATCH,
 		  ANSWER(412, NULL, NULL),
 		  GET(CONNECTION),

@@ -109,7 +109,7 @@ static void build(double writes, double reads) {
 static void add(enum op_kind kind) {
 	struct op_spec spec = { .kind = kind,
 		                .url = SPAN(HOST "/x"),
-		                .id = SPAN("/x"),
+		                .id = SPAN(TEST_ID),
 		                .body = SPAN("{}"),
 		                .status = SPAN("Approved"),
 		                .timeout = 300 * SECOND,

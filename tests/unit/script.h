@@ -73,6 +73,7 @@ struct asked {
 	const char *resume_url;  /* where another process looked */
 	enum poll_source resume; /* and by what */
 	bool resumed;
+	bool unanswered; /* ... and its write was not accepted */
 };
 
 #define UPDATE                                                                 \
@@ -247,6 +248,17 @@ struct step {
 	ANSWER(200, NULL, MONITOR("Succeeded")), GET(CONNECTION),              \
 		ANSWER(200, NULL, APPROVED), DONE(KEEP_RESULT)
 
+/* The look before a write is sent again: nothing has happened. */
+#define AS_BEFORE GET(CONNECTION), ANSWER(200, NULL, PENDING)
+#define AS_BEFORE_WITH(tag) GET(CONNECTION), ANSWER(200, ETAG(tag), PENDING)
+/* Not as asked, once more and then three times: five looks with the one before,
+   after a word of success. */
+#define STAYS(json)                                                            \
+	WAIT(2000), GET(CONNECTION), ANSWER(200, NULL, json), WAIT(3000),      \
+		GET(CONNECTION), ANSWER(200, NULL, json), WAIT(4500),          \
+		GET(CONNECTION), ANSWER(200, NULL, json), WAIT(6750),          \
+		GET(CONNECTION), ANSWER(200, NULL, json)
+
 /* ---- the table ---------------------------------------------------------- */
 
 struct scenario {
@@ -265,8 +277,7 @@ struct fault {
 	enum net_error error;
 	bool sent;      /* the request may have been carried out all the same */
 	bool gets_only; /* a broken 200: only what is read can be read again */
-	const char *settles_as; /* the connection's status after an unclear
-	                           write; NULL: Pending */
+	bool carried_out; /* ... and it was */
 };
 
 struct player {
@@ -283,7 +294,7 @@ struct player {
 	enum http_method last;     /* of the last request */
 	int sends;                 /* requests so far, as written */
 	bool unclear;              /* the fault may have hidden a success */
-	bool detour;               /* a settling look came of it */
+	bool over; /* a settling look has ended it before the script did */
 };
 
 /* One line about where it went wrong. */
@@ -341,8 +352,9 @@ static inline void player_init(struct player *p, const struct scenario *s) {
 	assert_true(op_init(&p->op, &p->cfg, &spec));
 	request_init(&p->request, test_mem());
 	if (a->resumed)
-		assert_true(
-			op_resume(&p->op, a->resume, test_text(a->resume_url)));
+		assert_true(op_resume(&p->op, a->resume,
+		                      test_text(a->resume_url),
+		                      !a->unanswered));
 }
 
 static inline void player_free(struct player *p) {
@@ -542,7 +554,7 @@ static inline void stays_ended(struct player *p, enum op_want want) {
 
 /* With a fault that may hide a success, what was found may be our own work. */
 static inline bool may_be_ours(const struct player *p) {
-	return p->detour || (p->unclear && p->op.changed);
+	return p->unclear && p->op.changed;
 }
 
 static inline void end(struct player *p, const struct step *s) {
@@ -600,45 +612,69 @@ static inline void looks(struct player *p, const struct step *s) {
 
 /* ---- a fault put in ----------------------------------------------------- */
 
+/* Does the fault leave open whether the write was carried out? */
+static inline bool is_unclear(const struct player *p, const struct step *s) {
+	return p->fault->sent && s->method != HTTP_GET;
+}
+
+/* Before a write is sent again the resource is looked at: it is as before, or,
+   where the fault has hidden a success, as asked. */
+static inline void look(struct player *p, const struct step *s) {
+	const struct step get = GET(CONNECTION);
+	const struct asked *a = &p->scenario->asked;
+	bool named = a->description || a->action_required;
+	bool done = p->fault->carried_out && !named;
+	char head[256] = "";
+	if (s->body) /* the tag that the write was guarded with */
+		snprintf(head, sizeof head, "ETag: %s\n", s->body);
+	send(p, &get);
+	if (done && a->kind == OP_DELETE)
+		feed(p, reply_of(404, NULL, NULL));
+	else
+		feed(p, reply_of(200, head, done ? APPROVED : PENDING));
+	p->over = done;
+	p->unclear = true;
+}
+
 /* The request is in flight; it fails in a way that is worth another try.  The
-   same request must follow, byte for byte. */
+   same request must follow, byte for byte; a write after a look. */
 static inline void put_in(struct player *p, const struct step *s) {
+	const struct step done =
+		DONE(p->scenario->asked.kind == OP_DELETE ? KEEP_NOTHING
+	                                                  : KEEP_RESULT);
 	const struct fault *f = p->fault;
 	int64_t until;
 	feed(p, f->error != NET_OK ? no_reply(f->error, f->sent)
 	                           : reply_of(f->status, f->head, f->body));
-	p->unclear = f->sent && s->method != HTTP_GET;
 	expect(p, OP_WAIT, &until);
 	if (until >= p->op.deadline || until <= p->t)
 		OFF(p, "no pause before the next try");
 	p->t = until;
-	send(p, s);
+	if (is_unclear(p, s))
+		look(p, s);
+	if (p->over)
+		end(p, &done);
+	else
+		send(p, s);
 }
 
 /* The last answer refused a write whose first try may have been carried out:
-   now the resource is looked at, and decides. */
-static inline bool settles(struct player *p) {
-	const char *as = p->fault && p->fault->settles_as ? p->fault->settles_as
-	                                                  : "Pending";
+   the resource is looked at once more. */
+static inline void settle(struct player *p) {
 	const struct step look = GET(CONNECTION);
-	char body[1024];
 	int64_t until;
 	if (!p->unclear || ask(p, &until) != OP_TOKEN || p->op.refused)
-		return false;
+		return;
 	send(p, &look);
-	snprintf(body, sizeof body, RESOURCE("Succeeded", "%s"), as);
-	feed(p, reply_of(200, NULL, body));
-	p->detour = true;
-	return strcmp(as, "Approved") == 0 &&
-	       p->scenario->asked.kind != OP_DELETE;
+	feed(p, reply_of(200, NULL, PENDING));
 }
 
 /* ---- playing ------------------------------------------------------------ */
 
 static inline void play_end(struct player *p, const struct step *s) {
-	static const struct step done = DONE(KEEP_RESULT);
-	bool right = s->act == ACT_FAILS && settles(p);
-	end(p, right ? &done : s);
+	if (s->act == ACT_FAILS)
+		settle(p);
+	end(p, s);
 }
 
 static inline void play_step(struct player *p, const struct step *s) {
@@ -691,8 +727,7 @@ static inline void play_step(struct player *p, const struct step *s) {
 		play_end(p, s);
 		break;
 	case ACT_SAYS:
-		if (!p->detour)
-			says(p, s->text);
+		says(p, s->text);
 		break;
 	case ACT_CHANGED:
 		if (p->op.changed != s->sent && !may_be_ours(p))
@@ -717,7 +752,7 @@ static inline void play(const struct scenario *s, const struct fault *fault,
 	player_init(&p, s);
 	p.fault = fault;
 	p.fault_at = at;
-	for (; p.step->act != THE_END; p.step++)
+	for (; p.step->act != THE_END && !p.over; p.step++)
 		play_step(&p, p.step);
 	player_free(&p);
 	test_no_leaks();
@@ -739,7 +774,7 @@ static const struct fault faults[] = {
 	{ .name = "504 although carried out",
 	  .status = 504,
 	  .sent = true,
-	  .settles_as = "Approved" },
+	  .carried_out = true },
 	{ .name = "500", .status = 500, .sent = true },
 	{ .name = "502", .status = 502, .body = "<html>", .sent = true },
 	{ .name = "429 and a wish",
@@ -757,7 +792,7 @@ static const struct fault faults[] = {
 	{ .name = "answer lost although carried out",
 	  .error = NET_RECV,
 	  .sent = true,
-	  .settles_as = "Approved" },
+	  .carried_out = true },
 	{ .name = "time-out", .error = NET_TIMEOUT, .sent = true },
 	{ .name = "body cut off",
 	  .status = 200,

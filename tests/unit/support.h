@@ -300,11 +300,15 @@ static inline struct facts facts_monitor(const char *word) {
 	return f;
 }
 
-/* A connection; state, status: NULL where it is not there. */
+/* The connection that the tests of many operations ask for. */
+#define TEST_ID "/x"
+
+/* That connection; state, status: NULL where it is not there. */
 static inline struct facts facts_resource(const char *state,
                                           const char *status) {
 	struct facts f = facts_state();
 	f.as.resource.is_resource = true;
+	f.as.resource.id = SPAN(TEST_ID);
 	f.as.resource.provisioning_state = test_text(state);
 	f.as.resource.connection_status = test_text(status);
 	return f;
