@@ -211,7 +211,8 @@ void event_response(lua_State *L, int client, int poller, const struct op *o,
 
 void event_after(lua_State *L, int client, int poller, const struct op *o,
                  struct now now) {
-	bool retry = o && o->tries > 0;
+	bool looks = o && o->leg == LEG_SETTLE && o->repeat; /* before a retry */
+	bool retry = o && (o->tries > 0 || looks);
 	if (!o || o->end != OP_WAIT || o->not_before <= now.mono)
 		return;
 	if (!push_listener(L, client))
@@ -220,7 +221,7 @@ void event_after(lua_State *L, int client, int poller, const struct op *o,
 	fields_string(L, "phase", phase(o));
 	fields_seconds(L, "wait", o->not_before - now.mono);
 	fields_seconds(L, "remaining", o->deadline - now.mono);
-	fields_integer(L, "attempt", o->tries + 1);
+	fields_integer(L, "attempt", (looks ? o->writes : o->tries) + 1);
 	fields_integer(L, "polls", o->polls);
 	fields_span(L, "status", buf_span(&o->word));
 	if (retry)

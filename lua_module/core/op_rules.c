@@ -334,7 +334,8 @@ static bool guard(struct op *o, const struct answer *a, bool was_refused) {
 		o->body_tag = true;
 	if (tag.n == 0 || (o->body_tag && inner.n > 0))
 		tag = inner;
-	if (was_refused && tag.n > 0 && span_eq(tag, buf_span(&o->etag))) {
+	if (was_refused && tag.n > 0 && span_eq(tag, buf_span(&o->etag)) &&
+	    ++o->same_tag > 1) { /* the first time it may be an old copy */
 		opfail_tag(o);
 		return false;
 	}
@@ -625,10 +626,11 @@ static void take_done(struct op *o, const struct answer *a) {
 /* ---- the tables --------------------------------------------------------- */
 
 #define END -1
-#define RULE(name, says, ...)                                                  \
+#define RULE_BY(name, function, says, ...)                                     \
 	static const struct rule name = { says,                                \
-		                          take_##name,                         \
+		                          take_##function,                     \
 		                          { __VA_ARGS__, END } }
+#define RULE(name, says, ...) RULE_BY(name, name, says, __VA_ARGS__)
 
 RULE(read_again, "READ later", LEG_READ);
 RULE(write, "WRITE", LEG_WRITE, TO_FAILURE);
@@ -636,6 +638,8 @@ RULE(already, "done", TO_DONE);
 RULE(unheard_write, "SETTLE, after a pause", LEG_SETTLE);
 RULE(refused_write, "fail; 412: READ; in doubt: SETTLE", TO_FAILURE, LEG_READ,
      LEG_SETTLE);
+RULE_BY(not_there, refused_write, "fail; in doubt: SETTLE", TO_FAILURE,
+        LEG_SETTLE);
 RULE(missing_write, "fail; in doubt: done", TO_FAILURE, TO_DONE);
 RULE(poll_or_watch, "POLL, else WATCH", LEG_POLL, LEG_WATCH);
 RULE(poll_or_look, "POLL, else CONFIRM or WATCH", LEG_POLL, LEG_CONFIRM,
@@ -651,9 +655,9 @@ RULE(watched, "WATCH later; over: CONFIRM", LEG_WATCH, LEG_CONFIRM);
 RULE(confirm, "CONFIRM", LEG_CONFIRM);
 RULE(stale, "CONFIRM, 5 looks; operation", LEG_CONFIRM, TO_FAILURE);
 RULE(missing_url, "POLL for a while; WATCH", LEG_POLL, LEG_WATCH);
-RULE(missing, "again for a while; fail", LEG_WATCH, LEG_CONFIRM, TO_FAILURE);
+RULE(missing, "again for a while; fail", TO_ITSELF, TO_FAILURE);
 RULE(odd_poll, "POLL, 3 times; SETTLE", LEG_POLL, LEG_SETTLE);
-RULE(odd, "again, 3 times; fail", LEG_WATCH, LEG_CONFIRM, TO_FAILURE);
+RULE(odd, "again, 3 times; fail", TO_ITSELF, TO_FAILURE);
 RULE(odd_read, "fail", TO_FAILURE);
 RULE(settle, "SETTLE", LEG_SETTLE);
 RULE(denied, "SETTLE", LEG_SETTLE);
@@ -676,7 +680,7 @@ static const struct rule *const rules[BOOKS][LEGS][MEANINGS] = {
 			[ODD] = &odd_read },
 		[LEG_WRITE] = {
 			[UNHEARD] = &unheard_write, [REFUSED] = &refused_write,
-			[MISSING] = &refused_write, [DENIED] = &poll_or_settle,
+			[MISSING] = &not_there,     [DENIED] = &poll_or_settle,
 			[RUNNING] = &poll_or_watch, [OVER] = &poll_or_confirm,
 			[AS_ASKED] = &poll_or_done, [OTHERWISE] = &poll_or_look,
 			[FAILED] = &failed,         [ODD] = &poll_or_settle },

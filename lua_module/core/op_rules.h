@@ -24,16 +24,15 @@ enum meaning {
 /* The tables: of update and ensure, and of delete. */
 enum book { BOOK_WRITE, BOOK_DELETE, BOOKS };
 
+/* Where a rule leads besides the legs. */
+enum { TO_DONE = LEGS, TO_FAILURE, TO_ITSELF };
+
 /* What an operation may do next. */
 struct rule {
 	const char *text; /* for people */
 	void (*take)(struct op *o, const struct answer *a);
-	/* where it may lead: legs, LEGS for the end in success, LEGS + 1 for
-	   the end in failure; -1 closes the list */
-	signed char leads[4];
+	signed char leads[4]; /* legs and the places below, closed by -1 */
 };
-
-enum { TO_DONE = LEGS, TO_FAILURE };
 
 enum meaning meaning_of(const struct op *o, const struct answer *a);
 /* The rule for that meaning on that leg; NULL: it cannot happen. */

@@ -119,6 +119,7 @@ struct op {
 	int stale;        /* final states that are not what was asked */
 	int empty;        /* pages in a row with nothing in them */
 	int rounds;       /* ensure: writes that met a 412 */
+	int same_tag;     /* ... and then the same ETag was read again */
 	int polls;        /* made so far */
 	enum known known;
 	enum said said;

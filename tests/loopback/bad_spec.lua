@@ -211,7 +211,7 @@ describe("answers that are none", function ()
     local err, why = meet { { headers = { "Content-Type: text/html" }, body = page } }
     t.fails("protocol", "the answer is not a JSON object: " .. page, nil, err)
     assert.equal(200, err.http_status)
-    t.fails("protocol", "the answer is not a connection: " .. page, nil, why)
+    t.fails("protocol", "the answer to the write makes no sense: " .. page, nil, why)
     assert.is_string(why.continuation_token)
   end)
 
@@ -228,6 +228,14 @@ describe("answers that are none", function ()
       t.fails("protocol", case[2], nil, err)
     end)
   end
+
+  it("200 with the service's error", function ()
+    local err, why = meet { { headers = json, body = '{"error":{"code":"InvalidSubscriptionState","message":"m"}}' } }
+    t.fails("service", "InvalidSubscriptionState: m (HTTP 200)", nil, err)
+    assert.equal("InvalidSubscriptionState", err.code)
+    t.fails("service", "InvalidSubscriptionState: m (HTTP 200)", nil, why)
+    assert.is_string(why.continuation_token)
+  end)
 
   it("a body larger than the ceiling ends as soon as it is", function ()
     local err, why = meet { { headers = json, pad = 17 * 1024 * 1024 } }

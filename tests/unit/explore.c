@@ -801,6 +801,145 @@ static void explore_from(const struct start *s, int depth) {
 	free(copies);
 }
 
+/* ---- the rules, for people ---------------------------------------------- */
+
+static const char *const books[BOOKS] = { "update and ensure", "delete" };
+
+static const struct rule *rule_at(int book, int leg, int m) {
+	return op_rule((enum book)book, (enum op_leg)leg, (enum meaning)m);
+}
+
+static bool has_leg(int book, int leg) {
+	bool any = false;
+	for (int m = 0; m < MEANINGS; m++)
+		any |= rule_at(book, leg, m) != NULL;
+	return any;
+}
+
+/* One table a book: a row a meaning, a column a leg. */
+static void print_table(FILE *out, int book) {
+	fprintf(out, "### Rules of %s\n\n| answer |", books[book]);
+	for (int leg = 0; leg < LEGS; leg++)
+		if (has_leg(book, leg))
+			fprintf(out, " %s |", op_leg_name((enum op_leg)leg));
+	fprintf(out, "\n|---|");
+	for (int leg = 0; leg < LEGS; leg++)
+		if (has_leg(book, leg))
+			fprintf(out, "---|");
+	for (int m = 0; m < MEANINGS; m++) {
+		fprintf(out, "\n| %s |", op_meaning_name((enum meaning)m));
+		for (int leg = 0; leg < LEGS; leg++) {
+			const struct rule *r = rule_at(book, leg, m);
+			if (has_leg(book, leg))
+				fprintf(out, " %s |", r ? r->text : "-");
+		}
+	}
+	fprintf(out, "\n\n");
+}
+
+static bool leads(const struct rule *r, int to) {
+	for (int i = 0; r && r->leads[i] >= 0; i++)
+		if (r->leads[i] == to)
+			return true;
+	return false;
+}
+
+static const char *place_name(int to) {
+	return to == TO_DONE      ? "done"
+	       : to == TO_FAILURE ? "failed"
+	                          : op_leg_name((enum op_leg)to);
+}
+
+/* The arrow from a leg to a place, with the meanings that lead there. */
+static void print_arrow(FILE *out, int book, int leg, int to) {
+	const char *before = " : ";
+	for (int m = 0; m < MEANINGS; m++) {
+		const struct rule *r = rule_at(book, leg, m);
+		if (!leads(r, to) && (to != leg || !leads(r, TO_ITSELF)))
+			continue;
+		if (strcmp(before, " : ") == 0)
+			fprintf(out, "  %s --> %s", place_name(leg),
+			        place_name(to));
+		fprintf(out, "%s%s", before, op_meaning_name((enum meaning)m));
+		before = ", ";
+	}
+	if (strcmp(before, ", ") == 0)
+		fprintf(out, "\n");
+}
+
+static void print_diagram(FILE *out, int book) {
+	fprintf(out, "```mermaid\nstateDiagram-v2\n");
+	if (book == BOOK_WRITE)
+		fprintf(out, "  [*] --> READ : ensure\n");
+	fprintf(out, "  [*] --> WRITE : %s\n",
+	        book == BOOK_WRITE ? "update" : "delete");
+	for (int leg = 0; leg < LEGS; leg++)
+		for (int to = 0; to <= TO_FAILURE; to++)
+			print_arrow(out, book, leg, to);
+	fprintf(out, "  done --> [*]\n  failed --> [*]\n```\n\n");
+}
+
+static void print_page(FILE *out, bool tables) {
+	for (int book = 0; book < BOOKS; book++) {
+		if (tables)
+			print_table(out, book);
+		print_diagram(out, book);
+	}
+}
+
+/* ---- what was reached --------------------------------------------------- */
+
+/* Each rule is reached, and each cell without one is not.  NULL: so it is. */
+static const char *wrong_cell(bool reached[BOOKS][LEGS][MEANINGS]) {
+	static char text[200];
+	for (int book = 0; book < BOOKS; book++)
+		for (int leg = 0; leg < LEGS; leg++)
+			for (int m = 0; m < MEANINGS; m++) {
+				bool rule = rule_at(book, leg, m) != NULL;
+				if (reached[book][leg][m] == rule)
+					continue;
+				snprintf(text, sizeof text, "%s, %s, %s: %s",
+				         books[book],
+				         op_leg_name((enum op_leg)leg),
+				         op_meaning_name((enum meaning)m),
+				         rule ? "a rule that nothing reaches"
+				              : "reached, without a rule");
+				return text;
+			}
+	return NULL;
+}
+
+static void test_every_rule_is_reached_and_no_other_cell(void **state) {
+	const char *wrong = wrong_cell(tour.reached);
+	(void)state;
+	if (wrong)
+		FAIL("%s", wrong);
+}
+
+static char *read_whole(FILE *in) {
+	char *text = calloc(1, 1 << 17);
+	assert_non_null(in);
+	assert_non_null(text);
+	assert_true(fread(text, 1, (1 << 17) - 1, in) > 0);
+	fclose(in);
+	return text;
+}
+
+static void test_the_page_of_the_core_shows_these_rules(void **state) {
+	char *page, *printed;
+	FILE *out = tmpfile();
+	(void)state;
+	assert_non_null(out);
+	print_page(out, true);
+	rewind(out);
+	printed = read_whole(out);
+	page = read_whole(fopen("lua_module/core/README.md", "r"));
+	if (!strstr(page, printed))
+		FAIL("core/README.md differs from explore --page");
+	free(printed);
+	free(page);
+}
+
 /* ---- as a test, and by itself ------------------------------------------- */
 
 enum { DEPTH_OF_THE_TEST = 3 };
@@ -823,7 +962,12 @@ static int teardown(void **state) {
 
 static int as_tests(void) {
 	static int which[COUNT(starts)];
-	struct CMUnitTest tests[COUNT(starts)];
+	struct CMUnitTest tests[COUNT(starts) + 2] = {
+		[COUNT(starts)] = cmocka_unit_test(
+			test_every_rule_is_reached_and_no_other_cell),
+		[COUNT(starts) + 1] = cmocka_unit_test(
+			test_the_page_of_the_core_shows_these_rules),
+	};
 	for (size_t i = 0; i < COUNT(starts); i++) {
 		which[i] = (int)i;
 		tests[i] = (struct CMUnitTest){ starts[i].name,
@@ -837,6 +981,7 @@ static int as_tests(void) {
 struct figures {
 	size_t played, distinct;
 	double sequences;
+	bool reached[BOOKS][LEGS][MEANINGS];
 };
 
 static double seconds(void) {
@@ -850,7 +995,10 @@ static pid_t explore_apart(size_t i, int depth, struct figures *out) {
 	if (child != 0)
 		return child;
 	explore_from(&starts[i], depth);
-	out[i] = (struct figures){ tour.played, tour.distinct, tour.sequences };
+	out[i] = (struct figures){
+		tour.played, tour.distinct, tour.sequences, { { { false } } }
+	};
+	memcpy(out[i].reached, tour.reached, sizeof tour.reached);
 	_exit(0);
 }
 
@@ -861,7 +1009,8 @@ static void tell(const char *name, const struct figures *f) {
 
 /* Each start in a process of its own: there are processors enough. */
 static int by_itself(int depth) {
-	struct figures all = { 0, 0, 0 };
+	struct figures all = { 0 };
+	const char *wrong;
 	struct figures *each =
 		mmap(NULL, COUNT(starts) * sizeof *each, PROT_READ | PROT_WRITE,
 	             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -878,8 +1027,17 @@ static int by_itself(int depth) {
 		all.played += each[i].played;
 		all.distinct += each[i].distinct;
 		all.sequences += each[i].sequences;
+		for (size_t n = 0; n < sizeof all.reached; n++)
+			((bool *)all.reached)[n] |=
+				((bool *)each[i].reached)[n];
 	}
 	tell("all", &all);
+	wrong = wrong_cell(all.reached);
+	if (wrong && depth > 2)
+		printf("%s\n", wrong);
+	failed |= wrong && depth > 2;
+	for (int book = 0; book < BOOKS; book++)
+		print_table(stdout, book);
 	printf("every sequence of %d out of %zu happenings, in %.1f s: %s\n",
 	       depth, COUNT(happenings), seconds() - since,
 	       failed ? "not as it must be" : "all as it must be");
@@ -888,6 +1046,11 @@ static int by_itself(int depth) {
 }
 
 int main(int argc, char **argv) {
-	int depth = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 0;
-	return depth > 0 && depth < 10 ? by_itself(depth) : as_tests();
+	const char *what = argc > 1 ? argv[1] : "";
+	int depth = (int)strtol(what, NULL, 10);
+	if (strcmp(what, "--page") == 0 || strcmp(what, "--diagram") == 0)
+		print_page(stdout, strcmp(what, "--page") == 0);
+	else
+		return depth > 0 && depth < 10 ? by_itself(depth) : as_tests();
+	return 0;
 }
