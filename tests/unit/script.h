@@ -219,6 +219,8 @@ struct step {
 	{ .act = ACT_RETRYABLE, .sent = true, .least = ms }
 #define NOT_RETRYABLE                                                          \
 	{ .act = ACT_RETRYABLE, .least = -1 }
+#define NOT_RETRYABLE_AFTER(ms)                                                \
+	{ .act = ACT_RETRYABLE, .least = ms }
 #define COUNTED                                                                \
 	{ .act = ACT_COUNTED }
 
