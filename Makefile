@@ -13,6 +13,7 @@
 #   make systems [ON="sid bookworm:i386"]  all tests on other Debian systems
 #   make apicheck [FILE=name]  the Lua side under a Lua that checks its API
 #   make soak [SECONDS=120 SEED=n]  everything at random, with faults, under ASan
+#   make torture          conversations torn at every byte of every reply
 #   make bench            beside raw libcurl
 #   make deps             what all of the above needs, by apt
 #   make install PREFIX=/usr/local DESTDIR=
@@ -165,6 +166,11 @@ check:
 	@bash tests/check.sh
 format:
 	clang-format -i lua_module/*.[ch] lua_module/*/*.[ch] tests/*/*.[ch]
+torture:
+	$(apt) test
+	$(build) all
+	@LUA_CPATH="$(BUILD)/?.so;;" LUA_PATH="scripts/?.lua;tests/?.lua;;" \
+	 $(LUA) tests/torture/main.lua $(STRIDE)
 bench:
 	$(apt) bench
 	$(build) all
@@ -204,6 +210,7 @@ clean:
 	rm -rf build
 
 .PHONY: all tools units hosts deps demo test unit packaging explore asan tsan \
-        soak systems apicheck valgrind check format bench install uninstall clean
+        soak torture systems apicheck valgrind check format bench \
+        install uninstall clean
 -include $(patsubst %.o,%.d,$(call objects,$(SOURCES) $(SIGNING))) \
          $(patsubst tests/%.c,$(BUILD)/%.d,$(UNITS) $(HOSTS))

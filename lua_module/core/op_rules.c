@@ -24,7 +24,7 @@
  * So an update succeeds only when the resource was seen as asked, in a final
  * state.  Before a word of success, "as asked" means every member that the
  * caller named; after it, the status alone, since a service may reword a
- * description.  A delete succeeds by 204, a word of success, or the resource's
+ * description.  A body that does not show the status is read again.  A delete succeeds by 204, a word of success, or the resource's
  * absence.
  *
  * Settling.  SETTLE reads the resource to decide what a failure left open; the
@@ -72,13 +72,6 @@ static bool as_named(const struct op *o, const struct answer *a) {
 	       same_member(o->spec.action_required, r->action_required);
 }
 
-/* The status is the one asked for, or the answer does not show it. */
-static bool has_status(const struct op *o, const struct answer *a) {
-	struct span status = resource_of(a)->connection_status;
-	return o->spec.status.n == 0 || status.n == 0 ||
-	       span_ieq(o->spec.status, status);
-}
-
 /* Has anybody said that it is over?  An answer to the write, and a 200 at a
    Location, say so themselves. */
 static bool over_is_said(const struct op *o) {
@@ -87,10 +80,20 @@ static bool over_is_said(const struct op *o) {
 	       (o->leg == LEG_WATCH && o->said == SAID_OVER);
 }
 
-static bool as_asked(const struct op *o, const struct answer *a) {
+/* Our resource in a final state. */
+static enum meaning meaning_of_final(const struct op *o,
+                                     const struct answer *a) {
+	struct span status = resource_of(a)->connection_status;
 	if (o->spec.kind == OP_DELETE)
-		return false;
-	return over_is_said(o) ? has_status(o, a) : as_named(o, a);
+		return OTHERWISE;
+	if (!over_is_said(o))
+		return as_named(o, a) ? AS_ASKED : OTHERWISE;
+	if (status.n > 0)
+		return span_ieq(o->spec.status, status) ? AS_ASKED : OTHERWISE;
+	/* it is not shown: read, once more, and then taken at its word */
+	if (o->leg == LEG_WRITE || o->leg == LEG_POLL)
+		return OVER;
+	return o->odd > 0 ? AS_ASKED : ODD;
 }
 
 static bool is_ours(const struct op *o, const struct answer *a) {
@@ -177,9 +180,7 @@ static enum meaning meaning_of_ours(const struct op *o,
 		return m;
 	if (state.n == 0 && a->facts.error)
 		return DENIED;
-	if (as_asked(o, a))
-		return AS_ASKED;
-	return OTHERWISE;
+	return meaning_of_final(o, a);
 }
 
 /* Something else at a URL that tells of the operation: believed as far as it

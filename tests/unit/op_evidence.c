@@ -25,6 +25,7 @@
 	"{\"status\":\"Failed\",\"error\":{\"code\":\"" code                   \
 	"\",\"message\":\"by rule\"}}"
 #define STATELESS RESOURCE_WITH(STATE("Approved"))
+#define STATUSLESS RESOURCE_WITH("\"provisioningState\":\"Succeeded\"")
 #define EVIL "https://evil.example/steal"
 
 /* ---- the polling URL is followed ---------------------------------------- */
@@ -411,6 +412,32 @@ static const struct scenario ours[] = {
 		  GET(CONNECTION),
 		  ANSWER(200, NULL, APPROVED),
 		  DONE(KEEP_RESULT),
+	  } },
+	{ "ours_without_its_status_is_read_again",
+	  UPDATE,
+	  {
+		  BY_MONITOR,
+		  ANSWER(200, NULL, MONITOR("Succeeded")),
+		  GET(CONNECTION),
+		  ANSWER(200, NULL, STATUSLESS),
+		  WAIT(2000),
+		  GET(CONNECTION),
+		  ANSWER(200, NULL, APPROVED),
+		  DONE(KEEP_RESULT),
+		  COUNTED,
+	  } },
+	{ "ours_without_its_status_twice_is_taken_at_its_word",
+	  UPDATE,
+	  {
+		  BY_MONITOR,
+		  ANSWER(200, NULL, MONITOR("Succeeded")),
+		  GET(CONNECTION),
+		  ANSWER(200, NULL, STATUSLESS),
+		  WAIT(2000),
+		  GET(CONNECTION),
+		  ANSWER(200, NULL, STATUSLESS),
+		  DONE(KEEP_RESULT),
+		  COUNTED,
 	  } },
 	{ "the_resource_s_own_url_answers_with_another",
 	  UPDATE,

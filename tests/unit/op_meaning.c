@@ -136,9 +136,9 @@ static void test_our_resource(void **state) {
 		  LOCATION_ | LOOK | WRITE, DENIED },
 		{ "202, whatever it says", 202, APPROVED, URL | LOOK | WRITE,
 		  RUNNING },
-		/* enough after a word of success, not enough without one */
-		{ "no status", 200, WITHOUT_STATUS,
-		  LOCATION_ | BOTH_ | CONFIRM | WRITE, AS_ASKED },
+		{ "no status", 200, WITHOUT_STATUS, LOCATION_ | BOTH_ | WRITE,
+		  OVER },
+		{ "no status", 200, WITHOUT_STATUS, CONFIRM, ODD },
 		{ "no status, and nothing said", 200, WITHOUT_STATUS,
 		  WATCH | SETTLE, OTHERWISE },
 	};
