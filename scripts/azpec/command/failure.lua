@@ -21,7 +21,12 @@ local by_kind = {
 -- The exit code of an error: azpec's own, a selection's, a scope's, or anything else.
 function failure.exit_code(err)
   if type(err) ~= "table" then return failure.codes.other end
-  return err.exit_code or by_kind[err.kind] or failure.codes.other
+  local codes = failure.codes
+  local code = err.exit_code or by_kind[err.kind] or codes.other
+  -- a write whose end is not known, whatever kept it from being known
+  local unknown = err.continuation_token and err.kind ~= "operation" and err.kind ~= "canceled"
+  if unknown and (code == codes.other or code == codes.operation) then return codes.timeout end
+  return code
 end
 
 local passing = { transport = true, throttled = true, timeout = true }
