@@ -14,6 +14,8 @@
 #include <limits.h>
 #include <pthread.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -41,6 +43,9 @@ struct list {
 	int n;
 };
 
+/* How a request is sent once more, see on_ready. */
+enum again { NOT_AGAIN, AS_BEFORE, ON_NEW_CONNECTION };
+
 /* Goes round between idle, active and finished together with its easy handle:
    making a handle costs more than a whole request on a warm connection. */
 struct transfer {
@@ -57,12 +62,18 @@ struct transfer {
 	bool starting;              /* counted in io->starting */
 	bool interim;               /* inside a 1xx response's head */
 	bool head_done;             /* the final response's is complete */
-	int tries;                  /* times that sending was begun */
+	bool begun;                 /* sending was, in this turn */
+	int tries;                  /* ... and in all turns, how often */
+	bool kept;                  /* over a connection that served before */
+	bool http2;                 /* ... that speaks HTTP/2 */
+	bool ended;                 /* ... that the peer has closed */
+	int port;                   /* ... of our end of it */
+	enum again again;           /* what the next turn needs */
 	enum net_error why;         /* why a callback refused to go on */
 	char text[CURL_ERROR_SIZE]; /* libcurl's own words */
 	/* what the easy handle is set to */
 	enum http_method method;
-	bool posting, no_proxy, allow_http, pipewait;
+	bool posting, no_proxy, allow_http, https, fresh;
 	bool known; /* the peer by other means than authorities: once */
 	int64_t timeout_ms;
 };
@@ -90,29 +101,41 @@ struct curlio {
    writes anew, which two threads must not do at once: asked once, kept.  Not
    by curl_version(): that asks libldap, which then looks up this machine's
    name and loads all of SASL's mechanisms. */
-static curl_version_info_data library;
+static struct {
+	curl_version_info_data info;
+	/* two questions to an SSL * of OpenSSL's that libcurl does not pass
+	   on; NULL: it is not built with OpenSSL */
+	int (*has_pending)(const void *ssl);
+	void (*alpn)(const void *ssl, const unsigned char **name,
+	             unsigned int *n);
+} library;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static void look(void) {
-	library = *curl_version_info(CURLVERSION_NOW);
-}
-
-static const curl_version_info_data *library_info(void) {
-	pthread_once(&once, look);
-	return &library;
-}
 
 /* A host may close a Lua state, and with it unload this module and libcurl,
    while a resolver thread that CURLOPT_QUICK_EXIT left behind still has to
    return into libcurl's code.  So libcurl, once used, stays mapped. */
-static void pin(const void *inside) {
+static void *pin(const void *inside) {
 	Dl_info lib;
-	void *handle;
 	if (!dladdr(inside, &lib) || lib.dli_fname == NULL)
+		return NULL;
+	return dlopen(lib.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
+static void look(void) {
+	void *handle;
+	library.info = *curl_version_info(CURLVERSION_NOW);
+	handle = pin(library.info.version); /* a text inside libcurl */
+	if (handle == NULL)
 		return;
-	handle = dlopen(lib.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
-	if (handle != NULL)
-		dlclose(handle);
+	/* POSIX's way to make a function of dlsym's result */
+	*(void **)&library.has_pending = dlsym(handle, "SSL_has_pending");
+	*(void **)&library.alpn = dlsym(handle, "SSL_get0_alpn_selected");
+	dlclose(handle);
+}
+
+static const curl_version_info_data *library_info(void) {
+	pthread_once(&once, look);
+	return &library.info;
 }
 
 /* No flag of ours says "done already": with the bit THREADSAFE libcurl locks
@@ -127,7 +150,6 @@ const char *curlio_global(void) {
 		return "a libcurl with an asynchronous resolver is needed";
 	if (!(v->features & CURL_VERSION_THREADSAFE))
 		return "a libcurl with thread-safe initialization is needed";
-	pin(v->version); /* a text inside libcurl */
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return "libcurl could not be initialized";
 	return NULL;
@@ -190,6 +212,7 @@ enum {
 struct note {
 	uint64_t inode; /* tells it from a later one with its number */
 	unsigned char bits;
+	uint16_t port; /* of its own end; 0: not known yet */
 };
 
 static int bits(const struct curlio *io, int fd) {
@@ -231,7 +254,21 @@ static void forget(struct curlio *io, int fd) {
 	if (bits(io, fd) == 0)
 		return;
 	watch(io, fd, 0);
-	io->sockets[fd].bits = 0;
+	io->sockets[fd] = (struct note){ 0 };
+}
+
+static uint16_t own_port(int fd) {
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} own;
+	socklen_t n = sizeof(own);
+	if (getsockname(fd, &own.any, &n) != 0)
+		return 0;
+	return own.any.sa_family == AF_INET    ? ntohs(own.v4.sin_port)
+	       : own.any.sa_family == AF_INET6 ? ntohs(own.v6.sin6_port)
+	                                       : 0;
 }
 
 static void want(struct curlio *io, int fd, int events) {
@@ -243,6 +280,8 @@ static void want(struct curlio *io, int fd, int events) {
 	note = &io->sockets[fd];
 	if (events != 0 && (note->bits & OPENED) && !is_there(io, fd))
 		note->bits = 0;
+	if (events != 0 && (note->bits & OPENED) && note->port == 0)
+		note->port = own_port(fd);
 	note->bits = (unsigned char)((note->bits & ~WANT) | events);
 	if (events == 0 && (note->bits & OPENED))
 		return;
@@ -366,11 +405,40 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ud,
 	return 0; /* never -1, which would end all transfers for good */
 }
 
+/* libcurl tells the port of our end, and not the socket.  Another connection,
+   to another host, may have the same: what is asked of one is asked of both. */
+static bool is_at(const struct curlio *io, size_t fd, int port) {
+	return (io->sockets[fd].bits & OPENED) && io->sockets[fd].port == port;
+}
+
+/* The peer's end came, with or without bytes before it. */
+static bool has_ended(int fd) {
+	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+	return poll(&p, 1, 0) > 0;
+}
+
+static void note_end(struct curlio *io, int fd) {
+	if (!(bits(io, fd) & OPENED) || !has_ended(fd))
+		return;
+	for (struct transfer *t = io->active.first; t != NULL; t = t->next)
+		t->ended |= t->port == io->sockets[fd].port;
+}
+
+/* The transfer is to be sent over another one, see on_ready. */
+static void leave_connection(struct transfer *t) {
+	for (size_t fd = 0; t->port != 0 && fd < t->io->nsockets; fd++)
+		if (is_at(t->io, fd, t->port))
+			note_end(t->io, (int)fd);
+	t->port = 0;
+}
+
 static curl_socket_t on_open(void *ud, curlsocktype purpose,
                              struct curl_sockaddr *a) {
-	struct curlio *io = ud;
+	struct transfer *t = ud;
+	struct curlio *io = t->io;
 	int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 	(void)purpose;
+	leave_connection(t);
 	io->starved = fd < 0 && (errno == EMFILE || errno == ENFILE);
 	if (fd < 0)
 		return CURL_SOCKET_BAD;
@@ -379,11 +447,12 @@ static curl_socket_t on_open(void *ud, curlsocktype purpose,
 		return CURL_SOCKET_BAD;
 	}
 	forget(io, fd); /* whatever had this number before */
-	io->sockets[fd] = (struct note){ sys_inode(fd), OPENED };
+	io->sockets[fd] = (struct note){ sys_inode(fd), OPENED, 0 };
 	return fd;
 }
 
 static int on_close(void *ud, curl_socket_t fd) {
+	note_end(ud, fd);
 	forget(ud, fd);
 	return close(fd);
 }
@@ -416,24 +485,118 @@ static void started(struct transfer *t) {
 	t->starting = false;
 }
 
-/* The connection stands, the request is about to go out.  When a kept one dies
-   under a request libcurl sends that again by itself, and nobody would know
-   that a PATCH may have been served twice.  So only a GET may be repeated;
-   for the rest the caller learns that the answer was lost, and decides. */
-static int on_ready(void *ud, char *ip, char *own_ip, int port, int own_port) {
+static long info(const struct transfer *t, CURLINFO what) {
+	long value = 0;
+	curl_easy_getinfo(t->easy, what, &value);
+	return value;
+}
+
+/* --- the connection stands ---------------------------------------------- */
+
+/*
+ * libcurl tells us when a connection stands and the request is about to go out
+ * (CURLOPT_PREREQFUNCTION).  That is the place to refuse two things that it
+ * would do silently.
+ *
+ * It would send on a kept HTTP/1 connection over which something came while it
+ * was idle.  Whatever that is, it answers no request (RFC 9112 9.5), and would
+ * be taken for the answer to ours.  Nothing was sent yet, so the request goes
+ * out on a new connection.  Over TLS the same holds: a server sends its session
+ * tickets before its first response, and then nothing unasked.  HTTP/2 names
+ * the stream of each frame, and may speak at any time.
+ *
+ * It would repeat a request by itself, up to five times, for three reasons:
+ *   - A kept connection ended before a response.  A GET is sent once more; of
+ *     a write nobody knows whether it was carried out.
+ *   - The server reset the stream with HTTP_1_1_REQUIRED.  Nothing was done
+ *     (RFC 9113 7), and libcurl sends it over HTTP/1.1.
+ *   - The server refused the stream, by REFUSED_STREAM or by GOAWAY.  Nothing
+ *     was done (RFC 9113 8.7); the caller decides when to try again.
+ * Which one it is libcurl does not tell.  On a new connection it is not the
+ * first.  It is the second when HTTP/1.1 follows on HTTP/2 and the peer did not
+ * end the connection before.
+ */
+
+/* The SSL * of the transfer's connection; NULL: plain, or not OpenSSL's. */
+static const void *tls_of(const struct transfer *t) {
+	struct curl_tlssessioninfo *tls = NULL;
+	if (curl_easy_getinfo(t->easy, CURLINFO_TLS_SSL_PTR, &tls) ||
+	    tls == NULL || tls->backend != CURLSSLBACKEND_OPENSSL ||
+	    library.has_pending == NULL || library.alpn == NULL)
+		return NULL;
+	return tls->internals;
+}
+
+static bool is_http2(const void *tls) {
+	const unsigned char *name = NULL;
+	unsigned int n = 0;
+	if (tls != NULL)
+		library.alpn(tls, &name, &n);
+	return n == 2 && memcmp(name, "h2", 2) == 0;
+}
+
+/* Bytes, their end, or an error. */
+static bool has_input(int fd) {
+	char c;
+	return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+	       (errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
+static bool any_input(const struct curlio *io, int port) {
+	for (size_t fd = 0; fd < io->nsockets; fd++)
+		if (is_at(io, fd, port) && has_input((int)fd))
+			return true;
+	return false;
+}
+
+/* TLS may have read from the socket what a server wrote behind the end of its
+   last response.  Where TLS cannot be asked, it may always. */
+static bool has_spoken(const struct transfer *t, const void *tls) {
+	if (t->https && (tls == NULL || library.has_pending(tls)))
+		return true;
+	return any_input(t->io, t->port);
+}
+
+/* libcurl wants to send it once more: shall it? */
+static bool may_repeat(struct transfer *t, bool http2) {
+	leave_connection(t);
+	if (t->reply.head.n > 0) /* it was answered, and not refused */
+		t->why = NET_RECV;
+	else if (t->http2 && !http2 && !(t->kept && t->ended))
+		return true;
+	else if (!t->kept)
+		t->why = NET_REFUSED;
+	else if (t->q.method == HTTP_GET && t->tries == 1)
+		t->again = AS_BEFORE;
+	else
+		t->why = NET_RECV;
+	return false;
+}
+
+static int on_ready(void *ud, char *ip, char *own_ip, int port, int own) {
 	struct transfer *t = ud;
+	const void *tls = tls_of(t);
+	bool http2 = is_http2(tls);
 	(void)ip;
 	(void)own_ip;
 	(void)port;
-	(void)own_port;
 	started(t);
-	if (t->tries > 0 && t->q.method != HTTP_GET) {
-		t->why = NET_RECV;
+	if (t->begun && !may_repeat(t, http2))
+		return CURL_PREREQFUNC_ABORT;
+	t->kept = !t->begun && info(t, CURLINFO_NUM_CONNECTS) == 0;
+	t->http2 = http2;
+	t->ended = false;
+	t->port = own;
+	if (t->kept && !http2 && has_spoken(t, tls)) {
+		t->again = ON_NEW_CONNECTION;
 		return CURL_PREREQFUNC_ABORT;
 	}
+	t->begun = true;
 	t->tries++;
 	return CURL_PREREQFUNC_OK;
 }
+
+/* --- what comes ---------------------------------------------------------- */
 
 static bool keep(struct transfer *t, struct buf *b, struct span s) {
 	if (s.n > b->max - b->n) {
@@ -600,7 +763,6 @@ static bool set_callbacks(CURL *easy, struct curlio *io) {
 	       !curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head) &&
 	       !curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_ready) &&
 	       !curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open) &&
-	       !curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, io) &&
 	       !curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close) &&
 	       !curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, io);
 }
@@ -724,6 +886,7 @@ static bool tie(struct transfer *t) {
 	       !curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t) &&
 	       !curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t) &&
 	       !curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, t) &&
+	       !curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETDATA, t) &&
 	       !curl_easy_setopt(t->easy, CURLOPT_ERRORBUFFER, t->text) &&
 	       !curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST,
 	                         http_method_name(t->method));
@@ -857,7 +1020,7 @@ static CURLcode set_times(struct transfer *t) {
 static CURLcode set_route(struct transfer *t) {
 	bool https = span_istarts(buf_span(&t->q.url), SPAN("https:"));
 	CURLcode c = CURLE_OK;
-	if (t->pipewait != https)
+	if (t->https != https)
 		c = curl_easy_setopt(t->easy, CURLOPT_PIPEWAIT, (long)https);
 	if (c == CURLE_OK && t->no_proxy != t->q.no_proxy)
 		c = curl_easy_setopt(t->easy, CURLOPT_NOPROXY,
@@ -865,10 +1028,17 @@ static CURLcode set_route(struct transfer *t) {
 	if (c == CURLE_OK && t->allow_http != t->q.allow_http)
 		c = curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR,
 		                     t->q.allow_http ? "http,https" : "https");
-	t->pipewait = https;
+	t->https = https;
 	t->no_proxy = t->q.no_proxy;
 	t->allow_http = t->q.allow_http;
 	return c;
+}
+
+static CURLcode set_fresh(struct transfer *t, bool fresh) {
+	if (t->fresh == fresh)
+		return CURLE_OK;
+	t->fresh = fresh;
+	return curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, (long)fresh);
 }
 
 /* The URL is parsed here and not left to the handle, which would print a copy
@@ -990,12 +1160,6 @@ static enum net_error error_of(CURLcode code) {
 	return NET_OTHER;
 }
 
-static long info(const struct transfer *t, CURLINFO what) {
-	long value = 0;
-	curl_easy_getinfo(t->easy, what, &value);
-	return value;
-}
-
 /* libcurl does not say that it took a proxy from the environment, but whom it
    could not reach: "Failed to connect to HOST port N ...". */
 static bool went_elsewhere(const struct transfer *t) {
@@ -1076,11 +1240,27 @@ static void judge(const struct curlio *io, struct transfer *t, CURLcode code) {
 		r->status = (int)info(t, CURLINFO_RESPONSE_CODE);
 	else if (code == CURLE_OK)
 		code = CURLE_PARTIAL_FILE; /* ended inside the head */
-	r->sent = t->tries > 0;
+	r->sent = transfer_sent(t);
 	if (code == CURLE_OK)
 		return;
 	r->error = refine(io, t, error_of(code));
 	take_note(t, code);
+}
+
+static void begin_turn(struct curlio *io, struct transfer *t) {
+	t->interim = t->head_done = t->begun = false;
+	t->again = NOT_AGAIN;
+	t->port = 0;
+	t->why = NET_OK;
+	t->text[0] = '\0';
+	t->starting = true;
+	io->starting++;
+}
+
+static int64_t spent_ms(const struct transfer *t) {
+	curl_off_t us = 0;
+	curl_easy_getinfo(t->easy, CURLINFO_TOTAL_TIME_T, &us);
+	return us / 1000;
 }
 
 /* The idle handle keeps no pointer to what is going to be freed. */
@@ -1089,6 +1269,7 @@ static void detach(struct transfer *t) {
 	curl_easy_setopt(t->easy, CURLOPT_CURLU, NULL);
 	curl_url_cleanup(t->parts);
 	t->parts = NULL;
+	set_fresh(t, false);
 	if (!t->posting)
 		return;
 	curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, NULL);
@@ -1096,13 +1277,36 @@ static void detach(struct transfer *t) {
 	t->posting = false;
 }
 
-static void conclude(struct curlio *io, struct transfer *t, CURLcode code) {
+static void end(struct curlio *io, struct transfer *t, CURLcode code) {
 	judge(io, t, code);
 	started(t);
 	curl_multi_remove_handle(io->multi, t->easy);
 	detach(t);
 	unlist(t);
 	append(&io->finished, t);
+}
+
+static CURLcode begin_again(struct curlio *io, struct transfer *t) {
+	enum again again = t->again;
+	CURLcode c;
+	curl_multi_remove_handle(io->multi, t->easy);
+	t->q.timeout_ms -= spent_ms(t);
+	begin_turn(io, t);
+	c = set_fresh(t, again == ON_NEW_CONNECTION);
+	if (c == CURLE_OK)
+		c = set_times(t);
+	if (c == CURLE_OK && curl_multi_add_handle(io->multi, t->easy))
+		c = CURLE_OUT_OF_MEMORY;
+	return c;
+}
+
+static void conclude(struct curlio *io, struct transfer *t, CURLcode code) {
+	if (code == CURLE_ABORTED_BY_CALLBACK && t->again != NOT_AGAIN) {
+		code = begin_again(io, t);
+		if (code == CURLE_OK)
+			return;
+	}
+	end(io, t, code);
 }
 
 /* --- the way of a transfer --------------------------------------------- */
@@ -1124,13 +1328,9 @@ struct transfer *curlio_send(struct curlio *io, struct request *q,
 	buf_move(&t->q.body, &q->body);
 	buf_move(&t->q.pin, &q->pin);
 	t->owner = owner;
-	t->interim = t->head_done = false;
 	t->tries = 0;
-	t->why = NET_OK;
-	t->text[0] = '\0';
 	append(&io->active, t);
-	t->starting = true;
-	io->starting++;
+	begin_turn(io, t);
 	c = set_request(io, t);
 	if (c == CURLE_OK && curl_multi_add_handle(io->multi, t->easy))
 		c = CURLE_OUT_OF_MEMORY;
@@ -1224,7 +1424,7 @@ const struct request *transfer_request(const struct transfer *t) {
 }
 
 bool transfer_sent(const struct transfer *t) {
-	return t->tries > 0;
+	return t->tries > 0 && t->why != NET_REFUSED;
 }
 
 const struct reply *transfer_reply(const struct transfer *t) {

@@ -43,9 +43,10 @@ void curlio_close(struct curlio *io, bool forked);
 
 /* Takes q's buffers over (q is left empty) and begins.  NULL: no memory.
    owner is handed back with the finished transfer.  What fails at once ends
-   like any other transfer.  A GET may be sent again when a kept connection
-   died under it; anything else ends as NET_RECV, sent, for the caller to
-   decide. */
+   like any other transfer.  A GET is sent once more when a kept connection
+   ended under it; anything else ends as NET_RECV, sent, for the caller to
+   decide.  The connection's state costs nobody a try: what came unasked over
+   an idle one, and a server that wants HTTP/1.1 (see on_ready in curlio.c). */
 struct transfer *curlio_send(struct curlio *io, struct request *q, void *owner);
 void curlio_abort(struct curlio *io, struct transfer *t);
 

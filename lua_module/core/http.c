@@ -75,6 +75,7 @@ const char *net_error_text(enum net_error e) {
 		[NET_SEND] = "the connection broke while sending",
 		[NET_RECV] =
 			"the connection ended before the whole answer came",
+		[NET_REFUSED] = "the server refused the request unread",
 		[NET_PROTOCOL] = "the server's answer is not HTTP",
 		[NET_TOO_BIG] = "the answer is larger than allowed",
 		[NET_MEMORY] =

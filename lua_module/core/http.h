@@ -52,6 +52,7 @@ enum net_error {
 	NET_TIMEOUT, /* the try's time was up */
 	NET_SEND,    /* broke while sending */
 	NET_RECV,    /* broke, or ended early, while receiving */
+	NET_REFUSED, /* by the server, before it was looked at */
 	NET_PROTOCOL, /* the peer does not speak HTTP */
 	NET_TOO_BIG,  /* reply larger than the ceiling */
 	NET_MEMORY,   /* out of memory */

@@ -10,6 +10,7 @@ static bool net_worthwhile(enum net_error e) {
 	case NET_TIMEOUT:
 	case NET_SEND:
 	case NET_RECV:
+	case NET_REFUSED:
 	case NET_OTHER:
 		return true;
 	default: /* bad URL, certificate, CA file; too big; not HTTP */

@@ -1,13 +1,16 @@
--- server.lua RULES FOLDER -- answers HTTP as no emulator should: byte for byte what a list of rules says.
+-- server.lua RULES FOLDER [tls] -- answers HTTP as no emulator should: byte for byte what a list of rules says.
 --
 -- RULES is a file with a JSON list; the first rule that fits a request is used: { method =, path = (plain text in the
 -- target), times = (that many requests) }. Its answer is `raw` (whole), or made of `status`, `headers` (a list of
 -- lines), `body`; `pad` = N makes a JSON body of about N bytes; `length` overrides Content-Length (false: none),
 -- `chunked` sends chunks, `cut` = N stops after N bytes of the body. {origin} is this server's own. `after`: "keep"
 -- (default), "close" or "stall"; `delay`: seconds before the answer. A rule { greeting = } is sent before any request.
+-- `records`: a list of texts, each written by itself, so that each is a TLS record of its own; they replace `raw`.
 --
 -- Each request is written to FOLDER/<number>, byte for byte, before it is answered; FOLDER/connections has one line
--- a connection. GET /_seen/N is answered when N requests have come. Ends when stdin closes or on SIGTERM.
+-- a connection. GET /_seen/N is answered when N requests have come. POST /_unasked writes its body to every idle
+-- connection, POST /_shut closes them. With `tls` the endpoint is HTTPS, FOLDER/ca.pem is the authority to trust, and
+-- only these three are served over plain HTTP. Ends when stdin closes or on SIGTERM.
 
 local cjson = require "cjson"
 local condition = require "cqueues.condition"
@@ -22,12 +25,20 @@ local function read_file(path)
   return file:read "a"
 end
 
-local rules, folder = cjson.decode(read_file(arg[1])), arg[2]
+local rules, folder, secure = cjson.decode(read_file(arg[1])), arg[2], arg[3] == "tls"
 local loop, news, count, ended = cqueues.new(), condition.new(), 0, false
-local listener = socket.listen { host = "127.0.0.1", port = 0 }
-listener:listen(5)
-local _, _, port = listener:localname()
-local origin = "http://127.0.0.1:" .. port
+local idlers = {} -- the connections that wait for a request
+
+local function listen()
+  local listener = socket.listen { host = "127.0.0.1", port = 0 }
+  listener:listen(5)
+  return listener, (select(3, listener:localname()))
+end
+
+local listener, control_port = listen()
+local tls_listener, port = nil, control_port
+if secure then tls_listener, port = listen() end
+local origin = (secure and "https" or "http") .. "://127.0.0.1:" .. port
 
 local function write_file(name, bytes, mode)
   local file <close> = assert(io.open(folder .. "/" .. name, mode or "wb"))
@@ -94,40 +105,66 @@ end
 
 -- True: the connection may be used again.
 local function answer(sock, method, target)
-  local wanted = tonumber(target:match "^/_seen/(%d+)$")
-  if wanted then
-    local deadline = cqueues.monotime() + idle
-    while count < wanted and cqueues.monotime() < deadline do news:wait(deadline - cqueues.monotime()) end
-    sock:xwrite("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "bn", idle)
-    return false
-  end
   local rule = pick(method, target)
   if rule.delay then cqueues.sleep(rule.delay) end
-  sock:xwrite(bytes_of(rule), "bn", idle)
+  for _, bytes in ipairs(rule.records or { bytes_of(rule) }) do sock:xwrite(fill(bytes), "bn", idle) end
   if rule.after == "stall" then sock:xread(-1, idle) end
   return (rule.after or "keep") == "keep"
 end
 
-local function serve(sock)
+local function wait_for(wanted)
+  local deadline = cqueues.monotime() + idle
+  while count < wanted and cqueues.monotime() < deadline do news:wait(deadline - cqueues.monotime()) end
+end
+
+-- Carries out what a test asks of this server; false: it is an ordinary request.
+local function control(sock, target, body)
+  local wanted = tonumber(target:match "^/_seen/(%d+)$")
+  if wanted then
+    wait_for(wanted)
+  elseif target == "/_unasked" then
+    for idler in pairs(idlers) do idler:xwrite(body, "bn", idle) end
+  elseif target == "/_shut" then
+    for idler in pairs(idlers) do idler:shutdown "rw" end
+  else
+    return false
+  end
+  sock:xwrite("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "bn", idle)
+  return true
+end
+
+local function serve(sock, context)
   sock:onerror(function (_, _, why) return why end)
+  if context and not sock:starttls(context, idle) then return sock:close() end
   sock:setmode("bn", "bn")
   for _, rule in ipairs(rules) do
     if rule.greeting then sock:xwrite(rule.greeting, "bn", idle) end
   end
   local rest, known = "", false
   repeat
+    idlers[sock] = known or nil
     local request, more = read_request(sock, rest)
+    idlers[sock] = nil
     if not request then break end
     rest = more
     local method, target = request:match "^(%S+) (%S+)"
-    if not target:find "^/_seen/" then
-      if not known then write_file("connections", "connection\n", "ab") end
-      known, count = true, count + 1
-      write_file(count, request)
-      news:signal()
-    end
+    if control(sock, target, request:match "\r\n\r\n(.*)$") then break end
+    if not known then write_file("connections", "connection\n", "ab") end
+    known, count = true, count + 1
+    write_file(count, request)
+    news:signal()
   until not answer(sock, method, target)
   sock:close()
+end
+
+-- Without Nagle's delay: what was written to one connection is there before what is written to another one later.
+local function accept(from, context)
+  loop:wrap(function ()
+    while true do
+      local sock = from:accept { nodelay = true }
+      loop:wrap(function () pcall(serve, sock, context) end)
+    end
+  end)
 end
 
 local function own_pid()
@@ -146,11 +183,15 @@ loop:wrap(function ()
   repeat cqueues.poll { pollfd = 0, events = "r" } until not io.stdin:read(1)
   ended = true
 end)
-loop:wrap(function ()
-  for sock in listener:clients() do loop:wrap(function () pcall(serve, sock) end) end
-end)
+accept(listener)
+if secure then
+  local made = require "azpec.emulator.tls".server "127.0.0.1"
+  write_file("ca.pem", made.authority)
+  accept(tls_listener, made.context)
+end
 io.stdin:setvbuf "no"
-io.stdout:write(cjson.encode { pid = own_pid(), port = port, endpoint = origin }, "\n")
+io.stdout:write(cjson.encode { pid = own_pid(), port = port, endpoint = origin,
+  control = "http://127.0.0.1:" .. control_port }, "\n")
 io.stdout:flush()
 while not ended do
   local fine, why = loop:step(60)

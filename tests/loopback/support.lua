@@ -166,6 +166,9 @@ local function start(command, scope)
   return self
 end
 
+-- The same for a test's own program.
+function support.start(command) return start(command, "test") end
+
 -- Ends it by a signal; its exit status.
 function process:stop()
   if not self.pipe then return self.status end
@@ -260,6 +263,11 @@ local function watched(options)
   local client = azpec.client(options)
   clients[#clients + 1] = client
   return client, mine
+end
+
+-- A client with a ready token, and the list of its events.
+function support.client(options)
+  return watched(merged({ credential = azpec.credential.token { token = support.canary } }, options))
 end
 
 local quick = { poll_interval = 0.02, timeout = support.hang,
@@ -404,13 +412,14 @@ end
 local server = setmetatable({}, { __index = process })
 server.__index = server
 
--- A server that does what no emulator should; see server.lua for its rules. It ends with the test.
-function support.server(rules)
+-- A server that does what no emulator should; see server.lua for its rules. tls: over HTTPS. It ends with the test.
+function support.server(rules, tls)
   local requests = support.new_path "requests"
   assert(os.execute("mkdir " .. quote(requests)))
   local file = support.write(support.new_path "rules", cjson.encode(rules))
-  local self = start(("%s tests/loopback/server.lua %s %s"):format(lua, quote(file), quote(requests)), "test")
-  self.folder = requests
+  local self = start(("%s tests/loopback/server.lua %s %s %s"):format(lua, quote(file), quote(requests),
+    tls and "tls" or ""), "test")
+  self.folder, self.ca_file = requests, tls and requests .. "/ca.pem"
   return setmetatable(self, server)
 end
 
@@ -439,8 +448,18 @@ end
 
 -- Waits until so many requests have come.
 function server:wait(count)
-  assert.equal(200, (support.http(self.endpoint, "GET", "/_seen/" .. count)))
+  assert.equal(200, (support.http(self.control, "GET", "/_seen/" .. count)))
   return self:requests()
+end
+
+-- Writes bytes to every idle connection, as no server should.
+function server:unasked(bytes)
+  assert.equal(200, (support.http(self.control, "POST", "/_unasked", bytes)))
+end
+
+-- Closes every idle connection, as any server may.
+function server:shut()
+  assert.equal(200, (support.http(self.control, "POST", "/_shut")))
 end
 
 function server:connection_count()
@@ -448,7 +467,7 @@ function server:connection_count()
 end
 
 function server:fields()
-  return merged(quick, { endpoint = self.endpoint, authority_host = self.endpoint,
+  return merged(quick, { endpoint = self.endpoint, authority_host = self.endpoint, ca_file = self.ca_file or nil,
     subscription_id = "3f1c2a54-6a1e-4b7d-9c55-0e8d1b2a7f10" })
 end
 

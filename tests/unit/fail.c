@@ -54,7 +54,7 @@ static void test_what_the_lack_of_an_answer_means(void **state) {
 		[NET_TIMEOUT] = FAIL_TRANSPORT, [NET_SEND] = FAIL_TRANSPORT,
 		[NET_RECV] = FAIL_TRANSPORT,    [NET_PROTOCOL] = FAIL_PROTOCOL,
 		[NET_TOO_BIG] = FAIL_LIMIT,     [NET_MEMORY] = FAIL_LIMIT,
-		[NET_OTHER] = FAIL_TRANSPORT,
+		[NET_REFUSED] = FAIL_TRANSPORT, [NET_OTHER] = FAIL_TRANSPORT,
 	};
 	(void)state;
 	for (int i = NET_OK + 1; i < NET_COUNT; i++)

@@ -24,7 +24,8 @@ static void test_which_breaks_of_the_transport_are_tried_again(void **state) {
 		[NET_RESOLVE] = true, [NET_PROXY] = true,
 		[NET_CONNECT] = true, [NET_TLS] = true,
 		[NET_TIMEOUT] = true, [NET_SEND] = true,
-		[NET_RECV] = true,    [NET_OTHER] = true,
+		[NET_RECV] = true,    [NET_REFUSED] = true,
+		[NET_OTHER] = true,
 	};
 	const struct retry_policy p = RETRY_DEFAULT;
 	(void)state;

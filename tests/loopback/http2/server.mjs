@@ -1,0 +1,41 @@
+// server.mjs CERTIFICATE KEY LOG SCRIPT -- an HTTP/2 server that may refuse what it is asked; HTTP/1.1 by ALPN too.
+//
+// SCRIPT is a JSON object. `answers`: what the requests over HTTP/2 get, in their order: "ok", the name of an HTTP/2
+// error code, or "GOAWAY", which says that the stream was not looked at; the last one is for all that follow. `body`:
+// that of "ok", and of every request over HTTP/1.1. Each request is a line in LOG: HTTP version, method, number of the
+// connection. Prints {"endpoint", "pid"} when it listens; ends with its stdin.
+
+import { appendFileSync, readFileSync } from "node:fs"
+import http2 from "node:http2"
+
+const [certificate, key, log, text] = process.argv.slice(2)
+const { answers, body } = JSON.parse(text)
+const server = http2.createSecureServer({ cert: readFileSync(certificate), key: readFileSync(key), allowHTTP1: true })
+const numbers = new Map()
+let count = 0
+
+function numberOf (connection) {
+  if (!numbers.has(connection)) numbers.set(connection, numbers.size + 1)
+  return numbers.get(connection)
+}
+
+server.on("request", (request, response) => {
+  const session = request.stream?.session
+  const connection = numberOf(session ?? request.socket)
+  appendFileSync(log, `${request.httpVersion} ${request.method} ${connection}\n`)
+  const what = session ? answers[Math.min(count++, answers.length - 1)] : "ok"
+  if (what === "ok") {
+    response.writeHead(200, { "content-type": "application/json" })
+    response.end(body)
+  } else if (what === "GOAWAY") {
+    session.goaway(http2.constants.NGHTTP2_NO_ERROR, request.stream.id - 2)
+    request.stream.close(http2.constants.NGHTTP2_REFUSED_STREAM)
+  } else {
+    request.stream.close(http2.constants["NGHTTP2_" + what])
+  }
+})
+
+server.listen(0, "127.0.0.1", () => {
+  console.log(JSON.stringify({ endpoint: `https://127.0.0.1:${server.address().port}`, pid: process.pid }))
+})
+process.stdin.on("end", () => process.exit(0)).resume()

@@ -1,0 +1,96 @@
+-- HTTP/2: a stream that the server refuses was not looked at (RFC 9113, 8.7), so any request may be sent again, and
+-- nothing has to be settled first. HTTP_1_1_REQUIRED asks for HTTP/1.1. libcurl repeats nothing that is not counted.
+package.path = "./tests/?.lua;" .. package.path
+
+local cjson = require "cjson"
+local t = require "loopback.support"
+
+local certificate, key
+
+local function certify()
+  certificate, key = t.new_path "cert", t.new_path "key"
+  assert(os.execute(("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+    .. "-subj /CN=http2 -addext subjectAltName=IP:127.0.0.1 -keyout %s -out %s 2>/dev/null"):format(key, certificate)))
+end
+
+-- A server that gives these answers; its log: "2.0 PATCH 1" a line.
+local function server_of(...)
+  if not t.program "node" then pending "node is not installed" end
+  local log = t.write(t.new_path "log", "")
+  local script = cjson.encode { answers = { ... }, body = t.connection_json() }
+  local server = t.start("node tests/loopback/http2/server.mjs " .. certificate .. " " .. key .. " " .. log .. " "
+    .. t.quote(script))
+  function server.lines()
+    local lines = {}
+    for line in io.lines(log) do lines[#lines + 1] = line end
+    return lines
+  end
+  server.client = function (more)
+    return t.client(t.merged({ endpoint = server.endpoint, ca_file = certificate, poll_interval = 0.02, timeout = 20,
+      retry = { max_tries = 1 }, subscription_id = "3f1c2a54-6a1e-4b7d-9c55-0e8d1b2a7f10", proxy = "" }, more or {}))
+  end
+  return server
+end
+
+local function read(client) return client:get(t.call(t.id)) end
+local function approve(client) return client:update(t.call(t.id, { status = "Approved" })) end
+
+describe("an HTTP/2 server", function ()
+  setup(certify)
+  after_each(t.tidy)
+  teardown(t.close)
+
+  it("is asked over one connection", function ()
+    local server = server_of "ok"
+    local client = server.client()
+    for _ = 1, 3 do
+      assert(read(client))
+      assert(approve(client))
+    end
+    assert.same({ "2.0 GET 1", "2.0 PATCH 1", "2.0 GET 1", "2.0 PATCH 1", "2.0 GET 1", "2.0 PATCH 1" },
+      server.lines())
+  end)
+
+  for name, call in t.each { GET = read, PATCH = approve } do
+    it("that wants HTTP/1.1 is asked over HTTP/1.1, without a failed try: " .. name, function ()
+      local server = server_of "HTTP_1_1_REQUIRED"
+      local client = server.client()
+      assert(call(client))
+      assert.same({ "2.0 " .. name .. " 1", "1.1 " .. name .. " 2" }, server.lines())
+    end)
+
+    it("that wants HTTP/1.1 on a kept connection is asked over HTTP/1.1: " .. name, function ()
+      local server = server_of("ok", "HTTP_1_1_REQUIRED")
+      local client = server.client()
+      assert(read(client))
+      assert(call(client))
+      assert.same({ "2.0 GET 1", "2.0 " .. name .. " 1", "1.1 " .. name .. " 2" }, server.lines())
+    end)
+
+    it("that refuses a stream was asked once in each try: " .. name, function ()
+      local server = server_of "REFUSED_STREAM"
+      local client = server.client()
+      local value, err = call(client)
+      t.fails("transport", "the server refused the request unread", value, err)
+      assert.is_true(err.retryable)
+      assert.is_nil(err.continuation_token)
+      assert.same({ "2.0 " .. name .. " 1" }, server.lines())
+    end)
+
+    it("that refuses a stream is asked again, without a reading in between: " .. name, function ()
+      local server = server_of("REFUSED_STREAM", "GOAWAY", "ok")
+      local client = server.client { retry = { max_tries = 4, base_delay = 0.01 } }
+      assert(call(client))
+      assert.same({ "2.0 " .. name .. " 1", "2.0 " .. name .. " 2", "2.0 " .. name .. " 3" }, server.lines())
+    end)
+  end
+
+  it("that refuses everything on a kept connection is asked twice at most: GET", function ()
+    local server = server_of("ok", "REFUSED_STREAM")
+    local client = server.client()
+    assert(read(client))
+    local value, err = read(client)
+    t.fails("transport", "^", value, err)
+    assert(#server.lines() <= 3)
+  end)
+end)
