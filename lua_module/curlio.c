@@ -27,7 +27,12 @@
 #endif
 
 enum {
-	OLDEST = 0x075700,      /* the same for the libcurl at run time */
+	OLDEST = 0x075700, /* the same for the libcurl at run time */
+	/* by number, as the headers may be older than the libcurl */
+	USED_PROXY = CURLINFO_LONG + 66, /* since 8.7.0 */
+	UNRECOVERABLE_POLL = 99,         /* since 8.4.0 */
+	TOO_LARGE = 100,                 /* since 8.6.0 */
+	ECH_REQUIRED = 101,              /* since 8.8.0 */
 	MAX_STARTING = 8,       /* handshakes at once: one takes a ms */
 	KEEP_CONNECTIONS = 128, /* idle ones, when no limit is configured */
 	KEEP_TRANSFERS = 64,    /* idle ones, each with an easy handle */
@@ -68,6 +73,7 @@ struct transfer {
 	bool http2;                 /* ... that speaks HTTP/2 */
 	bool ended;                 /* ... that the peer has closed */
 	int port;                   /* ... of our end of it */
+	int peer_port;              /* that libcurl connected to last */
 	enum again again;           /* what the next turn needs */
 	enum net_error why;         /* why a callback refused to go on */
 	char text[CURL_ERROR_SIZE]; /* libcurl's own words */
@@ -257,18 +263,20 @@ static void forget(struct curlio *io, int fd) {
 	io->sockets[fd] = (struct note){ 0 };
 }
 
+static uint16_t port_of(const struct sockaddr *a) {
+	return a->sa_family == AF_INET
+	               ? ntohs(((const struct sockaddr_in *)a)->sin_port)
+	       : a->sa_family == AF_INET6
+	               ? ntohs(((const struct sockaddr_in6 *)a)->sin6_port)
+	               : 0;
+}
+
 static uint16_t own_port(int fd) {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} own;
+	struct sockaddr_storage own = { .ss_family = AF_UNSPEC };
 	socklen_t n = sizeof(own);
-	if (getsockname(fd, &own.any, &n) != 0)
+	if (getsockname(fd, (struct sockaddr *)&own, &n) != 0)
 		return 0;
-	return own.any.sa_family == AF_INET    ? ntohs(own.v4.sin_port)
-	       : own.any.sa_family == AF_INET6 ? ntohs(own.v6.sin6_port)
-	                                       : 0;
+	return port_of((struct sockaddr *)&own);
 }
 
 static void want(struct curlio *io, int fd, int events) {
@@ -439,6 +447,7 @@ static curl_socket_t on_open(void *ud, curlsocktype purpose,
 	int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 	(void)purpose;
 	leave_connection(t);
+	t->peer_port = port_of(&a->addr);
 	io->starved = fd < 0 && (errno == EMFILE || errno == ENFILE);
 	if (fd < 0)
 		return CURL_SOCKET_BAD;
@@ -1153,6 +1162,9 @@ static enum net_error error_of(CURLcode code) {
 		{ CURLE_WEIRD_SERVER_REPLY, NET_PROTOCOL },
 		{ CURLE_BAD_CONTENT_ENCODING, NET_PROTOCOL },
 		{ CURLE_OUT_OF_MEMORY, NET_MEMORY },
+		{ (CURLcode)UNRECOVERABLE_POLL, NET_MEMORY },
+		{ (CURLcode)TOO_LARGE, NET_TOO_BIG },
+		{ (CURLcode)ECH_REQUIRED, NET_TLS },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		if (rows[i].code == code)
@@ -1160,50 +1172,85 @@ static enum net_error error_of(CURLcode code) {
 	return NET_OTHER;
 }
 
-/* libcurl does not say that it took a proxy from the environment, but whom it
-   could not reach: "Failed to connect to HOST port N ...". */
-static bool went_elsewhere(const struct transfer *t) {
-	static const struct span opening = { "Failed to connect to ", 21 };
-	struct span text = span_of(t->text), name;
+/* Before 8.7.0 libcurl does not say that it took a proxy from the environment;
+   but where it connected to another port than the URL's, it did. */
+static bool through_proxy(const struct curlio *io, const struct transfer *t) {
 	struct url u;
-	int64_t port;
-	if (!span_istarts(text, opening) || !url_parse(buf_span(&t->q.url), &u))
+	long used = 0;
+	if (t->q.no_proxy)
 		return false;
-	text = span_from(text, opening.n);
-	name = span_word(&text, " ");
-	span_word(&text, " ");                /* "port" */
-	if (u.host.n > 2 && *u.host.p == '[') /* IPv6 is shown without */
-		u.host = (struct span){ u.host.p + 1, u.host.n - 2 };
-	return span_uint(span_word(&text, " "), &port) &&
-	       (!span_ieq(name, u.host) || port != u.port);
+	if (curl_easy_getinfo(t->easy, (CURLINFO)USED_PROXY, &used) == CURLE_OK)
+		return used != 0;
+	return io->proxied ||
+	       (t->peer_port != 0 && url_parse(buf_span(&t->q.url), &u) &&
+	        t->peer_port != u.port);
+}
+
+/* Its answer to CONNECT.  One that may pass by itself is worth another try; a
+   wrong password is not, nor is a place that it lets nobody through to. */
+static enum net_error error_of_connect(long status) {
+	switch (status) {
+	case 407:
+		return NET_PROXY_AUTH;
+	case 408:
+	case 429:
+	case 500:
+	case 502:
+	case 503:
+	case 504:
+		return NET_PROXY;
+	default:
+		return NET_PROXY_REFUSED;
+	}
+}
+
+static enum net_error error_of_socks(long code) {
+	switch (code) {
+	case CURLPX_NO_AUTH:
+	case CURLPX_USER_REJECTED:
+	case CURLPX_IDENTD:
+	case CURLPX_IDENTD_DIFFER:
+		return NET_PROXY_AUTH;
+	case CURLPX_REPLY_NOT_ALLOWED:
+	case CURLPX_REPLY_COMMAND_NOT_SUPPORTED:
+	case CURLPX_REQUEST_FAILED:
+		return NET_PROXY_REFUSED;
+	default:
+		return NET_PROXY;
+	}
 }
 
 /* What the code alone does not say. */
 static enum net_error refine(const struct curlio *io, const struct transfer *t,
                              enum net_error e) {
 	long answer = info(t, CURLINFO_HTTP_CONNECTCODE);
+	bool begun = t->tries > 0;
 	if (t->why != NET_OK)
 		return t->why;
-	if (e == NET_RECV && answer != 0 && answer / 100 != 2)
-		return NET_PROXY; /* it refused the CONNECT */
-	if (e == NET_CONNECT && !t->q.no_proxy &&
-	    (io->proxied || went_elsewhere(t)))
+	if (!begun && answer != 0 && answer / 100 != 2)
+		return error_of_connect(answer);
+	if (e == NET_PROXY)
+		return error_of_socks(info(t, CURLINFO_PROXY_ERROR));
+	if (!begun && answer == 0 && through_proxy(io, t) &&
+	    (e == NET_CONNECT || e == NET_SEND || e == NET_RECV))
 		return NET_PROXY;
-	if (e == NET_URL && t->tries > 0)
+	if (e == NET_URL && begun)
 		return NET_PROTOCOL; /* "unsupported": HTTP/0.9 came */
 	return e;
 }
 
 /* libcurl's words name a host or a certificate, and may quote the latter: only
-   plain characters are let through.  About a URL it says too much, and about
-   what a callback of ours refused, nothing of use. */
+   plain characters are let through.  About a URL, or a proxy's with a password
+   in it, it says too much, and about what a callback of ours refused, nothing
+   of use. */
 static void take_note(struct transfer *t, CURLcode code) {
 	struct buf *note = &t->reply.note;
 	if (t->why != NET_OK)
 		return;
 	if (code == CURLE_COULDNT_CONNECT && t->io->starved)
 		buf_adds(note, "no more files may be opened (ulimit -n)");
-	else if (t->text[0] == '\0' || t->reply.error == NET_URL)
+	else if (t->text[0] == '\0' || t->reply.error == NET_URL ||
+	         strchr(t->text, '@') != NULL)
 		buf_adds(note, curl_easy_strerror(code));
 	else
 		buf_adds(note, t->text);
@@ -1250,7 +1297,7 @@ static void judge(const struct curlio *io, struct transfer *t, CURLcode code) {
 static void begin_turn(struct curlio *io, struct transfer *t) {
 	t->interim = t->head_done = t->begun = false;
 	t->again = NOT_AGAIN;
-	t->port = 0;
+	t->port = t->peer_port = 0;
 	t->why = NET_OK;
 	t->text[0] = '\0';
 	t->starting = true;

@@ -61,12 +61,20 @@ const char *http_method_name(enum http_method m) {
 	return names[m];
 }
 
+const char http_proxy_hint[] =
+	"give them in the proxy's URL (http://USER:PASSWORD@HOST:PORT), in "
+	"`proxy` or HTTPS_PROXY. The request was not repeated: wrong passwords "
+	"lock accounts";
+
 const char *net_error_text(enum net_error e) {
 	static const char *const texts[NET_COUNT] = {
 		[NET_OK] = "no error",
 		[NET_URL] = "the URL cannot be used",
 		[NET_RESOLVE] = "the host's name could not be resolved",
 		[NET_PROXY] = "the proxy could not be used",
+		[NET_PROXY_REFUSED] = "the proxy refused the connection",
+		[NET_PROXY_AUTH] =
+			"the proxy asks for a user name and password",
 		[NET_CONNECT] = "the connection was refused or not possible",
 		[NET_TLS] = "the TLS handshake failed",
 		[NET_CERT] = "the server's certificate is not trusted",

@@ -41,11 +41,13 @@ struct request {
 
 /* How a try ended below HTTP. */
 enum net_error {
-	NET_OK,      /* a whole reply came */
-	NET_URL,     /* the URL cannot be used */
-	NET_RESOLVE, /* no such host, or the name server failed */
-	NET_PROXY,   /* the proxy could not be reached, or refused */
-	NET_CONNECT, /* refused, unreachable */
+	NET_OK,            /* a whole reply came */
+	NET_URL,           /* the URL cannot be used */
+	NET_RESOLVE,       /* no such host, or the name server failed */
+	NET_PROXY,         /* the proxy could not be reached or used */
+	NET_PROXY_REFUSED, /* it lets nobody through to there */
+	NET_PROXY_AUTH,    /* it wants another user name or password */
+	NET_CONNECT,       /* refused, unreachable */
 	NET_TLS,     /* handshake failed for another reason than the next two */
 	NET_CERT,    /* the peer's certificate was not accepted */
 	NET_CA,      /* our own CA file or directory cannot be read */
@@ -79,6 +81,7 @@ bool http_printable(struct span s);
 bool request_failed(const struct request *q); /* out of memory or ceiling */
 const char *http_method_name(enum http_method m);
 const char *net_error_text(enum net_error e); /* short, for people */
+extern const char http_proxy_hint[]; /* what to do about NET_PROXY_AUTH */
 
 void reply_init(struct reply *r, const struct mem *mem, size_t max_body);
 void reply_clear(struct reply *r);

@@ -96,7 +96,9 @@ static void describe_net(struct op *o, const struct reply *r) {
 	fail_set(f, fail_kind_of_net(r->error), op_phase(o),
 	         net_error_text(r->error));
 	f->retryable = r->error != NET_CERT && r->error != NET_CA &&
-	               r->error != NET_URL && r->error != NET_TOO_BIG;
+	               r->error != NET_URL && r->error != NET_TOO_BIG &&
+	               r->error != NET_PROXY_REFUSED &&
+	               r->error != NET_PROXY_AUTH;
 	if (r->note.n > 0) {
 		buf_adds(&f->message, ": ");
 		add_foreign(o, buf_span(&r->note));
@@ -105,6 +107,8 @@ static void describe_net(struct op *o, const struct reply *r) {
 		f->hint = "if the endpoint's certificate comes from a "
 			  "company's own authority, name its CA file "
 			  "(ca_file, or SSL_CERT_FILE)";
+	if (r->error == NET_PROXY_AUTH)
+		f->hint = http_proxy_hint;
 }
 
 /* A URL without what may be a secret in it. */

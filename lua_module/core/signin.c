@@ -378,7 +378,10 @@ static const char *hint_of_net(const struct flow *flow, enum net_error e) {
 	case NET_CA:
 		return "check ca_file and ca_path, or SSL_CERT_FILE, "
 		       "CURL_CA_BUNDLE and SSL_CERT_DIR";
+	case NET_PROXY_AUTH:
+		return http_proxy_hint;
 	case NET_PROXY:
+	case NET_PROXY_REFUSED:
 		return "check the proxy's address and whether it lets this "
 		       "through: `proxy`, HTTPS_PROXY, NO_PROXY";
 	case NET_RESOLVE:

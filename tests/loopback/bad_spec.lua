@@ -73,8 +73,7 @@ describe("no way to the service", function ()
     local client <close> = ready { endpoint = emulator.tls_endpoint:gsub("127%.0%.0%.1", "other.localhost"),
       ca_file = emulator.ca_file }
     local value, err = client:update(approve)
-    t.fails("untrusted", "^the server's certificate is not trusted: SSL: no alternative certificate subject name "
-      .. "matches target host ?name 'other%.localhost'", value, err)
+    t.fails("untrusted", "^the server's certificate is not trusted: .*'other%.localhost'", value, err)
     assert.is_nil(err.continuation_token)
     assert.equal("", emulator:kinds())
   end)
@@ -161,7 +160,7 @@ describe("answers that are none", function ()
     ["a reply cut in its status line"] = { { raw = "HTTP/1.", after = "close" }, "transport", "^" .. cut },
     ["a reply cut in its head"] = { { raw = head .. "Content-Len", after = "close" }, "transport", "^" .. cut },
     ["a body cut short of Content-Length"] = { { raw = head .. 'Content-Length: 100\r\n\r\n{"id":', after = "close" },
-      "transport", "^" .. cut .. ".* %d+ bytes " },
+      "transport", "^" .. cut },
     ["a body cut between two chunks"] = { { raw = head .. 'Transfer-Encoding: chunked\r\n\r\n6\r\n{"id":\r\n',
       after = "close" }, "transport", "^" .. cut .. "transfer closed with outstanding read data remaining" },
     ["a body cut within a chunk"] = { { raw = head .. 'Transfer-Encoding: chunked\r\n\r\n60\r\n{"id":',
@@ -287,7 +286,10 @@ describe("answers that are none", function ()
 
   it("one header line that is longer than all sense is a limit, and named", function ()
     local err = meet { { raw = "HTTP/1.1 200 OK\r\nX-Filler: " .. ("x"):rep(1000000) .. "\r\n\r\n", after = "close" } }
-    t.fails("limit", "^not enough memory, or a header line beyond all limits", nil, err)
+    -- libcurl 8.6 has a code of its own for it
+    assert(err.message:find "^not enough memory, or a header line beyond all limits"
+      or err.message:find "^the answer is larger than allowed", err.message)
+    assert.equal("limit", err.kind)
   end)
 
   it("what is odd but legal is understood", function ()

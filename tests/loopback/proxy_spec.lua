@@ -1,5 +1,6 @@
 package.path = "./tests/?.lua;" .. package.path
 
+local azpec = require "azpec"
 local t = require "loopback.support"
 
 local emulator
@@ -94,18 +95,88 @@ describe("a proxy", function ()
     assert.equal("", emulator:kinds())
   end)
 
-  for _, status in ipairs { 407, 403, 502 } do
+  for status, text in t.each { [407] = "the proxy asks for a user name and password",
+    [403] = "the proxy refused the connection", [405] = "the proxy refused the connection",
+    [502] = "the proxy could not be used" } do
     for _, way in ipairs { "option", "environment" } do
       it("that refuses with " .. status .. " (" .. way .. ") is named as the proxy's trouble", function ()
         local proxy = t.server { { method = "CONNECT", status = status, headers = { "Proxy-Authenticate: Basic" } } }
         local said = way == "option" and t.child(child_code, given { proxy = proxy.endpoint, token = t.canary })
           or t.child(child_code, given { token = t.canary }, { https_proxy = proxy.endpoint })
-        assert.truthy(said:find "^transport: the proxy could not be used: ", said)
+        assert.equal("transport: " .. text .. ": ", said:match "^transport: [^:]*: ")
         assert.truthy(said:find(status, 1, true), said)
         assert.equal("", emulator:kinds())
       end)
     end
   end
+
+  local refusals = {
+    ["407 to no password"] = { { status = 407, headers = { "Proxy-Authenticate: Basic realm=\"x\"" } } },
+    ["407 to a wrong password"] = { { status = 407, headers = { "Proxy-Authenticate: Basic" } }, "user:wrong@" },
+    ["407 that asks for NTLM"] = { { status = 407, headers = { "Proxy-Authenticate: NTLM",
+      "Proxy-Authenticate: Negotiate" } }, "DOMAIN%5Cuser:wrong@" },
+    ["403"] = { { status = 403, body = "<html>blocked</html>" } },
+    ["405"] = { { status = 405 } },
+    ["511"] = { { status = 511 } },
+  }
+
+  for name, case in t.each(refusals) do
+    for _, way in ipairs { "request", "sign-in" } do
+      it("that answers " .. name .. " is asked once: " .. way, function ()
+        local rule = t.merged({ method = "CONNECT" }, case[1])
+        local proxy = t.server { rule }
+        local address = proxy.endpoint:gsub("//", "//" .. (case[2] or ""):gsub("%%", "%%%%"))
+        local client = emulator:client(t.merged({ tls = true, proxy = address },
+          way == "request" and { credential = azpec.credential.token { token = t.canary } } or {}))
+        local _, err = approve(client)
+        assert.equal("transport", err.kind)
+        assert.is_false(err.retryable)
+        assert.equal(rule.status == 407, err.hint ~= nil and err.hint:find "USER:PASSWORD" ~= nil)
+        assert.equal(1, #proxy:requests())
+      end)
+    end
+  end
+
+  it("that answers 503 to CONNECT is asked again", function ()
+    local proxy = t.server { { method = "CONNECT", status = 503 } }
+    local client = emulator:client { tls = true, proxy = proxy.endpoint,
+      credential = azpec.credential.token { token = t.canary }, retry = { max_tries = 3, base_delay = 0.01 } }
+    local _, err = approve(client)
+    t.fails("transport", "^the proxy could not be used: ", nil, err)
+    assert.is_true(err.retryable)
+    assert.equal(3, #proxy:requests())
+  end)
+
+  it("that ends the connection instead of an answer to CONNECT is named", function ()
+    local proxy = t.server { { method = "CONNECT", raw = "", after = "close" } }
+    for _, said in ipairs { t.child(child_code, given { proxy = proxy.endpoint, token = t.canary }),
+      t.child(child_code, given { token = t.canary }, { https_proxy = proxy.endpoint }) } do
+      assert.equal("transport: the proxy could not be used: ", said:match "^transport: [^:]*: ")
+    end
+  end)
+
+  for name, case in t.each {
+    ["wants a way to sign in that we have not"] = { "\5\255", "the proxy asks for a user name and password" },
+    ["lets nobody through"] = { "\5\0\5\2\0\1\0\0\0\0\0\0", "the proxy refused the connection" },
+    ["cannot reach the host"] = { "\5\0\5\4\0\1\0\0\0\0\0\0", "the proxy could not be used" },
+  } do
+    it("that speaks SOCKS and " .. name .. " is named", function ()
+      local proxy = t.server { { greeting = case[1] } }
+      local said = t.child(child_code, given { proxy = "socks5h" .. proxy.endpoint:sub(5), token = t.canary })
+      assert.equal("transport: " .. case[2] .. ": ", said:match "^transport: [^:]*: ")
+    end)
+  end
+
+  it("that nobody named is not blamed for a refused connection", function ()
+    local at = "https://localhost:" .. t.free_port()
+    local plain = { endpoint = at, token = t.canary }
+    for name, said in t.each { ["none"] = t.child(child_code, given(plain)),
+      ["switched off"] = t.child(child_code, given(t.merged(plain, { proxy = "" })), { https_proxy = at }),
+      ["not for this host"] = t.child(child_code, given(plain), { https_proxy = "http://127.0.0.1:9",
+        no_proxy = "localhost" }) } do
+      assert.equal("transport: the connection was refused or not possible: ", said:match "^transport: [^:]*: ", name)
+    end
+  end)
 
   for _, way in ipairs { "option", "environment" } do
     it("that nobody listens at (" .. way .. ") is named as the proxy's trouble", function ()
@@ -126,7 +197,7 @@ describe("a proxy", function ()
     local server = t.server {}
     local client = server:client { endpoint = server.endpoint:gsub("^http:", "https:"), proxy = proxy.endpoint }
     local value, err = client:update(t.call(t.id, { status = "Approved" }))
-    t.fails("transport", "^the proxy could not be used: ", value, err)
+    t.fails("transport", "^the proxy asks for a user name and password: ", value, err)
     assert.is_nil(err.continuation_token)
   end)
 
@@ -138,6 +209,18 @@ describe("a proxy", function ()
     assert.is_nil((t.text_of(err) .. tostring(err) .. tostring(client)):find("hush", 1, true))
     assert.is_nil(t.text_of(events):find("hush", 1, true))
   end)
+
+  for name, url in t.each { ["port"] = "http://user:hush-hush@127.0.0.1:99999", ["scheme"] = "x://user:hush-hush@a",
+    ["host"] = "http://user:hush-hush@azpec.invalid:1", ["blank"] = "http://user:hush hush@a b:1",
+    ["without scheme"] = "user:hush-hush@127.0.0.1:99999" } do
+    it("whose URL has a password and a bad " .. name .. " never has that printed", function ()
+      for _, said in ipairs { t.child(child_code, given { proxy = url, token = t.canary }),
+        t.child(child_code, given { token = t.canary }, { https_proxy = url }) } do
+        assert.is_nil(said:find("hush", 1, true))
+        assert.truthy(said:find "^transport: ", said)
+      end
+    end)
+  end
 
   it("in the environment is given no token for a loopback endpoint over plain HTTP", function ()
     local proxy = t.server { { headers = { t.json_type }, body = t.connection_json() } }
