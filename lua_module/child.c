@@ -62,23 +62,11 @@ struct child {
 	int64_t look; /* without a pidfd: when to look after it again */
 	pid_t pid;    /* also of its group; 0: there is none, or not any more */
 	int pidfd;    /* -1: none */
-	uint64_t pidfd_inode;
 	struct stream streams[STREAMS];
 	struct child_result result;
 };
 
 /* --- descriptors ------------------------------------------------------- */
-
-/* In a host that has closed its standard descriptors a new one may get such a
-   number, and would be overwritten on the way to the program. */
-static int above_standard(int fd) {
-	int up;
-	if (fd < 0 || fd > STDERR_FILENO)
-		return fd;
-	up = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	close(fd);
-	return up;
-}
 
 static void shut(int *fd) {
 	if (*fd >= 0)
@@ -91,8 +79,8 @@ static bool open_pipe(int *ours, int *theirs) {
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return false;
-	*ours = above_standard(ends[0]);
-	*theirs = above_standard(ends[1]);
+	*ours = sys_up(ends[0]);
+	*theirs = sys_up(ends[1]);
 	return *ours >= 0 && *theirs >= 0 &&
 	       fcntl(*ours, F_SETFL, O_NONBLOCK) == 0;
 }
@@ -112,11 +100,10 @@ static void unwatch_streams(struct child *c) {
 
 static void open_pidfd(struct child *c) {
 #ifdef SYS_pidfd_open
-	c->pidfd = above_standard((int)syscall(SYS_pidfd_open, c->pid, 0));
+	c->pidfd = sys_up((int)syscall(SYS_pidfd_open, c->pid, 0));
 #endif
 	if (c->pidfd >= 0 && pollset_watch(c->ps, c->pidfd, POLLSET_READ) != 0)
 		shut(&c->pidfd);
-	c->pidfd_inode = sys_inode(c->pidfd);
 }
 
 /* --- the environment --------------------------------------------------- */
@@ -527,7 +514,6 @@ void child_end(struct child *c, bool forked) {
 		unwatch(c, &c->pidfd);
 		unwatch_streams(c);
 	}
-	sys_close(c->pidfd, c->pidfd_inode);
 	for (int i = 0; i < STREAMS; i++) {
 		sys_close(c->streams[i].fd, c->streams[i].inode);
 		buf_free(c->streams[i].to);

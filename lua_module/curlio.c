@@ -13,12 +13,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -34,6 +32,7 @@ enum {
 	TOO_LARGE = 100,                 /* since 8.6.0 */
 	ECH_REQUIRED = 101,              /* since 8.8.0 */
 	MAX_STARTING = 8,       /* handshakes at once: one takes a ms */
+	MAX_AGE = 300,          /* s: then the name is looked up again */
 	KEEP_CONNECTIONS = 128, /* idle ones, when no limit is configured */
 	KEEP_TRANSFERS = 64,    /* idle ones, each with an easy handle */
 	KEEP_BODY = 32 * 1024,  /* memory that an idle one may hold */
@@ -211,8 +210,7 @@ enum {
 	WANT = WANT_READ | WANT_WRITE,
 	WATCH_SHIFT = 2, /* the same, as the pollset knows it */
 	WATCH = WANT << WATCH_SHIFT,
-	OPENED = 16, /* by on_open, to be closed by on_close */
-	INNER = 32   /* one of a pair that libcurl talks to itself by */
+	OPENED = 16 /* by on_open, to be closed by on_close */
 };
 
 struct note {
@@ -297,105 +295,6 @@ static void want(struct curlio *io, int fd, int events) {
 		io->broken = true;
 }
 
-/* --- libcurl's own pairs ----------------------------------------------- */
-
-/* libcurl makes pairs of sockets for itself, one in each multi handle to wake
-   it and one for each name that it looks up, and up to 7.88 and beyond without
-   close-on-exec.  A host's programs are not to inherit them, and a fork's
-   child is to close them. */
-
-enum { NEAR = 32 }; /* the numbers among which such a pair is looked for */
-
-static bool is_inner(int fd) {
-	int domain = 0, flags = fcntl(fd, F_GETFD);
-	socklen_t n = sizeof(domain);
-	return flags >= 0 && !(flags & FD_CLOEXEC) &&
-	       getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) == 0 &&
-	       domain == AF_UNIX;
-}
-
-static void adopt(struct curlio *io, int fd, uint64_t inode) {
-	if (!reach(io, fd))
-		return;
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	io->sockets[fd].inode = inode;
-	io->sockets[fd].bits |= INNER;
-}
-
-/* The lowest number that a new descriptor would get. */
-static int lowest_free(void) {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0)
-		close(fd);
-	return fd;
-}
-
-/* Something lies in it, or was sent and lies in the other end. */
-static bool is_woken(int fd) {
-	int bytes;
-	return (ioctl(fd, FIONREAD, &bytes) == 0 && bytes == 1) ||
-	       (ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0);
-}
-
-/* Those that a wake-up wakes and the next look puts to sleep again. */
-static int find_wakers(struct curlio *io, int from, int found[NEAR]) {
-	int woken[NEAR], n = 0, left = 0;
-	if (curl_multi_wakeup(io->multi) != CURLM_OK)
-		return 0;
-	for (int fd = from; fd < from + NEAR; fd++)
-		if (is_inner(fd) && is_woken(fd))
-			woken[n++] = fd;
-	curl_multi_poll(io->multi, NULL, 0, 0, NULL);
-	for (int i = 0; i < n; i++)
-		if (!is_woken(woken[i]))
-			found[left++] = woken[i];
-	return left;
-}
-
-/* In another thread somebody may make a pair at the same moment: just two must
-   be found, or they are looked for again. */
-static void adopt_wakers(struct curlio *io, int from) {
-	int found[NEAR];
-	for (int i = 0; from >= 0 && i < 3; i++) {
-		if (find_wakers(io, from, found) != 2)
-			continue;
-		adopt(io, found[0], sys_inode(found[0]));
-		adopt(io, found[1], sys_inode(found[1]));
-		return;
-	}
-}
-
-/* Is it the socket with this inode?  /proc tells: a number whose descriptor may
-   be another thread's, who closes it this moment, is not asked. */
-static bool is_socket(int fd, uint64_t inode) {
-	char path[32], is[32], wanted[32];
-	int n = snprintf(wanted, sizeof(wanted), "socket:[%ju]",
-	                 (uintmax_t)inode);
-	return snprintf(path, sizeof(path), "/proc/self/fd/%d", fd) > 0 &&
-	       readlink(path, is, sizeof(is)) == n &&
-	       memcmp(is, wanted, (size_t)n) == 0;
-}
-
-/* The end that libcurl waits for it tells us; the other was made next.  Where
-   the kernel numbered another socket in between it is not found, and stays as
-   libcurl made it: better than to take a stranger's for it. */
-static void adopt_lookup(struct curlio *io, int fd) {
-	int known = bits(io, fd);
-	uint64_t next;
-	if ((known & OPENED) || ((known & INNER) && is_there(io, fd)))
-		return;
-	if (!is_inner(fd))
-		return;
-	adopt(io, fd, sys_inode(fd));
-	next = sys_inode(fd) + 1;
-	for (int other = fd + 1; other < fd + NEAR; other++)
-		if (is_socket(other, next)) {
-			if (is_inner(other))
-				adopt(io, other, next);
-			return;
-		}
-}
-
 /* --- what libcurl asks for --------------------------------------------- */
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ud,
@@ -409,7 +308,6 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ud,
 	want(ud, fd,
 	     ((what & CURL_POLL_IN) ? WANT_READ : 0) |
 	             ((what & CURL_POLL_OUT) ? WANT_WRITE : 0));
-	adopt_lookup(ud, fd);
 	return 0; /* never -1, which would end all transfers for good */
 }
 
@@ -444,7 +342,8 @@ static curl_socket_t on_open(void *ud, curlsocktype purpose,
                              struct curl_sockaddr *a) {
 	struct transfer *t = ud;
 	struct curlio *io = t->io;
-	int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+	int fd = sys_up(
+		socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol));
 	(void)purpose;
 	leave_connection(t);
 	t->peer_port = port_of(&a->addr);
@@ -467,10 +366,11 @@ static int on_close(void *ud, curl_socket_t fd) {
 }
 
 /* After a fork the sockets are the parent's too: only this process's
-   descriptors may go. */
+   descriptors may go.  What libcurl made for itself, as a lookup's pair of
+   sockets, stays open: nothing tells those from the host's own. */
 static void close_sockets(struct curlio *io) {
 	for (int fd = 0; (size_t)fd < io->nsockets; fd++)
-		if (bits(io, fd) != 0)
+		if (bits(io, fd) & OPENED)
 			sys_close(fd, io->sockets[fd].inode);
 }
 
@@ -760,6 +660,7 @@ static bool set_numbers(CURL *easy) {
 		{ CURLOPT_HEADEROPT, CURLHEADER_SEPARATE },
 		{ CURLOPT_SUPPRESS_CONNECT_HEADERS, 1 },
 		{ CURLOPT_TCP_KEEPALIVE, 1 },
+		{ CURLOPT_MAXLIFETIME_CONN, MAX_AGE },
 	};
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
 		if (curl_easy_setopt(easy, numbers[i].option, numbers[i].value))
@@ -827,13 +728,11 @@ static struct curl_slist *tail_of(const struct curlio *io,
 struct curlio *curlio_open(const struct mem *mem, struct pollset *ps,
                            const struct curlio_config *cfg) {
 	struct curlio *io = mem_resize(mem, NULL, 0, sizeof(*io));
-	int free;
 	if (io == NULL)
 		return NULL;
 	*io = (struct curlio){ .mem = mem, .ps = ps, .due = NEVER };
 	io->max_body = cfg->max_body;
 	io->proxied = cfg->proxy != NULL && *cfg->proxy != '\0';
-	free = lowest_free();
 	io->multi = curl_multi_init();
 	io->model = curl_easy_init();
 	if (io->multi == NULL || io->model == NULL ||
@@ -844,7 +743,6 @@ struct curlio *curlio_open(const struct mem *mem, struct pollset *ps,
 		curlio_close(io, false);
 		return NULL;
 	}
-	adopt_wakers(io, free);
 	return io;
 }
 

@@ -38,7 +38,7 @@ void curlio_trust(const struct curlio_config *cfg, const char **file,
 struct curlio *curlio_open(const struct mem *mem, struct pollset *ps,
                            const struct curlio_config *cfg);
 /* Ends all transfers without feeding anybody and frees everything.  With
-   forked true: only closes descriptors, tells no peer and touches no epoll. */
+   forked true: only closes the sockets, tells no peer and touches no epoll. */
 void curlio_close(struct curlio *io, bool forked);
 
 /* Takes q's buffers over (q is left empty) and begins.  NULL: no memory.

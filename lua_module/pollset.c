@@ -29,11 +29,20 @@ struct pollset {
 
 /* --- one set ----------------------------------------------------------- */
 
+/* After a fork all of it is shared with the parent, and none of it ours.  The
+   child's copies stay open: all descriptors of these kinds have one inode, so
+   nothing tells them from what the child has opened since. */
+static bool is_parents(const struct pollset *ps) {
+	return ps->pid != getpid();
+}
+
 static void drop(struct pollset *ps) {
 	const struct mem *mem = ps->mem;
-	sys_close(ps->event, ps->event_inode);
-	sys_close(ps->timer, ps->timer_inode);
-	sys_close(ps->epoll, ps->epoll_inode);
+	if (!is_parents(ps)) {
+		sys_close(ps->event, ps->event_inode);
+		sys_close(ps->timer, ps->timer_inode);
+		sys_close(ps->epoll, ps->epoll_inode);
+	}
 	mem_resize(mem, ps->watched, ps->size, 0);
 	mem_resize(mem, ps, sizeof(*ps), 0);
 }
@@ -49,9 +58,10 @@ static int control(struct pollset *ps, int op, int fd, int events) {
 }
 
 static bool acquire(struct pollset *ps) {
-	ps->epoll = epoll_create1(EPOLL_CLOEXEC);
-	ps->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	ps->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	ps->epoll = sys_up(epoll_create1(EPOLL_CLOEXEC));
+	ps->timer = sys_up(
+		timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+	ps->event = sys_up(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	ps->epoll_inode = sys_inode(ps->epoll);
 	ps->timer_inode = sys_inode(ps->timer);
 	ps->event_inode = sys_inode(ps->event);
@@ -168,11 +178,6 @@ static int put(struct pollset *ps, int fd, int events) {
 	else if (r != 0 && op == EPOLL_CTL_ADD && errno == EEXIST)
 		r = control(ps, EPOLL_CTL_MOD, fd, events);
 	return r;
-}
-
-/* After a fork all of it is shared with the parent, and none of it ours. */
-static bool is_parents(const struct pollset *ps) {
-	return ps->pid != getpid();
 }
 
 int pollset_watch(struct pollset *ps, int fd, int events) {

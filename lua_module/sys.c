@@ -77,6 +77,17 @@ const char *sys_read(const char *path, size_t max, bool strict,
 	return why;
 }
 
+int sys_up(int fd) {
+	int up, why;
+	if (fd < 0 || fd > STDERR_FILENO)
+		return fd;
+	up = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	why = errno;
+	close(fd);
+	errno = why;
+	return up;
+}
+
 uint64_t sys_inode(int fd) {
 	struct stat st;
 	return fstat(fd, &st) == 0 ? st.st_ino : 0;

@@ -16,7 +16,12 @@ bool sys_random(void *p, size_t n);
 const char *sys_read(const char *path, size_t max, bool strict,
                      struct buf *out);
 
-/* Tells a descriptor from a later one with its number; 0: there is none. */
+/* The same close-on-exec descriptor, above the standard ones: in a host that
+   has closed those, a new one may get such a number, and would be taken for
+   the input or output of the host or of a program.  -1, errno: none is left. */
+int sys_up(int fd);
+/* Tells a descriptor from a later one with its number; 0: there is none.  Not
+   those of epoll, timers and events, which all have one inode. */
 uint64_t sys_inode(int fd);
 /* Closes it, if the number still means what it did: a host that becomes a
    daemon closes all, and gives the numbers to files of its own. */

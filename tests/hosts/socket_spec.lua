@@ -33,6 +33,21 @@ describe("azpec.loop.socket", function ()
     near:close()
   end)
 
+  it("refuses a descriptor too large for select in the call that brings it, and goes on", function ()
+    local code = [[
+      local loop = require "azpec.loop.socket"
+      local files = {}
+      repeat files[#files + 1] = assert(io.open "/dev/null") until #files == 1030
+      local client = azpec.client { endpoint = "http://127.0.0.1:9", wait = loop.wait,
+        credential = azpec.credential.token { token = "t" } }
+      print(pcall(coroutine.wrap(function () client:get { id = given.id } end)))
+      print(#loop.select(nil, nil, 0), select(3, loop.select(nil, nil, 0)))]]
+    local pipe <close> = io.popen("ulimit -n 4096 && " .. t.command(code, { id = t.id }) .. " 2>&1")
+    local said = pipe:read "a"
+    assert.truthy(said:find "^false\tdescriptor 1%d%d%d is too large for luasocket's select %(at most 1023%)", said)
+    assert.truthy(said:find "\n0\ttimeout\n$", said)
+  end)
+
   it("serves the host's own sockets while calls wait", function ()
     emulator:set { operation_polls = 5 }
     local client, got = emulator:client { wait = loop.wait, tls = true, poll_interval = 0.05 }, nil

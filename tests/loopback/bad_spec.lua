@@ -28,8 +28,7 @@ describe("no way to the service", function ()
     local port = t.free_port()
     local client <close> = ready { endpoint = "http://127.0.0.1:" .. port }
     local _, value, err = t.timed(client.update, client, approve)
-    t.fails("transport", "^the connection was refused or not possible: Failed to connect to 127%.0%.0%.1 port " .. port,
-      value, err)
+    t.fails("transport", "^the connection was refused or not possible: .*127%.0%.0%.1.*" .. port, value, err)
     assert.equal("request", err.phase)
     assert.is_true(err.retryable)
     assert.is_nil(err.http_status)
@@ -40,8 +39,8 @@ describe("no way to the service", function ()
     local port = t.free_port()
     local client = emulator:client { authority_host = "http://127.0.0.1:" .. port }
     local value, err = client:update(t.call(emulator.sample, { status = "Approved" }))
-    t.fails("transport", "^sign%-in failed: the connection was refused or not possible: Failed to connect to "
-      .. "127%.0%.0%.1 port " .. port, value, err)
+    t.fails("transport", "^sign%-in failed: the connection was refused or not possible: .*127%.0%.0%.1.*" .. port,
+      value, err)
     assert.equal("token", err.phase)
     assert.is_nil(err.continuation_token)
     assert.equal("", emulator:kinds())
@@ -60,8 +59,8 @@ describe("no way to the service", function ()
     local client <close> = ready { endpoint = emulator.tls_endpoint, ca_file = other.ca_file }
     local value, err = client:update(approve)
     other:stop()
-    t.fails("untrusted", "^the server's certificate is not trusted: SSL certificate problem: unable to get local "
-      .. "issuer certificate", value, err)
+    t.fails("untrusted", "^the server's certificate is not trusted: .*unable to get local issuer certificate", value,
+      err)
     assert.equal("if the endpoint's certificate comes from a company's own authority, name its CA file (ca_file, or "
       .. "SSL_CERT_FILE)", err.hint)
     assert.is_false(err.retryable)

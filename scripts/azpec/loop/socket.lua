@@ -6,15 +6,21 @@
 --   coroutine.wrap(function () done(client:update { ... }) end)()
 --   while true do local readable = loop.select({ server }, nil, 1) ... end
 --
--- When only these had something to do it returns empty lists and no "timeout".  What such a coroutine raises is raised
--- by select; the other sockets' readiness is still there at the next call.
+-- A call raises when its client's descriptor is too large for select (socket._SETSIZE, usually 1024).  When only these
+-- had something to do select returns empty lists and no "timeout".  What such a coroutine raises is raised by select; the
+-- other sockets' readiness is still there at the next call.
 
 local socket = require "socket"
 
 local loop = {}
 local guests = {} -- what stands for a client's descriptor = true
 
+-- select cannot watch every descriptor, and raises each time it is given a larger one.
 local function watch(fd)
+  if fd >= socket._SETSIZE then
+    error(("descriptor %d is too large for luasocket's select (at most %d): close some files, or use another loop")
+      :format(fd, socket._SETSIZE - 1), 0)
+  end
   local guest = { fd = fd, getfd = function () return fd end, dirty = function () return false end }
   guests[guest] = true
   return guest
