@@ -524,13 +524,18 @@ static size_t on_body(char *p, size_t size, size_t n, void *ud) {
 	return keep(t, &t->reply.body, s) ? s.n : 0;
 }
 
-/* "HTTP/1.1 100 Continue" begins a head as well as "HTTP/2 200 ". */
+/* "HTTP/1.1 100 Continue" begins a head as well as "HTTP/2 200 ".  After a 101
+   another protocol would follow, which nobody asked for: libcurl would wait for
+   more until the time is up. */
 static bool begin_head(struct transfer *t, struct span line) {
-	const char *blank = memchr(line.p, ' ', line.n);
-	t->interim =
-		blank != NULL && blank + 1 < line.p + line.n && blank[1] == '1';
+	struct span status;
+	span_word(&line, " ");
+	status = span_trim(line);
+	t->interim = span_istarts(status, SPAN("1"));
 	buf_clear(&t->reply.head);
-	return true;
+	if (span_istarts(status, SPAN("101")))
+		t->why = NET_PROTOCOL;
+	return t->why == NET_OK;
 }
 
 /* RFC 9112 5.2: a line that begins with a blank goes on with the one before;

@@ -204,6 +204,14 @@ describe("answers that are none", function ()
     end)
   end
 
+  it("a switch to another protocol that nobody asked for", function ()
+    local err, why = meet({ { raw = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", after = "stall" } },
+      { timeout = 100 })
+    t.fails("protocol", "the server's answer is not HTTP", nil, err)
+    t.fails("protocol", "the server's answer is not HTTP", nil, why)
+    assert.is_string(why.continuation_token)
+  end)
+
   it("HTML with status 200 instead of JSON", function ()
     local page = "<html><body>Welcome to the hotel's WiFi</body></html>"
     local err, why = meet { { headers = { "Content-Type: text/html" }, body = page } }

@@ -234,7 +234,7 @@ end)
 describe("an HTTP/2 front", function ()
   local certificate, log
 
-  local function nginx(at)
+  local function nginx(at, more)
     local folder = t.new_path "nginx"
     assert(os.execute("mkdir -p " .. folder .. "/tmp"))
     certificate, log = folder .. "/cert.pem", folder .. "/access.log"
@@ -258,6 +258,7 @@ http {
   scgi_temp_path FOLDER/tmp;
   server {
     listen 127.0.0.1:PORT ssl http2;
+    MORE
     ssl_certificate FOLDER/cert.pem;
     ssl_certificate_key FOLDER/key.pem;
     location / {
@@ -269,21 +270,22 @@ http {
     }
   }
 }
-]]):gsub("FOLDER", folder):gsub("PORT", at):gsub("BEHIND", emulator.tls_endpoint))
+]]):gsub("FOLDER", folder):gsub("PORT", at):gsub("BEHIND", emulator.tls_endpoint):gsub("MORE", more or ""))
     return t.daemon(t.program "nginx" .. " -p " .. folder .. " -c " .. file .. " -e stderr", "using the \"epoll\"")
   end
 
   setup(function ()
     emulator = t.emulator()
   end)
+  before_each(function () emulator:reset() end)
   after_each(t.tidy)
   teardown(t.close)
 
-  it("is spoken to in HTTP/2, over few connections for 64 operations", function ()
-    if not t.program "nginx" then pending "nginx is not installed" end
-    local front, port = on_free_port(nginx)
+  -- 64 operations through it, each of which it carried out once.
+  local function approve_all(port, retry)
     local endpoint = "https://127.0.0.1:" .. port
-    local client = emulator:client { endpoint = endpoint, authority_host = endpoint, ca_file = certificate }
+    local client = emulator:client { endpoint = endpoint, authority_host = endpoint, ca_file = certificate,
+      retry = retry }
     local pollers = {}
     for n = 1, 64 do
       pollers[n] = client:begin_update(t.call(emulator.many[n], { status = "Approved" }))
@@ -292,6 +294,18 @@ http {
     client:close()
     assert.equal(64, #emulator:log "update")
     assert.equal(64 * 3, #emulator:log "poll")
+  end
+
+  it("that closes each connection after some requests loses none", function ()
+    if not t.program "nginx" then pending "nginx is not installed" end
+    local _, port = on_free_port(function (at) return nginx(at, "keepalive_requests 50;") end)
+    approve_all(port, { max_tries = 8, base_delay = 0.01, max_delay = 0.1 })
+  end)
+
+  it("is spoken to in HTTP/2, over few connections for 64 operations", function ()
+    if not t.program "nginx" then pending "nginx is not installed" end
+    local front, port = on_free_port(nginx)
+    approve_all(port)
     front:stop()
     local connections, count, lines = {}, 0, 0
     for line in io.lines(log) do

@@ -7,8 +7,8 @@
 --   while true do local readable = loop.select({ server }, nil, 1) ... end
 --
 -- A call raises when its client's descriptor is too large for select (socket._SETSIZE, usually 1024).  When only these
--- had something to do select returns empty lists and no "timeout".  What such a coroutine raises is raised by select; the
--- other sockets' readiness is still there at the next call.
+-- had something to do select returns empty lists and no "timeout".  What such a coroutine raises is raised by select;
+-- the other sockets' readiness is still there at the next call.
 
 local socket = require "socket"
 

@@ -1,9 +1,10 @@
 // server.mjs CERTIFICATE KEY LOG SCRIPT -- an HTTP/2 server that may refuse what it is asked; HTTP/1.1 by ALPN too.
 //
 // SCRIPT is a JSON object. `answers`: what the requests over HTTP/2 get, in their order: "ok", the name of an HTTP/2
-// error code, or "GOAWAY", which says that the stream was not looked at; the last one is for all that follow. `body`:
-// that of "ok", and of every request over HTTP/1.1. Each request is a line in LOG: HTTP version, method, number of the
-// connection. Prints {"endpoint", "pid"} when it listens; ends with its stdin.
+// error code, "GOAWAY", which says that the stream was not looked at, "ok NAME": the whole answer and then that error
+// code, or "cut NAME": half of it; the last one is for all that follow. `body`: that of "ok", and of every request over
+// HTTP/1.1. Each request is a line in LOG: HTTP version, method, number of the connection. Prints {"endpoint", "pid"}
+// when it listens; ends with its stdin.
 
 import { appendFileSync, readFileSync } from "node:fs"
 import http2 from "node:http2"
@@ -27,6 +28,12 @@ server.on("request", (request, response) => {
   if (what === "ok") {
     response.writeHead(200, { "content-type": "application/json" })
     response.end(body)
+  } else if (what.startsWith("ok ")) {
+    response.writeHead(200, { "content-type": "application/json" })
+    response.end(body, () => request.stream.close(http2.constants["NGHTTP2_" + what.slice(3)]))
+  } else if (what.startsWith("cut ")) {
+    response.writeHead(200, { "content-type": "application/json", "content-length": body.length })
+    response.write(body.slice(0, 50), () => request.stream.close(http2.constants["NGHTTP2_" + what.slice(4)]))
   } else if (what === "GOAWAY") {
     session.goaway(http2.constants.NGHTTP2_NO_ERROR, request.stream.id - 2)
     request.stream.close(http2.constants.NGHTTP2_REFUSED_STREAM)
