@@ -698,11 +698,7 @@ static const struct scenario resumed[] = {
 };
 
 int main(void) {
-	return run_scripts("followed", followed, COUNT(followed)) +
-	       run_scripts("not over", not_over, COUNT(not_over)) +
-	       run_scripts("refusals", refusals, COUNT(refusals)) +
-	       run_scripts("ours", ours, COUNT(ours)) +
-	       run_scripts("writes", writes, COUNT(writes)) +
-	       run_scripts("tags", tags, COUNT(tags)) +
-	       run_scripts("resumed", resumed, COUNT(resumed));
+	return RUN_SCRIPTS(SCRIPTS(followed), SCRIPTS(not_over),
+	                   SCRIPTS(refusals), SCRIPTS(ours), SCRIPTS(writes),
+	                   SCRIPTS(tags), SCRIPTS(resumed));
 }
