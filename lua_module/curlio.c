@@ -451,19 +451,24 @@ static bool has_input(int fd) {
 	       (errno != EAGAIN && errno != EWOULDBLOCK);
 }
 
-static bool any_input(const struct curlio *io, int port) {
-	for (size_t fd = 0; fd < io->nsockets; fd++)
-		if (is_at(io, fd, port) && has_input((int)fd))
-			return true;
-	return false;
+static bool is_silent(const struct curlio *io, int port) {
+	bool found = false;
+	for (size_t fd = 0; fd < io->nsockets; fd++) {
+		if (!is_at(io, fd, port))
+			continue;
+		if (has_input((int)fd))
+			return false;
+		found = true;
+	}
+	return found;
 }
 
 /* TLS may have read from the socket what a server wrote behind the end of its
-   last response.  Where TLS cannot be asked, it may always. */
+   last response.  In doubt the server has spoken. */
 static bool has_spoken(const struct transfer *t, const void *tls) {
-	if (t->https && (tls == NULL || library.has_pending(tls)))
+	if (tls != NULL ? library.has_pending(tls) : t->https)
 		return true;
-	return any_input(t->io, t->port);
+	return !is_silent(t->io, t->port);
 }
 
 /* libcurl wants to send it once more: shall it? */

@@ -50,7 +50,10 @@ for _, tls in ipairs { false, true } do
             assert.equal(n + 1, server:connection_count())
           end
           local methods = {}
-          for n, request in ipairs(server:requests()) do methods[n] = request.method end
+          for n, request in ipairs(server:requests()) do
+            methods[n] = request.method
+            assert.equal(request.method == "PATCH", request.body:find '"Approved"' ~= nil) -- sent whole on the new one
+          end
           assert.equal(("GET " .. method .. " "):rep(3), table.concat(methods, " ") .. " ")
         end)
       end
