@@ -1018,6 +1018,8 @@ static CURLcode set_peer(struct transfer *t) {
 static CURLcode set_request(struct curlio *io, struct transfer *t) {
 	CURLcode c = set_url(t);
 	if (c == CURLE_OK)
+		c = set_fresh(t, t->q.fresh);
+	if (c == CURLE_OK)
 		c = set_peer(t);
 	if (c == CURLE_OK)
 		c = set_route(t);
@@ -1247,7 +1249,7 @@ static CURLcode begin_again(struct curlio *io, struct transfer *t) {
 	curl_multi_remove_handle(io->multi, t->easy);
 	t->q.timeout_ms -= spent_ms(t);
 	begin_turn(io, t);
-	c = set_fresh(t, again == ON_NEW_CONNECTION);
+	c = set_fresh(t, t->q.fresh || again == ON_NEW_CONNECTION);
 	if (c == CURLE_OK)
 		c = set_times(t);
 	if (c == CURLE_OK && curl_multi_add_handle(io->multi, t->easy))

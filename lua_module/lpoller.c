@@ -425,7 +425,7 @@ static int l_tostring(lua_State *L) {
 	static const char *const legs[] = { [LEG_READ] = "reading",
 		                            [LEG_WRITE] = "writing",
 		                            [LEG_POLL] = "polling",
-		                            [LEG_WATCH] = "watching",
+		                            [LEG_WATCH] = "polling",
 		                            [LEG_CONFIRM] = "confirming",
 		                            [LEG_SETTLE] = "settling" };
 	const struct op *o = &p->job.op;

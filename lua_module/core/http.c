@@ -25,7 +25,7 @@ void request_clear(struct request *q) {
 	buf_clear(&q->head);
 	buf_clear(&q->body);
 	buf_clear(&q->pin);
-	q->handshake = false;
+	q->handshake = q->fresh = false;
 }
 
 void request_free(struct request *q) {

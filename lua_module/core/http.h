@@ -31,6 +31,7 @@ struct request {
 	bool authorize;     /* wants the bearer token */
 	bool no_proxy;      /* never through a proxy */
 	bool allow_http;    /* a plain http:// URL may be used */
+	bool fresh;         /* on a new connection, not on a kept one */
 	/* Not sent: the handshake alone, with a peer that nobody verifies;
 	   the reply's body is its certificate (PEM). */
 	bool handshake;

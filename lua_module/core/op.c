@@ -333,6 +333,9 @@ static void build(const struct op *o, struct now now, struct request *q) {
 		                o->spec.if_match.p ? o->spec.if_match
 		                                   : buf_span(&o->etag));
 	q->authorize = true;
+	/* The kept connection that the last one was lost on may have been about
+	   to end, and so may be the one of the reading in between. */
+	q->fresh = o->leg == LEG_WRITE && o->known == KNOWN_DOUBTFUL;
 	q->timeout_ms =
 		left < o->cfg->try_timeout ? left + SLACK : o->cfg->try_timeout;
 }

@@ -237,9 +237,9 @@ describe("answers that are none", function ()
 
   it("200 with the service's error", function ()
     local err, why = meet { { headers = json, body = '{"error":{"code":"InvalidSubscriptionState","message":"m"}}' } }
-    t.fails("service", "InvalidSubscriptionState: m (HTTP 200)", nil, err)
+    t.fails("forbidden", "InvalidSubscriptionState: m (HTTP 200)", nil, err)
     assert.equal("InvalidSubscriptionState", err.code)
-    t.fails("service", "InvalidSubscriptionState: m (HTTP 200)", nil, why)
+    t.fails("forbidden", "InvalidSubscriptionState: m (HTTP 200)", nil, why)
     assert.is_string(why.continuation_token)
   end)
 

@@ -78,10 +78,18 @@ describe("an HTTP/2 server", function ()
     end)
 
     it("that refuses a stream is asked again, without a reading in between: " .. name, function ()
-      local server = server_of("REFUSED_STREAM", "GOAWAY", "ok")
+      local server = server_of("REFUSED_STREAM", "ok")
       local client = server.client { retry = { max_tries = 4, base_delay = 0.01 } }
       assert(call(client))
-      assert.same({ "2.0 " .. name .. " 1", "2.0 " .. name .. " 2", "2.0 " .. name .. " 3" }, server.lines())
+      assert.same({ "2.0 " .. name .. " 1", "2.0 " .. name .. " 2" }, server.lines())
+    end)
+
+    -- libcurl does not always tell that the stream is beyond the last one of GOAWAY: then a PATCH is settled first.
+    it("that goes away is asked again: " .. name, function ()
+      local server = server_of("GOAWAY", "ok")
+      assert(call(server.client { retry = { max_tries = 4, base_delay = 0.01 } }))
+      local methods = table.concat(server.lines(), " "):gsub("2.0 (%u+) %d+", "%1")
+      assert(methods == name .. " " .. name or methods == name .. " GET " .. name or methods == name .. " GET", methods)
     end)
   end
 
