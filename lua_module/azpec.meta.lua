@@ -161,7 +161,8 @@ azpec.PrivateEndpointConnectionProvisioningState = {
 --- seconds an operation may take in all, sign-in and retries included; default: 300.  0: none is begun
 ---@field timeout? number
 --- seconds between two polls where the service names no time (Retry-After, RFC 9110 section 10.2.3); default, and 0:
---- 2, growing by half to 30
+--- 2, growing by half to 30.  Values of Retry-After that are no whole seconds and no date, zero, and dates that have
+--- passed count as none.  Between two polls there is never less than 0.1, nor more than 600
 ---@field poll_interval? number
 ---@field retry? azpec.RetryOptions
 --- file of PEM certificates to trust; default: SSL_CERT_FILE, CURL_CA_BUNDLE, then libcurl's own
@@ -186,14 +187,16 @@ azpec.PrivateEndpointConnectionProvisioningState = {
 
 --- The times of retries.  Tried again are failures below HTTP, 408, 429, 500, 502, 503 and 504 [Core].  The wait is
 --- the service's (Retry-After; retry-after-ms and x-ms-retry-after-ms go before it) or (2^tries - 1) * base_delay *
---- [0.8, 1.3).  A poll is tried until the operation's deadline, however often; sign-in 3 times at most, and the
+--- [0.8, 1.3).  A write that may have been carried out is sent again only after a look at the connection; 501 and
+--- 505 are answers, and end it.  A poll is tried until the operation's deadline, however often; sign-in 3 times at most, and the
 --- metadata service of a virtual machine 7 times, by its own rule.
 ---@class (exact) azpec.RetryOptions
 ---@field max_tries? integer the first try included, 1 to 86400; default: 4
 ---@field base_delay? number seconds, 0 to 86400; default: 0.8
 --- seconds, 0 to 86400: the longest wait; a service that asks for a longer one is not asked again; default: 60
 ---@field max_delay? number
----@field conflict? boolean retry 409 too, except ScopeLocked; default: false, then only one with Retry-After
+--- retry 409 too, except ScopeLocked and a missing registration; default: false, then only one with Retry-After
+---@field conflict? boolean
 
 --- What every call takes, beside what it is about.
 ---@class (exact) azpec.CallOptions
@@ -503,24 +506,25 @@ function azpec.credential.default(options) end
 ---@class azpec.Client
 local Client = {}
 
---- PATCHes a connection and follows the operation to its end [Update]: 200 and 201 with a resource that is final,
---- 204, or 202 and polling of Azure-AsyncOperation, of Location, or, where neither can be used, of the connection
---- itself [Async] [Track].  A write whose answer was lost and that is then refused counts as done when the
---- connection holds every member that was named.  When the success is proven but the connection cannot be read, the
---- result is `id`, `name` and empty `properties`.
+--- PATCHes a connection and follows the operation to its end [Update]: by Azure-AsyncOperation, by Location, or,
+--- where neither can be used, by the connection itself [Async] [Track].  A polling URL on a trusted origin is followed
+--- after any 2xx, whatever the body says.  It succeeds only when the connection was read as asked, in a final state.
+--- A write whose answer was lost is sent again only after the connection was read, and is then guarded by its ETag;
+--- it is not sent again over a decision other than Pending that somebody may have made meanwhile.
 ---@param options azpec.UpdateOptions
 ---@return azpec.Connection? connection
 ---@return azpec.Error? err
 function Client:update(options) end
 
---- Deletes a connection and waits until it is gone [Delete].
+--- Deletes a connection and waits until it is gone [Delete]: until 204, a word of success, or 404 at the connection.
 ---@param options azpec.DeleteOptions
 ---@return true? deleted
 ---@return azpec.Error? err
 function Client:delete(options) end
 
 --- Reads a connection and updates it only if a member that is named here differs; guarded by the ETag read, and
---- read again when somebody else was faster, up to 5 times.
+--- read again when somebody else was faster, up to 5 times.  Where the service refuses the ETag of its header, which a
+--- proxy may have changed, the body's is used.
 ---@param options azpec.UpdateOptions
 ---@return azpec.Ensured? ensured
 ---@return azpec.Error? err
@@ -604,7 +608,8 @@ function Client:begin_delete(options) end
 ---@return azpec.Poller poller
 function Client:begin_ensure(options) end
 
---- Goes on with an operation that was left, in another process too; does no I/O itself.  A token is refused, as an
+--- Goes on with an operation that was left, in another process too; does no I/O itself.  The polling URL is asked
+--- where the token has one, else the connection.  A token is refused, as an
 --- error of kind "protocol", when it is not azpec's, or not for this endpoint, this subscription and the connection
 --- of `id`.
 ---@param continuation_token string from a poller or an error
@@ -752,7 +757,7 @@ function Poller:continuation_token() end
 
 ---@class azpec.Ensured
 ---@field changed boolean whether it was written
----@field before azpec.Connection as it was found
+---@field before? azpec.Connection as it was found; absent where it was resumed after its write
 ---@field after azpec.Connection as it is now
 
 --- A private link resource [Link].

@@ -211,7 +211,8 @@ void event_response(lua_State *L, int client, int poller, const struct op *o,
 
 void event_after(lua_State *L, int client, int poller, const struct op *o,
                  struct now now) {
-	bool looks = o && o->leg == LEG_SETTLE && o->repeat; /* before a retry */
+	bool looks =
+		o && o->leg == LEG_SETTLE && o->repeat; /* before a retry */
 	bool retry = o && (o->tries > 0 || looks);
 	if (!o || o->end != OP_WAIT || o->not_before <= now.mono)
 		return;

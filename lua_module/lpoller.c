@@ -127,36 +127,6 @@ static void collect(lua_State *L, int idx, struct poller *p) {
 	unlist(L, idx, p);
 }
 
-/* The last segment of an id. */
-static struct span name_of(struct span id) {
-	size_t at = id.n;
-	while (at > 0 && id.p[at - 1] != '/')
-		at--;
-	return span_from(id, at);
-}
-
-/* Success is proven, the connection could not be read.  [-0, +1] */
-static void push_thin(lua_State *L, const struct op *o) {
-	struct span name = name_of(o->spec.id);
-	lua_createtable(L, 0, 3);
-	lua_pushlstring(L, o->spec.id.p, o->spec.id.n);
-	lua_setfield(L, -2, "id");
-	lua_pushlstring(L, name.p, name.n);
-	lua_setfield(L, -2, "name");
-	lua_newtable(L);
-	lua_setfield(L, -2, "properties");
-}
-
-/* [-0, +1] */
-static void push_connection(lua_State *L, int idx, const struct op *o) {
-	if (lua_getiuservalue(L, idx, PUV_RESULT) == LUA_TTABLE)
-		return;
-	lua_pop(L, 1);
-	push_thin(L, o);
-	lua_pushvalue(L, -1);
-	lua_setiuservalue(L, idx, PUV_RESULT);
-}
-
 /* { changed, before, after }  [-0, +1] */
 static void push_ensured(lua_State *L, int idx, const struct op *o) {
 	lua_createtable(L, 0, 3);
@@ -164,7 +134,7 @@ static void push_ensured(lua_State *L, int idx, const struct op *o) {
 	lua_getiuservalue(L, idx, PUV_BEFORE);
 	lua_setfield(L, -2, "before");
 	if (o->changed)
-		push_connection(L, idx, o);
+		lua_getiuservalue(L, idx, PUV_RESULT);
 	else
 		lua_getiuservalue(L, idx, PUV_BEFORE);
 	lua_setfield(L, -2, "after");
@@ -185,7 +155,7 @@ static void push_result(lua_State *L, int idx, const struct op *o) {
 	case OP_UPDATE:
 	case OP_GET:
 	case OP_LIST:
-		push_connection(L, idx, o);
+		lua_getiuservalue(L, idx, PUV_RESULT);
 		break;
 	}
 }
@@ -422,12 +392,11 @@ static int l_timeout(lua_State *L) {
 
 static int l_tostring(lua_State *L) {
 	const struct poller *p = look(L);
-	static const char *const legs[] = { [LEG_READ] = "reading",
-		                            [LEG_WRITE] = "writing",
-		                            [LEG_POLL] = "polling",
-		                            [LEG_WATCH] = "polling",
-		                            [LEG_CONFIRM] = "confirming",
-		                            [LEG_SETTLE] = "settling" };
+	static const char *const legs[] = {
+		[LEG_READ] = "reading",       [LEG_WRITE] = "writing",
+		[LEG_POLL] = "polling",       [LEG_WATCH] = "polling",
+		[LEG_CONFIRM] = "confirming", [LEG_SETTLE] = "settling"
+	};
 	const struct op *o = &p->job.op;
 	lua_pushfstring(L, "azpec.poller (%s)",
 	                o->end == OP_DONE   ? "done"
