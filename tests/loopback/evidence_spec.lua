@@ -157,7 +157,9 @@ describe("a success that nobody saw", function ()
   after_each(t.tidy)
   teardown(t.close)
 
-  local function unseen(last) return { patch(202, { "Azure-AsyncOperation: " .. operation }), says "Succeeded", last } end
+  local function unseen(last)
+    return { patch(202, { "Azure-AsyncOperation: " .. operation }), says "Succeeded", last }
+  end
 
   it("is none: the last read is damaged", function ()
     local value, err = update(unseen { path = t.id, headers = json, body = t.connection_json():sub(1, -20) })
