@@ -124,6 +124,7 @@ build = {
       ["azpec.command.trace"] = "scripts/azpec/command/trace.lua",
       ["azpec.command.trail"] = "scripts/azpec/command/trail.lua",
       ["azpec.command.unfinished"] = "scripts/azpec/command/unfinished.lua",
+      ["azpec.command.wording"] = "scripts/azpec/command/wording.lua",
       ["azpec.command.verbs"] = "scripts/azpec/command/verbs.lua",
       ["azpec.current"] = "scripts/azpec/current.lua",
       ["azpec.description"] = "scripts/azpec/description.lua",

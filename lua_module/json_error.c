@@ -181,7 +181,10 @@ void json_read_error(lua_State *L, int idx, struct facts *f) {
 	if (f->error) {
 		read_any(L, MAX_DEPTH, f);
 	} else if (!is_result(L, top + 1)) {
-		read_any(L, MAX_DEPTH, f);
+		if (lua_rawlen(L, top + 1) > 0) /* a list of errors */
+			read_any(L, MAX_DEPTH, f);
+		else
+			read_error(L, top + 1, MAX_DEPTH, f);
 		f->error = f->oauth_error.n > 0 || f->code.n > 0;
 	}
 	lua_settop(L, top);

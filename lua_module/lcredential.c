@@ -395,6 +395,18 @@ static void fill(lua_State *L, const char *name, const char *variable) {
 	lua_setfield(L, -2, name);
 }
 
+/* The same of a name or an id, of which blanks around it are no part. */
+static void fill_name(lua_State *L, const char *name, const char *variable) {
+	struct span s = options_env_name(variable);
+	if (lua_getfield(L, -1, name) != LUA_TNIL || !s.p) {
+		lua_pop(L, 1);
+		return;
+	}
+	lua_pop(L, 1);
+	lua_pushlstring(L, s.p, s.n);
+	lua_setfield(L, -2, name);
+}
+
 /* A managed identity's sources, the first whose variables are all set. */
 static const struct flow *find_source(lua_State *L) {
 	static const struct {
@@ -416,7 +428,7 @@ static const struct flow *find_source(lua_State *L) {
 		    (secret && !options_env(secret)) ||
 		    (other && !options_env(other)))
 			continue;
-		fill(L, "endpoint", sources[i].endpoint);
+		fill_name(L, "endpoint", sources[i].endpoint);
 		if (secret)
 			fill(L, "secret", secret);
 		if (sources[i].flow == &flow_service_fabric)
@@ -437,7 +449,7 @@ static const struct flow *managed_flow(lua_State *L) {
 	const struct flow *flow = find_source(L);
 	const char *imds = options_env("AZURE_POD_IDENTITY_AUTHORITY_HOST");
 	if (flow == &flow_azure_ml) /* of a compute: the one it was given */
-		fill(L, "client_id", "DEFAULT_IDENTITY_CLIENT_ID");
+		fill_name(L, "client_id", "DEFAULT_IDENTITY_CLIENT_ID");
 	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
 		struct span id = options_string(L, lua_gettop(L), ids[i]);
 		if (!id.p)
@@ -471,8 +483,8 @@ static const struct flow *environment_flow(lua_State *L) {
 	bool named = options_env("AZURE_TENANT_ID") &&
 	             options_env("AZURE_CLIENT_ID");
 	const char *send = options_env("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN");
-	fill(L, "tenant_id", "AZURE_TENANT_ID");
-	fill(L, "client_id", "AZURE_CLIENT_ID");
+	fill_name(L, "tenant_id", "AZURE_TENANT_ID");
+	fill_name(L, "client_id", "AZURE_CLIENT_ID");
 	if (named && options_env("AZURE_CLIENT_SECRET")) {
 		fill(L, "client_secret", "AZURE_CLIENT_SECRET");
 		return &flow_client_secret;
@@ -536,8 +548,8 @@ static void complete(lua_State *L, const struct kind *k,
                      struct signin_spec *spec) {
 	const struct flow *flow = k->flow;
 	if (flow == &flow_workload_identity) {
-		fill(L, "tenant_id", "AZURE_TENANT_ID");
-		fill(L, "client_id", "AZURE_CLIENT_ID");
+		fill_name(L, "tenant_id", "AZURE_TENANT_ID");
+		fill_name(L, "client_id", "AZURE_CLIENT_ID");
 		fill(L, "token_file_path", "AZURE_FEDERATED_TOKEN_FILE");
 	} else if (flow == &flow_device_code) {
 		if (!options_string(L, lua_gettop(L), "tenant_id").p)
@@ -642,7 +654,7 @@ static size_t push_default(lua_State *L, int fields, int list,
 			continue;
 		lua_newtable(L);
 		if (kind && !kind->flow) /* managed; this one user-assigned */
-			fill(L, "client_id", "AZURE_CLIENT_ID");
+			fill_name(L, "client_id", "AZURE_CLIENT_ID");
 		if (kind)
 			complete(L, kind, &specs[n]);
 		else

@@ -206,6 +206,11 @@ const char *options_env(const char *name) {
 	return s && *s ? s : NULL;
 }
 
+struct span options_env_name(const char *name) {
+	struct span s = span_trim(span_of(options_env(name)));
+	return s.n > 0 ? s : NO_SPAN;
+}
+
 char *const *options_environ(void) {
 	return environ;
 }
@@ -213,7 +218,7 @@ char *const *options_environ(void) {
 static struct span string_or_env(lua_State *L, int idx, const char *name,
                                  const char *variable) {
 	struct span s = options_string(L, idx, name);
-	return s.p ? s : span_of(options_env(variable));
+	return s.p ? s : options_env_name(variable);
 }
 
 /* A path given to libcurl: as a C string. */
@@ -288,8 +293,8 @@ static struct span origin(lua_State *L, int idx, const char *name,
 	const char *why = s.p ? check_origin(s, true, &u) : NULL;
 	if (why)
 		options_bad(L, name, why);
-	if (!s.p && variable && options_env(variable)) {
-		s = span_of(options_env(variable));
+	if (!s.p && variable && options_env_name(variable).p) {
+		s = options_env_name(variable);
 		why = check_origin(s, false, &u);
 		if (why)
 			luaL_error(L, "bad environment variable %s (%s)",

@@ -84,6 +84,9 @@ bool options_callable(lua_State *L, int idx);
 int options_bad(lua_State *L, const char *name, const char *why);
 /* A variable of the environment; empty counts as unset: NULL. */
 const char *options_env(const char *name);
+/* The same of a name, an id or an address: without the blanks and line ends
+   around it; absent where nothing is left. */
+struct span options_env_name(const char *name);
 char *const *options_environ(void); /* all of it, for a program */
 
 #endif

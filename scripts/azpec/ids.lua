@@ -49,6 +49,27 @@ function ids.parse(id)
   end
 end
 
+local function unescape(text)
+  return (text:gsub("%%(%x%x)", function (hex) return string.char(tonumber(hex, 16)) end))
+end
+
+-- An id as somebody may have copied it: without blanks and line ends around it, out of the address of a request to
+-- Azure Resource Manager, or of a page of the Azure portal, whose own words may follow the id.
+function ids.plain(word)
+  word = word:match "^%s*(.-)%s*$"
+  if not word:find "^%a+://" then return word end
+  local text = word:find("%%2[Ff]subscriptions%%2[Ff]") and unescape(word) or word
+  local first = text:lower():find("/subscriptions/", 1, true)
+  if not first then return word end
+  local id = text:sub(first):match "^[^?#]*":gsub("/+$", "")
+  local shorter = id
+  while shorter ~= "" do
+    if ids.parse(shorter) then return unescape(shorter) end
+    shorter = shorter:match "^(.*)/[^/]*$" or ""
+  end
+  return id
+end
+
 -- The id of a connection's account.
 function ids.account_of(connection_id)
   return (connection_id:match "^(.*)/[^/]*/[^/]*/?$")

@@ -9,6 +9,7 @@
 -- what cannot be found or understood as a table with `kind` ("not_found", "usage"), `message` and `hint`.
 
 local ids = require "azpec.ids"
+local select = require "azpec.select"
 
 local scope = {}
 
@@ -162,8 +163,8 @@ function scope.check(wanted, id)
 end
 
 local function has_endpoint(connection, id)
-  local endpoint = (connection.properties or {}).privateEndpoint
-  return endpoint ~= nil and type(endpoint.id) == "string" and same(endpoint.id, id)
+  local endpoint = select.facts(connection).private_endpoint
+  return endpoint ~= nil and same(endpoint, id)
 end
 
 local function account_call(account, where)
@@ -193,6 +194,9 @@ function scope.connections(client, wanted)
     local connection
     repeat
       connection = following()
+      if connection and type(connection.id) ~= "string" then
+        fail("protocol", "the service listed a connection without an id")
+      end
     until not connection or not where.private_endpoint or has_endpoint(connection, where.private_endpoint)
     return connection
   end, nil, nil, closing

@@ -30,20 +30,31 @@ local function parse(id, kind)
   return found and found.kind == kind and found or {}
 end
 
+local function table_of(value)
+  return type(value) == "table" and value or {}
+end
+
+local text_facts = { "id", "etag", "status", "description", "provisioning_state", "name", "private_endpoint",
+  "created_at" }
+
 -- What can be asked of a connection, in one flat table: its fields are absent where the connection does not say.
 function select.facts(connection)
-  local found, properties = parse(connection.id, "connection"), connection.properties or {}
-  local state = properties.privateLinkServiceConnectionState or {}
+  local found, properties = parse(connection.id, "connection"), table_of(connection.properties)
+  local state = table_of(properties.privateLinkServiceConnectionState)
   local facts = { id = connection.id, etag = connection.etag, status = state.status, description = state.description,
-    provisioning_state = properties.provisioningState, group_ids = properties.groupIds or {} }
+    provisioning_state = properties.provisioningState, group_ids = table_of(properties.groupIds) }
   facts.subscription_id, facts.resource_group_name = found.subscription_id, found.resource_group_name
   facts.account_name, facts.name = found.account_name, found.name or connection.name
-  facts.base_name = facts.name and without_guid(facts.name)
-  facts.private_endpoint = (properties.privateEndpoint or {}).id
+  if not facts.name and type(connection.id) == "string" then facts.name = connection.id:match "[^/]+$" end
+  facts.private_endpoint = table_of(properties.privateEndpoint).id
   local endpoint = parse(facts.private_endpoint, "private_endpoint")
   facts.private_endpoint_subscription = endpoint.subscription_id
   facts.private_endpoint_resource_group, facts.private_endpoint_name = endpoint.resource_group_name, endpoint.name
-  facts.created_at = (connection.systemData or {}).createdAt
+  facts.created_at = table_of(connection.systemData).createdAt
+  for _, name in ipairs(text_facts) do
+    if type(facts[name]) ~= "string" then facts[name] = nil end
+  end
+  facts.base_name = facts.name and without_guid(facts.name)
   return facts
 end
 
@@ -205,7 +216,7 @@ local most_candidates, most_shown = 100, 10
 -- One line that shows which connection it is.
 function select.describe(connection)
   local facts = select.facts(connection)
-  local line = ("%s  %s"):format(text.clean(facts.id or facts.name), text.clean(facts.status or "unknown"))
+  local line = ("%s  %s"):format(text.clean(facts.id or facts.name), text.clean(text.state(facts.status)))
   if facts.private_endpoint then line = line .. "  from " .. text.clean(facts.private_endpoint) end
   if facts.description then line = line .. ("  \"%s\""):format(text.clean(facts.description)) end
   return line

@@ -52,6 +52,16 @@ function text.shell(word)
   return "'" .. word:gsub("'", "'\\''") .. "'"
 end
 
+-- The parts of a connection's state in words, of which the service may leave out any.
+function text.state(...)
+  local parts = {}
+  for n = 1, select("#", ...) do
+    local part = select(n, ...)
+    if part and part ~= "" then parts[#parts + 1] = part end
+  end
+  return #parts > 0 and table.concat(parts, ", ") or "in no known state"
+end
+
 -- "1 connection", "2 connections".
 function text.count(number, noun)
   return ("%d %s%s"):format(number, noun, number == 1 and "" or "s")

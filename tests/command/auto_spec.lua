@@ -159,7 +159,8 @@ describe("auto", function ()
       end
     end
     assert.equal(2, failed)
-    assert.equal("13 connections: 11 changed, 2 failed\n51 held, 0 ignored\n", result.err)
+    assert.equal("13 connections: 11 changed, 2 failed; 51 held, 0 ignored",
+      kit.json(result.err, kit.failure).error.message)
     assert.same({ Approved = 6, Rejected = 5, Pending = 53 }, statuses())
   end)
 

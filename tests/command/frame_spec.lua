@@ -84,7 +84,7 @@ describe("usage", function ()
     for _, line in ipairs { "aprove -o json", "list -o json --timeout x", "list --output=jsonl --bogus",
       "show -o json" } do
       local result = kit.ended(2, kit.run(line))
-      local told = kit.json(kit.last_line(result.err), kit.failure)
+      local told = kit.json(result.err, kit.failure)
       assert.equal("usage", told.error.kind)
       assert.equal(2, told.exit_code)
       assert.matches("^azpec help", told.error.hint)

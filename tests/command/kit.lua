@@ -242,13 +242,9 @@ kit.result_row = {
 
 kit.results = { schema_version = "=1", results = { kit.result_row } }
 
--- What is written to stderr beside the words when JSON was asked for.
-kit.failure = { schema_version = "=1", exit_code = "number", error = error_facts }
-
--- The last line of a text.
-function kit.last_line(text)
-  return text:match "([^\n]*)\n?$"
-end
+-- What is written to stderr when JSON was asked for.
+kit.failure = { schema_version = "=1", exit_code = "number", error = error_facts, ["errors?"] = { error_facts },
+  ["continuation_tokens?"] = { "string" }, ["resume?"] = "string" }
 
 -- ---- the README ----------------------------------------------------------------------------------------------------
 

@@ -163,7 +163,7 @@ describe("apply", function ()
       if row.result == "stale" then assert.equal("precondition", row.error.kind) end
     end
     assert.same({ many01 = "stale", many02 = "stale", many03 = "changed", many64 = "changed" }, outcomes)
-    assert.equal("4 connections: 2 changed, 2 stale\n", result.err)
+    assert.equal("4 connections: 2 changed, 2 stale", kit.json(result.err, kit.failure).error.message)
     assert.equal("Pending", emulator:connection(emulator.many[1]).status)
     assert.equal("Rejected", emulator:connection(emulator.many[2]).status)
     assert.equal(before + 2, updates())

@@ -164,7 +164,10 @@ describe("a failure", function ()
     assert.equal("many01 changed, many02 changed, many03 failed, many04 changed, many05 changed, many06 changed, "
       .. "many07 changed, many08 changed, many09 changed", table.concat(outcomes, ", "))
     assert.equal("BadRequest", rows[3].error.code)
-    assert.matches("9 connections: 8 changed, 1 failed\n", result.err)
+    local told = kit.json(result.err, kit.failure)
+    assert.same({ kind = "some_failed", message = "9 connections: 8 changed, 1 failed" }, told.error)
+    assert.equal(1, #told.errors)
+    assert.equal("BadRequest", told.errors[1].code)
   end)
 
   it("of the network says so", function ()

@@ -2,6 +2,7 @@
 
 local current = require "azpec.current"
 local select = require "azpec.select"
+local text = require "azpec.text"
 
 local undo = {}
 
@@ -77,7 +78,8 @@ local function change_since(item, connection)
   if not connection then return "it is gone" end
   local facts = select.facts(connection)
   if facts.status ~= item.from.status then
-    return ("it was changed since: it is %s, the run left it %s"):format(facts.status, item.from.status)
+    return ("it was changed since: it is %s, the run left it %s"):format(text.state(facts.status),
+      text.state(item.from.status))
   end
   if facts.etag ~= item.from.etag then
     return ("it was changed since: its ETag is %s, the run left %s"):format(facts.etag or "unknown", item.from.etag)

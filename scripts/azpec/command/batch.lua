@@ -90,10 +90,10 @@ local worded = {
   held = function (row) return "held" .. because(row) end,
   ignored = function (row) return "ignored" .. because(row) end,
   changed = function (row)
-    return ("%s%s%s"):format(row.after, row.before and " (was " .. row.before .. ")" or "", because(row))
+    return ("%s%s%s"):format(text.state(row.after), row.before and " (was " .. row.before .. ")" or "", because(row))
   end,
   unchanged = function (row)
-    return ("already %s%s"):format(row.after, row.resumed and " (an earlier run began it)" or because(row))
+    return ("already %s%s"):format(text.state(row.after), row.resumed and " (an earlier run began it)" or because(row))
   end,
   stale = function (row) return "refused: " .. (row.why or "it was changed by somebody else since") end,
   failed = function (row) return "failed: " .. row.error_message end,
@@ -161,7 +161,7 @@ function batch.exit_code(context, summary)
   local codes = failure.codes
   local bad = summary.stale + summary.failed + summary.unknown
   if summary.left then
-    if summary.err then failure.show(summary.err) end
+    if summary.err then context:complain(summary.err) end
     return left_code[summary.left] or failure.exit_code(summary.err)
   end
   if bad == 1 and summary.total == 1 then return failure.exit_code(summary.last_err) end

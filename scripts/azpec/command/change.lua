@@ -19,7 +19,7 @@ function change.define(command)
   command:group("How",
     command:option("--if-match", "only if this is the connection's ETag"):argname "ETAG":convert(convert.given),
     dry_run, no_wait,
-    command:flag("--yes", "do not ask before more than one is touched"),
+    command:flag("--yes", "do not ask before more than one is touched"):hidden_name "-y",
     command:flag("--detailed-exitcode", "10 where something changed, or would"))
   audited.define(command)
 end
@@ -118,7 +118,7 @@ local function new_counts(context, out, spec, total)
       counts.failed = counts.failed + 1
       context:keep(type(err) == "table" and err.continuation_token)
       row = failed_row(target, err)
-      failure.show(err)
+      context:complain(err)
     elseif row.result ~= "unchanged" then
       counts.changed = counts.changed + 1
     end

@@ -15,20 +15,46 @@ end
 
 -- ---- what people read ----------------------------------------------------------------------------------------------
 
--- To stderr, whatever -q says: what is needed to go on.
-function context:say(format, ...)
+-- Whether stderr is for a program: then it has at most one JSON document, which the frame writes at the end.
+function context:is_json()
+  return failure.is_json(self.args.output)
+end
+
+-- To stderr, whatever -q and -o say: what somebody has to read to go on.
+function context:prompt(message)
   terminal.make_room()
-  io.stderr:write(select("#", ...) > 0 and format:format(...) or format, "\n")
+  io.stderr:write(message, "\n")
+end
+
+local function worded(format, ...)
+  return select("#", ...) > 0 and format:format(...) or format
+end
+
+local most_held = 100
+
+-- To stderr, whatever -q says; with -o json only at the end, where it is not in an error's document.
+function context:say(...)
+  if not self:is_json() then return self:prompt(worded(...)) end
+  self.said = self.said or {}
+  self.said[#self.said + 1] = worded(...)
+  if #self.said > most_held then table.remove(self.said, 1) end
+end
+
+-- An error that does not end the verb: at once, or in the frame's JSON document.
+function context:complain(err)
+  self.complaints = self.complaints or {}
+  self.complaints[#self.complaints + 1] = err
+  if not self:is_json() then failure.show(err) end
 end
 
 -- To stderr unless -q.
 function context:note(...)
-  if not self.args.quiet then self:say(...) end
+  if self:is_json() or not self.args.quiet then self:say(...) end
 end
 
 -- To stderr with -v.
 function context:detail(...)
-  if (self.args.verbosity or 0) > 0 then self:say(...) end
+  if (self.args.verbosity or 0) > 0 then self:prompt(worded(...)) end
 end
 
 -- Rows on stdout in the format asked for; see azpec.command.output.
@@ -39,7 +65,7 @@ end
 
 -- A bar on stderr for much work; without a terminal, or with -q, nothing.
 function context:progress(options)
-  if self.args.quiet or not terminal.can_draw(io.stderr) then
+  if self.args.quiet or self:is_json() or not terminal.can_draw(io.stderr) then
     return { update = function () end, close = function () end }
   end
   return require "azpec.command.progress".new(options)
@@ -94,6 +120,9 @@ local function subscription(args)
       return found.subscription_id
     end
   end
+  local ids = require "azpec.ids"
+  local found = ids.parse(ids.plain(os.getenv "AZURE_SUBSCRIPTION_ID" or ""))
+  return found and found.subscription_id -- the module takes the variable itself, but no id in it
 end
 
 -- What tells of each request with -vv, else nil: for on_event.
@@ -123,7 +152,7 @@ function context:client(overrides)
   local trail = audited.open(self)
   if trail then fields.on_event = audited.observing(trail, fields.on_event) end
   local ok, client = pcall(azpec.client, fields)
-  if not ok then self:usage(require "azpec.command.options".complaint(tostring(client))) end
+  if not ok then self:usage(require "azpec.command.wording".complaint(tostring(client))) end
   if trail then client = audited.wrap(self, client) end
   self.clients = self.clients or {}
   self.clients[#self.clients + 1] = client

@@ -1,5 +1,7 @@
 -- What stands behind an option, checked; argparse shows the complaint.
 
+local ids = require "azpec.ids"
+
 local convert = {}
 
 -- "90", "1.5", "30s", "5m", "2h", "7d" as seconds.
@@ -12,10 +14,30 @@ function convert.some_seconds(word)
   return seconds, why
 end
 
--- A word that says something: an empty one often is a variable of a script's that was never set.
+-- A word that says something: an empty one often is a variable of a script's that was never set. The blanks and the
+-- carriage return that a file or another program's output has around it are no part of it.
 function convert.given(word)
+  word = word:match "^%s*(.-)%s*$"
   if word == "" then return nil, "it is empty" end
   return word
+end
+
+-- An id, also as it is copied from an address or the portal.
+function convert.id(word)
+  local given, why = convert.given(word)
+  return given and ids.plain(given), why
+end
+
+-- A name, or an id.
+function convert.name_or_id(word)
+  return word:find("/", 1, true) and ids.plain(word) or word:match "^%s*(.-)%s*$"
+end
+
+-- A subscription's GUID, also as its id.
+function convert.subscription(word)
+  local given, why = convert.id(word)
+  local found = given and ids.parse(given)
+  return found and found.subscription_id or given, why
 end
 
 function convert.positive(word)

@@ -72,7 +72,7 @@ end
 kinds["device-code"] = function (azpec, context)
   return azpec.credential.device_code {
     tenant_id = context.args.tenant_id, client_id = context.args.client_id,
-    prompt = function (info) context:say(info.message) end,
+    prompt = function (info) context:prompt(info.message) end,
   }
 end
 

@@ -2,6 +2,7 @@
 
 local change = require "azpec.command.change"
 local select = require "azpec.select"
+local text = require "azpec.text"
 
 local decision = {}
 
@@ -48,12 +49,13 @@ local function make_spec(context, verb, status)
     end
     function spec.words(row)
       if row.result == "changed" then
-        return row.before ~= row.after and ("%s: %s (was %s)"):format(row.name, row.after, row.before)
-          or ("%s: %s (new description)"):format(row.name, row.after)
+        local after = text.state(row.after)
+        return row.before ~= row.after and ("%s: %s (was %s)"):format(row.name, after, text.state(row.before))
+          or ("%s: %s (new description)"):format(row.name, after)
       elseif row.result == "unchanged" then
         return ("%s: already %s"):format(row.name, status)
       elseif row.result == "would change" then
-        return ("%s: would become %s (is %s)"):format(row.name, status, row.before)
+        return ("%s: would become %s (is %s)"):format(row.name, status, text.state(row.before))
       elseif row.result == "begun" then
         return row.continuation_token
       end

@@ -4,6 +4,7 @@ local json = require "azpec.json"
 local schema_version = require "azpec.command.output".schema_version
 local terminal = require "azpec.command.terminal"
 local text = require "azpec.text"
+local wording = require "azpec.command.wording"
 
 local failure = {}
 
@@ -37,7 +38,7 @@ function failure.may_pass(err)
 end
 
 local kind_of = { [2] = "usage", [3] = "not_found", [6] = "conflict", [8] = "timeout", [11] = "too_many",
-  [130] = "interrupted" }
+  [12] = "some_failed",  [130] = "interrupted" }
 
 -- The kind of a failure of which only the exit code is known.
 function failure.kind(code)
@@ -66,8 +67,9 @@ end
 
 -- ---- what is shown -------------------------------------------------------------------------------------------------
 
-local described = { "kind", "message", "code", "target", "http_status", "request_id", "correlation_id",
-  "client_request_id", "id", "phase", "elapsed", "hint", "retryable", "retry_after", "continuation_token" }
+local described = { "kind", "message", "code", "target", "details", "additional_info", "http_status", "request_id",
+  "correlation_id", "client_request_id", "id", "phase", "elapsed", "hint", "retryable", "retry_after",
+  "continuation_token" }
 
 -- An error as a flat table for programs.
 function failure.facts(err)
@@ -75,8 +77,8 @@ function failure.facts(err)
   local facts = {}
   for _, name in ipairs(described) do facts[name] = err[name] end
   facts.kind = facts.kind or "other"
-  facts.message = facts.message or tostring(err)
-  facts.hint = facts.hint or err.see
+  facts.message = wording.of(facts.message or tostring(err))
+  facts.hint = facts.hint and wording.of(facts.hint) or err.see
   if err.candidates then
     facts.candidates = json.list()
     for n, connection in ipairs(err.candidates) do facts.candidates[n] = connection.id end
@@ -97,6 +99,60 @@ local function time_spent(elapsed)
   return #parts > 0 and table.concat(parts, ", ") or nil
 end
 
+local most_details, longest_detail = 10, 300
+
+local function cut(line)
+  line = text.clean(line)
+  return #line > longest_detail and line:sub(1, (utf8.offset(line, 0, longest_detail) or 1) - 1) .. "..." or line
+end
+
+-- A member of the service's, its name in any letter case, that is a text.
+local function member(object, name)
+  for key, value in pairs(object) do
+    if type(key) == "string" and key:lower() == name and type(value) == "string" and value ~= "" then return value end
+  end
+end
+
+-- What a policy's refusal tells of the policy.
+local function policy(info)
+  local parts = {}
+  for _, part in ipairs { { "assignment", "policyassignment" }, { "definition", "policydefinition" },
+    { "set", "policysetdefinition" } } do
+    local name = member(info, part[2] .. "displayname") or member(info, part[2] .. "name")
+      or member(info, part[2] .. "id")
+    if name then parts[#parts + 1] = ("%s '%s'"):format(part[1], name) end
+  end
+  return #parts > 0 and table.concat(parts, ", ") or nil
+end
+
+-- What additionalInfo tells: { type, info } each.
+local function add_information(add, list)
+  for _, entry in ipairs(type(list) == "table" and list or {}) do
+    local kind, info = type(entry) == "table" and member(entry, "type") or "info", nil
+    if type(entry) == "table" then info = entry.info or entry.Info end
+    if type(info) == "table" then
+      add(kind == "PolicyViolation" and policy(info) and "policy" or kind, policy(info) or json.encode(info))
+    elseif info ~= nil then
+      add(kind, tostring(info))
+    end
+  end
+end
+
+-- What details tell, and those in them: { code, message, target, details, additionalInfo } each, or texts.
+local function add_details(add, details, depth)
+  for name, entry in pairs(type(details) == "table" and depth > 0 and details or {}) do
+    if type(entry) == "table" then
+      local code, message = member(entry, "code") or member(entry, "key"), member(entry, "message")
+        or member(entry, "value") or member(entry, "detail")
+      if code or message then add("detail", code and message and code .. ": " .. message or code or message) end
+      add_details(add, entry.details or entry.Details or not (code or message) and entry, depth - 1)
+      add_information(add, entry.additionalInfo or entry.AdditionalInfo)
+    elseif math.type(name) == "integer" then
+      add("detail", tostring(entry))
+    end
+  end
+end
+
 local function detail_lines(err)
   local lines = {}
   local function add(name, value)
@@ -107,11 +163,20 @@ local function detail_lines(err)
   if err.code and not is_told then
     add("code", err.http_status and ("%s (HTTP %d)"):format(err.code, err.http_status) or err.code)
   end
+  add("target", err.target)
+  local said = 0
+  local function add_some(name, value)
+    said = said + 1
+    if said <= most_details then add(name, cut(value)) end
+  end
+  add_details(add_some, err.details, 8)
+  add_information(add_some, err.additional_info)
+  if said > most_details then add("and", ("%d more; -o json has all"):format(said - most_details)) end
   add("request id", err.request_id)
   if not err.request_id then add("client request id", err.client_request_id) end
   if err.kind == "timeout" then add("time spent", time_spent(err.elapsed)) end
   if err.kind == "throttled" and err.retry_after then add("try again in", ("%g s"):format(err.retry_after)) end
-  add("hint", err.hint)
+  add("hint", err.hint and wording.of(err.hint))
   return lines
 end
 
@@ -128,8 +193,8 @@ local function candidate_lines(err)
   for n, connection in ipairs(err.candidates) do
     if n > most_candidates then break end
     local facts = facts_of(connection)
-    local line = ("  %s  %s  %s/%s"):format(text.pad(text.clean(facts.name), widest), facts.status,
-      facts.resource_group_name, facts.account_name)
+    local line = ("  %s  %s  %s/%s"):format(text.pad(text.clean(facts.name or "?"), widest), text.state(facts.status),
+      facts.resource_group_name or "?", facts.account_name or "?")
     if facts.description then line = line .. ('  "%s"'):format(facts.description) end
     local from = facts.private_endpoint_subscription
     if from and from ~= facts.subscription_id then line = line .. "  from " .. facts.private_endpoint end
@@ -143,22 +208,30 @@ end
 -- The lines for a person; the first says what happened.
 function failure.lines(err)
   if type(err) ~= "table" then return { text.clean(err) } end
-  local lines = { text.clean(err.message or tostring(err)) }
+  local lines = { text.clean(wording.of(err.message or tostring(err))) }
   if err.see then lines[1] = ("%s (see: %s)"):format(lines[1], err.see) end
   local more = err.candidates and candidate_lines(err) or detail_lines(err)
   return table.move(more, 1, #more, 2, lines)
 end
 
--- Writes an error to stderr: for programs as one JSON object when data is JSON, too.
-function failure.show(err, format)
+-- Whether errors are told in JSON in this output format.
+function failure.is_json(format)
+  return format == "json" or format == "jsonl"
+end
+
+-- Writes an error to stderr; more: members beside it in JSON.
+function failure.show(err, format, more)
+  terminal.make_room()
+  if failure.is_json(format) then
+    local document = { schema_version = schema_version, error = failure.facts(err),
+      exit_code = failure.exit_code(err) }
+    for name, value in pairs(more or {}) do document[name] = value end
+    io.stderr:write(json.encode(document), "\n")
+    return
+  end
   local lines = failure.lines(err)
   lines[1] = terminal.paint(io.stderr, "red", "azpec: ") .. lines[1]
-  terminal.make_room()
   io.stderr:write(table.concat(lines, "\n"), "\n")
-  if format == "json" or format == "jsonl" then
-    io.stderr:write(json.encode { schema_version = schema_version, error = failure.facts(err),
-      exit_code = failure.exit_code(err) }, "\n")
-  end
 end
 
 return failure

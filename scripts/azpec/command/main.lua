@@ -1,6 +1,7 @@
 -- The command's frame: finds the verb, reads the options, runs it, and sees that every ending has its exit code.
 
 local failure = require "azpec.command.failure"
+local json = require "azpec.json"
 local terminal = require "azpec.command.terminal"
 
 local main = {}
@@ -47,6 +48,7 @@ local function dispatch(arguments, know)
   if first == "--version" or first == "-V" then return version() end
   if first == "-h" or first == "--help" then return run_verb("help", {}, know) end
   if first:find "^%-" then usage(("the verb comes first, then '%s'"):format(first), "azpec help") end
+  if first == "ls" then first = "list" end
   local found, nearest = require "azpec.command.parser".find_verb(first)
   if not found then
     usage(("there is no verb '%s'%s"):format(first, nearest and ("; did you mean '" .. nearest .. "'?") or ""),
@@ -65,7 +67,7 @@ local function traced(err)
   if refused and refused:find "^bad field 'subscription_id' %(string expected, got nil" then
     return { kind = "usage", message = "which subscription? --subscription ID, or AZURE_SUBSCRIPTION_ID" }
   elseif refused then
-    return { kind = "usage", message = require "azpec.command.options".complaint(refused) }
+    return { kind = "usage", message = require "azpec.command.wording".complaint(refused) }
   elseif missing then
     return { kind = "other", message = ("the Lua module '%s' is not installed here"):format(missing),
       hint = ("install it for %s, or set LUA_PATH and LUA_CPATH"):format(_VERSION) }
@@ -85,20 +87,16 @@ local function tell_rows(context)
   local out = context and context.out
   if not out or out.is_closed or out.count == 0 then return end
   local ok, err = pcall(out.close, out)
-  if not ok and not (terminal.is_write_error(err) and err.is_broken_pipe) then failure.show(tostring(err)) end
+  if not ok and not (terminal.is_write_error(err) and err.is_broken_pipe) then context:complain(tostring(err)) end
 end
 
-local function ended_badly(err, context, arguments)
-  if terminal.is_write_error(err) then
-    if not err.is_broken_pipe then failure.show(tostring(err)) end
-    return failure.codes.other
-  end
+-- The error that ended the verb, as it is told; nil: stdout is gone, and nobody reads on.
+local function told(err, context)
+  if terminal.is_write_error(err) then return not err.is_broken_pipe and tostring(err) or nil end
   tell_rows(context)
   if failure.is_interrupt(err) then err = failure.interruption(err) end
   if failure.is_misuse(err) and context then err.see = err.see or "azpec help " .. context.verb end
-  failure.show(err, format_of(context, arguments))
-  require "azpec.command.unfinished".tell(context, err)
-  return failure.exit_code(err)
+  return err
 end
 
 -- An audited client may have something to say that must not get lost.
@@ -106,11 +104,31 @@ local function close_clients(context, code)
   for _, client in ipairs(context and context.clients or {}) do
     local ok, err = pcall(client.close, client)
     if not ok then
-      failure.show(err, context.args.output)
+      context:complain(err)
       code = code == 0 and failure.exit_code(err) or code
     end
   end
   return code
+end
+
+-- For people each thing is told in its turn, for programs an error and all around it in one JSON document.
+local function tell(err, format, context, code, tokens)
+  local unfinished = require "azpec.command.unfinished"
+  if not failure.is_json(format) then
+    if err then failure.show(err) end
+    if context then unfinished.show(context.args, tokens) end
+    return
+  end
+  local others, said = json.list(), context and context.said
+  for n, complaint in ipairs(context and context.complaints or {}) do others[n] = failure.facts(complaint) end
+  if not err and (code == 0 or code == failure.codes.changes) and #others == 0 then
+    if said and not context.args.quiet then context:prompt(table.concat(said, "\n")) end
+    return
+  end
+  err = err or { kind = failure.kind(code), exit_code = code,
+    message = said and table.concat(said, "; ") or "not all was done" }
+  failure.show(err, format, { errors = #others > 0 and others or nil, continuation_tokens = #tokens > 0 and json.list(tokens) or nil,
+      resume = #tokens > 0 and unfinished.command_line(context.args) or nil })
 end
 
 -- Runs the command line; returns the exit code.
@@ -126,9 +144,13 @@ function main.run(arguments)
     return made
   end
   local ok, result = xpcall(dispatch, traced, arguments, know)
-  local code = ok and result or ended_badly(result, context, arguments)
-  if ok and context and context.unfinished then require "azpec.command.unfinished".tell(context) end
-  return close_clients(context, code)
+  local err = not ok and told(result, context) or nil
+  local is_gone = not ok and terminal.is_write_error(result)
+  local code = ok and result or is_gone and failure.codes.other or failure.exit_code(err)
+  local tokens = is_gone and {} or require "azpec.command.unfinished".tokens(context, err)
+  code = close_clients(context, code)
+  if err or not is_gone then tell(err, format_of(context, arguments), context, code, tokens) end
+  return code
 end
 
 return main

@@ -9,11 +9,11 @@ local groups = {}
 function groups.scope(command)
   command:group("Where to look",
     command:option("--subscription", "subscription id, also several times (AZURE_SUBSCRIPTION_ID)")
-      :argname "ID":count "*":target "subscription":convert(convert.given),
+      :argname "ID":count "*":target "subscription":convert(convert.subscription),
     command:option("-g --resource-group", "resource group"):argname "NAME":convert(convert.given),
-    command:option("--account", "Batch account"):argname "NAME":convert(convert.given),
+    command:option("--account", "Batch account"):hidden_name "--account-name":argname "NAME":convert(convert.given),
     command:option("--id", "id of a connection, a Batch account, a resource group, a subscription, or of the "
-      .. "private endpoint"):argname "ID":convert(convert.given))
+      .. "private endpoint"):argname "ID":convert(convert.id))
 end
 
 options.credentials = { "auto", "environment", "client-secret", "client-certificate", "workload-identity",
@@ -52,23 +52,6 @@ function groups.output(command)
       :default "table":choices { "table", "json", "jsonl", "tsv", "csv", "md" },
     command:option("--color", "auto, always or never (NO_COLOR)"):argname "WHEN"
       :choices { "auto", "always", "never" }, quiet, verbose)
-end
-
--- The options that the fields of the C module's calls come from.
-local option_of = { subscription_id = "--subscription", resource_group_name = "--resource-group",
-  account_name = "--account", poll_interval = "--interval", certificate_path = "--client-certificate-file",
-  client_secret = "--client-secret-file", token = "--access-token-file", id = "the id" }
-for _, name in ipairs { "cloud", "tenant_id", "client_id", "endpoint", "authority_host", "api_version", "ca_file",
-  "timeout", "if_match", "description" } do
-  option_of[name] = "--" .. name:gsub("_", "-")
-end
-
--- What a call refused, in the command line's own words; more: options of further fields.
-function options.complaint(message, more)
-  local bare = message:gsub("^[^\n]-:%d+: ", "")
-  local field, why = bare:match "^bad field '([%w_]+)' %((.*)%)$"
-  local option = field and (more or option_of)[field]
-  return option and ("%s: %s"):format(option, why) or bare
 end
 
 local order = { "scope", "client", "output" }

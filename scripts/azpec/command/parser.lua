@@ -27,9 +27,27 @@ function parser.verbs()
   end)
 end
 
+-- What az and other tools call the same.
+local verbs_elsewhere = { ls = "list", get = "show", rm = "delete", remove = "delete", deny = "reject",
+  accept = "approve", update = "approve", diagnose = "doctor", undo = "audit" }
+
+local options_elsewhere = { ["--ids"] = "--id", ["--resource-name"] = "--account", ["--batch-account"] = "--account",
+  ["--connection-name"] = "--name", ["--private-endpoint-connection-name"] = "--name", ["--group"] = "--resource-group",
+  ["--debug"] = "-vv", ["--only-show-errors"] = "--quiet", ["--query"] = "-o json, and jq",
+  ["--tenant"] = "--tenant-id",
+  ["--subscription-id"] = "--subscription", ["--format"] = "--output", ["--wait-timeout"] = "--timeout",
+  ["--ca-bundle"] = "--ca-file", ["--force"] = "--yes", ["-y"] = "--yes", ["-s"] = "--subscription" }
+
+-- The complaint with what an option of another tool's is called here.
+local function translated(complaint)
+  local option = complaint:match "^unknown option '(%-[%w-]+)'"
+  local here = option and options_elsewhere[option]
+  return here and ("unknown option '%s'; here it is %s"):format(option, here) or nil
+end
+
 -- Whether there is a verb of that name; else the name that was probably meant, if any.
 function parser.find_verb(name)
-  local nearest
+  local nearest = verbs_elsewhere[name]
   for _, known in parser.verbs() do
     if known == name then return true end
     if is_near(known, name) then nearest = known end
@@ -88,7 +106,8 @@ end
 function parser.parse(command, arguments)
   local ok, result = command:pparse(arguments)
   if ok then return result end
-  return nil, below_zero(arguments, result) or (result:gsub("\n", "; "):gsub("; Did you mean", "; did you mean"))
+  return nil, below_zero(arguments, result) or translated(result)
+    or (result:gsub("\n", "; "):gsub("; Did you mean", "; did you mean"))
 end
 
 local function capital(text)

@@ -19,8 +19,9 @@ rows.columns = {
 local function as_sent(connection)
   local copy, properties = {}, {}
   for name, value in pairs(connection) do copy[name] = value end
-  for name, value in pairs(connection.properties or {}) do properties[name] = value end
-  if properties.groupIds then properties.groupIds = json.list(properties.groupIds) end
+  local given = connection.properties
+  for name, value in pairs(type(given) == "table" and given or {}) do properties[name] = value end
+  if type(properties.groupIds) == "table" then properties.groupIds = json.list(properties.groupIds) end
   copy.properties = properties
   return copy
 end

@@ -2,15 +2,15 @@
 
 local convert = require "azpec.command.convert"
 local ids = require "azpec.ids"
-local options = require "azpec.command.options"
 local scope = require "azpec.scope"
 local select = require "azpec.select"
+local wording = require "azpec.command.wording"
 
 local targets = {}
 
 -- The options, and the fields of azpec.select that they stand for.
 local fields = {
-  { "--name", "name", "NAME", "connection's name, with or without its GUID" },
+  { "-n --name", "name", "NAME", "connection's name, with or without its GUID" },
   { "--private-endpoint", "private_endpoint", "NAME", "private endpoint, by name or id" },
   { "--private-endpoint-group", "private_endpoint_resource_group", "NAME", "its resource group" },
   { "--private-endpoint-subscription", "private_endpoint_subscription", "ID", "its subscription" },
@@ -22,10 +22,11 @@ local fields = {
 
 -- The options that choose: one connection, or with more = true as many as match.
 function targets.define(command, how)
-  command:argument("which", "ids or names of connections"):args "*"
+  command:argument("which", "ids or names of connections"):args "*":convert(convert.name_or_id)
   local group = { "Which (exact, or with * and ?; several of one kind: any of them)" }
   for _, field in ipairs(fields) do
     group[#group + 1] = command:option(field[1], field[4]):argname(field[3]):target("by_" .. field[2]):count "*"
+      :convert(convert.name_or_id)
   end
   if how and how.more then
     group[#group + 1] = command:flag("--all", "all that match, not just one")
@@ -49,11 +50,11 @@ local function wanted_by(args)
 end
 
 local option_of = {}
-for _, field in ipairs(fields) do option_of[field[2]] = field[1] end
+for _, field in ipairs(fields) do option_of[field[2]] = field[1]:match "%-%-%S+$" end
 
 local function new_selector(context, wanted)
   local ok, selector = pcall(select.new, wanted)
-  if not ok then context:usage(options.complaint(tostring(selector), option_of)) end
+  if not ok then context:usage(wording.complaint(tostring(selector), option_of)) end
   return selector
 end
 

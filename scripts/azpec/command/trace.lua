@@ -28,6 +28,6 @@ end
 return function (context)
   return function (event)
     local line = lines[event.event]
-    if line then context:say("%s", text.clean(line(event))) end
+    if line then context:prompt(text.clean(line(event))) end
   end
 end

@@ -12,7 +12,8 @@ local carried = { { "cloud", "--cloud" }, { "credential", "--credential" }, { "t
   { "endpoint", "--endpoint" }, { "authority_host", "--authority-host" }, { "ca_file", "--ca-file" },
   { "audit", "--audit" } }
 
-local function command_line(args)
+-- What to type to go on, without the tokens.
+function unfinished.command_line(args)
   local words = { "azpec", "resume" }
   for _, option in ipairs(carried) do
     local value = args[option[1]]
@@ -44,15 +45,15 @@ function unfinished.show(args, tokens)
     #tokens == 1 and "An operation is" or #tokens .. " operations are"))
   local path = #tokens > most_shown and save(tokens)
   if path then
-    io.stderr:write(("  %s %s\n"):format(command_line(args), text.shell(path)))
+    io.stderr:write(("  %s %s\n"):format(unfinished.command_line(args), text.shell(path)))
   else
-    io.stderr:write(("  %s - <<'END'\n%s\nEND\n"):format(command_line(args), table.concat(tokens, "\n")))
+    io.stderr:write(("  %s - <<'END'\n%s\nEND\n"):format(unfinished.command_line(args), table.concat(tokens, "\n")))
   end
 end
 
--- At the end of a run: of the operations that were begun and not waited for to the end, and of the error's own.
-function unfinished.tell(context, err)
-  if not context then return end
+-- The continuation tokens at the end of a run: of the operations that were begun and not waited for to the end, and of
+-- the error's own.
+function unfinished.tokens(context, err)
   local tokens, seen = {}, {}
   local function add(token)
     if token and not seen[token] then
@@ -60,12 +61,12 @@ function unfinished.tell(context, err)
       tokens[#tokens + 1] = token
     end
   end
-  for _, poller in ipairs(context.pollers) do
+  for _, poller in ipairs(context and context.pollers or {}) do
     if not poller:done() then add(poller:continuation_token()) end
   end
   if type(err) == "table" then add(err.continuation_token) end
-  for _, token in ipairs(context.unfinished or {}) do add(token) end
-  unfinished.show(context.args, tokens)
+  for _, token in ipairs(context and context.unfinished or {}) do add(token) end
+  return tokens
 end
 
 return unfinished

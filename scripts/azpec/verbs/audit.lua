@@ -38,7 +38,7 @@ Its own writes go into the same trail.]],
       command:flag("--apply", "do it, not only show it"),
       command:flag("--reject", "reject what the run approved; it cannot be approved again"),
       command:option("--ticket", "number of the ticket, for the audit trail"):argname "TEXT",
-      command:flag("--yes", "do not ask before it is done"),
+      command:flag("--yes", "do not ask before it is done"):hidden_name "-y",
       command:flag("--detailed-exitcode", "10 where something changed, or would"))
   end,
   common = { "client", "output" },

@@ -3,6 +3,7 @@
 local change = require "azpec.command.change"
 local select = require "azpec.select"
 local targets = require "azpec.command.targets"
+local text = require "azpec.text"
 
 local function gone_already(target)
   return change.row(target, "unchanged")
@@ -34,9 +35,11 @@ local function make_spec(context)
       return change.row(target, "would change", { before = select.facts(connection).status, etag = connection.etag })
     end
     function spec.words(row)
-      if row.result == "changed" then return ("%s: deleted (was %s)"):format(row.name, row.before) end
+      if row.result == "changed" then return ("%s: deleted (was %s)"):format(row.name, text.state(row.before)) end
       if row.result == "unchanged" then return ("%s: already gone"):format(row.name) end
-      if row.result == "would change" then return ("%s: would be deleted (is %s)"):format(row.name, row.before) end
+      if row.result == "would change" then
+        return ("%s: would be deleted (is %s)"):format(row.name, text.state(row.before))
+      end
       return row.result == "begun" and row.continuation_token or nil
     end
     return spec

@@ -42,7 +42,7 @@ end
 local function words_of(connection)
   if not connection then return "no such connection" end
   local facts = select.facts(connection)
-  return ("%s: %s, %s"):format(facts.name, facts.status, facts.provisioning_state)
+  return ("%s: %s"):format(facts.name, text.state(facts.status, facts.provisioning_state))
 end
 
 -- ---- the waiting ---------------------------------------------------------------------------------------------------

@@ -15,12 +15,14 @@ local columns = {
 }
 
 local worded = {
-  found = function (row) return row.status end,
-  new = function (row) return "new, " .. row.status end,
-  gone = function (row) return "gone, was " .. row.status end,
+  found = function (row) return text.state(row.status) end,
+  new = function (row) return "new, " .. text.state(row.status) end,
+  gone = function (row) return "gone, was " .. text.state(row.status) end,
   changed = function (row)
-    if row.status ~= row.status_before then return row.status_before .. " -> " .. row.status end
-    return row.status .. ", " .. row.provisioning_state
+    if row.status ~= row.status_before then
+      return text.state(row.status_before) .. " -> " .. text.state(row.status)
+    end
+    return text.state(row.status, row.provisioning_state)
   end,
 }
 

@@ -1,0 +1,222 @@
+-- What the command makes of errors, of connections that say little, and of words as people paste them.
+
+local assert = require "luassert"
+local kit = require "command.kit"
+local t = require "loopback.support"
+
+local account = t.id:match "^(.*)/privateEndpointConnections/"
+local subscription, group, name = t.id:match "^/subscriptions/([^/]+)/resourceGroups/([^/]+)/.*/batchAccounts/([^/]+)/"
+local json = { t.json_type, "x-ms-request-id: 1111-aaaa" }
+
+-- Runs azpec against a server of these rules.
+local function run(rules, line, more)
+  local server = t.server(rules)
+  local verb, rest = line:match "^(%S+) ?(.*)$"
+  local env = { AZURE_ACCESS_TOKEN = t.canary, AZURE_TOKEN_CREDENTIALS = nil }
+  for key, value in pairs(more or {}) do env[key] = value end
+  return kit.run(("%s --credential token --endpoint %s --interval 0.02 %s"):format(verb, server.endpoint, rest),
+    { env = env }), server
+end
+
+local function refused(body, line, status)
+  return run({ { status = status or 403, headers = json, body = body } }, line)
+end
+
+local show = "show " .. t.id
+
+describe("an error", function ()
+  after_each(t.tidy)
+  teardown(t.close)
+
+  local policy = [[{"error":{"code":"RequestDisallowedByPolicy","target":"mine","message":"Denied.",
+    "details":[{"code":"Inner","message":"deep","details":[{"message":"deeper"}]}],
+    "additionalInfo":[{"type":"PolicyViolation","info":{"policyAssignmentName":"deny-pe",
+    "policyDefinitionDisplayName":"No endpoints"}},{"type":"Other","info":{"a":1}}]}}]]
+
+  it("is told with its target, details, and the policy that refused", function ()
+    local result = kit.ended(5, refused(policy, show))
+    assert.equal(([[
+azpec: RequestDisallowedByPolicy: Denied. (HTTP 403)
+  about: %s
+  target: mine
+  detail: Inner: deep
+  detail: deeper
+  policy: assignment 'deny-pe', definition 'No endpoints'
+  Other: {"a":1}
+  request id: 1111-aaaa
+]]):format(t.id), (result.err:gsub("  hint: [^\n]*\n", "")))
+    assert.matches("\n  hint: an Azure Policy assignment denies this", result.err)
+  end)
+
+  it("in JSON is one document with all of it", function ()
+    for _, format in ipairs { "json", "jsonl" } do
+      local told = kit.json(kit.ended(5, refused(policy, show .. " -o " .. format)).err, kit.failure).error
+      assert.equal("mine", told.target)
+      assert.equal("Inner", told.details[1].code)
+      assert.equal("deny-pe", told.additional_info[1].info.policyAssignmentName)
+      assert.equal("1111-aaaa", told.request_id)
+    end
+  end)
+
+  it("of many lines and control characters stays readable", function ()
+    local details = {}
+    for n = 1, 40 do details[n] = ('{"code":"D%d","message":"%s\\u001b[2J"}'):format(n, ("x"):rep(1000)) end
+    local result = kit.ended(7, refused('{"error":{"code":"C","message":"m","details":[' .. table.concat(details, ",")
+      .. "]}}", show, 400))
+    assert.falsy(result.err:find("\27", 1, true))
+    assert.matches("\n  and: 30 more; %-o json has all\n", result.err)
+    assert(#result.err < 5000, #result.err)
+  end)
+
+  it("of shapes that nobody promised is still told", function ()
+    for body, text in t.each {
+      ['{"message":"the real reason"}'] = "the real reason",
+      ['{"title":"Bad","errors":{"id":["not valid"]}}'] = "Bad",
+      ['{"x":{"y":["z",1,null]}}'] = "no message in ",
+      ['[]'] = "no message in ",
+      ['{"error":{"code":"C","message":"m","details":"text","additionalInfo":{"type":1}}}'] = "C: m",
+      ['{"error":{"code":"C","message":"m","details":[null,1,"text",{"code":null}],"additionalInfo":[1,null]}}'] =
+        "C: m",
+    } do
+      local result = kit.ended(7, refused(body, show, 400))
+      assert.truthy(result.err:find("^azpec: " .. text), result.err)
+      kit.json(kit.ended(7, refused(body, show .. " -o json", 400)).err, kit.failure)
+    end
+  end)
+
+  it("speaks of the command's own options and variables", function ()
+    local result = kit.ended(4, refused('{"error":{"code":"ExpiredToken","message":"m"}}', show, 401))
+    assert.matches("--access-token-file or AZURE_ACCESS_TOKEN", result.err, 1, true)
+    assert.falsy(result.err:find("azpec.credential", 1, true), result.err)
+    result = kit.ended(5, run({ { status = 403, headers = { "Content-Type: text/html" }, body = "<html>" } }, show))
+    assert.matches("in the way? See HTTPS_PROXY\n", result.err, 1, true)
+  end)
+end)
+
+describe("a connection that says little", function ()
+  after_each(t.tidy)
+  teardown(t.close)
+
+  -- Each optional member absent, null, or of another kind.
+  local full = { provisioningState = '"Succeeded"', privateEndpoint = '{"id":"/x"}', groupIds = '["batchAccount"]',
+    privateLinkServiceConnectionState = '{"status":"Pending","description":"d","actionsRequired":"None"}' }
+  local function body(n, without, instead)
+    local members = {}
+    for member, value in t.each(full) do
+      if member == without then value = instead end
+      if value then members[#members + 1] = ('"%s":%s'):format(member, value) end
+    end
+    local properties = without == "properties" and instead or "{" .. table.concat(members, ",") .. "}"
+    local rest = without == "properties" and not instead and "" or ',"properties":' .. properties
+    return ('{"id":"%s/privateEndpointConnections/c%d.","name":"c%d."%s}'):format(account, n, n, rest)
+  end
+
+  local cases = { { "properties" }, { "properties", "null" }, { "nothing" },
+    { "privateLinkServiceConnectionState", '{"status":null,"description":null}' },
+    { "privateLinkServiceConnectionState", '{"status":5,"description":{}}' } }
+  for member in t.each(full) do
+    for _, instead in ipairs { false, "null", "5", "{}" } do cases[#cases + 1] = { member, instead or nil } end
+  end
+
+  -- A server that has all of them, and their ids.
+  local rules, bodies, all = {}, {}, {}
+  for n, case in ipairs(cases) do
+    bodies[n] = body(n, case[1], case[2])
+    rules[n] = { path = ("/c%d."):format(n), headers = json, body = bodies[n] }
+    all[n] = ("%s/privateEndpointConnections/c%d."):format(account, n)
+  end
+  rules[#rules + 1] = { headers = json, body = '{"value":[' .. table.concat(bodies, ",") .. "]}" }
+
+  local rules_file = t.new_path "rules"
+  local where = ("-g %s --account %s"):format(group, name)
+  local ids_of_all = table.concat(all, " ")
+  local lines = {
+    "list", "list -o json", "list -o csv", "list -o tsv", "list -o md", "list --status Pending",
+    "show IDS", "show IDS -o json", "approve IDS --dry-run", "reject IDS --dry-run", "delete IDS --dry-run",
+    "approve --all --dry-run", "approve nothing-of-this-name", "reject c1* c2*", "watch --stop-after 0",
+    "watch --stop-after 0 -o jsonl", "auto --rules " .. rules_file, "plan --out - --rules " .. rules_file,
+  }
+
+  local function is_readable(result)
+    assert(result.code ~= 1 and result.code ~= 2, result.err)
+    for _, said in ipairs { result.out, result.err } do
+      assert.falsy(said:find("traceback", 1, true), said)
+      assert.falsy(said:find "%.lua:%d", said)
+      assert.falsy(said:find "%f[%w]nil%f[%W]", said)
+      assert.falsy(said:find "table: 0x", said)
+    end
+  end
+
+  for _, line in ipairs(lines) do
+    it("is no trouble to azpec " .. line:gsub("/%S+", "FILE"), function ()
+      t.write(rules_file, 'hold "all" { when = { status = "*" } }\n')
+      local result, server = run(rules, line:find "IDS" and line:gsub("IDS", ids_of_all) or line .. " " .. where,
+        { AZURE_SUBSCRIPTION_ID = subscription })
+      is_readable(result)
+      assert(#server:requests() > 0)
+    end)
+  end
+
+  for _, what in ipairs { "status=Rejected", "provisioning=Failed", "exists" } do
+    it("is no trouble to azpec wait --for " .. what, function ()
+      for _, id in ipairs(all) do
+        is_readable((run(rules, ("wait -v --timeout 0 --for %s %s"):format(what, id))))
+      end
+    end)
+  end
+end)
+
+describe("words as people paste them", function ()
+  after_each(t.tidy)
+  teardown(t.close)
+
+  local rules = { { path = "privateEndpointConnections/", headers = json, body = t.connection_json() },
+    { headers = json, body = '{"value":[' .. t.connection_json() .. "]}" } }
+  local listed = { AZURE_SUBSCRIPTION_ID = subscription }
+  local portal = "https://portal.azure.com/#@contoso.onmicrosoft.com/resource"
+
+  for what, case in t.each {
+    ["an id with a carriage return"] = { "show \"$(printf '%s\\r' " .. t.id .. ')"' },
+    ["an id with blanks around it"] = { "show '  " .. t.id .. " '" },
+    ["the address of a request"] = { "show 'https://management.azure.com" .. t.id .. "?api-version=2022-06-01'" },
+    ["a page of the portal"] = { "show '" .. portal .. t.id .. "'" },
+    ["an account's page of the portal"] = { "list --id '" .. portal .. account .. "/networking'" },
+    ["an escaped id in a page of the portal"] = { "list --id 'https://portal.azure.com/#view/x/id/"
+      .. account:gsub("/", "%%2F") .. "'" },
+    ["a subscription's id"] = { ("list --subscription /subscriptions/%s -g %s --account %s"):format(subscription, group,
+      name) },
+    ["a subscription with a carriage return"] = { ("list --subscription \"$(printf '%s\\r')\" -g %s --account %s")
+      :format(subscription, group, name) },
+    ["names with blanks"] = { ("list -g ' %s' --account '%s '"):format(group, name), listed },
+    ["a variable with a carriage return"] = { ("list -g %s --account %s"):format(group, name),
+      { AZURE_SUBSCRIPTION_ID = subscription .. "\r" } },
+    ["a variable with a subscription's id"] = { ("list -g %s --account %s"):format(group, name),
+      { AZURE_SUBSCRIPTION_ID = "/subscriptions/" .. subscription } },
+    ["az's --account-name"] = { ("list -g %s --account-name %s"):format(group, name), listed },
+    ["az's -n"] = { ("show -n %s -g %s --account %s"):format(t.id:match "[^/]+$", group, name), listed },
+    ["az's ls"] = { ("ls -g %s --account %s"):format(group, name), listed },
+  } do
+    it(what .. " is understood", function ()
+      local result, server = run(rules, case[1], case[2])
+      kit.ended(0, result)
+      assert.matches(t.id:match "[^/]+$", result.out, 1, true)
+      for _, request in ipairs(server:requests()) do
+        local first = ("/subscriptions/%s/resourceGroups/%s/"):format(subscription, group)
+        assert.equal(first, request.target:sub(1, #first))
+      end
+    end)
+  end
+
+  it("of az that are called otherwise here are answered with the right ones", function ()
+    for line, answer in t.each {
+      ["show --ids x"] = "unknown option '--ids'; here it is --id",
+      ["list --debug"] = "unknown option '--debug'; here it is -vv",
+      ["list --query x"] = "unknown option '--query'; here it is -o json, and jq",
+      ["list --tenant x"] = "unknown option '--tenant'; here it is --tenant-id",
+    } do
+      assert.equal(("azpec: %s (see: azpec help %s)\n"):format(answer, line:match "^%l+"),
+        kit.ended(2, kit.run(line)).err)
+    end
+    assert.matches("did you mean 'delete'?", kit.ended(2, kit.run "rm x").err, 1, true)
+  end)
+end)
