@@ -120,7 +120,7 @@ deps:
 demo:
 	$(apt) run
 	$(build) all
-	@LUA_CPATH="$(BUILD)/?.so;;" LUA_PATH="scripts/?.lua;;" \
+	@LUA_CPATH="$(abspath $(BUILD))/?.so;;" \
 	 $(LUA) scripts/demo.lua $(PORT)
 test:
 	$(apt) test
@@ -178,7 +178,7 @@ bench:
 
 dest = $(DESTDIR)$(PREFIX)
 modules := $(shell cd scripts && find azpec -name '*.lua')
-azpec    = LUA_CPATH='$(BUILD)/?.so;;' $(LUA) scripts/bin/azpec
+azpec    = LUA_CPATH='$(abspath $(BUILD))/?.so;;' $(LUA) scripts/bin/azpec
 place    = $(INSTALL) -d $(dest)/$(dir $(1)) && $(2) > $(dest)/$(1)
 manual  := share/man/man1/azpec.1
 bash    := share/bash-completion/completions/azpec

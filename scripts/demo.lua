@@ -5,12 +5,19 @@
 --
 --   lua5.4 scripts/demo.lua [PORT]      PORT: of the emulator; else any free one
 
+local here = arg[0]:match("^(.*)/") or "."
+
+-- No code from the current folder, as in bin/azpec.
+for _, kind in ipairs { "path", "cpath" } do
+  package[kind] = (";" .. package[kind]):gsub(";+[^/;][^;]*", "")
+end
+package.path = here .. "/?.lua;" .. package.path
+
 local azpec = require "azpec"
 local cjson = require "cjson"
 local sample = require "azpec.emulator.sample" ()
 
 local Status = azpec.PrivateLinkServiceConnectionStatus
-local here = arg[0]:match("^(.*)/") or "."
 
 local function say(...)
   io.stdout:write(string.format(...), "\n")
