@@ -50,7 +50,7 @@ for _, ending in ipairs(endings) do
 
     it("while many are approved saves their tokens in a file, and names it", function ()
       emulator:faults { { match = { kind = "poll" }, action = { hold = true } } } -- so each says it once
-      local result = interrupted(start("approve", "-vv --all --name 'many0*' " .. many), 9)
+      local result = interrupted(start("approve", "-vv --yes --all --name 'many0*' " .. many), 9)
       local path = result.err:match "\n  azpec resume .* (%S+)\n$"
       assert.matches("\n9 operations are still running at the service", result.err)
       local content = support.read(path)

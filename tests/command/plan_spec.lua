@@ -172,7 +172,7 @@ describe("apply", function ()
   it("looks at all before it writes, and says how each has changed that it refuses", function ()
     local path = made()
     meddle(emulator.many[2], "Rejected")
-    kit.ended(0, azpec("delete", emulator.many[3]))
+    kit.ended(0, azpec("delete", "--yes " .. emulator.many[3]))
     emulator:control("DELETE", "log")
     local result = kit.ended(12, azpec("apply", path))
     assert.truthy(result.out:find("^many02%S*: refused: its status is 'Rejected', and was 'Pending'\n"

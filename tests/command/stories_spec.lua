@@ -38,7 +38,7 @@ describe("the request that is approved", function ()
   it("may be approved and is to be rejected: that works", function ()
     put { status = "Approved" }
     assert.equal(support.sample_name .. ": Rejected (was Approved)\n",
-      kit.ended(0, azpec("reject", account .. words)).out)
+      kit.ended(0, azpec("reject", "--yes " .. account .. words)).out)
   end)
 
   it("may be named by its private endpoint's id", function ()
@@ -157,7 +157,7 @@ describe("a failure", function ()
   it("of some of many ends with 12; the others are done, and each has its row", function ()
     emulator:faults { { match = { kind = "update", path = "many03", plain = true },
       action = { status = 400, error = { code = "BadRequest", message = "not this one" } } } }
-    local result = kit.ended(12, azpec("approve", many .. "--all --name 'many0*' -o json"))
+    local result = kit.ended(12, azpec("approve", many .. "--yes --all --name 'many0*' -o json"))
     local rows = kit.json(result.out, kit.results).results
     local outcomes = {}
     for n, row in ipairs(rows) do outcomes[n] = row.name:sub(1, 6) .. " " .. row.result end
@@ -195,7 +195,7 @@ describe("many", function ()
     local result = kit.ended(11, azpec("approve", line .. "--max 9"))
     assert.matches("^azpec: 10 connections match, and at most 9 may", result.err)
     assert.equal(0, #emulator:log "update")
-    kit.ended(0, azpec("approve", line .. "--all"))
+    kit.ended(0, azpec("approve", line .. "--all --yes"))
     assert.equal(10, #emulator:log "update")
   end)
 
@@ -212,14 +212,14 @@ describe("delete", function ()
     local name = support.sample_name
     assert.equal(name .. ": would be deleted (is Pending)\n",
       kit.ended(0, azpec("delete", "--dry-run " .. emulator.sample)).out)
-    assert.equal(name .. ": deleted (was Pending)\n", kit.ended(0, azpec("delete", emulator.sample)).out)
-    assert.equal(name .. ": already gone\n", kit.ended(0, azpec("delete", emulator.sample)).out)
-    kit.ended(3, azpec("delete", (emulator.sample:gsub("sampleacct", "elsewhere"))))
+    assert.equal(name .. ": deleted (was Pending)\n", kit.ended(0, azpec("delete", "--yes " .. emulator.sample)).out)
+    assert.equal(name .. ": already gone\n", kit.ended(0, azpec("delete", "--yes " .. emulator.sample)).out)
+    kit.ended(3, azpec("delete", "--yes " .. (emulator.sample:gsub("sampleacct", "elsewhere"))))
     kit.ended(0, azpec("wait", "--for gone --timeout 0 " .. emulator.sample))
   end)
 
   it("is of the connection that was seen", function ()
-    kit.ended(0, azpec("delete", emulator.sample))
+    kit.ended(0, azpec("delete", "--yes " .. emulator.sample))
     assert.equal('W/"0x8D4EDFEBFADF4AB"', emulator:log("delete")[1].headers["if-match"])
   end)
 end)

@@ -181,7 +181,7 @@ describe("resume", function ()
   end)
 
   it("goes on with many", function ()
-    local begun = kit.ended(0, azpec("approve", "--interval 9 --no-wait --all --name 'many0*' -o jsonl " .. many))
+    local begun = kit.ended(0, azpec("approve", "--yes --interval 9 --no-wait --all --name 'many0*' -o jsonl " .. many))
     for line in begun.out:gmatch "[^\n]+" do
       assert.equal("begun", kit.json(line, kit.result_row).result)
     end
@@ -191,14 +191,14 @@ describe("resume", function ()
   end)
 
   it("goes on with a deletion", function ()
-    local begun = kit.ended(0, azpec("delete", "--no-wait " .. emulator.sample))
+    local begun = kit.ended(0, azpec("delete", "--yes --no-wait " .. emulator.sample))
     assert.equal(support.sample_name .. ": deleted\n", kit.ended(0, azpec("resume", "-", { stdin = begun.out })).out)
   end)
 
   it("has something to go on with also where --no-wait met an operation that was under way", function ()
     emulator:set { operation_polls = 3 }
     local first = kit.ended(0, azpec("approve", "--no-wait " .. emulator.sample)).out
-    local second = kit.ended(0, azpec("reject", "--no-wait " .. emulator.sample))
+    local second = kit.ended(0, azpec("reject", "--yes --no-wait " .. emulator.sample))
     assert.matches("^{.*}\n$", first)
     assert.matches("^{.*}\n$", second.out)
     assert.equal(2, #emulator:log "update")

@@ -1,6 +1,7 @@
 -- azpec audit undo: shows what a run left behind and what it would be again; with --apply makes it so.
 
 local audit = require "azpec.audit"
+local consent = require "azpec.command.consent"
 local failure = require "azpec.command.failure"
 local select = require "azpec.select"
 local text = require "azpec.text"
@@ -42,6 +43,18 @@ end
 
 local function is_todo(item)
   return not item.stale and not item.is_so
+end
+
+local function targets_of(plan)
+  local list = {}
+  for _, item in ipairs(plan.items) do
+    if is_todo(item) then list[#list + 1] = { id = item.id, connection = item.current } end
+  end
+  return list
+end
+
+local function always()
+  return true
 end
 
 local function is_any(plan, status)
@@ -106,9 +119,7 @@ return function (context, path)
   local staying, already = tell(context, plan)
   local todo = #plan.items + #plan.impossible - staying - already
   warn(context, plan)
-  if args.apply and todo > 0 and not context:confirm(("Undo %s?"):format(text.count(todo, "change"))) then
-    context:fail(context.codes.other, "nothing was done")
-  end
+  if args.apply then consent.need(context, targets_of(plan), { verb = "Undo", noun = "change", removes = always }) end
   local out = context:output { columns = columns, title = "items" }
   show(out, plan, args.apply)
   local changed, failed = 0, 0

@@ -1,7 +1,9 @@
 -- What approve, reject and delete have in common: the options, many operations beside each other, a row for each.
 
 local audited = require "azpec.command.trail"
+local consent = require "azpec.command.consent"
 local convert = require "azpec.command.convert"
+local current = require "azpec.current"
 local failure = require "azpec.command.failure"
 local rows = require "azpec.command.rows"
 local targets = require "azpec.command.targets"
@@ -19,7 +21,7 @@ function change.define(command)
   command:group("How",
     command:option("--if-match", "only if this is the connection's ETag"):argname "ETAG":convert(convert.given),
     dry_run, no_wait,
-    command:flag("--yes", "do not ask before more than one is touched"):hidden_name "-y",
+    command:flag("--yes", "do not ask; needed without a terminal for several, and to remove access"):hidden_name "-y",
     command:flag("--detailed-exitcode", "10 where something changed, or would"))
   audited.define(command)
 end
@@ -141,8 +143,26 @@ local function exit_code(context, counts)
   return context.args.detailed_exitcode and counts.changed > 0 and codes.changes or 0
 end
 
+-- Reads the connections that are not known yet, so that a person can be asked about them, and the write that follows is
+-- made only where they are still so. What cannot be read, or is gone, stays unknown.
+local function complete(client, list)
+  local unknown = {}
+  for _, target in ipairs(list) do
+    if not target.connection then unknown[#unknown + 1] = target.id end
+  end
+  if #list == 1 and #unknown == 1 then
+    local connection, err = targets.get(client, list[1].id)
+    if err then error(err, 0) end
+    list[1].connection = connection
+  elseif #unknown > 0 then
+    local now = current.read(client, unknown)
+    for _, target in ipairs(list) do target.connection = target.connection or now(target.id) end
+  end
+end
+
 -- spec: verb, for people; begin(client, target) returns a poller, or nil and the row at once, or nil, nil and an
--- error; row(target, result); plan(client, target) for --dry-run; words(row).
+-- error; row(target, result); plan(client, target) for --dry-run; words(row); removes(target), whether its write
+-- removes access (nil: none does).
 function change.run(context, make_spec)
   local args = context.args
   local description = audited.description(context)
@@ -150,9 +170,9 @@ function change.run(context, make_spec)
   local spec = make_spec(client, description)
   local list = targets.find(context, client)
   if args.if_match and #list > 1 then context:usage("--if-match goes with one connection") end
-  if #list > 1 and not args.dry_run
-    and not context:confirm(("%s %s?"):format(spec.verb, text.count(#list, "connection"))) then
-    context:fail(failure.codes.other, "nothing was done")
+  if not args.dry_run then
+    consent.need(context, list, { verb = spec.verb, noun = "connection", has_max = true, removes = spec.removes,
+      complete = (spec.removes or #list > 1) and function (found) complete(client, found) end })
   end
   return change.carry_out(context, spec, list)
 end

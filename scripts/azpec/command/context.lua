@@ -71,17 +71,6 @@ function context:progress(options)
   return require "azpec.command.progress".new(options)
 end
 
--- Asks a person, if there is one; without a terminal, and with --yes, the command line has said all.
-function context:confirm(question)
-  if self.args.yes or not (terminal.is(io.stdin) and terminal.is(io.stderr)) then return true end
-  io.stderr:write(question, " [y/N] ")
-  local signals = require "azpec.command.signals"
-  signals.release()
-  local answer = io.stdin:read "l"
-  signals.hold()
-  return answer ~= nil and answer:lower():find "^%s*ye?s?%s*$" ~= nil
-end
-
 -- ---- endings -------------------------------------------------------------------------------------------------------
 
 -- Ends the verb with an exit code. Does not return.

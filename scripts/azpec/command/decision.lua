@@ -23,10 +23,18 @@ local function etag_seen(connection)
   return connection.etag
 end
 
+local function is_or_may_become_approved(target)
+  local facts = target.connection and select.facts(target.connection) or {}
+  return facts.status == "Approved" or in_progress[facts.provisioning_state] or false
+end
+
 local function make_spec(context, verb, status)
   local args = context.args
   return function (client, description)
     local spec = { verb = verb }
+    if status ~= "Approved" then
+      spec.removes = is_or_may_become_approved
+    end
     function spec.begin(target)
       return client:begin_ensure { id = target.id, status = status, description = description,
         if_match = args.if_match or etag_seen(target.connection) }

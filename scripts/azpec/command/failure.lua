@@ -202,6 +202,7 @@ local function candidate_lines(err)
   end
   local more = math.max(err.count or 0, #err.candidates) - #lines
   if more > 0 then lines[#lines + 1] = ("  and %d more"):format(more) end
+  if err.hint then lines[#lines + 1] = "  hint: " .. err.hint end
   return lines
 end
 

@@ -29,7 +29,7 @@ function targets.define(command, how)
       :convert(convert.name_or_id)
   end
   if how and how.more then
-    group[#group + 1] = command:flag("--all", "all that match, not just one")
+    group[#group + 1] = command:flag("--all", "all Pending ones that match, or all of --status")
     group[#group + 1] = command:option("--max", "as --all, but refuse if more than that match"):argname "N"
       :convert(convert.positive)
     group[#group + 1] = command:flag("--allow-none", "no match is no error")
@@ -90,19 +90,28 @@ local function selector_of(context, field, word, wanted)
   return new_selector(context, both)
 end
 
+-- What --all and --max search for: where --status does not say more, what waits for a decision.
+local function pending_of(args, wanted)
+  if not (args.all or args.max) or wanted.status then return wanted end
+  local pending = { status = { "Pending" } }
+  for name, value in pairs(wanted) do pending[name] = value end
+  return pending
+end
+
 -- What the words mean, each together with the options, or else the options alone: a list of { selector =, id =,
 -- is_known = }; id: of that connection, is_known: and nothing else has to hold.
 local function read(context)
   local args = context.args
   local wanted, count = wanted_by(args)
+  local searched = pending_of(args, wanted)
   local words = table.move(args.which, 1, #args.which, 1, {})
   local _, word_of_id = where_of(context)
   if word_of_id then table.insert(words, 1, word_of_id) end
-  if #words == 0 then return { { selector = new_selector(context, wanted) } } end
+  if #words == 0 then return { { selector = new_selector(context, searched) } } end
   local searches = {}
   for n, word in ipairs(words) do
     local field, value = meaning(context, word)
-    searches[n] = { selector = selector_of(context, field, value, wanted), id = field == "id" and value or nil,
+    searches[n] = { selector = selector_of(context, field, value, field == "id" and wanted or searched), id = field == "id" and value or nil,
       is_known = field == "id" and count == 0 }
   end
   return searches
@@ -135,6 +144,9 @@ local function several(args, selector, connections)
   end
   if found then return found end
   if err.kind == "no_match" and args.allow_none then return {} end
+  if err.kind == "no_match" and (args.all or args.max) and #args.by_status == 0 then
+    err.hint = "--all and --max mean Pending ones; --status names others"
+  end
   error(err, 0)
 end
 

@@ -19,7 +19,7 @@ return {
     "azpec audit verify trail.jsonl --anchor 12:5c2e...         # finds a cut end, too",
     "azpec audit show trail.jsonl --since 7d -o md",
     "azpec audit undo trail.jsonl --run 20261124T091500Z-5be1f2a0            # what would be done",
-    "azpec audit undo trail.jsonl --run 20261124T091500Z-5be1f2a0 --apply",
+    "azpec audit undo trail.jsonl --run 20261124T091500Z-5be1f2a0 --apply --yes",
   },
   description = [[
 verify names each line that was changed, removed, added or moved, and ends with code 1 then. undo brings back what a run
@@ -38,7 +38,7 @@ Its own writes go into the same trail.]],
       command:flag("--apply", "do it, not only show it"),
       command:flag("--reject", "reject what the run approved; it cannot be approved again"),
       command:option("--ticket", "number of the ticket, for the audit trail"):argname "TEXT",
-      command:flag("--yes", "do not ask before it is done"):hidden_name "-y",
+      command:flag("--yes", "do not ask; needed without a terminal"):hidden_name "-y",
       command:flag("--detailed-exitcode", "10 where something changed, or would"))
   end,
   common = { "client", "output" },

@@ -12,6 +12,7 @@ end
 local function make_spec(context)
   return function (client)
     local spec = { verb = "Delete" }
+    function spec.removes(target) return target.connection ~= nil end
     -- The connection as it is now; nil: it is gone. The deletion is then of exactly this one.
     local function read(target)
       if target.connection then return target.connection end
@@ -49,7 +50,7 @@ end
 return {
   summary = "delete a connection, or all that match; harmless where it is gone already",
   examples = {
-    "azpec delete /subscriptions/.../privateEndpointConnections/NAME",
+    "azpec delete /subscriptions/.../privateEndpointConnections/NAME --yes",
     "azpec delete --all --status Disconnected -g rg-contoso-prod --dry-run",
     "azpec delete --status Disconnected -g rg-contoso-prod --max 20 --yes",
   },
