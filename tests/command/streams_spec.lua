@@ -29,6 +29,18 @@ describe("standard output", function ()
     end
   end)
 
+  it("and standard error in one file are whole: no line overwrites another", function ()
+    local log, env = support.new_path "log", support.merged(kit.environment(emulator), { TERM = "xterm" })
+    for _, format in ipairs { "table", "json", "jsonl", "tsv", "csv", "md" } do
+      emulator:faults { { match = { kind = "list", path = "/manyacct/" }, action = { status = 403 } } }
+      local data = azpec("list", "-o " .. format).out
+      kit.ended(5, azpec("list", "-o " .. format, { redirect = ">" .. log, closing = "2>&1", env = env }))
+      local text = support.read(log)
+      assert.equal(data, text:sub(1, #data), format)
+      assert.matches("^azpec: [^\n]*\n  ", text:sub(#data + 1), format)
+    end
+  end)
+
   it("that is closed is an error before anything is done", function ()
     local result = kit.ended(1, azpec("approve", emulator.sample, { redirect = ">&-" }))
     assert.equal("azpec: standard output is closed\n", result.err)

@@ -111,8 +111,9 @@ local function read(context)
   local searches = {}
   for n, word in ipairs(words) do
     local field, value = meaning(context, word)
-    searches[n] = { selector = selector_of(context, field, value, field == "id" and wanted or searched), id = field == "id" and value or nil,
-      is_known = field == "id" and count == 0 }
+    local is_id = field == "id"
+    searches[n] = { selector = selector_of(context, field, value, is_id and wanted or searched),
+      id = is_id and value or nil, is_known = is_id and count == 0 }
   end
   return searches
 end

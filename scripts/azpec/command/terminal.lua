@@ -3,14 +3,24 @@
 local terminal = {}
 
 local numbers = { [io.stdin] = 0, [io.stdout] = 1, [io.stderr] = 2 }
-local known = {}
+local kinds, known = {}, {}
 
 local bad_descriptor, broken_pipe = 9, 32 -- EBADF, EPIPE; in Linux's numbers and all others'
 
--- Whether a stream is a terminal. What can be sought in is a file; only the rest is worth asking a shell for.
+-- "file", "closed" or "other". A stream is sought in once, before anything is written: with `>log 2>&1` both streams
+-- share the position in the file, and glibc's second fseek would set the position that the first one had found.
+local function kind_of(stream)
+  if not kinds[stream] then
+    local position, _, code = stream:seek()
+    kinds[stream] = position and "file" or code == bad_descriptor and "closed" or "other"
+  end
+  return kinds[stream]
+end
+
+-- Whether a stream is a terminal; only what is no file is worth asking a shell for.
 function terminal.is(stream)
   if known[stream] == nil then
-    known[stream] = not stream:seek() and os.execute("[ -t " .. numbers[stream] .. " ]") == true
+    known[stream] = kind_of(stream) == "other" and os.execute("[ -t " .. numbers[stream] .. " ]") == true
   end
   return known[stream]
 end
@@ -20,8 +30,7 @@ end
 function terminal.hold_streams()
   local held, was_open = {}, true
   for number, stream in ipairs { io.stdin, io.stdout, io.stderr } do
-    local _, _, code = stream:seek()
-    if code == bad_descriptor then
+    if kind_of(stream) == "closed" then
       held[number] = io.open("/dev/null", number == 1 and "r" or "w")
       known[stream] = false
       if stream == io.stdout then was_open = false end
