@@ -474,16 +474,17 @@ static bool has_spoken(const struct transfer *t, const void *tls) {
 /* libcurl wants to send it once more: shall it? */
 static bool may_repeat(struct transfer *t, bool http2) {
 	leave_connection(t);
+	t->why = NET_RECV;
 	if (t->reply.head.n > 0) /* it was answered, and not refused */
-		t->why = NET_RECV;
-	else if (t->http2 && !http2 && !(t->kept && t->ended))
+		return false;
+	if (t->http2 && !http2 && !(t->kept && t->ended)) {
+		t->why = NET_OK;
 		return true;
-	else if (!t->kept)
+	}
+	if (!t->kept)
 		t->why = NET_REFUSED;
 	else if (t->q.method == HTTP_GET && t->tries == 1)
 		t->again = AS_BEFORE;
-	else
-		t->why = NET_RECV;
 	return false;
 }
 
