@@ -27,6 +27,8 @@ local phrases = {
   { "name the cloud by authority_host and scope instead of `discover`", "name it with --cloud or --authority-host" },
   { "`proxy`, HTTPS_PROXY, NO_PROXY", "HTTPS_PROXY, NO_PROXY" },
   { "`proxy` and HTTPS_PROXY", "HTTPS_PROXY" },
+  { "`proxy` or HTTPS_PROXY", "HTTPS_PROXY" },
+  { "see `proxy`, or", "see HTTPS_PROXY and NO_PROXY, or" },
   { "ca_file and ca_path, or SSL_CERT_FILE", "--ca-file, or SSL_CERT_FILE" },
   { "check client_id and tenant_id", "check --client-id and --tenant-id, or AZURE_CLIENT_ID and AZURE_TENANT_ID" },
   { "check tenant_id and the cloud", "check --tenant-id or AZURE_TENANT_ID, and --cloud" },
