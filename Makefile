@@ -13,6 +13,7 @@
 #   make systems [ON="sid bookworm:i386"]  all tests on other Debian systems
 #   make apicheck [FILE=name]  the Lua side under a Lua that checks its API
 #   make soak [SECONDS=120 SEED=n]  everything at random, with faults, under ASan
+#   make fuzz [SECONDS=60]  one operation under libFuzzer, by clang
 #   make torture          conversations torn at every byte of every reply
 #   make bench            beside raw libcurl
 #   make deps             what all of the above needs, by apt
@@ -166,6 +167,13 @@ check:
 	@bash tests/check.sh
 format:
 	clang-format -i lua_module/*.[ch] lua_module/*/*.[ch] tests/*/*.[ch]
+fuzz:
+	$(apt) check
+	@mkdir -p build/fuzz
+	clang -std=c11 -D_GNU_SOURCE -g -O2 -fno-sanitize-recover=all \
+	      -fsanitize=fuzzer,address,undefined -Ilua_module -Itests/unit \
+	      tests/fuzz/op.c $(CORE) -lcmocka -o build/fuzz/op
+	build/fuzz/op -max_total_time=$(or $(SECONDS),60) -timeout=20
 torture:
 	$(apt) test
 	$(build) all
@@ -210,7 +218,7 @@ clean:
 	rm -rf build
 
 .PHONY: all tools units hosts deps demo test unit packaging explore asan tsan \
-        soak torture systems apicheck valgrind check format bench \
+        soak fuzz torture systems apicheck valgrind check format bench \
         install uninstall clean
 -include $(patsubst %.o,%.d,$(call objects,$(SOURCES) $(SIGNING))) \
          $(patsubst tests/%.c,$(BUILD)/%.d,$(UNITS) $(HOSTS))

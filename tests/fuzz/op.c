@@ -1,0 +1,279 @@
+/*
+ * op.c -- a libFuzzer harness of one operation: answers made of the input, and
+ * what must hold whatever they are.  It aborts where that does not:
+ *
+ *   - a token goes to the endpoint's own origin only;
+ *   - success comes of an answer that shows it, about the resource asked for;
+ *   - no second write before a look, after one that may have been carried out;
+ *   - a write that was accepted is not passed over when the operation fails;
+ *   - the deadline ends it.
+ *
+ * The input: a byte for the kind of operation, then for each request a byte
+ * for what happens to it, one for its header, one for its body.  A body or a
+ * header that no template gives is taken from the input as it is.
+ */
+#include "jsonfacts.h"
+
+#include "core/op.h"
+
+#define HOST "https://management.azure.com"
+#define ACCOUNT                                                                \
+	"/subscriptions/s/resourceGroups/g/providers/Microsoft.Batch/"         \
+	"batchAccounts/acct"
+#define ID ACCOUNT "/privateEndpointConnections/pe.1"
+#define CONNECTION HOST ID "?api-version=2022-06-01"
+#define MONITOR HOST ACCOUNT "/privateEndpointConnectionResults/1"
+
+enum { MAX_STEPS = 60, MAX_RAW = 96 };
+
+static const int statuses[] = { 200, 200, 200, 201, 202, 204, 301, 400,
+	                        401, 403, 404, 405, 409, 410, 412, 429,
+	                        500, 501, 503, 504, 505, 206 };
+
+static const char *const heads[] = {
+	NULL,
+	"Azure-AsyncOperation: " MONITOR "\n",
+	"Location: " MONITOR "\nRetry-After: 1\n",
+	"Azure-AsyncOperation: " MONITOR "\nLocation: " MONITOR "\n",
+	"Location: https://evil.example/x\n",
+	"Location: " CONNECTION "\n",
+	"ETag: \"1\"\n",
+	"ETag: W/\"2\"\nContent-Type: application/json\n",
+};
+
+#define RESOURCE(id, state, status)                                            \
+	"{\"id\":\"" id "\",\"etag\":\"\\\"1\\\"\",\"properties\":{"           \
+	"\"provisioningState\":\"" state                                       \
+	"\",\"privateLinkServiceConnectionState\":{\"status\":\"" status       \
+	"\"}}}"
+
+static const char *const bodies[] = {
+	NULL,
+	RESOURCE(ID, "Succeeded", "Approved"),
+	RESOURCE(ID, "Succeeded", "Pending"),
+	RESOURCE(ID, "Updating", "Pending"),
+	RESOURCE(ID, "Failed", "Approved"),
+	RESOURCE("/other", "Succeeded", "Approved"),
+	"{\"id\":\"" ID "\",\"properties\":{}}",
+	"{\"status\":\"Succeeded\"}",
+	"{\"status\":\"InProgress\"}",
+	"{\"status\":\"Failed\",\"error\":{\"code\":\"C\"}}",
+	"{\"error\":{\"code\":\"C\",\"message\":\"m\"}}",
+	"{\"error\":{\"code\":\"MissingApiVersionParameter\"}}",
+	"{}",
+	"<html>",
+	"{\"id\":",
+};
+
+struct input {
+	const uint8_t *p;
+	size_t n;
+};
+
+static struct {
+	struct op op;
+	struct url origin;
+	struct op_config cfg;
+	struct input in;
+	int64_t t;
+	enum op_kind kind;
+	bool write, own; /* of the request on its way */
+	bool open;       /* a write may have been carried out, unseen */
+	bool maybe;      /* ... at any time */
+	bool taken;      /* one was accepted */
+	bool shown;      /* the last answer shows a success */
+} world;
+
+static void wrong(const char *what) {
+	fprintf(stderr, "op.c: %s\n", what);
+	abort();
+}
+
+static uint8_t take(void) {
+	if (world.in.n == 0)
+		return 0;
+	world.in.n--;
+	return *world.in.p++;
+}
+
+/* A template, or text from the input; it ends at a NUL. */
+static const char *text(const char *const *templates, size_t count) {
+	static char raw[2][MAX_RAW + 2];
+	static int turn;
+	size_t which = take(), n = 0;
+	char *out = raw[turn++ % 2];
+	if (which < 200)
+		return templates[which % count];
+	for (uint8_t c = take(); c && n < MAX_RAW; c = take())
+		out[n++] = (char)c;
+	out[n] = '\0';
+	return out;
+}
+
+/* The host is read as text: the parser is part of what is tested. */
+static void check_origin(struct span url) {
+	struct span rest;
+	if (!span_istarts(url, SPAN(HOST)))
+		wrong("the token goes elsewhere");
+	rest = span_from(url, sizeof HOST - 1);
+	if (span_istarts(rest, SPAN(":443")))
+		rest = span_from(rest, 4);
+	if (rest.n > 0 && *rest.p != '/' && *rest.p != '?')
+		wrong("the token goes to a host that begins alike");
+}
+
+static void check_request(const struct request *q) {
+	check_origin(buf_span(&q->url));
+	world.write = q->method != HTTP_GET;
+	world.own = span_eq(buf_span(&q->url), SPAN(CONNECTION));
+	if (world.write && !world.own)
+		wrong("a write of something else");
+	if (world.write && world.open)
+		wrong("a second write before a look");
+	if (world.write && world.taken)
+		wrong("a second write after one that was accepted");
+}
+
+static bool is_word(struct span word) {
+	return poll_word(word) == POLL_SUCCEEDED;
+}
+
+/* Our resource, final, and as asked or without its status. */
+static bool shows_it(const struct resource_facts *f) {
+	return f->is_resource && span_ieq(f->id, SPAN(ID)) &&
+	       (f->provisioning_state.n == 0 ||
+	        is_word(f->provisioning_state)) &&
+	       (f->connection_status.n == 0 ||
+	        span_ieq(f->connection_status, SPAN("Approved")));
+}
+
+static bool shows_absence(const struct reply *r,
+                          const struct resource_facts *f) {
+	if (r->status == 404)
+		return world.own;
+	return r->status == 204 || r->body.n == 0 || is_word(f->status) ||
+	       is_word(f->provisioning_state);
+}
+
+static void note(const struct answer *a) {
+	const struct reply *r = a->http;
+	const struct resource_facts *f = resource_of(a);
+	bool ok = r->error == NET_OK && r->status >= 200 && r->status < 300;
+	world.shown = r->error == NET_OK &&
+	              (world.kind == OP_DELETE ? shows_absence(r, f)
+	                                       : ok && shows_it(f));
+	if (!world.write) {
+		if (world.own && ok && span_ieq(f->id, SPAN(ID)))
+			world.open = false;
+		return;
+	}
+	world.taken |= ok && (r->body.n == 0 || a->facts.json);
+	if (r->error != NET_OK
+	            ? r->sent
+	            : r->status >= 500 && r->status != 501 && r->status != 505)
+		world.open = world.maybe = true;
+}
+
+static void happen(void) {
+	uint8_t what = take();
+	struct reply *r;
+	struct answer a;
+	op_sent(&world.op, now_at(world.t));
+	if (what < 8)
+		r = no_reply(what < 2   ? NET_CONNECT
+		             : what < 4 ? NET_CERT
+		             : what < 6 ? NET_RECV
+		                        : NET_TIMEOUT,
+		             what >= 4);
+	else
+		r = reply_of(statuses[what % COUNT(statuses)],
+		             text(heads, COUNT(heads)),
+		             text(bodies, COUNT(bodies)));
+	world.t += take();
+	a = answer_of(r, facts_of(buf_span(&r->body), false), world.t);
+	note(&a);
+	op_feed(&world.op, &a);
+}
+
+static void check_end(enum op_want want) {
+	const struct op *o = &world.op;
+	if (want == OP_DONE && !world.shown)
+		wrong("a success that nobody saw");
+	if (want == OP_FAIL && o->fail.kind == FAIL_NONE)
+		wrong("a failure of no kind");
+	if (want == OP_FAIL && world.taken && o->fail.kind != FAIL_OPERATION &&
+	    !op_unknown(o))
+		wrong("nothing is said of an accepted write");
+}
+
+/* One turn.  True: it is over. */
+static bool turn(void) {
+	struct request q;
+	int64_t until;
+	enum op_want want;
+	request_init(&q, test_mem());
+	want = op_next(&world.op, now_at(world.t), &q, &until);
+	if (want == OP_SEND)
+		check_request(&q);
+	request_free(&q);
+	switch (want) {
+	case OP_TOKEN:
+		op_grant(&world.op, 1 + take(), now_at(world.t));
+		return false;
+	case OP_SEND:
+		happen();
+		return false;
+	case OP_WAIT:
+		if (until <= world.t || until > world.op.deadline)
+			wrong("it waits for ever, or not at all");
+		world.t = until;
+		return false;
+	default:
+		check_end(want);
+		return true;
+	}
+}
+
+static void begin(uint8_t how) {
+	static const enum op_kind kinds[] = { OP_UPDATE, OP_DELETE, OP_ENSURE };
+	struct op_spec spec = { .url = SPAN(CONNECTION),
+		                .id = SPAN(ID),
+		                .api_version = SPAN("2022-06-01"),
+		                .body = SPAN("{}"),
+		                .timeout = 60000,
+		                .seed = 7 };
+	world.kind = spec.kind = kinds[how % 3];
+	if (spec.kind != OP_DELETE)
+		spec.status = SPAN("Approved");
+	if (how & 16)
+		spec.if_match = SPAN("\"0\"");
+	url_parse(SPAN(HOST "/"), &world.origin);
+	world.cfg = (struct op_config){ .mem = test_mem(),
+		                        .origins = &world.origin,
+		                        .origin_count = 1,
+		                        .retry = RETRY_DEFAULT,
+		                        .try_timeout = 10000 };
+	if (!op_init(&world.op, &world.cfg, &spec))
+		wrong("no memory");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+	bool over = false;
+	memset(&world, 0, sizeof world);
+	world.in = (struct input){ data, size };
+	world.t = 1000;
+	begin(take());
+	for (int i = 0; i < MAX_STEPS && !over; i++)
+		over = turn();
+	if (!over) {
+		world.t = world.op.deadline;
+		for (int i = 0; i < 3 && !over; i++)
+			over = turn();
+		if (!over)
+			wrong("its deadline does not end it");
+	}
+	op_free(&world.op);
+	test_no_leaks();
+	return 0;
+}
