@@ -82,6 +82,19 @@ static struct span first_text(lua_State *L, int idx, names list) {
 /* ---- one error ---------------------------------------------------------- */
 
 static void read_error(lua_State *L, int idx, int depth, struct facts *f);
+static void read_any(lua_State *L, int depth, struct facts *f);
+
+/* Takes what the value at the top says where f says nothing. */
+static void read_inner(lua_State *L, int depth, struct facts *f) {
+	struct facts inner = NO_FACTS;
+	read_any(L, depth, &inner);
+	if (inner.message.n == 0)
+		return;
+	f->message = inner.message;
+	f->more = inner.more;
+	f->code = f->code.n > 0 ? f->code : inner.code;
+	f->target = f->target.n > 0 ? f->target : inner.target;
+}
 
 /* The value at the top: an error, a list of them, a text, or a table of lists
    of texts. */
@@ -95,7 +108,7 @@ static void read_any(lua_State *L, int depth, struct facts *f) {
 	for (lua_pushnil(L); depth > 0 && f->message.n == 0 && lua_next(L, idx);
 	     lua_pop(L, 1))
 		if (lua_istable(L, -1) || lua_rawlen(L, idx) > 0)
-			read_any(L, depth - 1, f);
+			read_inner(L, depth - 1, f);
 	lua_settop(L, idx);
 }
 
@@ -103,14 +116,9 @@ static void read_any(lua_State *L, int depth, struct facts *f) {
    none either. */
 static void read_nested(lua_State *L, int idx, int depth, struct facts *f) {
 	for (size_t i = 0; nested[i] && f->message.n == 0; i++) {
-		struct facts inner = NO_FACTS;
 		push_member(L, idx, nested[i]);
-		read_any(L, depth - 1, &inner);
+		read_inner(L, depth - 1, f);
 		lua_pop(L, 1);
-		f->message = inner.message;
-		f->more = inner.more;
-		f->code = f->code.n > 0 ? f->code : inner.code;
-		f->target = f->target.n > 0 ? f->target : inner.target;
 	}
 }
 

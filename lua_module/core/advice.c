@@ -63,6 +63,7 @@ static const struct advice table[] = {
 	  "a subscription's id is a GUID, not its name", FAIL_NONE },
 	{ "MissingSubscriptionRegistration", register_batch, FAIL_SERVICE },
 	{ "SubscriptionNotRegistered", register_batch, FAIL_SERVICE },
+	{ "MissingRegistrationForLocation", register_batch, FAIL_SERVICE },
 	{ "ReadOnlyDisabledSubscription", disabled, FAIL_FORBIDDEN },
 	{ "DisabledSubscription", disabled, FAIL_FORBIDDEN },
 	{ "SubscriptionDisabled", disabled, FAIL_FORBIDDEN },

@@ -54,10 +54,11 @@ local function unescape(text)
 end
 
 -- An id as somebody may have copied it: without blanks and line ends around it, out of the address of a request to
--- Azure Resource Manager, or of a page of the Azure portal, whose own words may follow the id.
+-- Azure Resource Manager, or of a page of the Azure portal, whose own words may follow the id; or behind the folder
+-- that a shell on Windows puts before what it takes for a path.
 function ids.plain(word)
   word = word:match "^%s*(.-)%s*$"
-  if not word:find "^%a+://" then return word end
+  if not (word:find "^%a+://" or word:find "^%a:[/\\]") then return word end
   local text = word:find("%%2[Ff]subscriptions%%2[Ff]") and unescape(word) or word
   local first = text:lower():find("/subscriptions/", 1, true)
   if not first then return word end

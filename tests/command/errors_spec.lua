@@ -180,6 +180,7 @@ describe("words as people paste them", function ()
     ["an id with blanks around it"] = { "show '  " .. t.id .. " '" },
     ["the address of a request"] = { "show 'https://management.azure.com" .. t.id .. "?api-version=2022-06-01'" },
     ["a page of the portal"] = { "show '" .. portal .. t.id .. "'" },
+    ["an id that Git Bash has made a path of"] = { "show 'C:/Program Files/Git" .. t.id .. "'" },
     ["an account's page of the portal"] = { "list --id '" .. portal .. account .. "/networking'" },
     ["an escaped id in a page of the portal"] = { "list --id 'https://portal.azure.com/#view/x/id/"
       .. account:gsub("/", "%%2F") .. "'" },

@@ -97,6 +97,8 @@ describe("the shapes of errors", function ()
     ["an error in an error"] = { [[{"error":{"error":{"code":"C","message":"Words."}}}]], "C: Words. (HTTP 400)", "C" },
     ["an error deeper than anybody would look"] = { ('{"error":'):rep(40) .. '{"message":"deep"}' .. ("}"):rep(40),
       "^no message in {" },
+    ["a code with members that nobody knows"] = { [[{"error":{"code":"C","pbi.error":{"code":"C","details":[]}}}]],
+      [[C: no message in {"error":{"code":"C","pbi.error":{"code":"C","details":[]}}} (HTTP 400)]], "C" },
     ["a gateway's"] = { [[{"statusCode":400,"message":"Words.","activityId":"1"}]], "Words. (HTTP 400)" },
     ["code as a number"] = { [[{"error":{"code":17,"message":"Words."}}]], "^.*Words%. %(HTTP 400%)$" },
     ["a JSON text that is no object"] = { [["just words"]], "^.*just words.*%(HTTP 400%)$" },

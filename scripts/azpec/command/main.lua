@@ -127,8 +127,9 @@ local function tell(err, format, context, code, tokens)
   end
   err = err or { kind = failure.kind(code), exit_code = code,
     message = said and table.concat(said, "; ") or "not all was done" }
-  failure.show(err, format, { errors = #others > 0 and others or nil, continuation_tokens = #tokens > 0 and json.list(tokens) or nil,
-      resume = #tokens > 0 and unfinished.command_line(context.args) or nil })
+  failure.show(err, format, { errors = #others > 0 and others or nil,
+    continuation_tokens = #tokens > 0 and json.list(tokens) or nil,
+    resume = #tokens > 0 and unfinished.command_line(context.args) or nil })
 end
 
 -- Runs the command line; returns the exit code.
