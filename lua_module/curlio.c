@@ -1281,6 +1281,7 @@ struct transfer *curlio_send(struct curlio *io, struct request *q,
 	t->q.no_proxy = q->no_proxy;
 	t->q.allow_http = q->allow_http;
 	t->q.handshake = q->handshake;
+	t->q.fresh = q->fresh;
 	buf_move(&t->q.url, &q->url);
 	buf_move(&t->q.head, &q->head);
 	buf_move(&t->q.body, &q->body);

@@ -115,6 +115,19 @@ for _, tls in ipairs { false, true } do
       assert.equal("PATCH", requests[2].method)
     end)
 
+    it("that ends after each answer costs a PATCH one try", function ()
+      local pending = t.connection_json "Pending"
+      local server = t.server({ { method = "PATCH", later = true, raw = "", after = "close" },
+        { method = "PATCH", headers = honest.headers, body = honest.body },
+        { headers = honest.headers, body = pending } }, tls)
+      local client = server:client { retry = { max_tries = 2, base_delay = 0.01 } }
+      assert(calls.GET(client))
+      assert(calls.PATCH(client))
+      local methods = {}
+      for n, request in ipairs(server:requests()) do methods[n] = request.method end
+      assert.equal("GET PATCH GET PATCH", table.concat(methods, " "))
+    end)
+
     it("is not used again by many requests at once", function ()
       local server = t.server({ honest }, tls)
       local client = server:client { retry = { max_tries = 1 } }

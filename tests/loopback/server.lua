@@ -1,8 +1,8 @@
 -- server.lua RULES FOLDER [tls] -- answers HTTP as no emulator should: byte for byte what a list of rules says.
 --
 -- RULES is a file with a JSON list; the first rule that fits a request is used: { method =, path = (plain text in the
--- target), times = (that many requests) }. Its answer is `raw` (whole), or made of `status`, `headers` (a list of
--- lines), `body`; `pad` = N makes a JSON body of about N bytes; `length` overrides Content-Length (false: none),
+-- target), times = (that many requests), later = (not the first request of its connection) }. Its answer is `raw` (whole), or
+-- made of `status`, `headers` (a list of lines), `body`; `pad` = N makes a JSON body of about N bytes; `length` overrides Content-Length (false: none),
 -- `chunked` sends chunks, `cut` = N stops after N bytes of the body. {origin} is this server's own. `after`: "keep"
 -- (default), "close" or "stall"; `delay`: seconds before the answer. A rule { greeting = } is sent before any request.
 -- `records`: a list of texts, each written by itself, so that each is a TLS record of its own; they replace `raw`.
@@ -45,10 +45,10 @@ local function write_file(name, bytes, mode)
   file:write(bytes)
 end
 
-local function pick(method, target)
+local function pick(method, target, is_later)
   for _, rule in ipairs(rules) do
     local fits = not rule.greeting and (not rule.method or rule.method == method)
-      and (not rule.path or target:find(rule.path, 1, true)) and rule.times ~= 0
+      and (not rule.path or target:find(rule.path, 1, true)) and rule.times ~= 0 and (not rule.later or is_later)
     if fits then
       rule.times = rule.times and rule.times - 1
       return rule
@@ -104,8 +104,8 @@ local function read_request(sock, buffer)
 end
 
 -- True: the connection may be used again.
-local function answer(sock, method, target)
-  local rule = pick(method, target)
+local function answer(sock, method, target, is_later)
+  local rule = pick(method, target, is_later)
   if rule.delay then cqueues.sleep(rule.delay) end
   for _, bytes in ipairs(rule.records or { bytes_of(rule) }) do sock:xwrite(fill(bytes), "bn", idle) end
   if rule.after == "stall" then sock:xread(-1, idle) end
@@ -140,7 +140,7 @@ local function serve(sock, context)
   for _, rule in ipairs(rules) do
     if rule.greeting then sock:xwrite(rule.greeting, "bn", idle) end
   end
-  local rest, known = "", false
+  local rest, known, is_later = "", false, false
   repeat
     idlers[sock] = known or nil
     local request, more = read_request(sock, rest)
@@ -150,10 +150,10 @@ local function serve(sock, context)
     local method, target = request:match "^(%S+) (%S+)"
     if control(sock, target, request:match "\r\n\r\n(.*)$") then break end
     if not known then write_file("connections", "connection\n", "ab") end
-    known, count = true, count + 1
+    is_later, known, count = known, true, count + 1
     write_file(count, request)
     news:signal()
-  until not answer(sock, method, target)
+  until not answer(sock, method, target, is_later)
   sock:close()
 end
 
