@@ -1,10 +1,11 @@
 -- server.lua RULES FOLDER [tls] -- answers HTTP as no emulator should: byte for byte what a list of rules says.
 --
--- RULES is a file with a JSON list; the first rule that fits a request is used: { method =, path = (plain text in the
--- target), times = (that many requests), later = (not the first request of its connection) }. Its answer is `raw` (whole), or
--- made of `status`, `headers` (a list of lines), `body`; `pad` = N makes a JSON body of about N bytes; `length` overrides Content-Length (false: none),
--- `chunked` sends chunks, `cut` = N stops after N bytes of the body. {origin} is this server's own. `after`: "keep"
--- (default), "close" or "stall"; `delay`: seconds before the answer. A rule { greeting = } is sent before any request.
+-- RULES is a file with a JSON list; the first rule that fits a request is used: { method =, path = (plain text in
+-- the target), times = (that many requests), later = (not the first request of its connection) }. Its answer is
+-- `raw` (whole), or made of `status`, `headers` (a list of lines), `body`; `pad` = N makes a JSON body of about N
+-- bytes; `length` overrides Content-Length (false: none), `chunked` sends chunks, `cut` = N stops after N bytes of
+-- the body. {origin} is this server's own. `after`: "keep" (default), "close" or "stall"; `delay`: seconds before
+-- the answer. A rule { greeting = } is sent before any request.
 -- `records`: a list of texts, each written by itself, so that each is a TLS record of its own; they replace `raw`.
 --
 -- Each request is written to FOLDER/<number>, byte for byte, before it is answered; FOLDER/connections has one line
