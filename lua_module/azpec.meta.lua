@@ -188,8 +188,8 @@ azpec.PrivateEndpointConnectionProvisioningState = {
 --- The times of retries.  Tried again are failures below HTTP, 408, 429, 500, 502, 503 and 504 [Core].  The wait is
 --- the service's (Retry-After; retry-after-ms and x-ms-retry-after-ms go before it) or (2^tries - 1) * base_delay *
 --- [0.8, 1.3).  A write that may have been carried out is sent again only after a look at the connection; 501 and
---- 505 are answers, and end it.  A poll is tried until the operation's deadline, however often; sign-in 3 times at most, and the
---- metadata service of a virtual machine 7 times, by its own rule.
+--- 505 are answers, and end it.  A poll is tried until the operation's deadline, however often; sign-in 3 times at
+--- most, and the metadata service of a virtual machine 7 times, by its own rule.
 ---@class (exact) azpec.RetryOptions
 ---@field max_tries? integer the first try included, 1 to 86400; default: 4
 ---@field base_delay? number seconds, 0 to 86400; default: 0.8
