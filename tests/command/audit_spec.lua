@@ -367,8 +367,8 @@ describe("audit undo", function ()
   it("tells how to go on waiting where it is broken off", function ()
     kit.ended(0, azpec("approve", ("many01 many02 --yes %s %s"):format(group, option)))
     emulator:faults { { match = { kind = "poll" }, action = { hold = true } } } -- so each says it once
-    local run = kit.start(("audit %s undo %s --run %s --apply --yes -v -v"):format(kit.address(emulator), path, run_of()),
-      { env = kit.environment(emulator) })
+    local run = kit.start(("audit %s undo %s --run %s --apply --yes -v -v"):format(kit.address(emulator), path,
+      run_of()), { env = kit.environment(emulator) })
     for _ = 1, 2 do run:read_until "next look" end
     run:signal "INT"
     local result = run:finish()

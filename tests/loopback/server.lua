@@ -141,7 +141,7 @@ local function serve(sock, context)
   for _, rule in ipairs(rules) do
     if rule.greeting then sock:xwrite(rule.greeting, "bn", idle) end
   end
-  local rest, known, is_later = "", false, false
+  local rest, known = "", false
   repeat
     idlers[sock] = known or nil
     local request, more = read_request(sock, rest)
@@ -151,7 +151,8 @@ local function serve(sock, context)
     local method, target = request:match "^(%S+) (%S+)"
     if control(sock, target, request:match "\r\n\r\n(.*)$") then break end
     if not known then write_file("connections", "connection\n", "ab") end
-    is_later, known, count = known, true, count + 1
+    local is_later = known
+    known, count = true, count + 1
     write_file(count, request)
     news:signal()
   until not answer(sock, method, target, is_later)
