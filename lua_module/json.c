@@ -51,16 +51,32 @@ static bool is_null(lua_State *L, int idx) {
 	return lua_islightuserdata(L, idx);
 }
 
-/* Pushes the field of the table at idx; nil where it is null or absent, or
-   there is no table.  [-0, +1] */
+int json_push_member(lua_State *L, int idx, const char *name) {
+	struct span key = span_of(name);
+	idx = lua_absindex(L, idx);
+	lua_pushlstring(L, key.p, key.n);
+	if (lua_rawget(L, idx) != LUA_TNIL)
+		return lua_type(L, -1);
+	for (; lua_next(L, idx); lua_pop(L, 1)) {
+		struct span s = NO_SPAN;
+		if (lua_type(L, -2) == LUA_TSTRING)
+			s.p = lua_tolstring(L, -2, &s.n);
+		if (s.p && span_ieq(s, key)) {
+			lua_remove(L, -2);
+			return lua_type(L, -1);
+		}
+	}
+	lua_pushnil(L);
+	return LUA_TNIL;
+}
+
+/* The same; nil also where it is null, or there is no table.  [-0, +1] */
 static int push_field(lua_State *L, int idx, const char *name) {
 	if (lua_type(L, idx) != LUA_TTABLE) {
 		lua_pushnil(L);
 		return LUA_TNIL;
 	}
-	idx = lua_absindex(L, idx);
-	lua_pushstring(L, name);
-	lua_rawget(L, idx);
+	json_push_member(L, idx, name);
 	if (is_null(L, -1)) {
 		lua_pop(L, 1);
 		lua_pushnil(L);

@@ -20,6 +20,9 @@ void json_decode(lua_State *L, int codec, struct span text,
                  struct facts *facts);
 /* What the readers put into *facts are spans; they live as long as the value
    that was read, and until json_redact changes it. */
+/* Pushes the member of the table at idx, its name in any letter case, as Azure
+   Resource Manager compares names; nil where it is absent.  [-0, +1] */
+int json_push_member(lua_State *L, int idx, const char *name);
 /* Adds the facts of a resource or a status monitor, from what json_decode
    pushed.  [-0, +0], like the next ones */
 void json_read_resource(lua_State *L, int idx, struct facts *facts);

@@ -21,6 +21,8 @@
 
 #include <lauxlib.h>
 
+#include "json.h"
+
 enum { MAX_DEPTH = 8 }; /* errors in errors */
 
 typedef const char *const names[]; /* the first that is there counts */
@@ -34,32 +36,12 @@ static names more_texts = { "exceptionMessage", "detail", NULL };
 static names nested = { "details", "errors", "innererror",  "innerException",
 	                "values",  "error",  "odata.error", NULL };
 
-/* Pushes the member, its name in any letter case, or nil.  [-0, +1] */
-static int push_member(lua_State *L, int idx, const char *name) {
-	struct span key = span_of(name);
-	idx = lua_absindex(L, idx);
-	lua_pushlstring(L, key.p, key.n);
-	if (lua_rawget(L, idx) != LUA_TNIL)
-		return lua_type(L, -1);
-	for (; lua_next(L, idx); lua_pop(L, 1)) {
-		struct span s = NO_SPAN;
-		if (lua_type(L, -2) == LUA_TSTRING)
-			s.p = lua_tolstring(L, -2, &s.n);
-		if (s.p && span_ieq(s, key)) {
-			lua_remove(L, -2);
-			return lua_type(L, -1);
-		}
-	}
-	lua_pushnil(L);
-	return LUA_TNIL;
-}
-
 /* The value at the top as text: a string, or {lang, value}.  It stays anchored
    in its table.  [-0, +0] */
 static struct span text_at_top(lua_State *L) {
 	struct span s = NO_SPAN;
 	if (lua_istable(L, -1)) {
-		push_member(L, -1, "value");
+		json_push_member(L, -1, "value");
 		s = lua_istable(L, -1) ? NO_SPAN : text_at_top(L);
 		lua_pop(L, 1);
 	} else if (lua_type(L, -1) == LUA_TSTRING) {
@@ -72,7 +54,7 @@ static struct span text_at_top(lua_State *L) {
 static struct span first_text(lua_State *L, int idx, names list) {
 	struct span s = NO_SPAN;
 	for (size_t i = 0; list[i] && s.n == 0; i++) {
-		push_member(L, idx, list[i]);
+		json_push_member(L, idx, list[i]);
 		s = text_at_top(L);
 		lua_pop(L, 1);
 	}
@@ -116,7 +98,7 @@ static void read_any(lua_State *L, int depth, struct facts *f) {
    none either. */
 static void read_nested(lua_State *L, int idx, int depth, struct facts *f) {
 	for (size_t i = 0; nested[i] && f->message.n == 0; i++) {
-		push_member(L, idx, nested[i]);
+		json_push_member(L, idx, nested[i]);
 		read_inner(L, depth - 1, f);
 		lua_pop(L, 1);
 	}
@@ -151,12 +133,12 @@ static void read_error(lua_State *L, int idx, int depth, struct facts *f) {
 /* Pushes the error that the table at idx wraps, or nil.  [-0, +1] */
 static bool push_wrapped(lua_State *L, int idx) {
 	for (size_t i = 0; wrappers[i]; i++) {
-		if (push_member(L, idx, wrappers[i]) == LUA_TTABLE)
+		if (json_push_member(L, idx, wrappers[i]) == LUA_TTABLE)
 			return true;
 		lua_pop(L, 1);
 	}
-	if (push_member(L, idx, "properties") == LUA_TTABLE) {
-		push_member(L, -1, "error");
+	if (json_push_member(L, idx, "properties") == LUA_TTABLE) {
+		json_push_member(L, -1, "error");
 		lua_remove(L, -2);
 	}
 	return lua_istable(L, -1);
@@ -166,8 +148,8 @@ static bool push_wrapped(lua_State *L, int idx) {
 static bool is_result(lua_State *L, int idx) {
 	bool is;
 	lua_settop(L, idx);
-	is = push_member(L, idx, "properties") == LUA_TTABLE ||
-	     push_member(L, idx, "value") == LUA_TTABLE;
+	is = json_push_member(L, idx, "properties") == LUA_TTABLE ||
+	     json_push_member(L, idx, "value") == LUA_TTABLE;
 	lua_settop(L, idx);
 	return is;
 }
@@ -208,13 +190,13 @@ void json_push_details(lua_State *L, int idx) {
 		lua_pushvalue(L, idx);
 	}
 	for (size_t i = 0; nested[i] && lua_isnil(L, top + 1); i++) {
-		if (push_member(L, top + 3, nested[i]) == LUA_TTABLE)
+		if (json_push_member(L, top + 3, nested[i]) == LUA_TTABLE)
 			lua_copy(L, -1, top + 1);
 		lua_settop(L, top + 3);
 	}
 	if (lua_isnil(L, top + 1) && lua_rawlen(L, top + 3) > 0)
 		lua_copy(L, top + 3, top + 1); /* a list of errors */
-	if (push_member(L, top + 3, "additionalInfo") == LUA_TTABLE)
+	if (json_push_member(L, top + 3, "additionalInfo") == LUA_TTABLE)
 		lua_copy(L, -1, top + 2);
 	lua_settop(L, top + 2);
 }

@@ -145,6 +145,15 @@ describe("an answer about another resource", function ()
     t.fails("operation", "^the operation is over, but the connection is Pending", value, err)
   end)
 
+  it("is read whatever the letter case of its members", function ()
+    local loud = t.connection_json("Approved", { provisioningState = "Updating" })
+      :gsub('"id"', '"Id"'):gsub('"properties"', '"Properties"'):gsub('"provisioningState"', '"ProvisioningState"')
+    local value, err, server = update { patch(202), times({ path = t.id, headers = json, body = loud }, 2),
+      shows "Approved" }
+    assert(value, err)
+    assert.equal("PATCH GET GET GET", asked(server))
+  end)
+
   it("is no reason for ensure to write", function ()
     local server = t.server { { headers = json, body = other } }
     local value, err = server:client():ensure(t.call(t.id, { status = "Approved" }))

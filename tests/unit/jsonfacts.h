@@ -89,6 +89,7 @@ static inline bool json_is_table(struct span v) {
 
 /* The raw value of that member (the last one wins); absent for all else. */
 static inline struct span json_raw(struct span object, const char *name) {
+	bool exact = false;
 	struct json_text t = { .s = object, .ok = true };
 	struct span found = NO_SPAN;
 	if (object.n == 0 || !json_take(&t, '{'))
@@ -97,7 +98,9 @@ static inline struct span json_raw(struct span object, const char *name) {
 		struct span key = json_string(&t), value;
 		json_take(&t, ':');
 		value = json_value(&t);
-		if (span_eq(key, test_text(name)))
+		exact = exact || span_eq(key, test_text(name));
+		if (exact ? span_eq(key, test_text(name))
+		          : span_ieq(key, test_text(name)))
 			found = value;
 		json_take(&t, ',');
 	}

@@ -480,6 +480,22 @@ static const struct scenario ours[] = {
 		  DONE(KEEP_RESULT),
 		  COUNTED,
 	  } },
+	{ "members_in_other_letters_are_read",
+	  UPDATE,
+	  {
+		  PATCH,
+		  ANSWER(202, NULL, NULL),
+		  WAIT(2000),
+		  GET(CONNECTION),
+		  ANSWER(200, NULL,
+	                 "{\"Id\":\"" ID "\",\"Properties\":{"
+	                 "\"ProvisioningState\":\"Updating\"," STATE(
+				 "Approved") "}}"),
+		  WAIT(3000),
+		  GET(CONNECTION),
+		  ANSWER(200, NULL, APPROVED),
+		  DONE(KEEP_RESULT),
+	  } },
 	{ "the_resource_s_own_url_answers_with_another",
 	  UPDATE,
 	  {
