@@ -117,6 +117,30 @@ describe("a signal", function ()
     assert.matches("many64", kit.ended(0, process:finish()).out)
   end)
 
+  it("that a background job ignores stays so: Ctrl-C is another one's", function ()
+    emulator:faults { { match = { kind = "list" }, action = { delay = 0.5 } } }
+    local process = kit.start(("list %s -vv %s"):format(kit.address(emulator), many),
+      { env = kit.environment(emulator), signals = "" })
+    process:read_until "> GET"
+    process:signal "INT"
+    assert.matches("many64", kit.ended(0, process:finish()).out)
+  end)
+
+  it("is what the command dies of, so a loop of the shell's ends, too", function ()
+    for _, shell in ipairs { "sh", "bash" } do
+      emulator:reset()
+      emulator:set { operation_polls = 1000000 }
+      local command = kit.command(("approve -vv %s \"$id\""):format(kit.address(emulator)),
+        support.merged(kit.environment(emulator), { TERM = "xterm" })):gsub("timeout %-k 1 %d+ ", "")
+      local terminal = kit.on_terminal(("%s -c %s"):format(shell, support.quote(("for id in %s %s; do %s; done"):format(
+        emulator.many[1], emulator.many[2], command))))
+      terminal:read_until "next look"
+      terminal:type "\3"
+      kit.ended(130, terminal:finish())
+      assert.equal(1, #emulator:log "update", shell)
+    end
+  end)
+
   it("while a person is asked ends the command at once: nothing has begun", function ()
     local pid = support.new_path "pid"
     local terminal = kit.on_terminal(("sh -c %s"):format(support.quote(("echo $$ >%s; exec %s"):format(pid,

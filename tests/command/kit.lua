@@ -67,11 +67,12 @@ local function listen(self, command, mode)
 end
 
 -- Starts azpec; what it writes to stderr can be read while it runs, its stdout when it has ended. more.before: what the
--- shell does first.
+-- shell does first. more.signals: what env does to signals, of which the shell ignores some for a background job.
 function kit.start(line, more)
   local self = { fifo = support.new_path "says", out = support.new_path "out" }
-  local shell = ("%sexec env%s %s %s %s </dev/null >%s 2>%s"):format(more.before or "", forgotten,
-    assignments(more.env), program, line, quote(self.out), quote(self.fifo))
+  local shell = ("%sexec env %s%s %s %s %s </dev/null >%s 2>%s"):format(more.before or "",
+    more.signals or "--default-signal=INT,QUIT", forgotten, assignments(more.env), program, line, quote(self.out),
+    quote(self.fifo))
   return listen(self, ("(%s) & echo $!; wait $!; echo $?"):format(shell), "r")
 end
 

@@ -95,9 +95,9 @@ local function interrupted(line, ready)
   local out = support.new_path "said"
   local command = kit.command(("auto %s %s"):format(kit.address(emulator), line), kit.environment(emulator))
     :gsub(" timeout %-k 1 %d+ ", " ", 1)
-  -- A shell's background job ignores SIGINT, and so would azpec: env gives it back its meaning.
+  -- A shell's background job ignores SIGINT and SIGQUIT, and so would azpec: env gives them back their meaning.
   local pipe <close> = io.popen(("sh -c %s"):format(support.quote(
-    ("%s >%s 2>&1 & echo $!; wait $!; echo $?"):format(command:gsub("^env", "env --default-signal=INT"), out))))
+    ("%s >%s 2>&1 & echo $!; wait $!; echo $?"):format(command:gsub("^env", "env --default-signal=INT,QUIT"), out))))
   local pid = pipe:read "l"
   support.await("the right moment", ready)
   os.execute("kill -INT " .. pid)

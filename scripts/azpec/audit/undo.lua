@@ -112,13 +112,13 @@ local function begin(client, item)
 end
 
 -- Carries out what undo.check found untouched, each guarded by its ETag; calls done(item, connection, err) as they end,
--- and, if it is given, begun(poller) for each that is begun.
+-- and, if it is given, begun(poller) for each that is begun. Begins nothing more where done has returned false.
 function undo.apply(plan, client, done, begun)
-  local todo, items, n = {}, {}, 0
+  local todo, items, n, is_over = {}, {}, 0, false
   for _, item in ipairs(plan.items) do
     if not item.stale and not item.is_so then todo[#todo + 1] = item end
   end
-  while n < #todo do
+  while n < #todo and not is_over do
     local pollers = {}
     for k = n + 1, math.min(n + undo.most_at_once, #todo) do
       local poller = begin(client, todo[k])
@@ -126,7 +126,9 @@ function undo.apply(plan, client, done, begun)
       if begun then begun(poller) end
     end
     n = n + #pollers
-    for poller, connection, err in client:completions(pollers) do done(items[poller], connection, err) end
+    for poller, connection, err in client:completions(pollers) do
+      is_over = done(items[poller], connection, err) == false or is_over
+    end
   end
 end
 

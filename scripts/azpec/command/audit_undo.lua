@@ -104,6 +104,8 @@ local function apply(context, plan, client, out, todo)
       bar:update { done = changed + failed, failed = failed,
         running = math.min(todo - changed - failed, undo.most_at_once) }
     end
+    context.not_begun = out.problem and todo - changed - failed
+    return out.problem == nil
   end, function (poller) context:track(poller) end)
   if bar then bar:close() end
   return changed, failed
@@ -120,7 +122,7 @@ return function (context, path)
   local todo = #plan.items + #plan.impossible - staying - already
   warn(context, plan)
   if args.apply then consent.need(context, targets_of(plan), { verb = "Undo", noun = "change", removes = always }) end
-  local out = context:output { columns = columns, title = "items" }
+  local out = context:output { columns = columns, title = "items", lasting = args.apply }
   show(out, plan, args.apply)
   local changed, failed = 0, 0
   if args.apply and todo > 0 then changed, failed = apply(context, plan, client, out, todo) end

@@ -106,7 +106,8 @@ function batch.words(row)
 end
 
 function batch.output(context, title)
-  return context:output { columns = batch.columns, title = title or "results", line = batch.words, live = true }
+  return context:output { columns = batch.columns, title = title or "results", line = batch.words, live = true,
+    lasting = true }
 end
 
 -- ---- carrying out --------------------------------------------------------------------------------------------------
@@ -126,6 +127,7 @@ function batch.run(context, options)
     client = options.client, items = options.items, parallel = context.args.parallel, deadline = options.deadline,
     checkpoint = options.checkpoint, track = tracker(context, options.checkpoint),
     on_begin = function (item)
+      if options.out.problem then return false, options.out.problem end
       context:because(item.id, { rule = item.rule, reason = item.reason, before = item.connection })
     end,
     on_progress = bar and function (counts) bar:update(counts) end,
@@ -137,6 +139,7 @@ function batch.run(context, options)
   }
   if bar then bar:close() end
   summary.total, summary.last_err = #options.items, last_err
+  if options.out.problem then context.not_begun = summary.total - summary.begun end
   return summary
 end
 

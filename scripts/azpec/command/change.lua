@@ -91,17 +91,27 @@ local function settle(context, spec, entry)
   return outcome(context, spec, entry.target, entry.poller)
 end
 
+-- Those that are not begun because the output has ended; their tokens, if they have some, must not get lost.
+local function leave(context, list, from)
+  for n = from, #list do context:keep(list[n].token) end
+  context.not_begun = #list - from + 1
+end
+
 -- Calls done(target, row, err) for each target, in their order, with many operations under way.
 local function run_all(context, spec, list, done)
   local under_way, first = {}, 1
   for n = 1, #list do
+    if context.out.problem then
+      leave(context, list, n)
+      break
+    end
     under_way[n] = begin(context, spec, list[n])
     if n - first + 1 >= most_at_once then
       done(list[first], settle(context, spec, under_way[first]))
       under_way[first], first = nil, first + 1
     end
   end
-  for n = first, #list do
+  for n = first, #under_way do
     done(list[n], settle(context, spec, under_way[n]))
     under_way[n] = nil
   end
@@ -180,7 +190,8 @@ end
 -- The rest of it, for targets that are known.
 function change.carry_out(context, spec, list)
   local args = context.args
-  local out = context:output { columns = change.columns, title = "results", line = spec.words, live = true }
+  local out = context:output { columns = change.columns, title = "results", line = spec.words, live = true,
+    lasting = true }
   local counts = new_counts(context, out, spec, #list)
   if args.dry_run then
     for _, target in ipairs(list) do counts.done(target, spec.plan(target)) end

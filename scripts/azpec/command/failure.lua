@@ -56,7 +56,7 @@ local signal_codes = { SIGTERM = 143, SIGHUP = 129 }
 -- What was raised so, as an error with its exit code.
 function failure.interruption(raised)
   local name = raised:match "^(SIG%u+): "
-  return { kind = "interrupted", exit_code = signal_codes[name] or failure.codes.interrupted,
+  return { kind = "interrupted", exit_code = signal_codes[name] or failure.codes.interrupted, signal = name or "SIGINT",
     message = name and "interrupted by " .. name or "interrupted" }
 end
 

@@ -3,6 +3,7 @@
 local failure = require "azpec.command.failure"
 local json = require "azpec.json"
 local terminal = require "azpec.command.terminal"
+local text = require "azpec.text"
 
 local main = {}
 
@@ -39,6 +40,7 @@ local function run_verb(name, arguments, know)
     usage(complaint, "azpec help " .. name)
   end
   terminal.set_color(args.color or "auto")
+  require "azpec.command.signals".begin()
   return verb.run(know(context.new(name, args))) or 0
 end
 
@@ -90,9 +92,19 @@ local function tell_rows(context)
   if not ok and not (terminal.is_write_error(err) and err.is_broken_pipe) then context:complain(tostring(err)) end
 end
 
+-- Standard output has ended: what was not begun because of that is said. The error; nil: nobody reads on.
+local function output_ended(err, context)
+  local left = context and context.not_begun or 0
+  if left > 0 then
+    context:say("azpec: %s not begun, because %s", text.count(left, "connection") .. (left == 1 and " was" or " were"),
+      err.is_broken_pipe and "nobody reads standard output any more" or "standard output cannot be written")
+  end
+  return not err.is_broken_pipe and tostring(err) or nil
+end
+
 -- The error that ended the verb, as it is told; nil: stdout is gone, and nobody reads on.
 local function told(err, context)
-  if terminal.is_write_error(err) then return not err.is_broken_pipe and tostring(err) or nil end
+  if terminal.is_write_error(err) then return output_ended(err, context) end
   tell_rows(context)
   if failure.is_interrupt(err) then err = failure.interruption(err) end
   if failure.is_misuse(err) and context then err.see = err.see or "azpec help " .. context.verb end
@@ -132,7 +144,7 @@ local function tell(err, format, context, code, tokens)
     resume = #tokens > 0 and unfinished.command_line(context.args) or nil })
 end
 
--- Runs the command line; returns the exit code.
+-- Runs the command line; returns the exit code, unless it has to die of a signal.
 function main.run(arguments)
   if not terminal.hold_streams() then
     io.stderr:write("azpec: standard output is closed\n")
@@ -148,9 +160,13 @@ function main.run(arguments)
   local err = not ok and told(result, context) or nil
   local is_gone = not ok and terminal.is_write_error(result)
   local code = ok and result or is_gone and failure.codes.other or failure.exit_code(err)
-  local tokens = is_gone and {} or require "azpec.command.unfinished".tokens(context, err)
+  local tokens = require "azpec.command.unfinished".tokens(context, err)
   code = close_clients(context, code)
-  if err or not is_gone then tell(err, format_of(context, arguments), context, code, tokens) end
+  if err or not is_gone or context and (#tokens > 0 or context.not_begun) then
+    tell(err, format_of(context, arguments), context, code, tokens)
+  end
+  local signal = is_gone and result.is_broken_pipe and "SIGPIPE" or type(err) == "table" and err.signal
+  if signal then require "azpec.command.signals".die_of(signal) end
   return code
 end
 

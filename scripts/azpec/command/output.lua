@@ -4,6 +4,10 @@
 --   local out = output.new("json", { columns = { { "NAME", "name" }, ... }, title = "connections" })
 --   out:row { name = ... }     -- a row is a flat table of facts; columns choose from it, JSON carries all of it
 --   out:close()                -- only now the table and the JSON envelope are written
+--
+-- A row that cannot be written (a full disk, a reader that is gone) raises. With lasting = true, for rows that tell of
+-- writes at the service, it is only noted: `problem` is the error, `lost` has the rows that did not get out. Whoever
+-- carries out begins nothing more then, takes the results of what is under way, and closes the output, which raises.
 
 local json = require "azpec.json"
 local terminal = require "azpec.command.terminal"
@@ -154,26 +158,43 @@ end
 local methods = {}
 methods.__index = methods
 
-function methods:row(row)
-  self.count = self.count + 1
+local function write_row(self, row)
   self.format.row(self, row)
   if self.live then terminal.flush() end
+end
+
+local function note(self, problem, lost)
+  if not (self.lasting and terminal.is_write_error(problem)) then error(problem, 0) end
+  self.problem = self.problem or problem
+  table.move(lost, 1, #lost, #self.lost + 1, self.lost)
+end
+
+function methods:row(row)
+  self.count = self.count + 1
+  local ok, problem = pcall(write_row, self, row)
+  if not ok then note(self, problem, { row }) end
+end
+
+local function write_rest(self)
+  self.format.close(self)
+  terminal.flush()
 end
 
 -- Writes what was held back, and sees that all of it is out.
 function methods:close()
   self.is_closed = true
-  self.format.close(self)
-  terminal.flush()
+  local ok, problem = pcall(write_rest, self)
+  if not ok then note(self, problem, self.rows) end
+  if self.problem then error(self.problem, 0) end
 end
 
 -- options: columns, a list of { TITLE, member of the row, optional = true: not where no row has it,
 -- for_programs = true: not in tables }; title: of the rows in the JSON envelope; line: a function that words a row,
--- in place of a table (nil: says nothing); live: each row is to be seen at once.
+-- in place of a table (nil: says nothing); live: each row is to be seen at once; lasting: see above.
 function output.new(format, options)
   local chosen = formats[format == "table" and options.line and "lines" or format]
   return setmetatable({ format = chosen, columns = options.columns, title = options.title or "items",
-    line = options.line, live = options.live, rows = {}, count = 0 }, methods)
+    line = options.line, live = options.live, lasting = options.lasting, rows = {}, lost = {}, count = 0 }, methods)
 end
 
 return output

@@ -66,6 +66,7 @@ function unfinished.tokens(context, err)
   end
   if type(err) == "table" then add(err.continuation_token) end
   for _, token in ipairs(context and context.unfinished or {}) do add(token) end
+  for _, row in ipairs(context and context.out and context.out.lost or {}) do add(row.continuation_token) end
   return tokens
 end
 
