@@ -10,8 +10,9 @@
 --   local report = assert(audit.verify "trail.jsonl")        -- report.ok; else report.problems says which lines
 --
 -- A file of JSON lines that is only ever added to; azpec.audit.chain tells how each is bound to the one before. A write
--- has two lines: the "intent", which is in the file before anything is sent, and the "result". So a write that cannot
--- be put down is not made, and one whose process died, or whose result found no room, still shows. Never a token: what
+-- has two lines: the "intent", which is in the file before anything is sent, and the "result", for which room on the
+-- disk is reserved with the intent. So a write that cannot be put down is not made, nor is one whose result would find
+-- no room, and one whose process died still shows. Texts of the service are cut at 4 KiB. Never a token: what
 -- is put down of the identity are the claims named below. What went to the file survives the process; azpec does not
 -- wait for the disk (fsync).
 --
@@ -27,6 +28,7 @@ local rand = require "openssl.rand"
 local chain = require "azpec.audit.chain"
 local file = require "azpec.audit.file"
 local json = require "azpec.json"
+local room = require "azpec.audit.room"
 local verify = require "azpec.audit.verify"
 
 local audit = {}
@@ -61,11 +63,19 @@ function audit.who(identity)
   return who
 end
 
+local longest_text = 4096
+
+-- A text of the service, within the room that a result has.
+local function short(value)
+  if type(value) ~= "string" or #value <= longest_text then return value end
+  return value:sub(1, (utf8.offset(value, 0, longest_text + 1) or longest_text + 1) - 1) .. " [cut off]"
+end
+
 local function state_of(connection)
   if type(connection) ~= "table" then return nil end
   local properties = connection.properties or {}
   local state = properties.privateLinkServiceConnectionState or {}
-  return { etag = connection.etag, status = state.status, description = state.description,
+  return { etag = connection.etag, status = state.status, description = short(state.description),
     provisioning_state = properties.provisioningState }
 end
 
@@ -93,29 +103,40 @@ function audit.open(path, options)
   end
   local module = package.loaded.azpec
   return setmetatable({ path = path, run = options.run or audit.new_run(), who = options.who, ticket = options.ticket,
-    azpec = options.azpec or module and module._VERSION, patience = options.patience or 10, ids = {} }, trail)
+    azpec = options.azpec or module and module._VERSION, patience = options.patience or 10, ids = {},
+    room = room.new(path) }, trail)
+end
+
+local function refused(why, record)
+  return nil, { kind = "audit", message = ("the audit trail cannot be written: %s"):format(why), record = record }
 end
 
 local function append(self, record)
   record.at, record.run, record.azpec = os.date "!%Y-%m-%dT%H:%M:%SZ", self.run, self.azpec
   record.who, record.ticket = record.who or self.who, self.ticket
   local place, why = file.append(self.path, record, self.patience)
-  if not place then
-    return nil, { kind = "audit", message = ("the audit trail cannot be written: %s"):format(why), record = record }
-  end
+  if not place then return refused(why, record) end
   return place
 end
 
--- Puts down that a write is about to be made; nil and an error: it is not, so the write must not be made. about: verb,
--- operation, id, wanted = { status, description }, before (a connection), rule, reason, who (else the trail's), call
--- (the write's client_request_id; else a new one, to be given to it).
+-- What a result has beyond its intent: three texts of the service's at most, some of it escaped, and ids.
+local longest_result = 8 * longest_text
+
+-- Puts down that a write is about to be made, and reserves room for its result; nil and an error: the write must not
+-- be made. about: verb, operation, id, wanted = { status, description }, before (a connection), rule, reason, who (else
+-- the trail's), call (the write's client_request_id; else a new one, to be given to it).
 function trail:intend(about)
   local entry = { verb = about.verb, operation = about.operation, connection = about.id, rule = about.rule,
     reason = about.reason, who = about.who, call = about.call or new_call() }
   local intent = { event = "intent", wanted = about.wanted, before = state_of(about.before) }
   for name, value in pairs(entry) do intent[name] = value end
+  local is_reserved, why = self.room:reserve(entry.call, #json.encode(intent) + longest_result)
+  if not is_reserved then return refused(("%s: no room for the result: %s"):format(self.path, why), intent) end
   local place, err = append(self, intent)
-  if not place then return nil, err end
+  if not place then
+    self.room:release(entry.call)
+    return nil, err
+  end
   entry.before = intent.before
   return entry
 end
@@ -133,7 +154,8 @@ end
 
 local function note_failure(record, err)
   record.outcome = err.continuation_token and "unknown" or "failed"
-  record.error = { kind = err.kind, code = err.code, message = err.message, http_status = err.http_status }
+  record.error = { kind = err.kind, code = short(err.code), message = short(err.message),
+    http_status = err.http_status }
   record.request_id, record.correlation_id = err.request_id, err.correlation_id
 end
 
@@ -147,7 +169,12 @@ function trail:conclude(entry, done, err, ids)
     record.request_id = ids.request_id or record.request_id
     record.correlation_id = ids.correlation_id or record.correlation_id
   end
-  return append(self, record)
+  local place, why = append(self, record)
+  local is_tried_again = not place and self.room:give_back()
+  if is_tried_again then place, why = append(self, record) end
+  self.room:release(entry.call)
+  if is_tried_again then self.room:take() end
+  return place, why
 end
 
 -- For a client's on_event: remembers the ids of answers to writes, which the results of audit.client then have.

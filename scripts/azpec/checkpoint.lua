@@ -151,12 +151,8 @@ end
 -- "checkpoint"), or is another run's, or another process is at it (kind "conflict"). verb and subject have to be those
 -- of the unfinished run in it, if there is one.
 function checkpoint.open(path, verb, subject)
-  file.create_private(path)
-  local mode = lfs.attributes(path, "mode")
-  if mode and mode ~= "file" then return failed("%s is no regular file but a %s", path, mode) end
-  local handle, why = io.open(path, "a+b")
+  local handle, why = file.open(path)
   if not handle then return failed("%s", why) end
-  handle:setvbuf "no"
   local self = setmetatable({ path = path, handle = handle }, checkpoint)
   reset(self)
   local ok, problem = lfs.lock(handle, "w")

@@ -3,12 +3,14 @@
 
 local lfs = require "lfs"
 
+local file = require "azpec.file"
+
 local lock = {}
 
 -- The lock, which is given back when it is closed (`local held <close> = ...`); or nil, why not, and whether another
 -- process holds it.
 function lock.take(path)
-  local handle, why = io.open(path, "a")
+  local handle, why = file.open(path)
   if not handle then return nil, why, false end
   local ok, problem = lfs.lock(handle, "w")
   if ok then return handle end

@@ -85,7 +85,7 @@ describe("--audit", function ()
     local path, option = new_trail()
     local line = kit.command(("approve %s --all --yes %s %s"):format(kit.address(emulator), group, option),
       kit.environment(emulator))
-    local _, _, code = os.execute(("sh -c 'trap \"\" XFSZ; ulimit -f 16; exec \"$@\"' sh %s >/dev/null 2>%s.err")
+    local _, _, code = os.execute(("sh -c 'trap \"\" XFSZ; ulimit -f 200; exec \"$@\"' sh %s >/dev/null 2>%s.err")
       :format(line, path))
     assert.equal(12, code)
     assert.matches("the audit trail cannot be written: .*File too large", support.read(path .. ".err"))
@@ -96,6 +96,24 @@ describe("--audit", function ()
       assert(seen[entry.headers["x-ms-client-request-id"]], "a write that is not in the trail")
     end
     assert(#sent < 64, #sent)
+  end)
+
+  it("has each result of what was begun, and begins no more, when the disk is full", function ()
+    local disk = support.new_path "disk"
+    assert(os.execute("mkdir " .. disk))
+    if not os.execute(("mount -t tmpfs -o size=100k tmpfs %s 2>/dev/null"):format(disk)) then
+      return pending "mounting is not permitted"
+    end
+    local rules = support.write(support.new_path "rules" .. ".lua", 'approve "all" { when = { name = "many*" } }')
+    local result = azpec("auto", ("--apply --rules %s %s --audit %s/trail"):format(rules, group, disk))
+    local ok, list, report = pcall(records, disk .. "/trail")
+    os.execute("umount -l " .. disk)
+    kit.ended(1, result)
+    assert.matches("no room for the result: No space left on device", result.err, 1, true)
+    assert(ok, list)
+    assert.same({}, report.open)
+    assert.equal(#list, 2 * #emulator:log "update")
+    assert(#list > 0 and #list < 128, #list)
   end)
 
   it("needs to know who it is, so no sign-in is no line", function ()

@@ -1,5 +1,5 @@
--- A standard output that ends in the middle of the work: nothing more is begun, what was begun is followed to its end and
--- recorded, and the tokens that did not get out are told.
+-- A standard output that ends in the middle of the work: nothing more is begun, what was begun is followed to its end
+-- and recorded, and the tokens that did not get out are told.
 
 local assert = require "luassert"
 local cjson = require "cjson"

@@ -59,6 +59,15 @@ for _, ending in ipairs(endings) do
       for line in content:gmatch "[^\n]+" do kit.json(line, { azpec = "=1", operation = "=ensure", open = true }) end
     end)
 
+    it("prints the tokens where there is no folder to save them in", function ()
+      emulator:set { operation_polls = 1000000 }
+      local process = kit.start(("approve %s -vv --yes --all --name 'many0*' %s"):format(kit.address(emulator), many),
+        { env = support.merged(kit.environment(emulator), { TMPDIR = "/nonexistent" }) })
+      local result = interrupted(process, 9)
+      local tokens = result.err:match "\n  azpec resume [^\n]* %- <<'END'\n(.*)\nEND\n$"
+      assert.equal(8, select(2, tokens:gsub("\n", "")))
+    end)
+
     it("while nothing was begun prints nothing but that", function ()
       emulator:faults { { match = { kind = "get" }, action = { stall = true } } }
       local process = start("approve", "-vv " .. emulator.sample)

@@ -359,15 +359,17 @@ describe("a write that was cut off", function ()
     local script = write(new_path(), ([[
       local audit = require "azpec.audit"
       local trail = audit.open(%q)
-      local entries, failed = 0
-      for n = 1, 40 do
-        local entry, err = trail:intend { verb = "approve", id = %q, reason = ("x"):rep(n) }
-        if entry then entries = entries + 1 else failed = failed or err.message end
-      end
-      print(entries, failed)
+      local lines, failed = 0
+      repeat
+        local entry, err = trail:intend { verb = "approve", id = %q, reason = ("x"):rep(lines %% 50) }
+        local ok, problem = entry, err
+        if entry then ok, problem = trail:conclude(entry, true) end
+        lines, failed = lines + (entry and 1 or 0) + (ok and entry and 1 or 0), problem and problem.message
+      until failed
+      print(lines, failed)
     ]]):format(path, id))
-    local said = run(("trap '' XFSZ; ulimit -f 8; exec %s %s"):format(lua, script))
-    local entries, why = said:match "^(%d+)\t(.*)$"
+    local said = run(("trap '' XFSZ; ulimit -f 100; exec %s %s"):format(lua, script))
+    local lines, why = said:match "^(%d+)\t(.*)$"
     assert.matches("the audit trail cannot be written: " .. path .. ": File too large", why, 1, true)
     local report = assert(audit.verify(path))
     assert.equal("torn", report.problems[1].kind)
@@ -375,27 +377,59 @@ describe("a write that was cut off", function ()
     assert(audit.open(path):intend { verb = "approve", id = id })
     report = assert(audit.verify(path))
     assert.equal("", complaints(report))
-    assert.equal(tonumber(entries) + 2, report.lines)
+    assert.equal(tonumber(lines) + 2, report.lines)
     assert.equal(1, #report.repaired)
   end)
 
-  it("is found room for on a small disk of its own", function ()
-    local disk = folder .. "/disk"
+  -- What a disk of its own, of so many bytes, says to f(path, fill); fill takes all that is left of it.
+  local function on_small_disk(size, f)
+    local disk = folder .. "/disk" .. size
     assert(os.execute("mkdir " .. disk))
-    if not os.execute("mount -t tmpfs -o size=16k tmpfs " .. disk .. " 2>/dev/null") then
+    if not os.execute(("mount -t tmpfs -o size=%s tmpfs %s 2>/dev/null"):format(size, disk)) then
       return pending "mounting is not permitted"
     end
-    local path, count = disk .. "/trail", 0
-    local trail = audit.open(path)
-    local entry, problem
-    repeat
-      entry, problem = trail:intend { verb = "approve", id = id, reason = ("x"):rep(count % 50) }
-      count = count + 1
-    until not entry
-    local report = audit.verify(path)
-    os.execute("umount " .. disk)
-    assert.matches("No space left on device", problem.message, 1, true)
-    for _, one in ipairs(report.problems) do assert.equal("torn", one.kind) end
+    local ok, problem = pcall(f, disk .. "/trail", function ()
+      os.execute(("cat /dev/zero >%s/rest 2>/dev/null"):format(disk))
+    end)
+    os.execute("umount -l " .. disk)
+    if not ok then error(problem, 0) end
+  end
+
+  local function intend_until_full(trail)
+    local entries = {}
+    while true do
+      local entry, problem = trail:intend { verb = "approve", id = id, reason = ("x"):rep(#entries % 50) }
+      if not entry then return entries, problem end
+      entries[#entries + 1] = entry
+    end
+  end
+
+  it("has room for the result of each intent, when the disk is full", function ()
+    on_small_disk("1m", function (path, fill)
+      local trail = audit.open(path)
+      local entries, problem = intend_until_full(trail)
+      assert.matches("no room for the result: No space left on device", problem.message, 1, true)
+      assert.equal("audit", problem.kind)
+      assert(#entries > 10)
+      fill()
+      local long = ("\u{1F600}"):rep(10000) .. ("\1"):rep(5000)
+      for n, entry in ipairs(entries) do
+        local failed = { kind = "service", code = "X", message = long, http_status = 400 }
+        assert(trail:conclude(entry, n % 2 == 0 or nil, n % 2 == 1 and failed or nil))
+        fill()
+      end
+      local report = assert(audit.verify(path))
+      assert.same({}, report.open)
+      for _, one in ipairs(report.problems) do assert.equal("torn", one.kind) end
+    end)
+  end)
+
+  it("does not begin what would find no room", function ()
+    on_small_disk("16k", function (path)
+      local entries, problem = intend_until_full(audit.open(path))
+      assert.same({}, entries)
+      assert.matches("No space left on device", problem.message, 1, true)
+    end)
   end)
 end)
 

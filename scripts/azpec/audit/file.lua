@@ -21,15 +21,6 @@ local function check_mode(path)
   return attributes
 end
 
-local function check(path)
-  local attributes, why = check_mode(path)
-  if not attributes then return nil, why end
-  if attributes.permissions:sub(8, 8) == "w" then
-    return nil, ("anybody may write to %s, so it proves nothing; chmod o-w it"):format(path)
-  end
-  return true
-end
-
 -- cqueues.sleep blocks in a plain program and lets others go on in a controller of cqueues.
 local function pause(seconds)
   require "cqueues".sleep(seconds)
@@ -100,13 +91,9 @@ end
 
 -- Adds a record; returns its number and hash as a table, or nil and why it is not in the file.
 function file.append(path, record, patience)
-  files.create_private(path)
-  local ok, why = check(path)
-  if not ok then return nil, why end
-  local handle <close>, problem = io.open(path, "a+b")
+  local handle <close>, problem = files.open(path)
   if not handle then return nil, problem end
-  handle:setvbuf "no"
-  ok, why = lock(handle, "w", patience)
+  local ok, why = lock(handle, "w", patience)
   if not ok then return nil, ("%s: %s"):format(path, why) end
   local place, reason = write(handle, record)
   if not place then return nil, ("%s: %s"):format(path, reason) end

@@ -1,5 +1,6 @@
 -- What is still going on at the service when the command ends, and what to type to wait for it.
 
+local file = require "azpec.file"
 local text = require "azpec.text"
 
 local unfinished = {}
@@ -27,23 +28,13 @@ end
 
 local most_shown = 3
 
--- Many go into a file of their own, readable to its owner alone.
-local function save(tokens)
-  local path = os.tmpname()
-  local file, why = io.open(path, "w")
-  if file then
-    local written = file:write(table.concat(tokens, "\n"), "\n")
-    if file:close() and written then return path end
-  end
-  return nil, why or "cannot write " .. path
-end
-
 -- Prints how to go on with the operations of these continuation tokens.
 function unfinished.show(args, tokens)
   if #tokens == 0 then return end
   io.stderr:write(("%s still running at the service, or not known to have ended; to go on waiting:\n"):format(
     #tokens == 1 and "An operation is" or #tokens .. " operations are"))
-  local path = #tokens > most_shown and save(tokens)
+  -- Many go into a file of their own; what cannot be saved is printed.
+  local path = #tokens > most_shown and file.temporary("azpec-tokens", table.concat(tokens, "\n") .. "\n")
   if path then
     io.stderr:write(("  %s %s\n"):format(unfinished.command_line(args), text.shell(path)))
   else

@@ -3,6 +3,7 @@
 local argparse = require "argparse"
 local app = require "azpec.emulator.app"
 local datafile = require "azpec.emulator.datafile"
+local file = require "azpec.file"
 local json = require "azpec.json"
 local log = require "azpec.emulator.log"
 local options = require "azpec.emulator.options"
@@ -56,8 +57,8 @@ local function checked(args, call, ...)
   local complaint = results[2]
   if type(complaint) ~= "table" then error(complaint, 0) end
   local files = { state = args.state, faults = args.faults }
-  local file = files[complaint.message:match "^%l+"]
-  stop("%s%s", file and file .. ": " or "", complaint.message)
+  local named = files[complaint.message:match "^%l+"]
+  stop("%s%s", named and named .. ": " or "", complaint.message)
 end
 
 local function read(path)
@@ -76,11 +77,14 @@ local function overrides(args)
   return scopes
 end
 
-local function write_file(path, text)
-  local file, why = io.open(path, "w")
-  if not file then stop("%s", why) end
-  file:write(text)
-  if not file:close() then stop("cannot write %s", path) end
+-- Writes the certificate to trust; where no file is named, into a temporary one. Its name.
+local function save_authority(path, authority)
+  if not path then
+    local made, why = file.temporary("azpec-emulator-ca", authority)
+    return made or stop("%s", why)
+  end
+  local ok, why = file.replace(path, authority)
+  return ok and path or stop("--ca-file: %s", why)
 end
 
 local function open_log(args)
@@ -104,18 +108,15 @@ end
 local function start_tls(args, emulator, running, facts)
   local secured = require "azpec.emulator.tls".server(args.host)
   local sock, real_port = listen(args.host, "--tls-port", args.tls_port)
-  facts.ca_file = args.ca_file or os.tmpname()
-  write_file(facts.ca_file, secured.authority)
+  facts.ca_file = save_authority(args.ca_file, secured.authority)
   facts.tls_thumbprint = secured.thumbprint
   facts.tls_endpoint = ("https://%s:%d"):format(host_in_url(args.host), real_port)
   running:accept(sock, function () return emulator.choose_context(secured) end)
 end
 
 local function own_pid()
-  local file = io.open("/proc/self/stat")
-  local pid = file and file:read "n"
-  if file then file:close() end
-  return pid
+  local stat <close> = io.open("/proc/self/stat")
+  return stat and stat:read "n"
 end
 
 local function facts_of(world)
