@@ -1,6 +1,9 @@
 -- JSON: texts to tables by lua-cjson, and tables to texts with sorted members, so that equal answers are equal bytes.
 
 local cjson = require "cjson".new()
+
+local text_of = require "azpec.text"
+
 cjson.decode_invalid_numbers(false)
 
 local json = { null = cjson.null }
@@ -25,10 +28,23 @@ local function escape(char)
   return escapes[char] or string.format("\\u%04x", char:byte())
 end
 
+-- A character beyond ASCII; beyond U+FFFF it is a surrogate pair (RFC 8259).
+local function escape_wide(char)
+  local code = utf8.codepoint(char)
+  if code < 0x10000 then return ("\\u%04x"):format(code) end
+  code = code - 0x10000
+  return ("\\u%04x\\u%04x"):format(0xd800 + (code >> 10), 0xdc00 + (code & 0x3ff))
+end
+
+-- JSON is read by people, too, on terminals and in logs: what they should not meet as it is, is escaped.
 local function encode_string(text)
-  if not text:find '[%c"\\\x80-\xff]' then return '"' .. text .. '"' end
-  text = text:gsub('[%c"\\]', escape)
-  if not utf8.len(text) then text = text:gsub("[\x80-\xff]", escape) end
+  if not text:find '[%c"\\\x80-\xff#]' then return '"' .. text .. '"' end
+  text = text:gsub('[%c"\\]', escape):gsub("##(%a*%[)", "#\\u0023%1")
+  if not utf8.len(text) then
+    text = text:gsub("[\x80-\xff]", escape)
+  else
+    text = text_of.replace_hidden(text, escape_wide)
+  end
   return '"' .. text .. '"'
 end
 

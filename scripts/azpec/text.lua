@@ -1,15 +1,44 @@
--- Texts for people: without what would move a terminal's cursor, and as wide as they look.
+-- Texts for people: without what would move a terminal's cursor or command a CI system, and as wide as they look.
+--
+-- A stranger writes the description of a request, and the service may say anything. `hidden` says which characters are
+-- never shown as they are, to people by text.clean and in JSON by azpec.json; `disarm` says what a CI system would take
+-- for a command in a log. The formats of azpec.command.output are made of these.
 
 local text = {}
 
--- A stranger writes the description of his request: control characters, C1 ones and those that turn the direction of
--- writing are shown as a question mark, and so is what is no UTF-8.
+-- In UTF-8: C1 controls; the zero-width space; what turns the direction of writing; line and paragraph separators;
+-- invisible operators; the byte order mark; tags.
+local hidden = { "\xc2[\x80-\x9f]", "\xd8\x9c", "\xe2\x80[\x8b\x8e\x8f\xa8-\xae]", "\xe2\x81[\xa0-\xaf]",
+  "\xef\xbb\xbf", "\xf3\xa0[\x80\x81][\x80-\xbf]" }
+
+-- The text (UTF-8) with each hidden character replaced, as gsub does.
+function text.replace_hidden(line, replacement)
+  for _, pattern in ipairs(hidden) do line = line:gsub(pattern, replacement) end
+  return line
+end
+
+-- Azure Pipelines and TeamCity find "##vso[" and the like anywhere in a line, GitHub Actions "::name ...::" at its
+-- start, behind blanks; a line may be begun by a "%0A" that a system decodes. A blank keeps each from being a command.
+local function disarm(line)
+  if line:find("##", 1, true) then line = line:gsub("##(%a*%[)", "# #%1") end
+  if not line:find "::.*::" then return line end
+  line = line:gsub("^([%s\128-\255]*):(:%a)", "%1: %2")
+  return (line:gsub("(%%0[ADad][%s\128-\255]*):(:%a)", "%1: %2"))
+end
+
+-- One line for people: control characters and hidden ones are shown as a question mark, and so is what is no UTF-8.
 function text.clean(value)
   local line = tostring(value)
-  if not line:find "[^\32-\126]" then return line end
-  if not utf8.len(line) then line = line:gsub("[\128-\255]", "?") end
-  line = line:gsub("[%c\127]", "?"):gsub("\xc2[\x80-\x9f]", "?")
-  return (line:gsub("\xe2\x80[\x8e\x8f\xaa-\xae]", "?"):gsub("\xe2\x81[\xa6-\xa9]", "?"))
+  if line:find "[^\32-\126]" then
+    if not utf8.len(line) then line = line:gsub("[\128-\255]", "?") end
+    line = text.replace_hidden(line:gsub("[%c\127]", "?"), "?")
+  end
+  return disarm(line)
+end
+
+-- The same for several lines.
+function text.clean_lines(value)
+  return (tostring(value):gsub("[^\n]+", text.clean))
 end
 
 -- East Asian wide characters take two columns, combining ones none (Unicode Standard Annex 11, in its main blocks).
@@ -44,6 +73,31 @@ local escapes = { ["\t"] = "\\t", ["\n"] = "\\n", ["\r"] = "\\r", ["\\"] = "\\\\
 -- A field of tab-separated values.
 function text.field(value)
   return (tostring(value):gsub("[\t\n\r\\]", escapes))
+end
+
+-- What a spreadsheet passes over in front of a formula: blanks of every kind, invisible characters, quotes.
+local passed_over = { "^[%s%c\"'`]+", "^\xc2\xa0", "^\xe2\x80[\x80-\x8f\xaf]", "^\xe2\x81[\x9f-\xaf]", "^\xe3\x80\x80",
+  "^\xef\xbb\xbf" }
+
+-- What begins a formula: = + - @, their full-width and small forms, the minus sign.
+local formula_starts = { "^[=+@-]", "^\xef\xbc[\x8b\x8d\x9d\xa0]", "^\xef\xb9[\xa2\xa3\xa6\xab]", "^\xe2\x88\x92" }
+
+local function starts_with_any(value, patterns)
+  for _, pattern in ipairs(patterns) do
+    local _, last = value:find(pattern)
+    if last then return last end
+  end
+end
+
+-- Whether a spreadsheet might take a cell for a formula.
+function text.is_formula(cell)
+  if cell:find "^[\t\r\n]" then return true end
+  local rest = cell
+  repeat
+    local last = starts_with_any(rest, passed_over)
+    rest = last and rest:sub(last + 1) or rest
+  until not last
+  return starts_with_any(rest, formula_starts) ~= nil
 end
 
 -- A word for the shell, quoted only where it must be.

@@ -56,6 +56,11 @@ describe("without a terminal", function ()
     end)
   end
 
+  it("an answer that is piped in is no answer", function ()
+    kit.ended(2, azpec("delete", "--all " .. many, { stdin = "y\ny\n" }))
+    assert.equal(0, writes())
+  end)
+
   it("one more write that removes no access needs nothing", function ()
     kit.ended(0, azpec("reject", emulator.many[1]))
     kit.ended(0, azpec("approve", emulator.sample))

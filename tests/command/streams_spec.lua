@@ -161,6 +161,46 @@ describe("formats", function ()
     end
   end)
 
+  local function set_description(description)
+    emulator:control("PUT", "state", { tenant_id = emulator.tenant_id, client_id = emulator.client_id,
+      client_secret = support.secret, subscription_id = emulator.subscription_id, accounts = { { name = "sampleacct",
+        resource_group = "default-azurebatch-japaneast", connections = { { name = "odd", status = "Pending",
+          description = description } } } } })
+  end
+
+  it("a stranger's description is no command of a CI system, in any format for people", function ()
+    set_description "##vso[task.setvariable variable=a]b"
+    for verb, line in pairs { list = account, show = account .. "odd", watch = account .. "--stop-after 0s" } do
+      for _, format in ipairs { "table", "md", "json", "jsonl" } do
+        if not (verb == "watch" and (format == "md" or format == "json")) then
+          local result = kit.ended(0, azpec(verb, ("%s -o %s"):format(line, format)))
+          assert.matches("task.setvariable", result.out, 1, true)
+          assert.falsy((result.out .. result.err):find("##vso[", 1, true), verb .. " " .. format)
+        end
+      end
+    end
+    local result = azpec("show", account .. "nix")
+    assert.matches("# #vso[task", result.err, 1, true)
+    assert.falsy(result.err:find("##vso[", 1, true))
+  end)
+
+  it("JSON has no control character and nothing that turns the direction of writing", function ()
+    set_description "\u{9b}31m\u{202e}flip\u{85}"
+    for _, format in ipairs { "json", "jsonl" } do
+      local out = kit.ended(0, azpec("list", account .. "-o " .. format)).out
+      assert.matches("\\u009b31m\\u202eflip\\u0085", out, 1, true)
+      assert.falsy(out:find "[\128-\255]")
+    end
+  end)
+
+  it("a description is no formula in comma-separated values", function ()
+    for _, description in ipairs { "=1+1", " =1+1", "\u{ff1d}1+1", "\"=1+1", "\u{a0}@x", "\tx" } do
+      set_description(description)
+      local out = kit.ended(0, azpec("list", account .. "-o csv")).out
+      assert.truthy(out:find("'" .. description:gsub('"', '""'), 1, true), out)
+    end
+  end)
+
   it("an error is JSON, too, where data is", function ()
     local result = kit.ended(3, azpec("show", account .. "nix -o json"))
     local failure = kit.json(result.err, kit.failure)

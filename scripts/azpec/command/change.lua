@@ -187,10 +187,18 @@ function change.run(context, make_spec)
   return change.carry_out(context, spec, list)
 end
 
+-- A row in words; a token is given as it is.
+local function worded(spec)
+  return function (row)
+    local words = spec.words(row)
+    return words and row.result ~= "begun" and text.clean(words) or words
+  end
+end
+
 -- The rest of it, for targets that are known.
 function change.carry_out(context, spec, list)
   local args = context.args
-  local out = context:output { columns = change.columns, title = "results", line = spec.words, live = true,
+  local out = context:output { columns = change.columns, title = "results", line = worded(spec), live = true,
     lasting = true }
   local counts = new_counts(context, out, spec, #list)
   if args.dry_run then

@@ -86,7 +86,7 @@ function consent.need(context, list, spec)
   end
   local lines = account_lines(list)
   lines[#lines + 1] = names_line(list)
-  for _, line in ipairs(lines) do context:say("%s", text.clean(line)) end
+  for _, line in ipairs(lines) do context:prompt(line) end
   if not ask(("%s %s?"):format(spec.verb, what)) then context:fail(context.codes.other, "nothing was done") end
 end
 

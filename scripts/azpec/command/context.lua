@@ -2,6 +2,7 @@
 
 local failure = require "azpec.command.failure"
 local terminal = require "azpec.command.terminal"
+local text = require "azpec.text"
 
 local context = {}
 context.__index = context
@@ -23,7 +24,7 @@ end
 -- To stderr, whatever -q and -o say: what somebody has to read to go on.
 function context:prompt(message)
   terminal.make_room()
-  io.stderr:write(message, "\n")
+  io.stderr:write(text.clean_lines(message), "\n")
 end
 
 local function worded(format, ...)

@@ -111,8 +111,8 @@ formats.csv = { close = function () end }
 
 local function csv_line(cells)
   for n, cell in ipairs(cells) do
-    if cell:find "^[=+@\t\r-]" then cell = "'" .. cell end
-    if cell:find '[",\r\n]' then cell = '"' .. cell:gsub('"', '""') .. '"' end
+    if text.is_formula(cell) then cell = "'" .. cell end
+    if cell:find '[",;\t\r\n]' then cell = '"' .. cell:gsub('"', '""') .. '"' end
     cells[n] = cell
   end
   return table.concat(cells, ",") .. "\r\n"

@@ -1,0 +1,98 @@
+-- Foreign text, as people, terminals, spreadsheets and CI systems meet it.
+
+local assert = require "luassert"
+local cjson = require "cjson"
+
+local json = require "azpec.json"
+local text = require "azpec.text"
+
+-- By their code points: C1 controls, direction, separators, invisible ones, the byte order mark, a tag.
+local hidden = { 0x80, 0x85, 0x9b, 0x9d, 0x9f, 0x61c, 0x200b, 0x200e, 0x200f, 0x2028, 0x2029, 0x202a, 0x202e, 0x2060,
+  0x2066, 0x2069, 0xfeff, 0xe0041, 0xe007f }
+
+describe("a hidden character", function ()
+  it("is a question mark to people", function ()
+    for _, code in ipairs(hidden) do assert.equal("a?b", text.clean("a" .. utf8.char(code) .. "b")) end
+    assert.equal("a?b?c?", text.clean "a\27b\127c\0")
+    assert.equal("a?b", text.clean "a\x9bb") -- no UTF-8: the 8-bit form
+  end)
+
+  it("is escaped in JSON, and is the same when it is read", function ()
+    for _, code in ipairs(hidden) do
+      local value = "a" .. utf8.char(code) .. "\127b"
+      local encoded = json.encode { value = value }
+      assert.matches("^[\32-\126]+$", encoded)
+      assert.same({ value = value }, cjson.decode(encoded))
+    end
+  end)
+
+  it("is not any letter", function ()
+    local words = "日本語 é \u{5e9} \u{1F468}\u{200d}\u{1F469} a\u{200c}b ##heading a::b [x] 50%0A"
+    assert.equal(words, text.clean(words))
+    assert.equal('"' .. words .. '"', json.encode(words))
+  end)
+end)
+
+describe("a command of a CI system", function ()
+  -- What Azure Pipelines and TeamCity look for anywhere in a line.
+  local anywhere = { "##vso[task.setvariable variable=x]y", "##VSO[task.complete]", "##[error]x", "###vso[x]",
+    "##teamcity[buildStop]", "####[x]" }
+  -- What GitHub Actions looks for at the start of one.
+  local at_start = { "::set-output name=a::b", "::add-mask::x", "::stop-commands::t", "::error file=a,line=1::x" }
+  local blanks = { "", " ", "\t", "\u{a0}", "\u{3000} ", "\u{feff}" }
+
+  it("is none to people, in front of a text or within it", function ()
+    for _, command in ipairs(anywhere) do
+      for _, before in ipairs { "", "  ", "text ", "x%0A", "x\n" } do
+        assert.is_nil(text.clean(before .. command):lower():find "##%a*%[", before .. command)
+        assert.is_nil(text.clean_lines(before .. command):lower():find "##%a*%[")
+      end
+    end
+    for _, command in ipairs(at_start) do
+      for _, before in ipairs(blanks) do
+        for _, line in ipairs { before .. command, "x%0A" .. before .. command, "x%0d" .. command } do
+          local clean = text.clean(line)
+          assert.is_nil(clean:find "^[%s\128-\255]*::%a", clean)
+          assert.is_nil(clean:find "%%0[AaDd][%s\128-\255]*::%a", clean)
+        end
+        assert.is_nil(("\n" .. text.clean_lines("x\n" .. before .. command)):find "\n[%s\128-\255]*::%a")
+      end
+    end
+  end)
+
+  it("is none in JSON, which is the same when it is read", function ()
+    for _, command in ipairs(anywhere) do
+      local encoded = json.encode { value = command }
+      assert.is_nil(encoded:find "##%a*%[")
+      assert.same({ value = command }, cjson.decode(encoded))
+    end
+  end)
+
+  it("is no address", function ()
+    for _, line in ipairs { "::1", "::ffff:127.0.0.1", "fe80::1", "a::b::c" } do
+      assert.equal(line, text.clean(line))
+    end
+  end)
+end)
+
+describe("a formula", function ()
+  local starts = { "=", "+", "-", "@", "\u{ff1d}", "\u{ff0b}", "\u{ff0d}", "\u{ff20}", "\u{fe62}", "\u{fe66}",
+    "\u{2212}" }
+  local disguises = { "", " ", "\t", "\r", "\n", '"', "'", "`", ' "', "\u{a0}", "\u{2003}", "\u{200b}", "\u{3000}",
+    "\u{feff}", " \u{a0}\t'\"" }
+
+  it("is one in any disguise", function ()
+    for _, start in ipairs(starts) do
+      for _, disguise in ipairs(disguises) do
+        assert.is_true(text.is_formula(disguise .. start .. "HYPERLINK(1)"), disguise .. start)
+      end
+    end
+    for _, cell in ipairs { "\tx", "\rx", "\nx" } do assert.is_true(text.is_formula(cell)) end
+  end)
+
+  it("is no other text", function ()
+    for _, cell in ipairs { "", " ", "a=1", "1-2", "'quoted'", "日本=1", "/subscriptions/x", "２", 'W/"0x8D"' } do
+      assert.is_false(text.is_formula(cell), cell)
+    end
+  end)
+end)
