@@ -626,7 +626,7 @@ static void take_done(struct op *o, const struct answer *a) {
 
 /* ---- the tables --------------------------------------------------------- */
 
-#define END -1
+enum { END = -1 };
 #define RULE_BY(name, function, says, ...)                                     \
 	static const struct rule name = { says,                                \
 		                          take_##function,                     \
