@@ -155,9 +155,11 @@ static bool is_result(lua_State *L, int idx) {
 }
 
 /* {error: "...", error_description: "..."}; a plain text as well. */
-static struct span oauth_error(lua_State *L, int idx) {
-	static names error = { "error", NULL };
-	return first_text(L, idx, error);
+static void read_oauth(lua_State *L, int idx, struct facts *f) {
+	static names error = { "error", NULL },
+		     description = { "error_description", NULL };
+	f->oauth_error = first_text(L, idx, error);
+	f->oauth_description = first_text(L, idx, description);
 }
 
 void json_read_error(lua_State *L, int idx, struct facts *f) {
@@ -166,7 +168,7 @@ void json_read_error(lua_State *L, int idx, struct facts *f) {
 		return;
 	luaL_checkstack(L, 10, "json");
 	lua_pushvalue(L, idx);
-	f->oauth_error = oauth_error(L, top + 1);
+	read_oauth(L, top + 1, f);
 	f->error = push_wrapped(L, top + 1);
 	if (f->error) {
 		read_any(L, MAX_DEPTH, f);

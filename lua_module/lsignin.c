@@ -97,7 +97,7 @@ static void meet_function(lua_State *L, struct lclient *c, int fields,
 		signin_meet(&c->core.signin, string_at(L, at), sys_now());
 }
 
-/* s->work holds three texts, each closed by a NUL. */
+/* s->scratch.work holds three texts, each closed by a NUL. */
 static void set_text(lua_State *L, const char *name, struct span *rest) {
 	struct span s = span_of(rest->p);
 	lua_pushlstring(L, s.p, s.n);
@@ -107,7 +107,7 @@ static void set_text(lua_State *L, const char *name, struct span *rest) {
 
 /* prompt { user_code, verification_uri, message } */
 static void meet_prompt(lua_State *L, struct lclient *c, int fields) {
-	struct span rest = buf_span(&c->core.signin.work);
+	struct span rest = buf_span(&c->core.signin.scratch.work);
 	lua_getfield(L, fields, "prompt");
 	lua_createtable(L, 0, 3);
 	set_text(L, "user_code", &rest);
@@ -210,7 +210,7 @@ static void meet_certificate(lua_State *L, int idx, struct lclient *c,
 	signin_meet(&c->core.signin, buf_span(&c->id), sys_now());
 }
 
-/* The certificate of a peer that no authority vouches for, in s->work. */
+/* The certificate of a peer that no authority vouches for, in s->scratch.work. */
 static void meet_fingerprints(lua_State *L, struct lclient *c) {
 	struct signin *s = &c->core.signin;
 	int at = lua_gettop(L) + 1;
@@ -220,7 +220,7 @@ static void meet_fingerprints(lua_State *L, struct lclient *c) {
 		return;
 	}
 	lua_getfield(L, at, "fingerprints");
-	push_span(L, buf_span(&s->work));
+	push_span(L, buf_span(&s->scratch.work));
 	if (!lclient_call(L, c, 1, 2) || lua_type(L, at + 1) != LUA_TSTRING)
 		fail(L, c,
 		     "the endpoint's certificate cannot be read: ", false);
@@ -240,7 +240,7 @@ static void meet_signature(lua_State *L, struct lclient *c, int fields) {
 		arguments = 3;
 	}
 	push_span(L, algorithm.n > 0 ? algorithm : SPAN("PS256"));
-	push_span(L, buf_span(&s->work));
+	push_span(L, buf_span(&s->scratch.work));
 	if (!lclient_call(L, c, arguments, 2))
 		fail(L, c, "signing failed: ", false);
 	else if (lua_type(L, at) != LUA_TSTRING)
@@ -258,7 +258,7 @@ static bool denied(const char *path) {
 
 static void meet_file(lua_State *L, struct lclient *c, bool key_file) {
 	struct signin *s = &c->core.signin;
-	const char *path = buf_cstr(&s->work);
+	const char *path = buf_cstr(&s->scratch.work);
 	const char *why = NULL;
 	buf_clear(&c->id);
 	c->id.secret = true;
@@ -322,8 +322,8 @@ static void meet_program(lua_State *L, int idx, struct lclient *c) {
 		.timeout_ms = program_timeout(c),
 	};
 	size_t n = 0, at = 0;
-	while (at < s->work.n && n < MAX_ARGUMENTS) {
-		argv[n] = s->work.p + at;
+	while (at < s->scratch.work.n && n < MAX_ARGUMENTS) {
+		argv[n] = s->scratch.work.p + at;
 		at += span_of(argv[n++]).n + 1;
 	}
 	argv[n] = NULL;
@@ -383,7 +383,7 @@ void lsignin_meet(lua_State *L, int idx) {
 	int top = lua_gettop(L);
 	luaL_checkstack(L, 12, "sign-in");
 	push_fields(L, idx, s);
-	switch (s->need) {
+	switch (s->scratch.need) {
 	case NEED_NOTHING:
 		break;
 	case NEED_TOKEN:
@@ -403,7 +403,7 @@ void lsignin_meet(lua_State *L, int idx) {
 		break;
 	case NEED_FILE:
 	case NEED_KEY_FILE:
-		meet_file(L, c, s->need == NEED_KEY_FILE);
+		meet_file(L, c, s->scratch.need == NEED_KEY_FILE);
 		break;
 	case NEED_PROGRAM:
 		meet_program(L, idx, c);

@@ -71,8 +71,9 @@ struct facts {
 	   and text also where the body is no error by its shape alone */
 	bool error;
 	struct span code, message, target;
-	struct span more;        /* a second text beside the message */
-	struct span oauth_error; /* `error`, when a text */
+	struct span more; /* a second text beside the message */
+	/* `error` and `error_description`, when texts */
+	struct span oauth_error, oauth_description;
 
 	enum document document;
 	union {

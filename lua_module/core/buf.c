@@ -156,6 +156,11 @@ static bool fail(struct buf *b) {
 	return false;
 }
 
+void buf_share_failure(struct buf *b, const struct buf *from) {
+	if (from->failed)
+		fail(b);
+}
+
 /* ... and for a closing NUL. */
 bool buf_reserve(struct buf *b, size_t n) {
 	size_t need, cap;

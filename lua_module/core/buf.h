@@ -62,6 +62,8 @@ void buf_init(struct buf *b, const struct mem *mem, size_t max);
 void buf_free(struct buf *b);  /* frees, and leaves b empty and usable */
 void buf_clear(struct buf *b); /* empties, keeps the memory, mends `failed` */
 bool buf_reserve(struct buf *b, size_t n); /* room for n more bytes */
+/* What was made of `from` is as good as that was. */
+void buf_share_failure(struct buf *b, const struct buf *from);
 void buf_add(struct buf *b, struct span s);
 void buf_addc(struct buf *b, char c);
 void buf_adds(struct buf *b, const char *cstr); /* of ours, not the net's */

@@ -128,7 +128,7 @@ void client_resume(struct client *c, struct job *j) {
 
 void client_lost_signin(struct client *c) {
 	c->signin.in_flight = false;
-	c->signin.need = NEED_NOTHING;
+	c->signin.scratch.need = NEED_NOTHING;
 	c->signin_transfer = NULL;
 }
 

@@ -163,11 +163,12 @@ int64_t http_retry_after(const struct reply *r, int64_t wall) {
 
 /* ---- challenges (RFC 9110 11.6.1) --------------------------------------- */
 
-/* The value after a parameter's '=': a token, or a quoted string's inside
-   (no backslash can stand in base64, so none is undone). */
+/* The value after a parameter's '=': a token, or a quoted string's inside. */
 static struct span param_value(struct span *s) {
 	struct span v;
-	if (s->n == 0 || *s->p != '"')
+	if (s->n == 0 || *s->p == ',') /* the end of a token68 */
+		return (struct span){ s->p, 0 };
+	if (*s->p != '"')
 		return span_word(s, " \t,");
 	v = (struct span){ s->p + 1, 0 };
 	*s = span_from(*s, 1);
@@ -186,30 +187,53 @@ static void skip_blanks(struct span *s) {
 		*s = span_from(*s, 1);
 }
 
-/* One field may hold several challenges: a word without '=' begins one. */
-static struct span bearer_claims(struct span s) {
-	bool bearer = false;
+/* The parameter of the field's first challenge of that scheme that has it.  One
+   field may hold several challenges: a word without '=' begins one. */
+static struct span challenge_param(struct span s, const char *scheme,
+                                   const char *param) {
+	bool within = false;
 	while (s.n > 0) {
 		struct span name = span_word(&s, " \t,="), value;
 		skip_blanks(&s);
 		if (s.n == 0 || *s.p != '=') {
-			bearer = span_ieq(name, SPAN("Bearer"));
+			within = span_ieq(name, span_of(scheme));
 			continue;
 		}
 		s = span_from(s, 1);
 		skip_blanks(&s);
 		value = param_value(&s);
-		if (bearer && span_ieq(name, SPAN("claims")))
+		if (within && span_ieq(name, span_of(param)))
 			return value;
 	}
 	return NO_SPAN;
+}
+
+/* A backslash quotes what follows it. */
+static void add_unquoted(struct buf *out, struct span s) {
+	buf_clear(out);
+	for (size_t i = 0; i < s.n; i++) {
+		i += s.p[i] == '\\' && i + 1 < s.n;
+		buf_addc(out, s.p[i]);
+	}
+}
+
+bool http_challenge(const struct reply *r, const char *scheme,
+                    const char *param, struct buf *out) {
+	struct span field, value = NO_SPAN;
+	size_t at = 0;
+	while (!value.p &&
+	       reply_header_next(r, "www-authenticate", &at, &field))
+		value = challenge_param(field, scheme, param);
+	if (value.p)
+		add_unquoted(out, value);
+	return value.p != NULL;
 }
 
 bool http_claims(const struct reply *r, struct buf *claims) {
 	struct span field, text;
 	size_t at = 0;
 	while (reply_header_next(r, "www-authenticate", &at, &field)) {
-		text = bearer_claims(field);
+		text = challenge_param(field, "Bearer", "claims");
 		buf_clear(claims);
 		if (text.p && base64_decode(claims, text) && claims->n > 0 &&
 		    *claims->p == '{')

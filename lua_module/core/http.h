@@ -97,7 +97,11 @@ bool reply_header_next(const struct reply *r, const char *name, size_t *at,
    (absent, zero, past, garbage).  retry-after-ms and x-ms-retry-after-ms win
    over Retry-After (seconds or an HTTP date, RFC 9110 5.6.7). */
 int64_t http_retry_after(const struct reply *r, int64_t wall);
-/* WWW-Authenticate: the decoded claims of a Bearer challenge. */
+/* WWW-Authenticate: a parameter of the first challenge of that scheme that has
+   it (RFC 9110 11.6.1), unquoted. */
+bool http_challenge(const struct reply *r, const char *scheme,
+                    const char *param, struct buf *out);
+/* The decoded claims of a Bearer challenge. */
 bool http_claims(const struct reply *r, struct buf *claims);
 
 #endif

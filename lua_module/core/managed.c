@@ -145,7 +145,7 @@ enum { IMDS_PROBE, IMDS_ASK };
 /* Without its header the service refuses at once: enough to know it. */
 static enum signin_want ask_imds(struct signin *s, struct request *q,
                                  struct now now) {
-	if (s->step == IMDS_ASK || !signin_link(s)->spec.probed)
+	if (s->scratch.step == IMDS_ASK || !signin_link(s)->spec.probed)
 		return ask(s, q, &imds, now);
 	begin_request(s, q);
 	q->timeout_ms = PROBE_TIMEOUT;
@@ -153,22 +153,40 @@ static enum signin_want ask_imds(struct signin *s, struct request *q,
 }
 
 static bool probing(const struct signin *s) {
-	return s->step == IMDS_PROBE && signin_link(s)->spec.probed;
+	return s->scratch.step == IMDS_PROBE && signin_link(s)->spec.probed;
 }
 
-/* What answers here is not the metadata service, or has no identity. */
+/* Its errors are one JSON object with both of these.  In a chain all else that
+   answers at this address is somebody else: a router, a proxy, the metadata
+   service of another cloud. */
+static bool is_its_error(const struct answer *a) {
+	return a->facts.oauth_error.n > 0 && a->facts.oauth_description.n > 0;
+}
+
+static bool is_stranger(const struct signin *s, const struct answer *a) {
+	int status = a->http->status;
+	if (!signin_link(s)->spec.probed)
+		return false;
+	if (probing(s)) /* the header was missing, as it says */
+		return status != 400 || !is_its_error(a);
+	return status == 200 ? token_of(a)->access_token.n == 0
+	                     : !is_its_error(a);
+}
+
+/* Why the chain goes on; NULL: it does not. */
 static const char *not_here(const struct signin *s, const struct answer *a) {
-	bool probed = signin_link(s)->spec.probed;
-	if (probed &&
-	    !a->facts.json) /* it always speaks JSON; others' do not */
-		return "what answers is not the metadata service: ";
-	if (probing(s) || (a->http->status == 200 && a->facts.json))
-		return NULL;
-	if (a->http->status == 400 && value(s, SV_ID).n == 0)
-		return "this machine has no system-assigned identity: ";
-	if (a->http->status == 403 &&
+	int status = a->http->status;
+	if (status == 403 &&
 	    span_icontains(buf_span(&a->http->body), SPAN("unreachable")))
 		return "a proxy answers for the metadata service: ";
+	if (is_stranger(s, a))
+		return "what answers is not the metadata service: ";
+	if (probing(s))
+		return NULL;
+	if (status == 400 && value(s, SV_ID).n == 0)
+		return "this machine has no system-assigned identity: ";
+	if (status == 404 && signin_link(s)->spec.probed)
+		return "the metadata service knows no such identity: ";
 	return NULL;
 }
 
@@ -188,18 +206,19 @@ static void fed_imds(struct signin *s, const struct answer *a) {
 }
 
 /* 404, 410, 429 and 5xx pass, 410 after up to 70 s. */
-static int64_t again_imds(const struct signin *s, const struct reply *r,
+static int64_t again_imds(const struct signin *s, const struct answer *a,
                           int64_t asked) {
 	static const int64_t pauses[] = {
 		2000, 4000, 8000, 16000, 25000, 25000
 	};
-	bool passes = r->error != NET_OK || r->status == 404 ||
-	              r->status == 410 || r->status == 429 || r->status >= 500;
-	if (probing(s) || !passes || s->tries >= IMDS_TRIES)
+	int status = a->http->status;
+	bool none = a->http->error != NET_OK;
+	bool passes = none || status == 404 || status == 410 || status == 429 ||
+	              status >= 500;
+	if (!passes || s->scratch.tries >= IMDS_TRIES || is_stranger(s, a))
 		return -1;
-	if (r->error != NET_OK && signin_link(s)->spec.probed)
-		return -1;
-	return asked > 0 && asked < 60000 ? asked : pauses[s->tries - 1];
+	return asked > 0 && asked < 60000 ? asked
+	                                  : pauses[s->scratch.tries - 1];
 }
 
 const struct flow flow_imds = {
@@ -248,9 +267,10 @@ const struct flow flow_azure_ml = {
 
 /* ---- Azure Arc ---------------------------------------------------------- */
 
-enum { ARC_CHALLENGE, ARC_ASK };
+/* The challenge names a file, and what is in it proves the caller. */
+enum { ARC_CHALLENGE, ARC_FILE, ARC_ASK };
 
-/* Only a file that the agent alone can write there proves the caller. */
+/* Only a file that the agent alone can write there proves anything. */
 static const char *check_key_path(struct span path) {
 	static const struct span dir = { "/var/opt/azcmagent/tokens/", 26 };
 	static const struct span tail = { ".key", 4 };
@@ -261,55 +281,50 @@ static const char *check_key_path(struct span path) {
 		       "directory";
 	name = span_from(path, dir.n);
 	for (size_t i = 0; i < name.n; i++)
-		if (name.p[i] == '/' || name.p[i] < ' ')
+		if (name.p[i] == '/' || (unsigned char)name.p[i] < ' ')
 			return "the challenge's file name is not plain";
 	return span_eq(span_from(name, name.n - tail.n), tail)
 	               ? NULL
 	               : "the challenge's file is no .key";
 }
 
+/* Whatever is read for Azure Arc is asked for here. */
+static enum signin_want ask_key_file(struct signin *s, struct now now) {
+	const char *why = check_key_path(buf_span(&s->scratch.work));
+	if (why && !s->scratch.work.failed)
+		return refuse(s, FAIL_UNTRUSTED, why, now);
+	s->scratch.need = NEED_KEY_FILE;
+	return SIGNIN_NEED;
+}
+
 static enum signin_want ask_arc(struct signin *s, struct request *q,
                                 struct now now) {
 	enum signin_want want;
-	if (s->step == ARC_CHALLENGE && s->work.n > 0) {
-		s->need = NEED_KEY_FILE;
-		return SIGNIN_NEED;
-	}
+	if (s->scratch.step == ARC_FILE)
+		return ask_key_file(s, now);
 	want = ask(s, q, &arc, now);
-	if (want == SIGNIN_SEND && s->step == ARC_ASK) {
+	if (want == SIGNIN_SEND && s->scratch.step == ARC_ASK) {
 		buf_adds(&q->head, "Authorization: Basic ");
-		buf_add(&q->head, buf_span(&s->assertion));
+		buf_add(&q->head, buf_span(&s->scratch.assertion));
 		buf_addc(&q->head, '\0');
 	}
 	return want;
 }
 
 static void fed_arc(struct signin *s, const struct answer *a) {
-	static const struct span scheme = { "Basic realm=", 12 };
-	struct span realm = reply_header(a->http, "www-authenticate");
-	const char *why;
-	if (s->step == ARC_ASK) {
+	if (s->scratch.step == ARC_ASK) {
 		fed(s, a);
-		return;
-	}
-	if (a->http->status != 401 || !span_istarts(realm, scheme)) {
+	} else if (a->http->status == 401 &&
+	           http_challenge(a->http, "Basic", "realm",
+	                          &s->scratch.work)) {
+		signin_step(s, ARC_FILE, a->at.mono);
+	} else {
 		flow_refused(s, a);
-		return;
 	}
-	realm = span_from(realm, scheme.n);
-	if (realm.n >= 2 && *realm.p == '"' && realm.p[realm.n - 1] == '"')
-		realm = (struct span){ realm.p + 1, realm.n - 2 };
-	why = check_key_path(realm);
-	if (why) {
-		refuse(s, FAIL_UNTRUSTED, why, a->at);
-		return;
-	}
-	buf_set(&s->work, realm);
 }
 
 static void met_arc(struct signin *s, struct span bytes, struct now now) {
 	struct span key = span_trim(bytes);
-	buf_clear(&s->work);
 	if (key.n == 0 || !http_printable(key)) {
 		refuse(s, FAIL_CREDENTIAL,
 		       "the challenge's file is empty or holds characters that "
@@ -317,7 +332,7 @@ static void met_arc(struct signin *s, struct span bytes, struct now now) {
 		       now);
 		return;
 	}
-	buf_set(&s->assertion, key);
+	buf_set(&s->scratch.assertion, key);
 	signin_step(s, ARC_ASK, now.mono);
 }
 
@@ -393,23 +408,23 @@ static enum signin_want ask_handshake(struct signin *s, struct request *q,
 static enum signin_want ask_service_fabric(struct signin *s, struct request *q,
                                            struct now now) {
 	enum signin_want want;
-	if (s->step == FABRIC_PROVE) {
-		s->need = NEED_FINGERPRINTS;
+	if (s->scratch.step == FABRIC_PROVE) {
+		s->scratch.need = NEED_FINGERPRINTS;
 		return SIGNIN_NEED;
 	}
 	want = ask(s, q, &service_fabric, now); /* may refuse */
 	if (want != SIGNIN_SEND)
 		return want;
-	if (s->step == FABRIC_LOOK)
+	if (s->scratch.step == FABRIC_LOOK)
 		return ask_handshake(s, q, now);
 	q->allow_http = false;
-	buf_set(&q->pin, buf_span(&s->assertion));
+	buf_set(&q->pin, buf_span(&s->scratch.assertion));
 	return want;
 }
 
 static void fed_service_fabric(struct signin *s, const struct answer *a) {
-	if (s->step == FABRIC_LOOK) {
-		buf_set(&s->work, buf_span(&a->http->body));
+	if (s->scratch.step == FABRIC_LOOK) {
+		buf_set(&s->scratch.work, buf_span(&a->http->body));
 		signin_step(s, FABRIC_PROVE, a->at.mono);
 	} else {
 		fed(s, a);
@@ -419,7 +434,6 @@ static void fed_service_fabric(struct signin *s, const struct answer *a) {
 static void met_service_fabric(struct signin *s, struct span bytes,
                                struct now now) {
 	unsigned char wanted[SHA1_BYTES];
-	buf_clear(&s->work);
 	if (bytes.n != SHA1_BYTES + SHA256_BYTES ||
 	    !read_thumbprint(value(s, SV_THUMBPRINT), wanted) ||
 	    !equal_bytes(wanted, bytes.p, SHA1_BYTES)) {
@@ -429,8 +443,8 @@ static void met_service_fabric(struct signin *s, struct span bytes,
 		       now);
 		return;
 	}
-	buf_set(&s->assertion, SPAN("sha256//"));
-	base64_encode(&s->assertion, span_from(bytes, SHA1_BYTES));
+	buf_set(&s->scratch.assertion, SPAN("sha256//"));
+	base64_encode(&s->scratch.assertion, span_from(bytes, SHA1_BYTES));
 	signin_step(s, FABRIC_ASK, now.mono);
 }
 

@@ -13,6 +13,9 @@ enum {
 	ASSERTION_LIFE = 600,    /* s */
 	SLOW_DOWN = 5000,        /* ms, RFC 8628 3.5 */
 	DEFAULT_INTERVAL = 5000, /* ms, RFC 8628 3.2 */
+	/* s, of a token that does not say (RFC 6749 5.1 only recommends it):
+	   the shortest that Entra ID can be told to issue */
+	UNTOLD_LIFE = 600,
 };
 
 /* ---- what the endpoint answers ------------------------------------------ */
@@ -163,7 +166,7 @@ static bool secret_has_tail(const struct signin *s) {
 	if (l->spec.flow != &flow_client_secret)
 		return false;
 	if (!secret.p)
-		secret = buf_span(&s->assertion);
+		secret = buf_span(&s->scratch.assertion);
 	return secret.n > 0 && (unsigned char)secret.p[secret.n - 1] <= ' ';
 }
 
@@ -192,7 +195,9 @@ void flow_refused(struct signin *s, const struct answer *a) {
 	                a->facts.oauth_error);
 	if (a->http->status >= 300 && a->http->status < 400)
 		s->fail.kind = FAIL_PROTOCOL;
-	signin_note(s, &s->fail.code, code.n > 0 ? code : a->facts.oauth_error);
+	if (code.n == 0)
+		code = told ? a->facts.oauth_error : a->facts.code;
+	signin_note(s, &s->fail.code, code);
 	if (a->facts.message.n > 0 &&
 	    !span_eq(a->facts.message, a->facts.oauth_error)) {
 		buf_adds(m, told ? ": " : "");
@@ -232,28 +237,36 @@ bool flow_life(const struct answer *a, int64_t *lives) {
 static const char expired_hint[] =
 	"by this machine's clock it has expired already: is the clock right?";
 
-void flow_accept(struct signin *s, const struct answer *a) {
+static void refuse_token(struct signin *s, const struct answer *a,
+                         int64_t lives) {
 	const struct token_facts *t = token_of(a);
-	int64_t lives;
-	bool told = flow_life(a, &lives), none = t->access_token.n == 0;
-	if (!none && lives > 0 && lives <= SIGNIN_LONGEST) {
-		signin_take(s, t->access_token, lives, t->refresh_in, a->at);
-		return;
-	}
+	bool none = t->access_token.n == 0;
 	signin_describe(s,
-	                none   ? "the answer holds no access_token"
-	                : told ? "the token's time of expiry makes no sense"
-	                       : "the answer does not say when the token "
-	                         "expires",
+	                none ? "the answer holds no access_token"
+	                     : "the token's time of expiry makes no sense",
 	                NO_SPAN);
 	s->fail.kind = FAIL_PROTOCOL;
 	s->fail.http_status = a->http ? a->http->status : 0;
-	if (!none && told && t->expires_in < 0 && lives <= 0)
+	if (!none && t->expires_in < 0 && lives <= 0)
 		s->fail.hint = expired_hint;
 	if (a->http && !a->facts.json)
 		s->fail.hint = signin_link(s)->spec.flow->local ? not_a_source
 		                                                : in_the_way;
 	signin_fail(s, a->at);
+}
+
+void flow_accept(struct signin *s, const struct answer *a) {
+	const struct token_facts *t = token_of(a);
+	bool none = t->access_token.n == 0;
+	int64_t lives;
+	if (!flow_life(a, &lives))
+		lives = UNTOLD_LIFE;
+	if (!none && lives > 0 && lives <= SIGNIN_LONGEST)
+		signin_take(s, t->access_token, lives, t->refresh_in, a->at);
+	else if (none && a->http && a->facts.error)
+		flow_refused(s, a); /* an error is one under any status */
+	else
+		refuse_token(s, a, lives);
 }
 
 static void fed_token(struct signin *s, const struct answer *a) {
@@ -314,13 +327,13 @@ static enum signin_want ask_secret(struct signin *s, struct request *q,
                                    struct now now) {
 	struct span secret = value(s, SV_SECRET);
 	(void)now;
-	if (!secret.p && s->step == 0) {
-		s->need = NEED_SECRET;
+	if (!secret.p && s->scratch.step == 0) {
+		s->scratch.need = NEED_SECRET;
 		return SIGNIN_NEED;
 	}
 	client_credentials(s, q);
 	form_add(&q->body, "client_secret",
-	         secret.p ? secret : buf_span(&s->assertion));
+	         secret.p ? secret : buf_span(&s->scratch.assertion));
 	return SIGNIN_SEND;
 }
 
@@ -331,7 +344,7 @@ static void met_secret(struct signin *s, struct span bytes, struct now now) {
 		signin_fail(s, now);
 		return;
 	}
-	buf_set(&s->assertion, bytes);
+	buf_set(&s->scratch.assertion, bytes);
 	signin_step(s, 1, now.mono);
 }
 
@@ -350,16 +363,16 @@ static enum signin_want send_assertion(struct signin *s, struct request *q) {
 	form_add(&q->body, "client_assertion_type",
 	         SPAN("urn:ietf:params:oauth:client-assertion-type:"
 	              "jwt-bearer"));
-	form_add(&q->body, "client_assertion", buf_span(&s->assertion));
+	form_add(&q->body, "client_assertion", buf_span(&s->scratch.assertion));
 	return SIGNIN_SEND;
 }
 
 static enum signin_want ask_assertion(struct signin *s, struct request *q,
                                       struct now now) {
 	(void)now;
-	if (s->step > 0)
+	if (s->scratch.step > 0)
 		return send_assertion(s, q);
-	s->need = NEED_ASSERTION;
+	s->scratch.need = NEED_ASSERTION;
 	return SIGNIN_NEED;
 }
 
@@ -385,7 +398,7 @@ static void met_assertion(struct signin *s, struct span bytes, struct now now) {
 		signin_fail(s, now);
 		return;
 	}
-	buf_set(&s->assertion, assertion);
+	buf_set(&s->scratch.assertion, assertion);
 	signin_step(s, 1, now.mono);
 }
 
@@ -399,7 +412,7 @@ const struct flow flow_client_assertion = {
 
 static enum signin_want ask_federated(struct signin *s, struct request *q,
                                       struct now now) {
-	if (s->step > 0)
+	if (s->scratch.step > 0)
 		return send_assertion(s, q);
 	if (value(s, SV_TENANT).n == 0 || value(s, SV_CLIENT).n == 0 ||
 	    value(s, SV_PATH).n == 0) {
@@ -409,8 +422,8 @@ static enum signin_want ask_federated(struct signin *s, struct request *q,
 		              NO_SPAN, now);
 		return SIGNIN_IDLE;
 	}
-	buf_set(&s->work, value(s, SV_PATH));
-	s->need = NEED_FILE;
+	buf_set(&s->scratch.work, value(s, SV_PATH));
+	s->scratch.need = NEED_FILE;
 	return SIGNIN_NEED;
 }
 
@@ -449,6 +462,7 @@ static void add_jti(struct signin *s, struct buf *out) {
 
 static void add_encoded(struct buf *out, struct buf *json) {
 	base64url(out, buf_span(json));
+	buf_share_failure(out, json);
 	buf_clear(json);
 }
 
@@ -464,7 +478,7 @@ static void met_certificate(struct signin *s, struct span bytes,
 	while (x5t.n < bytes.n && x5t.p[x5t.n] != '\0')
 		x5t.n++;
 	x5c = span_from(bytes, x5t.n < bytes.n ? x5t.n + 1 : x5t.n);
-	buf_init(&json, s->mem, s->work.max);
+	buf_init(&json, s->mem, s->scratch.work.max);
 	add_json(&json, "{\"alg\":\"", rs256 ? SPAN("RS256") : SPAN("PS256"));
 	add_json(&json,
 	         rs256 ? ",\"typ\":\"JWT\",\"x5t\":\""
@@ -475,9 +489,9 @@ static void met_certificate(struct signin *s, struct span bytes,
 		buf_add(&json, x5c);
 	}
 	buf_addc(&json, '}');
-	buf_clear(&s->work);
-	add_encoded(&s->work, &json);
-	buf_addc(&s->work, '.');
+	buf_clear(&s->scratch.work);
+	add_encoded(&s->scratch.work, &json);
+	buf_addc(&s->scratch.work, '.');
 	buf_adds(&json, "{\"aud\":\"");
 	add_url(s, &json, "token");
 	add_json(&json, "\",\"iss\":\"", value(s, SV_CLIENT));
@@ -491,14 +505,14 @@ static void met_certificate(struct signin *s, struct span bytes,
 	buf_adds(&json, ",\"exp\":");
 	buf_addint(&json, from + ASSERTION_LIFE);
 	buf_addc(&json, '}');
-	add_encoded(&s->work, &json);
+	add_encoded(&s->scratch.work, &json);
 	buf_free(&json);
 	signin_step(s, CERT_SIGN, now.mono);
 }
 
 static void met_certificate_or_signature(struct signin *s, struct span bytes,
                                          struct now now) {
-	if (s->step == CERT_LOAD) {
+	if (s->scratch.step == CERT_LOAD) {
 		met_certificate(s, bytes, now);
 		return;
 	}
@@ -507,19 +521,20 @@ static void met_certificate_or_signature(struct signin *s, struct span bytes,
 		signin_fail(s, now);
 		return;
 	}
-	buf_set(&s->assertion, buf_span(&s->work));
-	buf_addc(&s->assertion, '.');
-	base64url(&s->assertion, bytes);
-	buf_clear(&s->work);
+	buf_set(&s->scratch.assertion, buf_span(&s->scratch.work));
+	buf_addc(&s->scratch.assertion, '.');
+	base64url(&s->scratch.assertion, bytes);
+	buf_clear(&s->scratch.work);
 	signin_step(s, CERT_SEND, now.mono);
 }
 
 static enum signin_want ask_certificate(struct signin *s, struct request *q,
                                         struct now now) {
 	(void)now;
-	if (s->step == CERT_SEND)
+	if (s->scratch.step == CERT_SEND)
 		return send_assertion(s, q);
-	s->need = s->step == CERT_LOAD ? NEED_CERTIFICATE : NEED_SIGNATURE;
+	s->scratch.need = s->scratch.step == CERT_LOAD ? NEED_CERTIFICATE
+	                                               : NEED_SIGNATURE;
 	return SIGNIN_NEED;
 }
 
@@ -533,42 +548,49 @@ const struct flow flow_client_certificate = {
 
 /* ---- device_code -------------------------------------------------------- */
 
-enum { DEVICE_START, DEVICE_PROMPT, DEVICE_POLL };
+enum { DEVICE_START, DEVICE_REFRESH, DEVICE_PROMPT, DEVICE_POLL };
 
 static void add_user_scope(const struct signin *s, struct request *q) {
 	struct buf scope;
-	buf_init(&scope, s->mem, s->work.max);
+	buf_init(&scope, s->mem, s->scratch.work.max);
 	buf_add(&scope, buf_span(&s->scope));
 	buf_adds(&scope, " offline_access"); /* or there is no refresh token */
 	form_add(&q->body, "scope", buf_span(&scope));
-	q->body.failed |= scope.failed;
+	buf_share_failure(&q->body, &scope);
 	buf_free(&scope);
+}
+
+static void ask_refresh(struct signin *s, struct request *q) {
+	begin_form(s, q, "token");
+	form_add(&q->body, "grant_type", SPAN("refresh_token"));
+	form_add(&q->body, "refresh_token",
+	         buf_span(&signin_link(s)->refresh_token));
+	add_user_scope(s, q);
+	add_claims(s, q);
 }
 
 static enum signin_want ask_device(struct signin *s, struct request *q,
                                    struct now now) {
-	const struct buf *refresh = &signin_link(s)->refresh_token;
-	(void)now;
-	if (s->step == DEVICE_PROMPT) {
-		s->need = NEED_PROMPT;
+	if (s->scratch.step == DEVICE_START &&
+	    signin_link(s)->refresh_token.n > 0)
+		signin_step(s, DEVICE_REFRESH, now.mono);
+	switch (s->scratch.step) {
+	case DEVICE_PROMPT:
+		s->scratch.need = NEED_PROMPT;
 		return SIGNIN_NEED;
-	}
-	if (s->step == DEVICE_START && refresh->n == 0) {
+	case DEVICE_START:
 		begin_form(s, q, "devicecode");
 		add_user_scope(s, q);
 		add_claims(s, q);
-		return SIGNIN_SEND;
-	}
-	begin_form(s, q, "token");
-	if (s->step == DEVICE_START) {
-		form_add(&q->body, "grant_type", SPAN("refresh_token"));
-		form_add(&q->body, "refresh_token", buf_span(refresh));
-		add_user_scope(s, q);
-		add_claims(s, q);
-	} else {
+		break;
+	case DEVICE_REFRESH:
+		ask_refresh(s, q);
+		break;
+	default:
+		begin_form(s, q, "token");
 		form_add(&q->body, "grant_type",
 		         SPAN("urn:ietf:params:oauth:grant-type:device_code"));
-		form_add(&q->body, "device_code", buf_span(&s->device));
+		form_add(&q->body, "device_code", buf_span(&s->scratch.device));
 	}
 	return SIGNIN_SEND;
 }
@@ -581,14 +603,15 @@ static void device_started(struct signin *s, const struct answer *a) {
 		flow_refused(s, a);
 		return;
 	}
-	buf_set(&s->device, d->device_code);
-	s->interval = d->interval > 0 ? d->interval * 1000 : DEFAULT_INTERVAL;
-	s->device_ends = a->at.mono + lives * 1000;
+	buf_set(&s->scratch.device, d->device_code);
+	s->scratch.interval =
+		d->interval > 0 ? d->interval * 1000 : DEFAULT_INTERVAL;
+	s->scratch.device_ends = a->at.mono + lives * 1000;
 	/* what the person is told: the prompt's facts, kept as one text */
-	buf_clear(&s->work);
+	buf_clear(&s->scratch.work);
 	for (int i = 0; i < 3; i++) {
-		buf_add(&s->work, all[i]);
-		buf_addc(&s->work, '\0');
+		buf_add(&s->scratch.work, all[i]);
+		buf_addc(&s->scratch.work, '\0');
 	}
 	signin_step(s, DEVICE_PROMPT, a->at.mono);
 }
@@ -599,24 +622,25 @@ static void device_polled(struct signin *s, const struct answer *a) {
 		if (token_of(a)->refresh_token.n > 0)
 			buf_set(refresh, token_of(a)->refresh_token);
 		flow_accept(s, a);
-	} else if (s->step == DEVICE_START &&
+	} else if (s->scratch.step == DEVICE_REFRESH &&
 	           span_eq(a->facts.oauth_error, SPAN("invalid_grant"))) {
 		buf_clear(refresh); /* sign in again */
 		signin_step(s, DEVICE_START, a->at.mono);
-	} else if (s->step == DEVICE_POLL && a->at.mono < s->device_ends &&
+	} else if (s->scratch.step == DEVICE_POLL &&
+	           a->at.mono < s->scratch.device_ends &&
 	           (span_eq(a->facts.oauth_error,
 	                    SPAN("authorization_pending")) ||
 	            span_eq(a->facts.oauth_error, SPAN("slow_down")))) {
 		if (span_eq(a->facts.oauth_error, SPAN("slow_down")))
-			s->interval += SLOW_DOWN;
-		signin_step(s, DEVICE_POLL, a->at.mono + s->interval);
+			s->scratch.interval += SLOW_DOWN;
+		signin_step(s, DEVICE_POLL, a->at.mono + s->scratch.interval);
 	} else {
 		flow_refused(s, a);
 	}
 }
 
 static void fed_device(struct signin *s, const struct answer *a) {
-	if (s->step == DEVICE_START && signin_link(s)->refresh_token.n == 0)
+	if (s->scratch.step == DEVICE_START)
 		device_started(s, a);
 	else
 		device_polled(s, a);
@@ -624,7 +648,7 @@ static void fed_device(struct signin *s, const struct answer *a) {
 
 static void met_prompt(struct signin *s, struct span bytes, struct now now) {
 	(void)bytes;
-	signin_step(s, DEVICE_POLL, now.mono + s->interval);
+	signin_step(s, DEVICE_POLL, now.mono + s->scratch.interval);
 }
 
 const struct flow flow_device_code = {

@@ -36,11 +36,24 @@ static bool link_init(struct link *l, const struct mem *mem,
 	return true;
 }
 
+/* All buffers that no link has for itself; the scratch's come first. */
+enum { SCRATCH_BUFFERS = 3, ALL_BUFFERS = 8 };
+
+static void list_buffers(struct signin *s, struct buf *all[ALL_BUFFERS]) {
+	struct buf *list[ALL_BUFFERS] = {
+		&s->scratch.work,   &s->scratch.assertion,
+		&s->scratch.device, &s->authority,
+		&s->scope,          &s->claims,
+		&s->token,          &s->endpoint
+	};
+	for (int i = 0; i < ALL_BUFFERS; i++)
+		all[i] = list[i];
+}
+
 static void init_buffers(struct signin *s, const struct mem *mem) {
-	struct buf *all[] = { &s->authority, &s->scope,   &s->token,
-		              &s->claims,    &s->work,    &s->assertion,
-		              &s->device,    &s->endpoint };
-	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+	struct buf *all[ALL_BUFFERS];
+	list_buffers(s, all);
+	for (int i = 0; i < ALL_BUFFERS; i++) {
 		buf_init(all[i], mem, MAX_TEXT);
 		all[i]->secret = true;
 	}
@@ -76,9 +89,8 @@ bool signin_find(struct signin *s, const struct flow *how,
 }
 
 void signin_free(struct signin *s) {
-	struct buf *all[] = { &s->authority, &s->scope,   &s->token,
-		              &s->claims,    &s->work,    &s->assertion,
-		              &s->device,    &s->endpoint };
+	struct buf *all[ALL_BUFFERS];
+	list_buffers(s, all);
 	for (size_t i = 0; i < s->count; i++) {
 		buf_free(&s->links[i].text);
 		buf_free(&s->links[i].refresh_token);
@@ -88,12 +100,16 @@ void signin_free(struct signin *s) {
 		mem_resize(s->mem, s->links, s->count * sizeof *s->links, 0);
 	s->links = NULL;
 	s->count = 0;
-	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+	for (int i = 0; i < ALL_BUFFERS; i++)
 		buf_free(all[i]);
 	fail_free(&s->fail);
 }
 
 /* ---- the token's life --------------------------------------------------- */
+
+static const char no_memory[] =
+	"there is not enough memory for the sign-in, or a text of it is larger "
+	"than allowed";
 
 const struct link *signin_link(const struct signin *s) {
 	return &s->links[s->at];
@@ -104,9 +120,20 @@ static const struct flow *flow_of(const struct signin *s) {
 }
 
 void signin_step(struct signin *s, int step, int64_t not_before) {
-	s->step = step;
-	s->tries = 0;
+	s->scratch.step = step;
+	s->scratch.tries = 0;
 	s->not_before = not_before;
+}
+
+/* The one place that empties it; what was in it is overwritten. */
+static void clear_scratch(struct signin *s) {
+	struct buf *all[ALL_BUFFERS];
+	list_buffers(s, all);
+	for (int i = 0; i < SCRATCH_BUFFERS; i++)
+		buf_free(all[i]);
+	s->scratch.step = s->scratch.tries = 0;
+	s->scratch.need = NEED_NOTHING;
+	s->scratch.interval = s->scratch.device_ends = 0;
 }
 
 static void try_link(struct signin *s, size_t at, struct now now) {
@@ -114,9 +141,8 @@ static void try_link(struct signin *s, size_t at, struct now now) {
 	s->began = now.mono;
 	if (!s->first)
 		s->links[at].outcome = LINK_TRYING;
-	buf_clear(&s->assertion);
-	buf_clear(&s->device);
-	signin_step(s, 0, now.mono);
+	clear_scratch(s);
+	s->not_before = now.mono;
 }
 
 static void forget(struct link *l) {
@@ -142,11 +168,18 @@ static void begin(struct signin *s, struct now now) {
 	try_link(s, s->chosen ? s->chosen - 1 : 0, now);
 }
 
-/* Ends the fetch.  A token that still lives is none the worse for it. */
-static void give_up(struct signin *s, struct now now) {
+static void end_fetch(struct signin *s) {
 	s->wanted = s->in_flight = false;
+	clear_scratch(s);
+}
+
+/* Ends it without a token.  One that still lives is none the worse for it. */
+static void give_up(struct signin *s, struct now now) {
+	if (s->fail.message.failed)
+		fail_set(&s->fail, FAIL_LIMIT, PHASE_TOKEN, no_memory);
 	if (s->live)
 		s->refresh_at = now.mono + PAUSE;
+	end_fetch(s);
 }
 
 uint32_t signin_token(struct signin *s, uint32_t refused, struct span claims,
@@ -217,28 +250,29 @@ static int64_t refresh_after(int64_t life, int64_t refresh_in) {
 void signin_take(struct signin *s, struct span token, int64_t lives,
                  int64_t refresh_in, struct now now) {
 	struct link *l = &s->links[s->at];
-	const char *why = !printable(token)
+	bool large = token.n > MAX_TOKEN;
+	const char *why = large ? "the token is larger than allowed"
+	                  : !printable(token)
 	                          ? "the token is empty or holds characters "
 	                            "that cannot stand in a header field"
 	                  : lives <= 0 || lives > SIGNIN_LONGEST
 	                          ? "the token's time of expiry makes no sense"
 	                          : NULL;
-	if (!why) {
-		buf_set(&s->token, token);
-		if (s->token.failed)
-			why = "the token is larger than allowed";
-	}
 	if (why) {
-		bool large = s->token.failed;
-		s->live = s->live && !large;
 		fail_set(&s->fail, large ? FAIL_LIMIT : FAIL_CREDENTIAL,
 		         PHASE_TOKEN, why);
 		signin_fail(s, now);
 		return;
 	}
+	buf_set(&s->token, token);
+	if (s->token.failed) {
+		s->live = false;
+		buf_clear(&s->token);
+		signin_no_memory(s, now);
+		return;
+	}
 	s->generation++;
 	s->live = true;
-	s->wanted = s->in_flight = false;
 	s->source = s->at;
 	s->chosen = s->at + 1;
 	s->fail.kind = FAIL_NONE;
@@ -247,8 +281,7 @@ void signin_take(struct signin *s, struct span token, int64_t lives,
 	buf_clear(&l->why);
 	s->expires = s->sent_at + lives * 1000;
 	s->refresh_at = s->sent_at + refresh_after(lives * 1000, refresh_in);
-	buf_clear(&s->assertion);
-	buf_clear(&s->device);
+	end_fetch(s);
 	if (s->with_claims) {
 		buf_clear(&s->claims);
 	} else if (s->claims.n > 0) { /* they came while it was fetched */
@@ -273,8 +306,8 @@ static struct secrets secrets_of(const struct signin *s,
                                  struct span list[SECRETS]) {
 	const struct link *l = &s->links[s->at];
 	list[0] = l->spec.value[SV_SECRET];
-	list[1] = buf_span(&s->assertion);
-	list[2] = buf_span(&s->device);
+	list[1] = buf_span(&s->scratch.assertion);
+	list[2] = buf_span(&s->scratch.device);
 	list[3] = buf_span(&l->refresh_token);
 	list[4] = buf_span(&s->token);
 	return (struct secrets){ list, SECRETS };
@@ -355,6 +388,17 @@ void signin_fail(struct signin *s, struct now now) {
 	give_up(s, now);
 }
 
+/* Another credential is no answer to that, so the chain does not go on. */
+void signin_no_memory(struct signin *s, struct now now) {
+	fail_set(&s->fail, FAIL_LIMIT, PHASE_TOKEN, no_memory);
+	if (!s->first)
+		close_link(s, LINK_FAILED, now);
+	if (s->claims.failed) /* the next challenge has them again */
+		buf_clear(&s->claims);
+	s->chosen = 0;
+	give_up(s, now);
+}
+
 void signin_absent(struct signin *s, const char *why, struct span detail,
                    struct now now) {
 	signin_describe(s, why, detail);
@@ -428,12 +472,13 @@ static bool again(struct signin *s, const struct answer *a) {
 	                        ? http_retry_after(a->http, a->at.wall)
 	                        : -1;
 	int64_t delay = -1;
-	s->tries++;
+	s->scratch.tries++;
 	s->random = s->random * 1664525u + 1013904223u;
 	if (flow->again)
-		delay = flow->again(s, a->http, asked);
+		delay = flow->again(s, a, asked);
 	else if (passing(a) || retry_worthwhile(&s->retry, a->http, NO_SPAN))
-		delay = retry_delay(&s->retry, s->tries, asked, s->random >> 8);
+		delay = retry_delay(&s->retry, s->scratch.tries, asked,
+		                    s->random >> 8);
 	if (delay < 0)
 		return false;
 	s->not_before = a->at.mono + delay;
@@ -455,7 +500,7 @@ static void nobody(struct signin *s, const struct reply *r, struct now now) {
 }
 
 void signin_feed(struct signin *s, const struct answer *a) {
-	if (!s->in_flight || s->need != NEED_NOTHING)
+	if (!s->in_flight || s->scratch.need != NEED_NOTHING)
 		return;
 	s->in_flight = false;
 	if (again(s, a))
@@ -468,10 +513,10 @@ void signin_feed(struct signin *s, const struct answer *a) {
 
 /* A need is being met, and is so from now on. */
 static bool is_met(struct signin *s) {
-	if (!s->in_flight || s->need == NEED_NOTHING)
+	if (!s->in_flight || s->scratch.need == NEED_NOTHING)
 		return false;
 	s->in_flight = false;
-	s->need = NEED_NOTHING;
+	s->scratch.need = NEED_NOTHING;
 	return true;
 }
 
@@ -500,7 +545,7 @@ void signin_fail_need(struct signin *s, struct span why, bool absent,
 void signin_give(struct signin *s, struct span token, int64_t expires_on,
                  struct now now) {
 	int64_t hour = 3600; /* where the host does not say */
-	s->need = NEED_NOTHING;
+	s->scratch.need = NEED_NOTHING;
 	signin_take(s, token,
 	            expires_on < 0 ? hour : expires_on - now.wall / 1000, -1,
 	            now);
@@ -531,7 +576,7 @@ static void add_claims(struct signin *s, const struct link *l) {
    over. */
 static bool skipped(struct signin *s, struct now now) {
 	const struct link *l = &s->links[s->at];
-	if (s->step > 0 || s->first)
+	if (s->scratch.step > 0 || s->first)
 		return false;
 	if (s->claims.n > 0 && !l->spec.flow->claims && s->generation > 0) {
 		signin_describe(s,
@@ -552,6 +597,18 @@ static bool skipped(struct signin *s, struct now now) {
 	return true;
 }
 
+/* What a failed buffer held is gone, and what is left is another request, or
+   another file, than the one that was meant. */
+static bool is_whole(struct signin *s, enum signin_want want,
+                     const struct request *q) {
+	struct buf *all[ALL_BUFFERS];
+	list_buffers(s, all);
+	for (int i = 0; i < ALL_BUFFERS; i++)
+		if (all[i]->failed)
+			return false;
+	return want != SIGNIN_SEND || !request_failed(q);
+}
+
 enum signin_want signin_next(struct signin *s, struct now now,
                              struct request *out, int64_t *until) {
 	*until = NEVER;
@@ -565,10 +622,13 @@ enum signin_want signin_next(struct signin *s, struct now now,
 		}
 		if (skipped(s, now))
 			continue;
-		s->need = NEED_NOTHING;
+		s->scratch.need = NEED_NOTHING;
 		want = flow_of(s)->ask(s, out, now);
-		if (want != SIGNIN_IDLE)
+		if (want == SIGNIN_IDLE)
+			continue;
+		if (is_whole(s, want, out))
 			return want;
+		signin_no_memory(s, now);
 	}
 	return SIGNIN_IDLE;
 }

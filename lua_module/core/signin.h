@@ -62,7 +62,7 @@ struct link {
 enum signin_want {
 	SIGNIN_IDLE, /* nothing to do */
 	SIGNIN_SEND, /* the request that was written */
-	SIGNIN_NEED, /* what s->need says; answered by signin_meet */
+	SIGNIN_NEED, /* what scratch.need says; answered by signin_meet */
 	SIGNIN_WAIT, /* ask again at *until, or after the next answer */
 };
 
@@ -75,13 +75,28 @@ enum signin_need {
 	NEED_CERTIFICATE,  /* "thumbprint NUL x5c": base64url SHA-256
 	                     (for RS256: SHA-1), and the chain as a
 	                     JSON array */
-	NEED_SIGNATURE,    /* of s->work, by the link's algorithm */
-	NEED_FILE,         /* the content of the file named s->work */
-	NEED_KEY_FILE,     /* the same, 4096 bytes at most, no symbolic link */
-	NEED_PROGRAM,      /* what it prints; s->work: arguments, NUL-closed */
-	NEED_FINGERPRINTS, /* of the certificate s->work (PEM): its SHA-1, then
-	                      the SHA-256 of its public key, as bytes */
-	NEED_PROMPT,       /* a person is to be told; see facts */
+	NEED_SIGNATURE,    /* of scratch.work, by the link's algorithm */
+	NEED_FILE,         /* the content of the file named scratch.work */
+	NEED_KEY_FILE,     /* the same, 4096 bytes at most, no symbolic link,
+	                      of an owner who may prove something */
+	NEED_PROGRAM,      /* what it prints; scratch.work: arguments,
+	                      NUL-closed */
+	NEED_FINGERPRINTS, /* of the certificate scratch.work (PEM): its SHA-1,
+	                      then the SHA-256 of its public key, as bytes */
+	NEED_PROMPT,       /* a person is to be told; scratch.work: the user
+	                      code, the address and the text, NUL-closed */
+};
+
+/* The state of the flow that runs at present.  It begins empty for each link
+   and ends empty with the fetch: what one link read, signed or was sent is
+   never there for another. */
+struct scratch {
+	int step, tries; /* of the flow; of the step's request */
+	enum signin_need need;
+	struct buf work;      /* what a need is about */
+	struct buf assertion; /* what proves the client; or a header's value */
+	struct buf device;    /* device_code's */
+	int64_t interval, device_ends; /* the same */
 };
 
 struct signin {
@@ -106,23 +121,18 @@ struct signin {
 	struct retry_policy retry;
 	uint32_t random;
 	struct fail fail; /* of the last fetch; kind FAIL_NONE: it was fine */
-
-	/* the present link's flow */
-	int step, tries;
-	enum signin_need need;
-	struct buf work;      /* what a need is about */
-	struct buf assertion; /* what proves the client; or a header's value */
-	struct buf device;    /* device_code's */
-	int64_t interval, device_ends;
+	struct scratch scratch;
 };
 
 /* A way to a token: what it asks for step by step, and what it makes of the
    answers.  All state is the sign-in's; the rows are in flow.h. */
 struct flow {
 	const char *name; /* as in azpec.credential */
-	/* Writes the step's request (SIGNIN_SEND) or sets s->need and s->work
-	   (SIGNIN_NEED); or ends it by signin_fail, signin_absent or
-	   signin_take (SIGNIN_IDLE).  Asked twice, it answers the same. */
+	/* Writes the step's request (SIGNIN_SEND) or sets scratch.need and
+	   scratch.work (SIGNIN_NEED); or ends it by signin_fail, signin_absent
+	   or signin_take (SIGNIN_IDLE).  Asked twice, it answers the same.
+	   It need not look whether a buffer failed: signin_next hands nothing
+	   out of one that did. */
 	enum signin_want (*ask)(struct signin *s, struct request *q,
 	                        struct now now);
 	/* The answer to its request; NULL: it makes none. */
@@ -133,7 +143,7 @@ struct flow {
 	void (*printed)(struct signin *s, const struct answer *a);
 	/* ms to wait before the same request is sent again, or -1; NULL: the
 	   policy's rule. */
-	int64_t (*again)(const struct signin *s, const struct reply *r,
+	int64_t (*again)(const struct signin *s, const struct answer *a,
 	                 int64_t asked);
 	bool local;  /* it asks this machine or service, nobody beyond */
 	bool claims; /* a claims challenge can be answered */
@@ -177,6 +187,8 @@ void signin_print(struct signin *s, const struct answer *a);
    that a chain may go on; otherwise it is, and failed. */
 void signin_fail_need(struct signin *s, struct span why, bool absent,
                       struct now now);
+/* There is no memory for what was needed: the whole sign-in has failed. */
+void signin_no_memory(struct signin *s, struct now now);
 /* How a program that was needed ended.  a: the facts of signin_json(out). */
 struct program_result {
 	bool not_found;

@@ -31,7 +31,7 @@ static enum signin_want ask_function(struct signin *s, struct request *q,
                                      struct now now) {
 	(void)q;
 	(void)now;
-	s->need = NEED_TOKEN;
+	s->scratch.need = NEED_TOKEN;
 	return SIGNIN_NEED;
 }
 
@@ -109,23 +109,23 @@ static enum signin_want ask_azure_cli(struct signin *s, struct request *q,
 	(void)q;
 	if (!arguments_plain(s, now))
 		return SIGNIN_IDLE;
-	buf_clear(&s->work);
-	add(&s->work, "az");
-	add(&s->work, "account");
-	add(&s->work, "get-access-token");
-	add(&s->work, "-o");
-	add(&s->work, "json");
-	add(&s->work, "--resource");
-	add_span(&s->work, flow_resource(s));
+	buf_clear(&s->scratch.work);
+	add(&s->scratch.work, "az");
+	add(&s->scratch.work, "account");
+	add(&s->scratch.work, "get-access-token");
+	add(&s->scratch.work, "-o");
+	add(&s->scratch.work, "json");
+	add(&s->scratch.work, "--resource");
+	add_span(&s->scratch.work, flow_resource(s));
 	if (v[SV_TENANT].n > 0) {
-		add(&s->work, "--tenant");
-		add_span(&s->work, v[SV_TENANT]);
+		add(&s->scratch.work, "--tenant");
+		add_span(&s->scratch.work, v[SV_TENANT]);
 	}
 	if (v[SV_SUBSCRIPTION].n > 0) {
-		add(&s->work, "--subscription");
-		add_span(&s->work, v[SV_SUBSCRIPTION]);
+		add(&s->scratch.work, "--subscription");
+		add_span(&s->scratch.work, v[SV_SUBSCRIPTION]);
 	}
-	s->need = NEED_PROGRAM;
+	s->scratch.need = NEED_PROGRAM;
 	return SIGNIN_NEED;
 }
 
@@ -133,11 +133,11 @@ static void add_claims(struct signin *s) {
 	struct buf encoded;
 	if (s->claims.n == 0)
 		return;
-	buf_init(&encoded, s->mem, s->work.max);
+	buf_init(&encoded, s->mem, s->scratch.work.max);
 	base64_encode(&encoded, buf_span(&s->claims));
-	add(&s->work, "--claims");
-	add_span(&s->work, buf_span(&encoded));
-	s->work.failed |= encoded.failed;
+	add(&s->scratch.work, "--claims");
+	add_span(&s->scratch.work, buf_span(&encoded));
+	buf_share_failure(&s->scratch.work, &encoded);
 	buf_free(&encoded);
 }
 
@@ -147,21 +147,21 @@ static enum signin_want ask_developer_cli(struct signin *s, struct request *q,
 	(void)q;
 	if (!arguments_plain(s, now))
 		return SIGNIN_IDLE;
-	buf_clear(&s->work);
-	add(&s->work, "azd");
-	add(&s->work, "auth");
-	add(&s->work, "token");
-	add(&s->work, "-o");
-	add(&s->work, "json");
-	add(&s->work, "--no-prompt");
-	add(&s->work, "--scope");
-	add_span(&s->work, buf_span(&s->scope));
+	buf_clear(&s->scratch.work);
+	add(&s->scratch.work, "azd");
+	add(&s->scratch.work, "auth");
+	add(&s->scratch.work, "token");
+	add(&s->scratch.work, "-o");
+	add(&s->scratch.work, "json");
+	add(&s->scratch.work, "--no-prompt");
+	add(&s->scratch.work, "--scope");
+	add_span(&s->scratch.work, buf_span(&s->scope));
 	if (v[SV_TENANT].n > 0) {
-		add(&s->work, "--tenant-id");
-		add_span(&s->work, v[SV_TENANT]);
+		add(&s->scratch.work, "--tenant-id");
+		add_span(&s->scratch.work, v[SV_TENANT]);
 	}
 	add_claims(s);
-	s->need = NEED_PROGRAM;
+	s->scratch.need = NEED_PROGRAM;
 	return SIGNIN_NEED;
 }
 
@@ -170,7 +170,7 @@ static void printed(struct signin *s, const struct answer *a) {
 		flow_accept(s, a);
 		return;
 	}
-	signin_describe(s, "", span_of(s->work.p));
+	signin_describe(s, "", span_of(s->scratch.work.p));
 	buf_adds(&s->fail.message, ": what it printed is not the JSON it was "
 	                           "asked for");
 	signin_fail(s, a->at);
@@ -236,8 +236,8 @@ static struct span said(struct span err) {
 
 /* "az: why": beside a chain's list the program is not named otherwise. */
 static void begin_why(const struct signin *s, struct buf *why) {
-	buf_init(why, s->mem, s->work.max);
-	buf_add(why, span_of(s->work.p));
+	buf_init(why, s->mem, s->scratch.work.max);
+	buf_add(why, span_of(s->scratch.work.p));
 	buf_adds(why, ": ");
 }
 

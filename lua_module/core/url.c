@@ -175,7 +175,7 @@ static void add_merged(struct buf *out, struct span base, struct span ref) {
 		buf_addc(&path, '/');
 	buf_add(&path, (struct span){ ref.p, find(ref, "?") });
 	add_path(out, buf_span(&path));
-	out->failed |= path.failed;
+	buf_share_failure(out, &path);
 	buf_free(&path);
 }
 

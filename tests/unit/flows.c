@@ -56,7 +56,7 @@ static void feed(const struct reply *r, struct facts f) {
 
 static void needs(enum signin_need need) {
 	assert_int_equal(next(), SIGNIN_NEED);
-	assert_int_equal(t.s.need, need);
+	assert_int_equal(t.s.scratch.need, need);
 	signin_sent(&t.s, now_at(t.ms));
 }
 
@@ -85,9 +85,9 @@ static struct facts facts_refusal(const char *error, const char *says) {
 /* The program's arguments, parted by blanks. */
 static void runs(const char *words) {
 	char text[512];
-	size_t n = t.s.work.n;
+	size_t n = t.s.scratch.work.n;
 	assert_true(n < sizeof text);
-	memcpy(text, t.s.work.p, n);
+	memcpy(text, t.s.scratch.work.p, n);
 	for (size_t i = 0; i + 1 < n; i++)
 		if (!text[i])
 			text[i] = ' ';
@@ -221,6 +221,12 @@ static void test_what_is_final_at_a_virtual_machine(void **state) {
 	stop();
 }
 
+/* As the service refuses a request without its header. */
+static struct facts facts_of_the_probe(void) {
+	return facts_refusal("invalid_request",
+	                     "Required metadata header not specified");
+}
+
 /* Inside a chain, and only there: is anybody here at all? */
 static void test_the_probe_and_how_long_it_is_believed(void **state) {
 	struct signin_spec probed = machine;
@@ -246,7 +252,7 @@ static void test_the_probe_and_how_long_it_is_believed(void **state) {
 	t.ms = 5 * MINUTE;
 	signin_token(&t.s, 0, NO_SPAN, now_at(t.ms));
 	sends(HTTP_GET, PLACE);
-	feed(reply_of(400, NULL, "{}"), facts_object()); /* somebody is */
+	feed(reply_of(400, NULL, "{}"), facts_of_the_probe()); /* it is */
 	sends(HTTP_GET, PLACE "?api-version=2018-02-01&" RESOURCE);
 	assert_true(t.q.timeout_ms > SECOND);
 	grants("vm");
@@ -256,63 +262,156 @@ static void test_the_probe_and_how_long_it_is_believed(void **state) {
 struct stranger {
 	int status;
 	const char *body;
-	bool json;
+	struct facts f;
 };
 
-static void test_who_answers_there_and_is_somebody_else(void **state) {
-	static const struct stranger rows[] = {
-		{ 200, "<html>", false },
-		{ 404, "nothing here", false },
-		{ 502, "bad gateway", false },
-		{ 403, "A socket operation: unreachable network", false },
-		{ 403, "{\"error\":\"host UNREACHABLE\"}", true },
-		{ 400, "{}", true }, /* no identity of the machine's own */
-	};
+/* Routers, proxies and the services of other clouds (Azure/azure-sdk-for-net
+   #28218, #44999, Azure/azure-sdk-for-go#23113, #23250): none of them stops
+   the chain, and none is asked twice. */
+static const struct stranger *strangers(size_t *count) {
+	static struct stranger rows[32];
+	static const int statuses[] = { 200, 302, 400, 401, 403, 404,
+		                        405, 407, 410, 429, 500, 503 };
+	size_t n = 0;
+	for (size_t i = 0; i < COUNT(statuses); i++) {
+		int status = statuses[i];
+		rows[n++] = (struct stranger){ status, "<p>", no_facts() };
+		rows[n++] = (struct stranger){
+			status, "{}", facts_error("NotFound", "no such thing")
+		};
+	}
+	rows[n++] = (struct stranger){ 200, "", no_facts() };
+	rows[n++] = (struct stranger){ 200, "{}", facts_object() };
+	rows[n++] = (struct stranger){ 404, "[]", facts_broken() };
+	rows[n++] = (struct stranger){ 500, "{", facts_broken() };
+	*count = n;
+	return rows;
+}
+
+static void finds_a_stranger(const char *says) {
+	assert_int_equal(next(), SIGNIN_NEED); /* the next link's, at once */
+	assert_int_equal(t.s.scratch.need, NEED_TOKEN);
+	assert_int_equal(t.s.links[0].outcome, LINK_ABSENT);
+	assert_has(buf_span(&t.s.links[0].why), says);
+}
+
+static void start_probed(void) {
 	struct signin_spec probed = machine;
-	(void)state;
 	probed.probed = true;
+	start_chain(&probed, false);
+	signin_token(&t.s, 0, NO_SPAN, now_at(0));
+	sends(HTTP_GET, PLACE);
+}
+
+static void test_who_answers_the_probe_and_is_somebody_else(void **state) {
+	static const char says[] = "what answers is not the metadata service: ";
+	size_t count;
+	const struct stranger *rows = strangers(&count);
+	(void)state;
+	for (size_t i = 0; i < count; i++) {
+		start_probed();
+		feed(reply_of(rows[i].status, "Content-Type: text/html",
+		              rows[i].body),
+		     rows[i].f);
+		finds_a_stranger(says);
+		stop();
+	}
+	start_probed(); /* an OAuth server's refusal, but not the one */
+	feed(reply_of(401, NULL, "{}"), facts_refusal("unauthorized", "no"));
+	finds_a_stranger(says);
+	stop();
+	start_probed(); /* a framework's page in JSON */
+	struct facts page = facts_refusal("Bad Request", "x");
+	page.oauth_description = NO_SPAN;
+	feed(reply_of(400, NULL, "{}"), page);
+	finds_a_stranger(says);
+	stop();
+}
+
+static void test_who_answers_the_request_and_is_somebody_else(void **state) {
+	size_t count;
+	const struct stranger *rows = strangers(&count);
+	(void)state;
+	for (size_t i = 0; i < count; i++) {
+		start_probed();
+		feed(reply_of(400, NULL, "{}"), facts_of_the_probe());
+		sends(HTTP_GET, PLACE "?api-version=2018-02-01&" RESOURCE);
+		feed(reply_of(rows[i].status, NULL, rows[i].body), rows[i].f);
+		finds_a_stranger("what answers is not the metadata service: ");
+		stop();
+	}
+}
+
+struct not_here {
+	int status;
+	const char *body, *error, *description, *says;
+};
+
+/* It is the service, and has nothing for this machine. */
+static void test_a_machine_without_an_identity(void **state) {
+	static const struct not_here rows[] = {
+		{ 400, "{}", "invalid_request", "Identity not found",
+		  "this machine has no system-assigned identity: Identity" },
+		{ 403, "A socket operation: unreachable network", NULL, NULL,
+		  "a proxy answers for the metadata service" },
+		{ 403, "{\"error\":\"host UNREACHABLE\"}", NULL, NULL,
+		  "a proxy answers for the metadata service" },
+		/* Azure/azure-sdk-for-js#27608: an agent's machine */
+		{ 404, "{}", "not_found", "no identity",
+		  "the metadata service knows no such identity: no identity" },
+	};
+	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct facts f = rows[i].json ? facts_object() : no_facts();
-		start_chain(&probed, false);
-		signin_token(&t.s, 0, NO_SPAN, now_at(0));
-		sends(HTTP_GET, PLACE);
-		feed(reply_of(400, NULL, "{}"), facts_object());
+		struct facts f = rows[i].error
+		                         ? facts_refusal(rows[i].error,
+		                                         rows[i].description)
+		                         : no_facts();
+		start_probed();
+		feed(reply_of(400, NULL, "{}"), facts_of_the_probe());
 		sends(HTTP_GET, PLACE "?api-version=2018-02-01&" RESOURCE);
 		feed(reply_of(rows[i].status, NULL, rows[i].body), f);
-		while (next() == SIGNIN_WAIT) { /* a 404 passes, at first */
+		while (next() == SIGNIN_WAIT) { /* its own 404 may pass */
 			t.ms = t.until;
 			assert_int_equal(next(), SIGNIN_SEND);
 			signin_sent(&t.s, now_at(t.ms));
 			feed(reply_of(rows[i].status, NULL, rows[i].body), f);
 		}
-		needs(NEED_TOKEN);
-		assert_int_equal(t.s.links[0].outcome, LINK_ABSENT);
+		finds_a_stranger(rows[i].says);
 		stop();
 	}
 }
 
-/* Another cloud's metadata service, a router's page: no request for a token, and
-   none of the pauses that a real one may need. */
-static void test_a_probe_that_is_not_answered_in_json(void **state) {
-	static const int statuses[] = {
-		200, 302, 401, 403, 404, 407, 429, 503
-	};
-	struct signin_spec probed = machine;
+/* An identity that was named and is not there is an error in a chain, too. */
+static void test_an_identity_that_was_named_stops_a_chain(void **state) {
+	struct signin_spec user = machine;
 	(void)state;
-	probed.probed = true;
-	for (size_t i = 0; i < COUNT(statuses); i++) {
-		start_chain(&probed, false);
-		signin_token(&t.s, 0, NO_SPAN, now_at(0));
-		sends(HTTP_GET, PLACE);
-		feed(reply_of(statuses[i], "Content-Type: text/html", "<p>"),
-		     no_facts());
-		needs(NEED_TOKEN);
-		assert_int_equal(t.s.links[0].outcome, LINK_ABSENT);
-		assert_has(buf_span(&t.s.links[0].why),
-		           "what answers is not the metadata service: "
-		           "text/html");
-		stop();
-	}
+	user.probed = true;
+	user.value[SV_ID_NAME] = SPAN("client_id");
+	user.value[SV_ID] = SPAN("me");
+	start_chain(&user, false);
+	signin_token(&t.s, 0, NO_SPAN, now_at(0));
+	sends(HTTP_GET, PLACE);
+	feed(reply_of(400, NULL, "{}"), facts_of_the_probe());
+	assert_int_equal(next(), SIGNIN_SEND);
+	signin_sent(&t.s, now_at(0));
+	feed(reply_of(400, NULL, "{}"),
+	     facts_refusal("invalid_request", "Identity not found"));
+	fails(FAIL_CREDENTIAL, "Identity not found");
+	stop();
+}
+
+/* What the service itself has trouble with is waited for in a chain, too. */
+static void test_an_update_of_the_service_is_waited_for(void **state) {
+	(void)state;
+	start_probed();
+	feed(reply_of(400, NULL, "{}"), facts_of_the_probe());
+	sends(HTTP_GET, PLACE "?api-version=2018-02-01&" RESOURCE);
+	feed(reply_of(410, NULL, "{}"), facts_refusal("gone", "updating"));
+	assert_int_equal(next(), SIGNIN_WAIT);
+	t.ms = t.until;
+	sends(HTTP_GET, PLACE "?api-version=2018-02-01&" RESOURCE);
+	grants("vm");
+	stop();
 }
 
 /* Other statuses than these do not pass. The longest waiting is over a minute,
@@ -494,7 +593,7 @@ static void test_arc_s_file_proves_the_caller(void **state) {
 	(void)state;
 	challenge("WWW-Authenticate: Basic realm=" KEYS "one.key");
 	needs(NEED_KEY_FILE);
-	assert_span(buf_span(&t.s.work), KEYS "one.key");
+	assert_span(buf_span(&t.s.scratch.work), KEYS "one.key");
 	meet(SPAN("the-key\n"));
 	sends(HTTP_GET, ARC "?api-version=2020-06-01&" RESOURCE);
 	assert_span(request_field(&t.q, "Authorization"), "Basic the-key");
@@ -502,7 +601,59 @@ static void test_arc_s_file_proves_the_caller(void **state) {
 	stop();
 	challenge("WWW-Authenticate: Basic realm=\"" KEYS "two.key\"");
 	needs(NEED_KEY_FILE);
-	assert_span(buf_span(&t.s.work), KEYS "two.key");
+	assert_span(buf_span(&t.s.scratch.work), KEYS "two.key");
+	stop();
+}
+
+/* RFC 9110 11.6.1: blanks around '=', either case, other challenges. */
+static void test_arc_s_challenge_in_every_form(void **state) {
+	static const char *const headers[] = {
+		"WWW-Authenticate: Basic realm = " KEYS "one.key",
+		"WWW-Authenticate: Basic realm= \"" KEYS "one.key\"",
+		"WWW-Authenticate: basic REALM\t=\t\"" KEYS "one.key\" ",
+		"www-authenticate: Basic charset=\"UTF-8\", realm=" KEYS
+		"one.key",
+		"WWW-Authenticate: Negotiate, Basic realm=\"" KEYS "one.key\"",
+		"WWW-Authenticate: Negotiate YII=, Basic realm=" KEYS "one.key",
+		"WWW-Authenticate: Bearer realm=\"x\"\n"
+		"WWW-Authenticate: Basic realm=" KEYS "one.key",
+		"WWW-Authenticate: Basic realm=\"" KEYS "o\\ne.key\"",
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(headers); i++) {
+		challenge(headers[i]);
+		needs(NEED_KEY_FILE);
+		assert_span(buf_span(&t.s.scratch.work), KEYS "one.key");
+		stop();
+	}
+}
+
+/* What another link left is no file's name, and each
+   try asks the agent again. */
+static void test_arc_asks_for_no_file_of_another_link(void **state) {
+	struct signin_spec specs[] = { { .flow = &flow_azure_cli,
+		                         .developer = true },
+		                       { .flow = &flow_arc } };
+	(void)state;
+	specs[1].value[SV_ENDPOINT] = SPAN(ARC);
+	memset(&t, 0, sizeof t);
+	request_init(&t.q, test_mem());
+	assert_true(signin_init(&t.s, test_mem(), specs, 2, SPAN(AUTHORITY),
+	                        SPAN(SCOPE), 1));
+	for (int i = 0; i < 2; i++) {
+		signin_token(&t.s, 0, NO_SPAN, now_at(0));
+		needs(NEED_PROGRAM);
+		signin_fail_need(&t.s, SPAN("not installed"), true, now_at(0));
+		sends(HTTP_GET, ARC "?api-version=2020-06-01&" RESOURCE);
+		feed(reply_of(401,
+		              "WWW-Authenticate: Basic realm=" KEYS "one.key",
+		              "{}"),
+		     facts_object());
+		needs(NEED_KEY_FILE);
+		assert_span(buf_span(&t.s.scratch.work), KEYS "one.key");
+		signin_fail_need(&t.s, SPAN("no such file"), false, now_at(0));
+		fails(FAIL_CREDENTIAL, "no such file");
+	}
 	stop();
 }
 
@@ -579,7 +730,7 @@ static void look(void) {
 	assert_true(t.q.no_proxy);
 	feed(reply_of(0, NULL, "-----BEGIN CERTIFICATE-----"), no_facts());
 	needs(NEED_FINGERPRINTS);
-	assert_span(buf_span(&t.s.work), "-----BEGIN CERTIFICATE-----");
+	assert_span(buf_span(&t.s.scratch.work), "-----BEGIN CERTIFICATE-----");
 }
 
 static void test_fabric_s_secret_goes_to_the_key_that_was_proven(void **state) {
@@ -679,7 +830,7 @@ static void test_assertions_of_others(void **state) {
 	stop();
 	start(&workload);
 	needs(NEED_FILE);
-	assert_span(buf_span(&t.s.work), "/run/token");
+	assert_span(buf_span(&t.s.scratch.work), "/run/token");
 	meet(SPAN("  f.e.d \r\n"));
 	sends(HTTP_POST, TOKEN);
 	form_has(BEARER "f.e.d");
@@ -728,7 +879,7 @@ static void test_a_certificate_s_assertion(void **state) {
 	struct span work;
 	(void)state;
 	sign(NULL, false);
-	work = buf_span(&t.s.work);
+	work = buf_span(&t.s.scratch.work);
 	assert_span(part(work, 0), "{\"alg\":\"PS256\",\"typ\":\"JWT\","
 	                           "\"x5t#S256\":\"th-um_b\"}");
 	assert_has(part(work, 1),
@@ -746,7 +897,7 @@ static void test_a_certificate_s_assertion(void **state) {
 static void test_a_certificate_s_algorithm_and_chain(void **state) {
 	(void)state;
 	sign("RS256", true);
-	assert_span(part(buf_span(&t.s.work), 0),
+	assert_span(part(buf_span(&t.s.scratch.work), 0),
 	            "{\"alg\":\"RS256\",\"typ\":\"JWT\",\"x5t\":"
 	            "\"th-um_b\",\"x5c\":[\"MIIB\"]}");
 	meet(SPAN(""));
@@ -782,7 +933,7 @@ static void prompted(void) {
 	         "%2F.default%20offline_access");
 	feed(reply_of(200, NULL, "{}"), f);
 	needs(NEED_PROMPT);
-	assert_spans(buf_span(&t.s.work),
+	assert_spans(buf_span(&t.s.scratch.work),
 	             SPAN("ABCD\0https://microsoft.com/devicelogin\0"
 	                  "open the page\0"));
 	meet(SPAN(""));
@@ -1034,8 +1185,8 @@ static void test_how_claims_are_asked_for(void **state) {
 	signin_take(&t.s, SPAN("first"), 3600, -1, now_at(0));
 	signin_token(&t.s, 1, SPAN("{\"a\":1}"), now_at(0));
 	needs(NEED_PROGRAM);
-	assert_has(buf_span(&t.s.work), "--claims");
-	assert_has(buf_span(&t.s.work), "eyJhIjoxfQ==");
+	assert_has(buf_span(&t.s.scratch.work), "--claims");
+	assert_has(buf_span(&t.s.scratch.work), "eyJhIjoxfQ==");
 	stop();
 	start_chain(&person, true);
 	signin_take(&t.s, SPAN("first"), 3600, -1, now_at(0));
@@ -1053,8 +1204,11 @@ int main(void) {
 		TEST(test_what_passes_at_a_virtual_machine),
 		TEST(test_what_is_final_at_a_virtual_machine),
 		TEST(test_the_probe_and_how_long_it_is_believed),
-		TEST(test_who_answers_there_and_is_somebody_else),
-		TEST(test_a_probe_that_is_not_answered_in_json),
+		TEST(test_who_answers_the_probe_and_is_somebody_else),
+		TEST(test_who_answers_the_request_and_is_somebody_else),
+		TEST(test_a_machine_without_an_identity),
+		TEST(test_an_identity_that_was_named_stops_a_chain),
+		TEST(test_an_update_of_the_service_is_waited_for),
 		TEST(test_the_pauses_of_the_metadata_service),
 		TEST(test_what_can_be_done_about_a_source),
 		TEST(test_what_a_sign_in_is_at),
@@ -1063,6 +1217,8 @@ int main(void) {
 		TEST(test_arc_s_file_holds_one_word),
 		TEST(test_an_endpoint_with_a_query),
 		TEST(test_arc_s_file_proves_the_caller),
+		TEST(test_arc_s_challenge_in_every_form),
+		TEST(test_arc_asks_for_no_file_of_another_link),
 		TEST(test_arc_s_challenges_that_name_no_such_file),
 		TEST(test_fabric_s_secret_goes_to_the_key_that_was_proven),
 		TEST(test_fabric_s_other_certificates),

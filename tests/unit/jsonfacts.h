@@ -164,9 +164,10 @@ static inline void json_find_error(struct span o, struct facts *f) {
 		if (json_is_table(at[i]))
 			json_error(at[i], f);
 	f->oauth_error = json_text_of(o, "error");
+	f->oauth_description = json_text_of(o, "error_description");
 	if (!f->error && f->oauth_error.n > 0) {
 		f->error = true;
-		f->message = json_text_of(o, "error_description");
+		f->message = f->oauth_description;
 	} else if (!f->error && json_text_of(o, "code").p) {
 		json_error(o, f);
 	} else if (!f->error) {

@@ -438,10 +438,8 @@ static void test_lifetimes_that_make_no_sense(void **state) {
 		const char *says, *hint;
 	} rows[] = {
 		{ 0, -1, "makes no sense", NULL },
-		{ -1, -1, "does not say when the token expires", NULL },
 		{ INT64_C(315360001), -1, "makes no sense", NULL },
 		{ INT64_C(999999999999999), -1, "makes no sense", NULL },
-		{ -1, 0, "does not say when the token expires", NULL },
 		{ -1, TEST_WALL / 1000, "makes no sense", "clock" },
 		{ -1, TEST_WALL / 1000 - 3600, "makes no sense", "clock" },
 		{ -1, TEST_WALL / 1000 + INT64_C(315360001), "makes no sense",
@@ -469,6 +467,27 @@ static void test_lifetimes_that_make_no_sense(void **state) {
 			assert_null(signin_failure(&t.s)->hint);
 		RESTS(&t, 0);
 		assert_int_equal(token(&t, 0), 0);
+		stop(&t);
+	}
+}
+
+/* RFC 6749 5.1 only recommends expires_in. */
+static void test_a_token_that_does_not_say_how_long_it_lives(void **state) {
+	static const int64_t ends[] = { -1, 0 };
+	(void)state;
+	for (size_t i = 0; i < COUNT(ends); i++) {
+		struct facts f = facts_token("tok", -1);
+		struct trial t;
+		f.as.token.expires_on = ends[i];
+		start(&t, &usual);
+		token(&t, 0);
+		SENDS(&t, 0);
+		feed(&t, reply_of(200, NULL, "{}"), f, 0);
+		assert_int_not_equal(token(&t, 5 * MINUTE - 1), 0);
+		RESTS(&t, 5 * MINUTE - 1);
+		token(&t, 5 * MINUTE); /* it is renewed in time */
+		SENDS(&t, 5 * MINUTE);
+		assert_int_equal(t.s.expires, 10 * MINUTE);
 		stop(&t);
 	}
 }
@@ -592,7 +611,6 @@ static void test_answers_without_a_token(void **state) {
 		{ "<html>", facts_broken() },
 		{ NULL, no_facts() },
 		{ "{\"access_token\":\"ey", facts_broken() },
-		{ "{}", facts_error("Code", "in a 200") },
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -607,6 +625,38 @@ static void test_answers_without_a_token(void **state) {
 		    why->phase != PHASE_TOKEN)
 			FAIL("row %zu", i);
 		assert_has(buf_span(&why->message), "access_token");
+		assert_int_equal(why->http_status, 200);
+		stop(&t);
+	}
+}
+
+static void test_an_error_in_a_200_is_the_credential_s(void **state) {
+	const struct {
+		struct facts f;
+		const char *says, *code, *hint;
+	} rows[] = {
+		{ facts_oauth("invalid_client", "AADSTS7000222: expired"),
+		  "sign-in refused: invalid_client: AADSTS7000222: expired "
+		  "(HTTP 200)",
+		  "AADSTS7000222", "the client secret has expired" },
+		{ facts_error("Code", "in a 200"),
+		  "sign-in failed: in a 200 (HTTP 200)", "Code", NULL },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct fail *why;
+		struct trial t;
+		start(&t, &usual);
+		token(&t, 0);
+		SENDS(&t, 0);
+		feed(&t, reply_of(200, NULL, "{}"), rows[i].f, 0);
+		why = signin_failure(&t.s);
+		assert_non_null(why);
+		assert_int_equal(why->kind, FAIL_CREDENTIAL);
+		assert_span(buf_span(&why->message), rows[i].says);
+		assert_span(buf_span(&why->code), rows[i].code);
+		if (rows[i].hint)
+			assert_has(test_text(why->hint), rows[i].hint);
 		assert_int_equal(why->http_status, 200);
 		stop(&t);
 	}
@@ -1295,6 +1345,7 @@ int main(void) {
 		TEST(test_expires_in_goes_before_expires_on),
 		TEST(test_a_short_life_is_halved_from_where_it_began),
 		TEST(test_lifetimes_that_make_no_sense),
+		TEST(test_a_token_that_does_not_say_how_long_it_lives),
 		TEST(test_the_old_token_serves_while_a_new_one_is_fetched),
 		TEST(test_a_failed_renewal_harms_no_living_token),
 		TEST(test_a_dead_token_serves_no_more_when_renewal_fails),
@@ -1302,6 +1353,7 @@ int main(void) {
 		TEST(test_201_is_as_good_as_200),
 		TEST(test_tokens_that_cannot_stand_in_a_header),
 		TEST(test_answers_without_a_token),
+		TEST(test_an_error_in_a_200_is_the_credential_s),
 		TEST(test_a_token_beyond_the_ceiling),
 		TEST(test_refusals_in_entra_s_shape),
 		TEST(test_a_refusal_shows_no_secret),

@@ -348,7 +348,7 @@ static inline struct facts facts_oauth(const char *error,
 	struct facts f = facts_token(NULL, -1);
 	f.error = true;
 	f.oauth_error = test_text(error);
-	f.message = test_text(description);
+	f.message = f.oauth_description = test_text(description);
 	return f;
 }
 
