@@ -411,7 +411,11 @@ function azpec.credential.workload_identity(options) end
 --- 4. MSI_ENDPOINT: Cloud Shell;
 --- 5. IDENTITY_ENDPOINT and IMDS_ENDPOINT, or the agent's program /opt/azcmagent/bin/himds: Azure Arc [Arc];
 --- 6. else a virtual machine's metadata service [Virtual machines], tried again for over 70 seconds while it is under
----    update.  Inside a chain it is first probed for a second; "not here" is believed for 5 minutes.
+---    update.  Inside a chain it is first probed for a second; "not here" is believed for 5 minutes.  Whatever
+---    answers there without the service's documented errors is not the service, and the chain continues at once.
+---
+--- The file that Azure Arc's challenge names must be a regular file `/var/opt/azcmagent/tokens/*.key` of at most 4096
+--- bytes.  Root or the folder's owner must own it, and others must not be able to write it.
 ---
 --- Service Fabric, Cloud Shell and Azure Arc have no user-assigned identities: to name one is an error of kind
 --- "credential".  No proxy is used, and plain http as these places have it.

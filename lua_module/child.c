@@ -244,6 +244,8 @@ static bool goes_on(int why) {
 static int search(const struct launch *l, pid_t *pid) {
 	const char *end;
 	int why = ENOENT;
+	if (l->argv.ours[0] == NULL)
+		return EINVAL;
 	if (*l->argv.ours[0] == '/')
 		return try_file(l, l->argv.ours[0], pid);
 	for (const char *dir = l->path; *dir != '\0'; dir = end + (*end != 0)) {

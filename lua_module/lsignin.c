@@ -31,6 +31,11 @@ static void push_span(lua_State *L, struct span s) {
 		lua_pushnil(L);
 }
 
+static void no_memory(struct lclient *c) {
+	signin_exhausted(&c->core.signin, "not enough memory for the sign-in",
+	                 sys_now());
+}
+
 /* The value at the top tells why.  [-0, +0] */
 static void fail(lua_State *L, struct lclient *c, const char *what,
                  bool absent) {
@@ -207,7 +212,10 @@ static void meet_certificate(lua_State *L, int idx, struct lclient *c,
 	json_encode(L, lua_gettop(L) - 1);
 	chain = string_at(L, -1);
 	buf_add(&c->id, chain);
-	signin_meet(&c->core.signin, buf_span(&c->id), sys_now());
+	if (c->id.failed)
+		no_memory(c);
+	else
+		signin_meet(&c->core.signin, buf_span(&c->id), sys_now());
 }
 
 /* The certificate of a peer that no authority vouches for, in s->scratch.work. */
@@ -265,9 +273,9 @@ static void meet_file(lua_State *L, struct lclient *c, bool key_file) {
 	if (path)
 		why = sys_read(path, key_file ? MAX_KEY_FILE : MAX_FILE,
 		               key_file, &c->id);
-	if (!path || c->id.failed)
-		luaL_error(L, "not enough memory");
-	if (why) {
+	if (!path || c->id.failed) {
+		no_memory(c);
+	} else if (why) {
 		lua_pushfstring(L, "%s '%s': %s%s",
 		                key_file ? "the challenge's file"
 		                         : "token_file_path",
@@ -329,7 +337,10 @@ static void meet_program(lua_State *L, int idx, struct lclient *c) {
 	argv[n] = NULL;
 	c->child = child_start(&c->mem, c->ps, &spec, sys_now());
 	if (!c->child)
-		luaL_error(L, "not enough memory or descriptors");
+		signin_exhausted(&c->core.signin,
+		                 "not enough memory or descriptors to start a "
+		                 "program",
+		                 sys_now());
 	lsignin_step(L, idx); /* one that is not there is known at once */
 }
 
@@ -348,6 +359,10 @@ static void judge(lua_State *L, int idx, struct lclient *c,
 	};
 	struct answer a = { .at = sys_now() };
 	int top = lua_gettop(L);
+	if (r->end == CHILD_MEMORY || r->out.failed) {
+		no_memory(c);
+		return;
+	}
 	/* where the host reaps all children itself nobody knows the status */
 	if (r->end == CHILD_EXITED && r->status < 0)
 		p.status = signin_json(p.out).n > 0 ? 0 : -1;
@@ -363,8 +378,13 @@ static void judge(lua_State *L, int idx, struct lclient *c,
 void lsignin_step(lua_State *L, int idx) {
 	struct lclient *c = lclient_at(L, idx);
 	const struct child_result *r;
-	if (!c->child)
+	if (!c->child) {
+		/* only a program takes longer than lsignin_meet: an error cut
+		   short what met this, so it is asked for anew */
+		if (c->core.signin.scratch.need != NEED_NOTHING)
+			client_lost_signin(&c->core);
 		return;
+	}
 	child_step(c->child, sys_now());
 	r = child_result(c->child);
 	if (!r)

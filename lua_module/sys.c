@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -59,6 +60,24 @@ static const char *read_all(int fd, size_t max, struct buf *out) {
 	return why;
 }
 
+/* What is in it proves something only where root or the folder's owner wrote
+   it, and nobody else can. */
+static const char *check_owner(const char *path, const struct stat *file) {
+	const char *end = strrchr(path, '/');
+	char folder[PATH_MAX];
+	struct stat st;
+	size_t n = end ? (size_t)(end - path) : 0;
+	if (n == 0 || n >= sizeof folder)
+		return "it is in no folder";
+	memcpy(folder, path, n);
+	folder[n] = '\0';
+	if (stat(folder, &st) != 0)
+		return "its folder cannot be read";
+	if (file->st_uid != 0 && file->st_uid != st.st_uid)
+		return "it belongs neither to root nor to its folder's owner";
+	return file->st_mode & S_IWOTH ? "anybody may write it" : NULL;
+}
+
 const char *sys_read(const char *path, size_t max, bool strict,
                      struct buf *out) {
 	int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
@@ -71,6 +90,8 @@ const char *sys_read(const char *path, size_t max, bool strict,
 		                         : "it cannot be opened";
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 		why = "not a regular file";
+	if (!why && strict)
+		why = check_owner(path, &st);
 	if (!why)
 		why = read_all(fd, max, out);
 	close(fd);

@@ -11,7 +11,8 @@ struct now sys_now(void);
 /* Fills p with random bytes.  False: the system has none to give. */
 bool sys_random(void *p, size_t n);
 
-/* Reads a small file into out.  strict: a regular file, and no symbolic link.
+/* Reads a small file into out.  strict: it is no symbolic link, root or the
+   folder's owner has written it, and not everybody can.
    NULL: fine; otherwise why not, in the system's words. */
 const char *sys_read(const char *path, size_t max, bool strict,
                      struct buf *out);

@@ -268,7 +268,7 @@ void signin_take(struct signin *s, struct span token, int64_t lives,
 	if (s->token.failed) {
 		s->live = false;
 		buf_clear(&s->token);
-		signin_no_memory(s, now);
+		signin_exhausted(s, no_memory, now);
 		return;
 	}
 	s->generation++;
@@ -389,8 +389,8 @@ void signin_fail(struct signin *s, struct now now) {
 }
 
 /* Another credential is no answer to that, so the chain does not go on. */
-void signin_no_memory(struct signin *s, struct now now) {
-	fail_set(&s->fail, FAIL_LIMIT, PHASE_TOKEN, no_memory);
+void signin_exhausted(struct signin *s, const char *why, struct now now) {
+	fail_set(&s->fail, FAIL_LIMIT, PHASE_TOKEN, why);
 	if (!s->first)
 		close_link(s, LINK_FAILED, now);
 	if (s->claims.failed) /* the next challenge has them again */
@@ -628,7 +628,7 @@ enum signin_want signin_next(struct signin *s, struct now now,
 			continue;
 		if (is_whole(s, want, out))
 			return want;
-		signin_no_memory(s, now);
+		signin_exhausted(s, no_memory, now);
 	}
 	return SIGNIN_IDLE;
 }

@@ -187,8 +187,8 @@ void signin_print(struct signin *s, const struct answer *a);
    that a chain may go on; otherwise it is, and failed. */
 void signin_fail_need(struct signin *s, struct span why, bool absent,
                       struct now now);
-/* There is no memory for what was needed: the whole sign-in has failed. */
-void signin_no_memory(struct signin *s, struct now now);
+/* Memory or the like has run out: the whole sign-in has failed. */
+void signin_exhausted(struct signin *s, const char *why, struct now now);
 /* How a program that was needed ended.  a: the facts of signin_json(out). */
 struct program_result {
 	bool not_found;

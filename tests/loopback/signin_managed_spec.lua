@@ -123,9 +123,17 @@ describe("a managed identity", function ()
     end)
   end
 
-  it("that does not say so is refused", function ()
+  it("that does not say so is taken for a short one", function ()
     emulator:set { identity_expiry = "none" }
-    signin.fails("protocol", "expir", { credential = managed(), env = imds_env() })
+    signin.works { credential = managed(), env = imds_env(), body = "get(); get()" }
+    assert.equal(1, #signin.log "imds")
+  end)
+
+  it("says in a 200 what is wrong", function ()
+    emulator:faults { { match = { kind = "imds" }, action = { status = 200,
+      body = oauth("invalid_resource", "AADSTS500011: no such resource") } } }
+    local err = signin.fails("credential", "AADSTS500011: no such resource", { credential = managed(), env = imds_env() })
+    assert.equal("AADSTS500011", err.code)
   end)
 
   -- ---- the metadata service
@@ -221,15 +229,26 @@ describe("a managed identity", function ()
     assert.truthy(out.results[2].message:find("not here when it was last looked for", 1, true), out.results[2].message)
   end)
 
-  it("imds: in a chain something else that answers there is passed over at once", function ()
-    for _, action in ipairs { { html = true, status = 200 }, { html = true, status = 404 },
-      { html = true, status = 503 }, { status = 302, headers = { Location = emulator.endpoint } },
-      { status = 403, body = oauth("x", "host unreachable") } } do
-      emulator:faults { { match = { kind = "imds" }, action = action } }
-      emulator:control("DELETE", "log")
-      signin.works { credential = fallback, env = imds_env(), given = { secret = t.secret } }
-      assert.equal(action.body and "imds imds token get" or "imds token get", emulator:kinds()) -- once each
-    end
+  -- tests/unit/flows.c has them all
+  local strangers = { { status = 200, body = "" }, { status = 302, headers = { Location = "/" } },
+    { status = 404, body = { message = "no such route" } }, { html = true, status = 503 } }
+
+  -- a link that was asked once more would have waited two seconds for it
+  for nth, when in ipairs { "the probe", "the request behind it" } do
+    it("imds: in a chain somebody else who answers " .. when .. " is passed over, and asked nothing more", function ()
+      for _, action in ipairs(strangers) do
+        emulator:control("DELETE", "log")
+        emulator:faults { { match = { kind = "imds", nth = nth, times = 100 }, action = action } }
+        signin.works { credential = fallback, env = imds_env(), given = { secret = t.secret } }
+        assert.equal(nth, #signin.log "imds")
+      end
+    end)
+  end
+
+  it("imds: an identity that was named and is not there stops a chain", function ()
+    signin.fails("credential", "Identity not found", { env = imds_env(), given = { secret = t.secret },
+      credential = (fallback:gsub("managed_identity {}", "managed_identity { client_id = given.user.client_id .. 'x' }")) })
+    assert.equal(0, #signin.log "token")
   end)
 
   -- ---- the others
@@ -385,6 +404,50 @@ describe("a managed identity", function ()
     emulator:set { token_lifetime = 1 }
     spec.body = "get(); get_until(function () return tokens() > 3 end)"
     signin.works(spec)
+  end)
+
+  it("Azure Arc: asks for a new challenge where the file was gone", function ()
+    local spec = arc {}
+    spec.given = { key = signin.arc_key }
+    spec.body = [[get()
+      local file <close> = assert(io.open("/var/opt/azcmagent/tokens/one.key", "w"))
+      file:write(given.key)
+      file:close()
+      get()]]
+    local out = signin.run(spec)
+    assert.truthy(out.results[1].message:find("one.key': no such file", 1, true), out.results[1].message)
+    assert.is_true(out.results[2].ok, out.results[2].message)
+    assert.equal(3, #signin.log "arc")
+  end)
+
+  it("Azure Arc: reads no file that a link before it was about", function ()
+    for name, link in t.each { ["az"] = "azpec.credential.azure_cli {}",
+      ["file"] = "azpec.credential.workload_identity { tenant_id = 't', client_id = 'c', token_file_path = '/no/file' }" } do
+      local spec = arc { ["one.key"] = signin.arc_key }
+      spec.credential = "return azpec.credential.chain { " .. link .. ", azpec.credential.managed_identity {} }"
+      spec.env.PATH = signin.programs {}
+      signin.works(spec)
+      assert.equal(2, #signin.log "arc", name)
+      assert.is_nil(signin.log "arc"[1].headers.authorization)
+    end
+  end)
+
+  it("Azure Arc: reads its challenge with blanks and among others", function ()
+    local path = "/var/opt/azcmagent/tokens/one.key"
+    for _, header in ipairs { 'Basic realm\t= "' .. path .. '"',
+      'Negotiate, Basic charset="UTF-8", realm="' .. path .. '"' } do
+      local spec = arc { ["one.key"] = signin.arc_key }
+      emulator:faults { { match = { kind = "arc", times = 1 }, action = { status = 401,
+        headers = { ["WWW-Authenticate"] = header } } } }
+      signin.works(spec)
+    end
+  end)
+
+  it("Azure Arc: reads no file that anybody may write", function ()
+    local spec = arc { ["one.key"] = signin.arc_key }
+    signin.shell("chmod 666 " .. spec.var .. "/one.key")
+    signin.fails("credential", "anybody may write it", spec)
+    assert.equal(1, #signin.log "arc")
   end)
 
   it("Azure Arc: has no user-assigned identity", function ()

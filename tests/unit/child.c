@@ -302,6 +302,15 @@ static void test_a_program_that_cannot_be_run(void **state) {
 	child_end(c, false);
 }
 
+/* As where there was no memory for its name. */
+static void test_a_program_without_a_name(void **state) {
+	static const char *const argv[] = { NULL };
+	struct child *c = start_with(argv, NULL, 30000);
+	(void)state;
+	expect_end(child_result(c), CHILD_REFUSED, EINVAL);
+	child_end(c, false);
+}
+
 static void test_the_search_goes_on_behind_what_cannot_be_run(void **state) {
 	char path[400];
 	(void)state;
@@ -716,6 +725,7 @@ int main(void) {
 		TEST(test_nothing_of_the_host_comes_along),
 		TEST(test_a_program_that_is_not_there),
 		TEST(test_a_program_that_cannot_be_run),
+		TEST(test_a_program_without_a_name),
 		TEST(test_the_search_goes_on_behind_what_cannot_be_run),
 		TEST(test_no_local_file_is_taken_for_the_program),
 		TEST(test_without_a_path_the_usual_one_is_meant),

@@ -177,7 +177,8 @@ static void send(struct job *j) {
 static void meet(void) {
 	struct signin *s = &world.c.signin;
 	client_sent(&world.c, NULL, now_at(world.ms));
-	assert_true(s->scratch.need == NEED_SECRET || s->scratch.need == NEED_FILE);
+	assert_true(s->scratch.need == NEED_SECRET ||
+	            s->scratch.need == NEED_FILE);
 	signin_meet(s, todays(s->scratch.need == NEED_FILE ? "jwt" : "secret"),
 	            now_at(world.ms));
 	client_signed(&world.c, now_at(world.ms));

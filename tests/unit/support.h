@@ -54,6 +54,7 @@ static struct {
 	size_t peak;          /* the most bytes held at once */
 	size_t asked;         /* allocations and growths so far */
 	size_t fail_from;     /* this one and all later ones fail; 0: none */
+	bool fail_once;       /* this one alone */
 	size_t failures;      /* how many did */
 	const char *secret;   /* no block may be given back with this in it */
 } test_memory;
@@ -84,7 +85,8 @@ static inline void *test_alloc(void *ud, void *ptr, size_t osize,
 	if (nsize > 0) {
 		test_memory.asked++;
 		if (test_memory.fail_from &&
-		    test_memory.asked >= test_memory.fail_from) {
+		    test_memory.asked >= test_memory.fail_from &&
+		    !(test_memory.fail_once && test_memory.failures)) {
 			test_memory.failures++;
 			return NULL;
 		}
@@ -162,6 +164,13 @@ static inline void test_each_failure(void (*body)(void)) {
 	} while (test_memory.failures > 0);
 	assert_true(n > 1); /* it allocates at all */
 	test_mem_fail_from(0);
+}
+
+/* The same with that one allocation failing, and those after it not. */
+static inline void test_each_single_failure(void (*body)(void)) {
+	test_memory.fail_once = true;
+	test_each_failure(body);
+	test_memory.fail_once = false;
 }
 
 /* ---- spans -------------------------------------------------------------- */
