@@ -5,6 +5,8 @@ enum {
 	MAX_TEXT = 65536,
 	MAX_FOREIGN = 1024, /* of one piece of foreign text */
 	MAX_ALL = 16384,    /* where no more of it is added */
+	MIN_SECRET = 8,     /* shorter ones would take words away */
+	TELLING_HEAD = 32,  /* of a secret that was cut off */
 };
 
 const char *fail_kind_name(enum fail_kind k) {
@@ -91,15 +93,26 @@ static size_t secret_length(struct span s) {
 	return n >= 16 ? skip + n : 0;
 }
 
-/* A secret itself, were it echoed without its scheme. */
+static size_t common_length(struct span a, struct span b) {
+	size_t n = 0;
+	while (n < a.n && n < b.n && a.p[n] == b.p[n])
+		n++;
+	return n;
+}
+
+/* A secret itself, were it echoed without its scheme; or so much of its head
+   that it is nothing else.  The latter also keeps the search linear: what was
+   compared beyond that is not looked at again. */
 static size_t known_length(struct span s, struct secrets secrets) {
+	size_t longest = 0;
 	for (size_t i = 0; i < secrets.count; i++) {
 		struct span secret = secrets.list[i];
-		if (secret.n >= 8 && s.n >= secret.n &&
-		    span_eq((struct span){ s.p, secret.n }, secret))
-			return secret.n;
+		size_t n = common_length(s, secret);
+		if (secret.n >= MIN_SECRET && n > longest &&
+		    (n == secret.n || n >= TELLING_HEAD))
+			longest = n;
 	}
-	return 0;
+	return longest;
 }
 
 struct span fail_redact(struct buf *out, struct span text,

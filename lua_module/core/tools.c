@@ -189,14 +189,29 @@ const struct flow flow_azure_developer_cli = {
 	.claims = true,
 };
 
-static bool starts_json(struct span s) {
-	struct span rest = span_trim(span_from(s, 1));
-	return *s.p == '{' && rest.n > 0 && (*rest.p == '"' || *rest.p == '}');
+static size_t blanks_at(struct span s, size_t at) {
+	size_t n = 0;
+	while (at + n < s.n && (s.p[at + n] == ' ' || s.p[at + n] == '\t' ||
+	                        s.p[at + n] == '\r' || s.p[at + n] == '\n'))
+		n++;
+	return n;
 }
 
+/* An object begins with a brace and a quote, or ends at once; where it does
+   not, the search continues behind what was looked at. */
 struct span signin_json(struct span out) {
-	while (out.n > 0 && !starts_json(out))
-		out = span_from(out, 1);
+	size_t at = 0, next = 0;
+	while (at < out.n) {
+		next = at + 1;
+		if (out.p[at] == '{') {
+			next += blanks_at(out, next);
+			if (next < out.n &&
+			    (out.p[next] == '"' || out.p[next] == '}'))
+				break;
+		}
+		at = next;
+	}
+	out = span_from(out, at);
 	while (out.n > 0 && out.p[out.n - 1] != '}')
 		out.n--;
 	return out;

@@ -209,6 +209,11 @@ static void test_a_known_secret_is_redacted_wherever_it_stands(void **state) {
 		  "<redacted><redacted>" },
 		{ "8letters", "8letters", "<redacted>" },
 		{ "hunter2hunter2", "hunter2hunter", "hunter2hunter" },
+		/* one that was cut off, if enough of it is left */
+		{ OPAQUE "0123456789abcdef", "'" OPAQUE "01234567'",
+		  "'<redacted>'" },
+		{ OPAQUE "0123456789abcdef", "'0123456789abcdef'",
+		  "'0123456789abcdef'" },
 		{ "Hunter2hunter2", "hunter2hunter2", "hunter2hunter2" },
 		/* too short to be told from a word */
 		{ "token", "the token", "the token" },

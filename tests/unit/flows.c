@@ -1126,6 +1126,10 @@ static void test_json_among_warnings(void **state) {
 	assert_span(signin_json(SPAN("WARNING: {x} old\n{\"a\":1}\nbye")),
 	            "{\"a\":1}");
 	assert_span(signin_json(SPAN("{}")), "{}");
+	assert_span(signin_json(SPAN("{ { \n\t\"a\":1 } \x1b[0m")),
+	            "{ \n\t\"a\":1 }");
+	assert_span(signin_json(SPAN("{{}}")), "{}}");
+	assert_int_equal(signin_json(SPAN("{ ")).n, 0);
 	assert_int_equal(signin_json(SPAN("rubbish")).n, 0);
 	assert_int_equal(signin_json(SPAN("")).n, 0);
 }
