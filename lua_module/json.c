@@ -218,8 +218,11 @@ static void read_program_token(lua_State *L, int idx, struct token_facts *f) {
 	f->access_token = string_field(L, idx, "accessToken");
 	if (!f->access_token.p)
 		f->access_token = string_field(L, idx, "token");
+	struct span local = string_field(L, idx, "expiresOn");
 	if (f->expires_on < 0)
-		f->expires_on = local_expiry(string_field(L, idx, "expiresOn"));
+		f->expires_on = local_expiry(local);
+	if (f->expires_on < 0 && f->expires_text.n == 0)
+		f->expires_text = local;
 }
 
 static void read_token(lua_State *L, int idx, struct token_facts *f) {

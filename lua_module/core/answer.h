@@ -36,7 +36,7 @@ struct page_facts {
 struct token_facts {
 	struct span access_token, refresh_token;
 	int64_t expires_in, expires_on, refresh_in; /* s; -1: absent */
-	struct span expires_text; /* expires_on or expiresOn, when a text */
+	struct span expires_text; /* expires_on, or an odd expiresOn: a text */
 	struct span trace_id, correlation_id, timestamp;
 };
 

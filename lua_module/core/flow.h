@@ -21,7 +21,8 @@ extern const struct flow flow_discovery;
 
 /* Takes the token out of an answer, or fails: it holds none. */
 void flow_accept(struct signin *s, const struct answer *a);
-/* How long the answer's token lives, in s; false: it does not say. */
+/* How long the answer's token lives, in s (below zero where that cannot be
+   read); false: it does not say. */
 bool flow_life(const struct answer *a, int64_t *lives);
 /* Fails by an OAuth error, or by what came instead. */
 void flow_refused(struct signin *s, const struct answer *a);

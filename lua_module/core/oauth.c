@@ -223,15 +223,18 @@ void flow_refused(struct signin *s, const struct answer *a) {
 	signin_fail(s, a->at);
 }
 
+/* A time that cannot be read. */
+static const int64_t unreadable = INT64_MIN;
+
 bool flow_life(const struct answer *a, int64_t *lives) {
 	const struct token_facts *t = token_of(a);
 	int64_t on = t->expires_on;
 	if (on < 0 && t->expires_text.n > 0)
 		on = date_token(t->expires_text) / 1000;
 	*lives = t->expires_in;
-	if (*lives < 0 && on > 0)
-		*lives = on - a->at.wall / 1000;
-	return t->expires_in >= 0 || on > 0;
+	if (*lives < 0)
+		*lives = on > 0 ? on - a->at.wall / 1000 : unreadable;
+	return t->expires_in >= 0 || on > 0 || t->expires_text.n > 0;
 }
 
 static const char expired_hint[] =
@@ -247,7 +250,7 @@ static void refuse_token(struct signin *s, const struct answer *a,
 	                NO_SPAN);
 	s->fail.kind = FAIL_PROTOCOL;
 	s->fail.http_status = a->http ? a->http->status : 0;
-	if (!none && t->expires_in < 0 && lives <= 0)
+	if (!none && t->expires_in < 0 && lives <= 0 && lives != unreadable)
 		s->fail.hint = expired_hint;
 	if (a->http && !a->facts.json)
 		s->fail.hint = signin_link(s)->spec.flow->local ? not_a_source

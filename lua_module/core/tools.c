@@ -217,36 +217,68 @@ struct span signin_json(struct span out) {
 	return out;
 }
 
-/* azd's errors are JSON: the first text of a member of that name. */
-static struct span member(struct span s, struct span name) {
-	while (s.n > name.n && !span_istarts(s, name))
-		s = span_from(s, 1);
-	if (s.n <= name.n)
-		return NO_SPAN;
-	s = span_trim(span_from(s, name.n));
-	if (s.n == 0 || *s.p != ':')
-		return NO_SPAN;
-	s = span_trim(span_from(s, 1));
-	if (s.n == 0 || *s.p != '"')
-		return NO_SPAN;
-	s = span_from(s, 1);
-	for (size_t n = 0; n < s.n; n++)
-		if (s.p[n] == '"' && (n == 0 || s.p[n - 1] != '\\'))
-			return (struct span){ s.p, n };
+static bool cut_mark(struct span *s, char mark) {
+	*s = span_from(*s, blanks_at(*s, 0));
+	if (s->n == 0 || *s->p != mark)
+		return false;
+	*s = span_from(*s, 1);
+	return true;
+}
+
+/* The next text of a member of that name, as it stands in JSON; *s becomes what
+   follows it.  Absent: there is none. */
+static struct span member(struct span *s, struct span name) {
+	while (s->n >= name.n && name.n > 0) {
+		struct span text;
+		bool is = span_istarts(*s, name);
+		*s = span_from(*s, is ? name.n : 1);
+		if (!is || !cut_mark(s, ':') || !cut_mark(s, '"'))
+			continue;
+		text = (struct span){ s->p, 0 };
+		while (text.n < s->n && s->p[text.n] != '"')
+			text.n += s->p[text.n] == '\\' ? 2 : 1;
+		if (text.n >= s->n) /* it has no end */
+			break;
+		*s = span_from(*s, text.n);
+		return text;
+	}
 	return NO_SPAN;
 }
 
-/* What it says for people, up to where it shows JSON: a token may be in it. */
-static struct span said(struct span err) {
-	struct span text = member(err, SPAN("\"message\""));
+/* Line ends and the like become blanks, quoted characters themselves. */
+static void add_text(struct buf *out, struct span s) {
+	for (size_t i = 0; i < s.n; i++) {
+		bool quoted = s.p[i] == '\\' && i + 1 < s.n;
+		char c = s.p[i += quoted];
+		bool blank = c == 'n' || c == 'r' || c == 't';
+		buf_addc(out, quoted && blank ? ' ' : c);
+	}
+}
+
+/* The first such member that says something. */
+static bool add_member(struct buf *out, struct span s, struct span name) {
+	for (;;) {
+		struct span text = member(&s, name);
+		if (!text.p)
+			return false;
+		buf_clear(out);
+		add_text(out, text);
+		if (span_trim(buf_span(out)).n > 0)
+			return true;
+	}
+}
+
+/* What it says for people.  azd's errors are JSON: {"error": why} since 1.23.7,
+   before that {"data": {"message": why}}, or first such a line without words.
+   Of all else what comes before any JSON: a token may be in that. */
+static void add_said(struct buf *out, struct span err) {
 	size_t n = 0;
-	if (!text.p)
-		text = member(err, SPAN("\"error\""));
-	if (text.p)
-		return text;
+	if (add_member(out, err, SPAN("\"error\"")) ||
+	    add_member(out, err, SPAN("\"message\"")))
+		return;
 	while (n < err.n && err.p[n] != '{')
 		n++;
-	return span_trim((struct span){ err.p, n });
+	buf_set(out, (struct span){ err.p, n });
 }
 
 /* "az: why": beside a chain's list the program is not named otherwise. */
@@ -293,19 +325,22 @@ static void fail_program(struct signin *s, const struct program_result *p,
                          struct now now) {
 	bool cut = p->not_found || p->refused || p->timed_out || p->flooded;
 	bool absent = p->not_found || p->refused;
-	struct span words = said(p->err);
-	struct buf why;
+	struct buf why, words;
+	buf_init(&words, s->mem, s->scratch.work.max);
+	words.secret = true; /* a token may be in it */
+	add_said(&words, p->err);
 	begin_why(s, &why);
-	if (cut || words.n == 0) {
+	if (cut || span_trim(buf_span(&words)).n == 0) {
 		add_end(&why, p);
 	} else {
-		buf_add(&why, words);
+		buf_add(&why, span_trim(buf_span(&words)));
 		absent = span_icontains(p->err, SPAN("az login")) ||
 		         span_icontains(p->err, SPAN("azd auth login")) ||
 		         span_icontains(p->err, SPAN("AADSTS"));
 	}
 	signin_fail_need(s, buf_span(&why), absent, now);
 	buf_free(&why);
+	buf_free(&words);
 }
 
 void signin_program(struct signin *s, const struct program_result *p,

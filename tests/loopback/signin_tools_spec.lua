@@ -105,7 +105,7 @@ describe("the programs that people sign in by", function ()
     it(name .. ": rubbish is told as such, without what it was", function ()
       for _, text in ipairs { "", "hello", "{", "{}", "[1]", "}{", '{"accessToken":7,"token":7}',
         '{"accessToken":"","token":"","expires_on":4102444800}', signin.az_token, ("x"):rep(100000),
-        '{"token":"' .. signin.az_token .. '"', '{"accessToken":"' .. signin.az_token .. '"}' } do
+        '{"token":"' .. signin.az_token .. '"' } do
         local err = signin.run(spec(name, program(name, say(text))))[1]
         assert.truthy(err.kind == "credential" or err.kind == "protocol", tostring(err.kind) .. " for " .. text)
         assert.equal("token", err.phase)
@@ -201,7 +201,7 @@ echo 'Authorization: Bearer %s' >&2; exit 1]]):format(signin.az_token, signin.az
         [{ expires_on = os.time() - 10 }] = false,
         [{ expires_on = tostring(os.time() + 60) }] = true,
         [{ expires_on = false, expiresOn = "soon" }] = false,
-        [{ expires_on = false, expiresOn = false }] = false,
+        [{ expires_on = false, expiresOn = false }] = true, -- as Azure CLI 2.30.0 has it for a managed identity
       } do
         local one = with(more)
         one.env.TZ = zone

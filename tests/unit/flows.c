@@ -1103,6 +1103,29 @@ static void test_how_az_fails(void **state) {
 		                   "{\"message\":\"run azd auth login\"}}") },
 		  "az: run azd auth login",
 		  LINK_ABSENT },
+		/* azd before 1.23.7, up to 1.23.15, and since 1.24.0
+		   (Azure/azure-dev#7728) */
+		{ { .status = 1,
+		    .err = LITERAL("{\"type\":\"consoleMessage\",\"data\":"
+		                   "{\"message\":\"\\nERROR: fetching token: "
+		                   "\\\"x\\\"\\n(invalid_tenant) "
+		                   "AADSTS90002: no\\n\\n\"}}") },
+		  "az: ERROR: fetching token: \"x\" (invalid_tenant) "
+		  "AADSTS90002: no",
+		  LINK_ABSENT },
+		{ { .status = 1,
+		    .err = LITERAL("{\"type\":\"consoleMessage\",\"data\":"
+		                   "{\"message\":\"\\n\"}}\n{\"error\":"
+		                   "\"fetching token: AADSTS90002: no\","
+		                   "\"message\":\"Authentication failed.\"}") },
+		  "az: fetching token: AADSTS90002: no",
+		  LINK_ABSENT },
+		{ { .status = 1,
+		    .err = LITERAL("{\"error\":\"fetching token: "
+		                   "AADSTS90002: no\",\"links\":[],\"message\":"
+		                   "\"Authentication failed.\"}") },
+		  "az: fetching token: AADSTS90002: no",
+		  LINK_ABSENT },
 		{ { .out = LITERAL("rubbish") },
 		  "az: what it printed is not the JSON",
 		  LINK_FAILED },

@@ -472,6 +472,21 @@ static void test_lifetimes_that_make_no_sense(void **state) {
 }
 
 /* RFC 6749 5.1 only recommends expires_in. */
+static void test_a_time_of_expiry_that_cannot_be_read(void **state) {
+	struct facts f = facts_token("tok", -1);
+	struct trial t;
+	(void)state;
+	f.as.token.expires_text = SPAN("soon");
+	start(&t, &usual);
+	token(&t, 0);
+	SENDS(&t, 0);
+	feed(&t, reply_of(200, NULL, "{}"), f, 0);
+	assert_non_null(signin_failure(&t.s));
+	assert_has(buf_span(&signin_failure(&t.s)->message), "makes no sense");
+	assert_null(signin_failure(&t.s)->hint);
+	stop(&t);
+}
+
 static void test_a_token_that_does_not_say_how_long_it_lives(void **state) {
 	static const int64_t ends[] = { -1, 0 };
 	(void)state;
@@ -1345,6 +1360,7 @@ int main(void) {
 		TEST(test_expires_in_goes_before_expires_on),
 		TEST(test_a_short_life_is_halved_from_where_it_began),
 		TEST(test_lifetimes_that_make_no_sense),
+		TEST(test_a_time_of_expiry_that_cannot_be_read),
 		TEST(test_a_token_that_does_not_say_how_long_it_lives),
 		TEST(test_the_old_token_serves_while_a_new_one_is_fetched),
 		TEST(test_a_failed_renewal_harms_no_living_token),
