@@ -132,7 +132,8 @@ describe("a managed identity", function ()
   it("says in a 200 what is wrong", function ()
     emulator:faults { { match = { kind = "imds" }, action = { status = 200,
       body = oauth("invalid_resource", "AADSTS500011: no such resource") } } }
-    local err = signin.fails("credential", "AADSTS500011: no such resource", { credential = managed(), env = imds_env() })
+    local err = signin.fails("credential", "AADSTS500011: no such resource", { credential = managed(),
+      env = imds_env() })
     assert.equal("AADSTS500011", err.code)
   end)
 
@@ -247,7 +248,8 @@ describe("a managed identity", function ()
 
   it("imds: an identity that was named and is not there stops a chain", function ()
     signin.fails("credential", "Identity not found", { env = imds_env(), given = { secret = t.secret },
-      credential = (fallback:gsub("managed_identity {}", "managed_identity { client_id = given.user.client_id .. 'x' }")) })
+      credential = (fallback:gsub("managed_identity {}",
+        "managed_identity { client_id = given.user.client_id .. 'x' }")) })
     assert.equal(0, #signin.log "token")
   end)
 
@@ -422,7 +424,8 @@ describe("a managed identity", function ()
 
   it("Azure Arc: reads no file that a link before it was about", function ()
     for name, link in t.each { ["az"] = "azpec.credential.azure_cli {}",
-      ["file"] = "azpec.credential.workload_identity { tenant_id = 't', client_id = 'c', token_file_path = '/no/file' }" } do
+      ["file"] = [[azpec.credential.workload_identity { tenant_id = 't', client_id = 'c',
+        token_file_path = '/none' }]] } do
       local spec = arc { ["one.key"] = signin.arc_key }
       spec.credential = "return azpec.credential.chain { " .. link .. ", azpec.credential.managed_identity {} }"
       spec.env.PATH = signin.programs {}
