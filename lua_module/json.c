@@ -225,6 +225,13 @@ static void read_program_token(lua_State *L, int idx, struct token_facts *f) {
 		f->expires_text = local;
 }
 
+/* A number or a text, whatever it says. */
+static bool is_said(lua_State *L, int idx, const char *name) {
+	int type = push_field(L, idx, name);
+	lua_pop(L, 1);
+	return type == LUA_TNUMBER || type == LUA_TSTRING;
+}
+
 static void read_token(lua_State *L, int idx, struct token_facts *f) {
 	f->access_token = string_field(L, idx, "access_token");
 	f->refresh_token = string_field(L, idx, "refresh_token");
@@ -237,6 +244,9 @@ static void read_token(lua_State *L, int idx, struct token_facts *f) {
 	f->expires_text = string_field(L, idx, "expires_on");
 	if (!f->access_token.p)
 		read_program_token(L, idx, f);
+	if (f->expires_in < 0 && f->expires_on < 0 && !f->expires_text.p &&
+	    is_said(L, idx, "expires_in"))
+		f->expires_in = 0; /* below zero, or none: it makes no sense */
 }
 
 static void read_device(lua_State *L, int idx, struct device_facts *f) {

@@ -175,7 +175,7 @@ describe("an application's credential", function ()
   for form, answer in t.each {
     ["expires_in as text"] = { expires_in = "3599" }, ["expires_on as a number"] = { expires_on = os.time() + 3600 },
     ["expires_on as digits"] = { expires_on = tostring(os.time() + 3600) },
-    ["201"] = { status = 201, expires_in = 3599 },
+    ["201"] = { status = 201, expires_in = 3599 }, ["an answer without expiry"] = {},
   } do
     it("takes " .. form, function ()
       emulator:faults { { match = { kind = "token" }, action = { status = answer.status or 200, body = {
@@ -187,8 +187,9 @@ describe("an application's credential", function ()
   end
 
   for what, answer in t.each {
-    ["without expiry"] = { access_token = t.canary }, ["with a life of minus one"] = { access_token = t.canary,
-      expires_in = -1 }, ["that lives a hundred years"] = { access_token = t.canary, expires_in = 3153600000 },
+    ["with a life of minus one"] = { access_token = t.canary, expires_in = -1 },
+    ["with a life in words"] = { access_token = t.canary, expires_in = "an hour" },
+    ["that lives a hundred years"] = { access_token = t.canary, expires_in = 3153600000 },
     ["with a line end in it"] = { access_token = t.canary .. "\r\nX-Evil: 1", expires_in = 3600 },
     ["without a token"] = { expires_in = 3600 }, ["that is a list"] = { 1, 2 },
   } do
