@@ -98,6 +98,11 @@ struct answer {
 	struct now at;
 };
 
+/* The ETag that the origin server knows.  A proxy that encodes the body may
+   change the header (RFC 9110 section 8.8.3.1), not the member of the body: so
+   that one comes first, unless it is no entity-tag. */
+struct span answer_etag(const struct answer *a);
+
 const struct resource_facts *resource_of(const struct answer *a);
 const struct page_facts *page_of(const struct answer *a);
 const struct token_facts *token_of(const struct answer *a);

@@ -326,15 +326,15 @@ static void settle_failure(struct op *o, const struct answer *a) {
 
 /* ---- steps: the write --------------------------------------------------- */
 
-/* What the next write guards itself with.  A proxy may change the header (RFC
-   9110 8.8.3.1): read again and refused unchanged, the body's is used. */
+/* What the next write guards itself with.  Refused and read again unchanged,
+   the body's ETag gives way to the header's. */
 static bool guard(struct op *o, const struct answer *a, bool was_refused) {
-	struct span tag = reply_header(a->http, "etag");
-	struct span inner = resource_of(a)->etag;
-	if (was_refused && !o->body_tag && span_eq(tag, buf_span(&o->etag)))
-		o->body_tag = true;
-	if (tag.n == 0 || (o->body_tag && inner.n > 0))
-		tag = inner;
+	struct span tag = answer_etag(a);
+	struct span header = reply_header(a->http, "etag");
+	if (was_refused && span_eq(tag, buf_span(&o->etag)))
+		o->head_tag = true;
+	if (o->head_tag && header.n > 0)
+		tag = header;
 	if (was_refused && tag.n > 0 && span_eq(tag, buf_span(&o->etag)) &&
 	    ++o->same_tag > 1) { /* the first time it may be an old copy */
 		opfail_tag(o);

@@ -128,10 +128,10 @@ struct op {
 	bool asking;       /* for a token, without an answer yet */
 	bool reauthorized; /* a 401 was already answered with a new token */
 	bool repeat;       /* the settling look may lead to another write */
-	bool body_tag;     /* the ETag header was refused: the body's is used */
-	bool changed;      /* a write was accepted */
-	bool rejected;     /* ensure: found rejected or disconnected */
-	bool untrusted;    /* a polling URL was refused on the way */
+	bool head_tag;  /* the body's ETag was refused: the header's is used */
+	bool changed;   /* a write was accepted */
+	bool rejected;  /* ensure: found rejected or disconnected */
+	bool untrusted; /* a polling URL was refused on the way */
 };
 
 /* May a write have reached the service whose end is not known? */
