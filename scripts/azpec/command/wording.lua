@@ -34,6 +34,7 @@ local phrases = {
   { "check tenant_id and the cloud", "check --tenant-id or AZURE_TENANT_ID, and --cloud" },
   { "check cloud or authority_host", "check --cloud or --authority-host" },
   { "scope, tenant_id or subscription holds", "--tenant-id holds" },
+  { 'give if_match = "*"', "give --if-match '*'" },
   { "; it was ended (raise `timeout`)", "; it was ended" },
   { ", and neither 'key' nor 'key_path' is given", "" },
   { "(see 'exclude' and AZURE_TOKEN_CREDENTIALS)", "(see AZURE_TOKEN_CREDENTIALS)" },
