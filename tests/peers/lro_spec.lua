@@ -109,10 +109,10 @@ local cases = {
   { delete, "/error/deleteasync/retry/invalidheader", "timeout", no_end, endless = true },
 }
 
-local why_not = "it was not begun"
+local folder, why_not = npm.installed "tests/peers/lro"
 
 -- Begins all of them at once; what became of each.
-local function play(folder)
+local function play()
   local list, numbers = {}, {}
   for n, case in ipairs(cases) do list[n] = { method = case[1], route = case[2], succeeds = not case[3] } end
   local server = t.start(("node tests/peers/lro/server.mjs %s %s"):format(t.quote(folder),
@@ -133,10 +133,12 @@ local function play(folder)
 end
 
 describe("against Microsoft's test server for long-running operations", function ()
+  if not folder then
+    it("its operations are played", function () pending(why_not) end)
+    return
+  end
   setup(function ()
-    local folder
-    folder, why_not = npm.installed "tests/peers/lro"
-    if folder then play(folder) end
+    play()
     t.tidy()
   end)
   teardown(t.close)
@@ -144,7 +146,7 @@ describe("against Microsoft's test server for long-running operations", function
   for _, case in ipairs(cases) do
     local method, route, kind, message = table.unpack(case)
     it(("%s %s %s"):format(method, route, kind and "fails: " .. kind or "succeeds"), function ()
-      local ended = case.ended or pending(why_not)
+      local ended = case.ended
       local story = table.concat(ended.seen.requests, ", ")
       assert.truthy(case.reads or ended.seen.covered[1], "the server has not seen its end: " .. story)
       if kind then
