@@ -61,8 +61,8 @@ enum document {
 	DOCUMENT_CLOUD,
 };
 
-/* Whoever decoded the body fills it; the spans live as long as the decoded
-   value. */
+/* Filled by the code that decodes the body.  The spans live as long as the
+   decoded value. */
 struct facts {
 	bool json;   /* the body is one JSON object */
 	bool broken; /* the body is there and is no JSON */

@@ -460,7 +460,7 @@ static void take_poll(struct op *o, const struct answer *a) {
 	later(o, a, follow(o, a) ? LEG_POLL : LEG_WATCH);
 }
 
-/* The polling URL serves no longer; why is told should the time pass. */
+/* The polling URL serves no longer; a time-out reports why. */
 static void take_watch(struct op *o, const struct answer *a) {
 	opfail_describe(o, fail_kind_of(a->http->status), a);
 	poll_resource(&o->poll);

@@ -1,7 +1,7 @@
 /*
- * opstate.h -- an operation's state, and the few ways it changes.  op.c asks
- * and is told, op_rules.c and op_read.c judge answers, opfail.c finds the words
- * for failures; nobody else touches the fields, though many read them.
+ * opstate.h -- an operation's state, and the functions that change it.  op.c
+ * builds requests and takes answers, op_rules.c and op_read.c judge them, and
+ * opfail.c words failures.  Other files read the fields and change none.
  */
 #ifndef AZPEC_OPSTATE_H
 #define AZPEC_OPSTATE_H
