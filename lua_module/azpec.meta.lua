@@ -276,6 +276,8 @@ azpec.PrivateEndpointConnectionProvisioningState = {
 
 ---@class (exact) azpec.ResumeOptions
 ---@field id? string the token must belong to this connection, letter case aside
+---@field write? boolean whether a resumed ensure may send its update again, where no operation is under way and the
+--- connection is not as asked; default: false, it only reads, and ends with an error of kind "precondition"
 ---@field timeout? number seconds from now on; default: the client's
 ---@field poll_interval? number as for update
 ---@field wait? azpec.Waiter as for update
@@ -527,8 +529,8 @@ function Client:update(options) end
 function Client:delete(options) end
 
 --- Reads a connection and updates it only if a member that is named here differs; guarded by the ETag read, and
---- read again when somebody else was faster, up to 5 times.  Where the service refuses the ETag of the body, the
---- header's is used.
+--- read again when somebody else was faster, up to 5 times.  Where the service refuses the ETag of its header, which a
+--- proxy may have changed, the body's is used.
 ---@param options azpec.UpdateOptions
 ---@return azpec.Ensured? ensured
 ---@return azpec.Error? err
@@ -613,9 +615,9 @@ function Client:begin_delete(options) end
 function Client:begin_ensure(options) end
 
 --- Goes on with an operation that was left, in another process too; does no I/O itself.  The polling URL is asked
---- where the token has one, else the connection.  A token is refused, as an
---- error of kind "protocol", when it is not azpec's, or not for this endpoint, this subscription and the connection
---- of `id`.
+--- where the token has one, else the connection.  Nothing is written unless `write` allows it.  A token is refused, as
+--- an error of kind "protocol", when it is damaged, or not for this endpoint, the client's subscription (if it has one)
+--- and the connection of `id`.  Tokens are not signed: see SECURITY.md.
 ---@param continuation_token string from a poller or an error
 ---@param options? azpec.ResumeOptions
 ---@return azpec.Poller? poller
@@ -739,7 +741,7 @@ function Poller:continuation_token() end
 ---@field id string
 ---@field name? string
 ---@field type? string "Microsoft.Batch/batchAccounts/privateEndpointConnections"
----@field etag? string the ETag, the body's, or else the header's, which a proxy may change; goes back as if_match
+---@field etag? string the ETag, from the answer's header where it has one; goes back as if_match
 ---@field properties azpec.ConnectionProperties
 ---@field tags? table<string, string> from api-version 2025-06-01 on
 ---@field systemData? table from api-version 2025-06-01 on
@@ -887,7 +889,7 @@ function Poller:continuation_token() end
 ---| "credential" # no token could be had, or the service refused it (401)
 ---| "forbidden" # 403
 ---| "not_found" # 404
----| "precondition" # 412: the ETag is another one now
+---| "precondition" # 412: the ETag is another one now; or `resume` without `write` found what is still to be written
 ---| "conflict" # 409
 ---| "throttled" # 429
 ---| "service" # any other error status

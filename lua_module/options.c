@@ -11,8 +11,6 @@
 #include "fields.h"
 
 enum {
-	MAX_HEADER = 1024,
-	MAX_TEXT = 65536,
 	FOR_NAMES = FOR_GROUP | FOR_ACCOUNT | FOR_CONNECTION | FOR_LINK,
 };
 
@@ -56,6 +54,7 @@ static const struct {
 	  FOR_CLIENT | FOR_CALL | FOR_RESUME | FOR_IDENTITY },
 	{ "client_request_id", OPT_STRING, FOR_CALL },
 	{ "traceparent", OPT_STRING, FOR_CALL | FOR_RESUME },
+	{ "write", OPT_FLAG, FOR_RESUME },
 	{ "id", OPT_STRING, (FOR_NAMES & ~FOR_GROUP) | FOR_RESUME },
 	{ "resource_group_name", OPT_STRING, FOR_NAMES },
 	{ "account_name", OPT_STRING, FOR_NAMES & ~FOR_GROUP },
@@ -234,7 +233,7 @@ static struct span header(lua_State *L, int idx, const char *name) {
 	struct span s = options_string(L, idx, name);
 	if (!s.p)
 		return s;
-	if (s.n == 0 || s.n > MAX_HEADER)
+	if (s.n == 0 || s.n > OPTIONS_MAX_HEADER)
 		options_bad(L, name, "1 to 1024 characters expected");
 	if (!http_printable(s))
 		options_bad(L, name, "printable ASCII expected");
@@ -582,7 +581,7 @@ static void write_url(lua_State *L, int idx, const struct call *call,
 static struct span text(lua_State *L, int idx, const char *name) {
 	struct span s = options_string(L, idx, name);
 	struct span rest = s;
-	if (s.n > MAX_TEXT)
+	if (s.n > OPTIONS_MAX_TEXT)
 		options_bad(L, name, "at most 65536 bytes expected");
 	while (rest.n > 0) {
 		size_t n = span_utf8(rest);
@@ -642,8 +641,12 @@ void options_resume(lua_State *L, int idx, const struct op_defaults *d,
 	if (url->failed)
 		luaL_error(L, "not enough memory");
 	spec->url = buf_span(url);
+	spec->read_only = true;
 	if (!lua_istable(L, idx))
 		return;
+	options_push(L, idx, "write");
+	spec->read_only = !lua_toboolean(L, -1);
+	lua_pop(L, 1);
 	spec->traceparent = header(L, idx, "traceparent");
 	spec->timeout = milliseconds(L, idx, "timeout", d->timeout);
 	spec->poll_interval =

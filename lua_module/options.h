@@ -51,6 +51,12 @@ struct call {
 	const char *api_version; /* of another provider; NULL: the client's */
 };
 
+/* Bytes that these may have at most. */
+enum {
+	OPTIONS_MAX_HEADER = 1024, /* what becomes a header field */
+	OPTIONS_MAX_TEXT = 65536,  /* description, action_required */
+};
+
 /* Raises unless idx is a table with fields of these calls only, each of the
    right type.  [-0, +0] */
 void options_check(lua_State *L, int idx, int calls);

@@ -61,8 +61,8 @@ enum document {
 	DOCUMENT_CLOUD,
 };
 
-/* Filled by the code that decodes the body.  The spans live as long as the
-   decoded value. */
+/* Whoever decoded the body fills it; the spans live as long as the decoded
+   value. */
 struct facts {
 	bool json;   /* the body is one JSON object */
 	bool broken; /* the body is there and is no JSON */
@@ -97,11 +97,6 @@ struct answer {
 	struct facts facts;
 	struct now at;
 };
-
-/* The ETag that the origin server knows.  A proxy that encodes the body may
-   change the header (RFC 9110 section 8.8.3.1), not the member of the body: so
-   that one comes first, unless it is no entity-tag. */
-struct span answer_etag(const struct answer *a);
 
 const struct resource_facts *resource_of(const struct answer *a);
 const struct page_facts *page_of(const struct answer *a);

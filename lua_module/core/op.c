@@ -148,7 +148,7 @@ static bool broken_json(const struct answer *a) {
 	        span_istarts(type, SPAN("text/json")));
 }
 
-/* Until the end is known it keeps reading up to the deadline: that an answer
+/* Until the end is known the reading goes on up to the deadline: that an answer
    could not be read says nothing of the operation. */
 static bool goes_on(const struct op *o) {
 	return o->leg == LEG_POLL || o->leg == LEG_WATCH ||
@@ -393,7 +393,7 @@ bool op_resume(struct op *o, enum poll_source source, struct span url,
 		op_move(o, LEG_POLL, 0);
 	} else if (changed || o->spec.kind != OP_ENSURE) {
 		op_move(o, LEG_WATCH, 0);
-	} /* else it reads, and writes if it must */
+	} /* else it reads, and writes if it must and may */
 	return !o->poll.url.failed;
 }
 

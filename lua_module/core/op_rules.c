@@ -326,15 +326,15 @@ static void settle_failure(struct op *o, const struct answer *a) {
 
 /* ---- steps: the write --------------------------------------------------- */
 
-/* What the next write guards itself with.  Refused and read again unchanged,
-   the body's ETag gives way to the header's. */
+/* What the next write guards itself with.  A proxy may change the header (RFC
+   9110 8.8.3.1): read again and refused unchanged, the body's is used. */
 static bool guard(struct op *o, const struct answer *a, bool was_refused) {
-	struct span tag = answer_etag(a);
-	struct span header = reply_header(a->http, "etag");
-	if (was_refused && span_eq(tag, buf_span(&o->etag)))
-		o->head_tag = true;
-	if (o->head_tag && header.n > 0)
-		tag = header;
+	struct span tag = reply_header(a->http, "etag");
+	struct span inner = resource_of(a)->etag;
+	if (was_refused && !o->body_tag && span_eq(tag, buf_span(&o->etag)))
+		o->body_tag = true;
+	if (tag.n == 0 || (o->body_tag && inner.n > 0))
+		tag = inner;
 	if (was_refused && tag.n > 0 && span_eq(tag, buf_span(&o->etag)) &&
 	    ++o->same_tag > 1) { /* the first time it may be an old copy */
 		opfail_tag(o);
@@ -357,6 +357,10 @@ static bool guard(struct op *o, const struct answer *a, bool was_refused) {
 static void take_write(struct op *o, const struct answer *a) {
 	struct span status = resource_of(a)->connection_status;
 	bool was_refused = o->rounds > 0 && o->leg == LEG_READ;
+	if (o->spec.read_only) {
+		opfail_read_only(o, a);
+		return;
+	}
 	o->keep = o->leg == LEG_READ ? KEEP_BEFORE : KEEP_NOTHING;
 	o->rejected = span_ieq(status, SPAN("Rejected")) ||
 	              span_ieq(status, SPAN("Disconnected"));
@@ -460,7 +464,7 @@ static void take_poll(struct op *o, const struct answer *a) {
 	later(o, a, follow(o, a) ? LEG_POLL : LEG_WATCH);
 }
 
-/* The polling URL serves no longer; a time-out reports why. */
+/* The polling URL serves no longer; why is told should the time pass. */
 static void take_watch(struct op *o, const struct answer *a) {
 	opfail_describe(o, fail_kind_of(a->http->status), a);
 	poll_resource(&o->poll);

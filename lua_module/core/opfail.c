@@ -133,10 +133,8 @@ static void add_body(struct op *o, const struct answer *a) {
 	add_foreign(o, buf_span(&a->http->body));
 }
 
-/* What the service calls the error, as far as it calls it anything.  Where a
-   monitor's word says it, a resource's state beside it does not. */
+/* What the service calls the error, as far as it calls it anything. */
 static void describe_body(struct op *o, const struct answer *a) {
-	const struct resource_facts *f = resource_of(a);
 	struct buf *m = &o->fail.message;
 	struct span code = reply_header(a->http, "x-ms-error-code");
 	if (a->facts.code.n > 0)
@@ -152,9 +150,9 @@ static void describe_body(struct op *o, const struct answer *a) {
 		if (a->facts.more.n > 0)
 			buf_adds(m, m->p && m->p[m->n - 1] == '.' ? " " : ": ");
 		add_foreign(o, a->facts.more);
-	} else if (f->provisioning_state.n > 0 && f->status.n == 0) {
+	} else if (resource_of(a)->provisioning_state.n > 0) {
 		buf_adds(m, "the resource's provisioningState is ");
-		add_foreign(o, f->provisioning_state);
+		add_foreign(o, resource_of(a)->provisioning_state);
 	} else if (a->http->body.n == 0) {
 		buf_adds(m, "no message");
 	} else {
@@ -271,6 +269,19 @@ void opfail_tag(struct op *o) {
 	o->fail.http_status = 412;
 	o->fail.hint = "a proxy in the way may change ETags: see `proxy`, or "
 		       "give if_match = \"*\"";
+	op_failed(o);
+}
+
+void opfail_read_only(struct op *o, const struct answer *a) {
+	struct span status = resource_of(a)->connection_status;
+	fail_set(&o->fail, FAIL_PRECONDITION, PHASE_REQUEST,
+	         "the connection is not as asked and no operation is under "
+	         "way; nothing was written");
+	if (status.n > 0) {
+		buf_adds(&o->fail.message, ": its status is ");
+		add_foreign(o, status);
+	}
+	o->fail.hint = "to send the update again, resume with write = true";
 	op_failed(o);
 }
 

@@ -21,6 +21,8 @@ void opfail_believe(struct op *o);
 void opfail_otherwise(struct op *o, const struct answer *a);
 /* Ends it: the service refuses the ETag that it gave. */
 void opfail_tag(struct op *o);
+/* Not as asked, and it may not write. */
+void opfail_read_only(struct op *o, const struct answer *a);
 /* Ends a list: its next page may not be asked for, see o->way. */
 void opfail_next(struct op *o);
 /* Does the error's code have a hint of its own, see advice.h? */

@@ -4,7 +4,6 @@
 #include <string.h>
 
 enum {
-	MAX_URL = 64 * 1024,
 	FIRST_INTERVAL = 2000, /* ms */
 	MAX_INTERVAL = 30000,
 	MAX_ASKED = 600000, /* the contract's longest Retry-After: 10 minutes */
@@ -12,7 +11,7 @@ enum {
 
 void poll_init(struct poll *p, const struct mem *mem, int64_t fixed) {
 	*p = (struct poll){ .interval = FIRST_INTERVAL, .fixed = fixed };
-	buf_init(&p->url, mem, MAX_URL);
+	buf_init(&p->url, mem, POLL_MAX_URL);
 }
 
 void poll_free(struct poll *p) {
@@ -59,7 +58,7 @@ static bool pick(struct poll *p, const struct reply *r, const char *name,
 	struct buf url;
 	size_t at = 0;
 	bool found = false;
-	buf_init(&url, out->mem, MAX_URL);
+	buf_init(&url, out->mem, POLL_MAX_URL);
 	while (reply_header_next(r, name, &at, &field)) {
 		if (field.n == 0)
 			continue;
@@ -87,8 +86,8 @@ void poll_follow(struct poll *p, const struct reply *r,
                  const struct poll_place *place) {
 	struct buf async, location;
 	bool has_async, has_location, bad_async;
-	buf_init(&async, p->url.mem, MAX_URL);
-	buf_init(&location, p->url.mem, MAX_URL);
+	buf_init(&async, p->url.mem, POLL_MAX_URL);
+	buf_init(&location, p->url.mem, POLL_MAX_URL);
 	p->untrusted = false;
 	has_async = pick(p, r, "azure-asyncoperation", place, &async) ||
 	            pick(p, r, "operation-location", place, &async);

@@ -17,7 +17,10 @@ enum poll_source {
 	POLL_BOTH,     /* both headers hold the same URL */
 };
 
-enum { POLL_FLOOR = 100 }; /* ms */
+enum {
+	POLL_FLOOR = 100,         /* ms */
+	POLL_MAX_URL = 64 * 1024, /* bytes */
+};
 
 struct poll {
 	enum poll_source source;

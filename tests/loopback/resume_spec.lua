@@ -220,6 +220,52 @@ describe("a continuation token", function ()
     assert.is_string(why.continuation_token)
   end)
 
+  -- A token of an ensure whose write the service may not have received, as anybody can write it.
+  local function forged(more)
+    return cjson.encode(t.merged({ azpec = 1, operation = "ensure", endpoint = emulator.endpoint, id = emulator.sample,
+      api_version = "2022-06-01", status = "Approved", client_request_id = "r-1", poll = "resource", changed = false },
+      more or {}))
+  end
+
+  it("of an ensure causes no write unless the caller allows it", function ()
+    for _, options in ipairs { false, {}, { write = false } } do
+      local value, err = assert(emulator:client():resume(forged(), options or nil)):wait()
+      t.fails("precondition", "^the connection is not as asked and no operation is under way; nothing was written: "
+        .. "its status is Pending$", value, err)
+      assert.matches("write = true", err.hint)
+      assert.equal(forged(), cjson.encode(cjson.decode(err.continuation_token)))
+    end
+    assert.equal(0, #emulator:log "update")
+    local result = assert(assert(emulator:client():resume(forged(), { write = true })):wait())
+    assert.is_true(result.changed)
+    assert.equal("Approved", status_of(result.after))
+    assert.equal(1, #emulator:log "update")
+  end)
+
+  it("of an ensure whose connection is as asked by now needs no write", function ()
+    assert(emulator:client():update(t.call(emulator.sample, { status = "Approved" })))
+    local result = assert(assert(emulator:client():resume(forged())):wait())
+    assert.equal("Approved", status_of(result.after))
+    assert.equal(1, #emulator:log "update")
+  end)
+
+  it("of an ensure that found another operation under way waits for its end, and does not write", function ()
+    emulator:set { operation_polls = 2 }
+    emulator:client():begin_update(t.call(emulator.sample, { status = "Rejected" })):wait(0.5)
+    local value, err = assert(emulator:client():resume(forged())):wait()
+    t.fails("precondition", "^the connection is not as asked .*: its status is Rejected$", value, err)
+    assert.equal(1, #emulator:log "update")
+  end)
+
+  it("is not checked against a subscription that the client does not have", function ()
+    local client = azpec.client { endpoint = emulator.endpoint, credential = emulator:credential(),
+      authority_host = emulator.endpoint }
+    assert.is_nil(client:settings().subscription_id)
+    local other = emulator.sample:gsub("^/subscriptions/[^/]+", "/subscriptions/00000000-1111-2222-3333-444444444444")
+    local value, err = assert(client:resume(forged { id = other })):wait()
+    t.fails("not_found", "^SubscriptionNotFound", value, err)
+  end)
+
   it("of a deletion goes on until the connection is gone", function ()
     local token = left_alone "delete"
     assert.equal("delete", cjson.decode(token).operation)
@@ -269,7 +315,8 @@ describe("a continuation token", function ()
     local before = emulator:kinds()
     refused("it belongs to another endpoint", token, emulator:client { tls = true })
     refused("it belongs to another endpoint", token, emulator:client { endpoint = "https://management.azure.com" })
-    refused("it belongs to another subscription", token, emulator:client {
+    refused(("it belongs to subscription %s, but subscription_id is %s"):format(emulator.subscription_id,
+      "00000000-1111-2222-3333-444444444444"), token, emulator:client {
       subscription_id = "00000000-1111-2222-3333-444444444444" })
     refused("it belongs to another connection", token, emulator:client(), { id = emulator.many[1] })
     assert.equal(before, emulator:kinds())
@@ -289,6 +336,19 @@ describe("a continuation token", function ()
     refused("its status makes no sense", changed { status = "Maybe" }, client)
     refused("its api_version makes no sense", changed { api_version = "2022&x=1" }, client)
     refused("its id is not a private endpoint connection's", changed { id = "/subscriptions/x" }, client)
+  end)
+
+  it("is refused when it is damaged, before anything is sent", function ()
+    local client = emulator:client()
+    local before = emulator:kinds()
+    refused("it has no client_request_id", (forged():gsub('"client_request_id":"r%-1",?', ""):gsub(",}", "}")), client,
+      { write = true })
+    refused("its poll_url is too long", forged { poll = "location", poll_url = emulator.endpoint .. "/"
+      .. ("x"):rep(65536) }, client)
+    refused("it has a member twice", (forged():gsub("}$", ',"status":"Rejected"}')), client, { write = true })
+    refused("its description is not a string", forged { description = { "x" } }, client, { write = true })
+    refused("it has a member that is not known", forged { force = true }, client, { write = true })
+    assert.equal(before, emulator:kinds())
   end)
 
   it("is refused when it is garbage", function ()

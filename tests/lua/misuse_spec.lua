@@ -638,7 +638,7 @@ describe("client:resume", function ()
     ["is a JSON string"] = { '"x"', "it is not JSON" },
     ["is an empty object"] = { "{}", "it is of another version" },
     ["is of another version"] = { kit.passport { azpec = 2 }, "it is of another version" },
-    ["names no operation"] = { kit.passport { operation = kit.none }, "its operation is unknown" },
+    ["names no operation"] = { kit.passport { operation = kit.none }, "it has no operation" },
     ["names an unknown operation"] = { kit.passport { operation = "put" }, "its operation is unknown" },
     ["names an unknown way of polling"] = { kit.passport { poll = "x" }, "its operation is unknown" },
     ["is for another endpoint"] = { kit.passport { endpoint = "https://management.azure.com" },
@@ -649,7 +649,8 @@ describe("client:resume", function ()
       "its id is not a private endpoint connection's" },
     ["is for another subscription"] = { kit.passport {
       id = kit.id:gsub("^/subscriptions/[^/]+", "/subscriptions/99999999-0000-4000-8000-000000000000") },
-      "it belongs to another subscription" },
+      "it belongs to subscription 99999999-0000-4000-8000-000000000000, but subscription_id is "
+        .. kit.id:match "^/subscriptions/([^/]+)" },
     ["polls on another origin"] = { kit.passport { poll = "location", poll_url = "https://evil.example/x" },
       "its polling URL is on another origin" },
     ["polls nowhere"] = { kit.passport { poll = "location" }, "its polling URL is on another origin" },
@@ -658,6 +659,32 @@ describe("client:resume", function ()
     ["holds a header in its request id"] = { kit.passport { client_request_id = "a\nX: 1" },
       "a field of it cannot stand in a request" },
     ["holds a bad api_version"] = { kit.passport { api_version = "2022-06-01&x=1" }, "its api_version makes no sense" },
+    ["has no request id"] = { kit.passport { client_request_id = kit.none }, "it has no client_request_id" },
+    ["has an empty request id"] = { kit.passport { client_request_id = "" }, "its client_request_id is empty" },
+    ["does not say whether the write was accepted"] = { kit.passport { changed = kit.none }, "it has no changed" },
+    ["has a long request id"] = { kit.passport { client_request_id = ("x"):rep(1025) },
+      "its client_request_id is too long" },
+    ["has a long ETag"] = { kit.passport { if_match = ("x"):rep(1025) }, "its if_match is too long" },
+    ["has a long description"] = { kit.passport { description = ("x"):rep(65537) }, "its description is too long" },
+    ["has a long polling URL"] = { kit.passport { poll = "location",
+      poll_url = kit.nowhere .. "/" .. ("x"):rep(65536 - #kit.nowhere) }, "its poll_url is too long" },
+    ["has a megabyte of a name"] = { kit.passport { operation = ("x"):rep(1024 * 1024) },
+      "its operation is too long" },
+    ["has a version that is a string"] = { kit.passport { azpec = "1" }, "it is of another version" },
+    ["has a number for a status"] = { kit.passport { status = 5 }, "its status is not a string" },
+    ["has a table for an id"] = { kit.passport { id = { kit.id } }, "its id is not a string" },
+    ["has a null for a description"] = { kit.passport { description = require "cjson".null },
+      "its description is not a string" },
+    ["has a string for a boolean"] = { kit.passport { changed = "false" }, "its changed is not a boolean" },
+    ["has a member that is not known"] = { kit.passport { etag = "x" }, "it has a member that is not known" },
+    ["has a known name in another case"] = { kit.passport { Status = "Rejected" },
+      "it has a member that is not known" },
+    ["has digits at its end"] = { kit.passport() .. "1122", "it is not JSON" },
+    ["has a member twice"] = { (kit.passport():gsub("}$", ',"status":"Rejected"}')), "it has a member twice" },
+    ["has a member twice, once in escapes"] = { (kit.passport():gsub("}$", ', "statu\\u0073" : "Rejected" }')),
+      "it has a member twice" },
+    ["has a member twice, with the same value"] = { (kit.passport():gsub("^{", '{"status":"Approved",')),
+      "it has a member twice" },
     ["asks for an unknown status"] = { kit.passport { status = "approved" }, "its status makes no sense" },
     ["asks for a status with a NUL in it"] = { kit.passport { status = "Approved\0x" }, "its status makes no sense" },
   } do
@@ -668,6 +695,14 @@ describe("client:resume", function ()
       assert.equal("the continuation token is refused: " .. case[2], err.message)
     end)
   end
+
+  it("takes all that a token can hold", function ()
+    local url = kit.nowhere .. "/" .. ("x"):rep(65535 - #kit.nowhere)
+    local text = ('a:"\\{,}\u{e9}'):rep(6000)
+    local token = assert(client:resume(kit.passport { poll = "location", poll_url = url, description = text,
+      action_required = "", if_match = ("x"):rep(1024), client_request_id = ("x"):rep(1024) })):continuation_token()
+    assert.equal(token, assert(client:resume(token)):continuation_token())
+  end)
 
   it("checks the resource when its id is given, letter case aside", function ()
     local poller, err = client:resume(kit.passport(), { id = kit.id .. "0" })

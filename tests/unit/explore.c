@@ -213,22 +213,27 @@ struct start {
 	const char *if_match;
 	bool resumed;
 	enum poll_source source;
+	bool read_only;
 };
 
 static const struct start starts[] = {
-	{ "update", OP_UPDATE, NULL, false, POLL_RESOURCE },
-	{ "update with a tag", OP_UPDATE, "\"1\"", false, POLL_RESOURCE },
-	{ "delete", OP_DELETE, NULL, false, POLL_RESOURCE },
-	{ "ensure", OP_ENSURE, NULL, false, POLL_RESOURCE },
-	{ "get", OP_GET, NULL, false, POLL_RESOURCE },
-	{ "list", OP_LIST, NULL, false, POLL_RESOURCE },
-	{ "update resumed at a location", OP_UPDATE, NULL, true,
-	  POLL_LOCATION },
-	{ "update resumed at a monitor", OP_UPDATE, NULL, true, POLL_ASYNC },
+	{ "update", OP_UPDATE, NULL, false, POLL_RESOURCE, false },
+	{ "update with a tag", OP_UPDATE, "\"1\"", false, POLL_RESOURCE,
+	  false },
+	{ "delete", OP_DELETE, NULL, false, POLL_RESOURCE, false },
+	{ "ensure", OP_ENSURE, NULL, false, POLL_RESOURCE, false },
+	{ "get", OP_GET, NULL, false, POLL_RESOURCE, false },
+	{ "list", OP_LIST, NULL, false, POLL_RESOURCE, false },
+	{ "update resumed at a location", OP_UPDATE, NULL, true, POLL_LOCATION,
+	  false },
+	{ "update resumed at a monitor", OP_UPDATE, NULL, true, POLL_ASYNC,
+	  false },
 	{ "update resumed at the resource", OP_UPDATE, NULL, true,
-	  POLL_RESOURCE },
-	{ "delete resumed at both", OP_DELETE, NULL, true, POLL_BOTH },
-	{ "ensure resumed", OP_ENSURE, NULL, true, POLL_RESOURCE },
+	  POLL_RESOURCE, false },
+	{ "delete resumed at both", OP_DELETE, NULL, true, POLL_BOTH, false },
+	{ "ensure resumed", OP_ENSURE, NULL, true, POLL_RESOURCE, false },
+	{ "ensure resumed to read", OP_ENSURE, NULL, true, POLL_RESOURCE,
+	  true },
 };
 
 /* ---- the world: all of it in one block, so that it can be set back ------ */
@@ -329,7 +334,8 @@ static void begin(const struct start *s) {
 		                .body = SPAN("{}"),
 		                .if_match = test_text(s->if_match),
 		                .timeout = 300000,
-		                .seed = 7 };
+		                .seed = 7,
+		                .read_only = s->read_only };
 	cfg.retry = RETRY_DEFAULT;
 	url_parse(SPAN(HOST "/"), &origin);
 	if (s->kind == OP_UPDATE || s->kind == OP_ENSURE)
@@ -386,6 +392,8 @@ static void check_request(const struct request *q) {
 	if (write &&
 	    (!writes() || !span_eq(buf_span(&q->url), SPAN(CONNECTION))))
 		WRONG("a write of something else");
+	if (write && world.start->read_only)
+		WRONG("a write by what may only read");
 	if (write && s->open)
 		WRONG("a write before a look at what became of the first");
 	if (write && s->taken)
@@ -582,8 +590,8 @@ static bool finds_it_otherwise(const struct happening *h) {
 	bool looks = s->refused == 412 ||
 	             (world.start->resumed && !s->open && !s->refused);
 	return world.start->kind == OP_ENSURE && !world.start->if_match &&
-	       looks && !s->last_write && s->last_own && h->event == ANSWER &&
-	       h->status == 200 &&
+	       !world.start->read_only && looks && !s->last_write &&
+	       s->last_own && h->event == ANSWER && h->status == 200 &&
 	       (h->shows == NOT_SO || h->shows == STATE_FAILED);
 }
 

@@ -74,6 +74,7 @@ struct asked {
 	enum poll_source resume; /* and by what */
 	bool resumed;
 	bool unanswered; /* ... and its write was not accepted */
+	bool read_only;  /* of a resumed ensure: it must not write */
 };
 
 #define UPDATE                                                                 \
@@ -332,6 +333,7 @@ static inline struct op_spec spec_of(const struct asked *a) {
 		.timeout = a->timeout ? a->timeout : 300000,
 		.poll_interval = a->poll_interval,
 		.seed = 42,
+		.read_only = a->read_only,
 	};
 	return s;
 }
