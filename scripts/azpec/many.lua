@@ -81,8 +81,9 @@ local function tell_progress(self)
   tell { done = summary.begun - self.running, running = self.running, failed = failures }
 end
 
--- What an earlier run sent may have arrived only after this one had looked, and have changed the ETag: another look
--- tells whether that was all.
+-- What an earlier run sent may have arrived only after this one had looked, and have changed the ETag; or its token
+-- leads to a connection that is still to be written, which no token may have done. The item itself says what is to be
+-- written: another look, and the write if it is needed.
 local function looks_again(self, item, err)
   if not (err and err.kind == "precondition" and item.begun_before) or self.again[item] then return false end
   self.again[item] = true

@@ -188,6 +188,22 @@ describe("--audit", function ()
     assert.is_nil(support.read(path):find("continuation", 1, true))
   end)
 
+  it("has an intent of its own for what resume writes", function ()
+    local path, option = new_trail()
+    local token = cjson.encode { azpec = 1, operation = "ensure", endpoint = emulator.endpoint, id = emulator.sample,
+      api_version = "2022-06-01", status = "Approved", client_request_id = "r-1", poll = "resource", changed = false }
+    kit.ended(6, azpec("resume", "- " .. option, { stdin = token }))
+    assert.equal(0, #emulator:log "update")
+    local before = #records(path)
+    kit.ended(0, azpec("resume", "- --write " .. option, { stdin = token }))
+    local list = records(path)
+    assert.equal("intent", list[before + 1].event)
+    assert.equal("Approved", list[before + 1].wanted.status)
+    assert.equal("changed", list[before + 2].outcome)
+    kit.ended(1, azpec("resume", "- --write --audit /nonexistent/trail", { stdin = token }))
+    assert.equal(1, #emulator:log "update")
+  end)
+
   it("has the end of what was not waited for, once it is resumed", function ()
     local path, option = new_trail()
     emulator:set { operation_polls = 2 }

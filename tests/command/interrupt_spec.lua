@@ -48,6 +48,21 @@ for _, ending in ipairs(endings) do
         kit.ended(0, kit.run("audit show " .. trail)).out)
     end)
 
+    it("before the service has answered the write says that it may not have arrived, and what to type", function ()
+      emulator:faults { { match = { kind = "update" }, action = { stall = true } } }
+      local process = start("approve", "-vv " .. emulator.sample)
+      support.await("the update", function () return emulator:has_met(1) end)
+      local result = ended(process)
+      assert.matches("\nAn operation is still running at the service, or not known to have ended %(it may not have "
+        .. "reached the service; %-%-write sends the change again if it did not%); to go on waiting:\n", result.err)
+      emulator:reset()
+      local line = result.err:match "\n  (azpec resume .*)$"
+      kit.ended(6, kit.shell(line, { env = kit.environment(emulator) }))
+      assert.equal(0, #emulator:log "update")
+      kit.ended(0, kit.shell(line:gsub("resume", "resume --write", 1), { env = kit.environment(emulator) }))
+      assert.equal(1, #emulator:log "update")
+    end)
+
     it("while many are approved saves their tokens in a file, and names it", function ()
       emulator:faults { { match = { kind = "poll" }, action = { hold = true } } } -- so each says it once
       local result = interrupted(start("approve", "-vv --yes --all --name 'many0*' " .. many), 9)

@@ -1,6 +1,7 @@
 -- The verbs that see, wait and help; help, man page and completion know every verb and option.
 
 local assert = require "luassert"
+local json = require "azpec.json"
 local kit = require "command.kit"
 local page = require "azpec.command.page"
 local parser = require "azpec.command.parser"
@@ -212,6 +213,40 @@ describe("resume", function ()
     local begun = kit.ended(0, azpec("approve", "--no-wait " .. emulator.sample)).out
     begun = begun:gsub("127%.0%.0%.1:%d+", "127.0.0.1:1")
     assert.matches("endpoint", kit.ended(1, azpec("resume", "-", { stdin = begun })).err)
+    for _, token in ipairs { '5', '[]', '{"azpec":1,"id":5}', '{"azpec":1,"id":{}}' } do
+      local result = kit.ended(1, azpec("resume", "-", { stdin = json.encode { continuation_token = token } }))
+      assert.matches("^azpec: the continuation token is refused: [^\n]*\n$", result.err)
+    end
+  end)
+
+  -- A token of an approval that the service may not have received, as anybody can write it.
+  local function forged(id)
+    return json.encode { azpec = 1, operation = "ensure", endpoint = emulator.endpoint, id = id or emulator.sample,
+      api_version = "2022-06-01", status = "Approved", client_request_id = "r-1", poll = "resource", changed = false }
+  end
+
+  it("writes nothing without --write, and says so", function ()
+    local result = kit.ended(6, azpec("resume", "-", { stdin = forged() }))
+    assert.matches("^azpec: the connection is not as asked and no operation is under way; nothing was written: ",
+      result.err)
+    assert.matches("\n  hint: to send the update again, give azpec resume the option %-%-write\n", result.err)
+    assert.matches("(it may not have reached the service; --write sends the change again if it did not)", result.err,
+      1, true)
+    assert.equal(0, #emulator:log "update")
+    assert.equal(support.sample_name .. ": Approved\n",
+      kit.ended(0, azpec("resume", "- --write", { stdin = forged() })).out)
+    assert.equal(1, #emulator:log "update")
+  end)
+
+  it("refuses tokens of subscriptions that are not configured, and names both", function ()
+    local other = "00000000-1111-2222-3333-444444444444"
+    local token = forged((emulator.sample:gsub("^/subscriptions/[^/]+", "/subscriptions/" .. other)))
+    local result = kit.ended(1, azpec("resume", "- --write", { stdin = token }))
+    assert.equal(("azpec: the continuation token is refused: it belongs to subscription %s, but --subscription (or "
+      .. "AZURE_SUBSCRIPTION_ID) is %s\n"):format(other, emulator.subscription_id), result.err)
+    result = kit.ended(3, azpec("resume", ("- --subscription %s --subscription %s"):format(emulator.subscription_id,
+      other), { stdin = token }))
+    assert.matches("SubscriptionNotFound", result.err)
   end)
 end)
 

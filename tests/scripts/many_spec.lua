@@ -23,6 +23,10 @@ local function fake(answers)
   function client.resume(_, token, options)
     client.resumed[#client.resumed + 1] = token
     if token == "bad" then return nil, { kind = "protocol", message = "no" } end
+    assert(not options.write, "what is written is the item's to say, not the token's")
+    if token == "unsent" then
+      return add(options.id, { err = { kind = "precondition", continuation_token = token } })
+    end
     return add(options.id, { changed = true, before = {}, after = {} })
   end
   function client.completions()
@@ -157,6 +161,17 @@ describe("many", function ()
     assert.equal("e2", client.begun[1].if_match)
     assert.is_true(results[1].resumed)
     assert.same({ "begin 3 ", "end 1 changed", "end 2 changed", "end 3 changed" }, file.lines)
+  end)
+
+  it("writes what the item says where its token leads to a connection that is still to be written", function ()
+    local client, file = fake {}, notes()
+    local list = items(1)
+    list[1].begun_before, list[1].token = true, "unsent"
+    local summary = run { client = client, items = list, checkpoint = file }
+    assert.equal("1 e1 Approved", ("%s %s %s"):format(client.begun[1].id, client.begun[1].if_match,
+      client.begun[1].status))
+    assert.equal(1, summary.changed)
+    assert.same({ "end 1 changed" }, file.lines)
   end)
 
   it("looks once more where an earlier run's own write may have changed the ETag", function ()

@@ -178,15 +178,28 @@ for _, method in ipairs { "update", "ensure", "delete" } do
   methods[method] = function (self, options) return begin(self, method, options):wait() end
 end
 
--- A resumed operation has its intent already, under the same call, if it was audited when it was begun.
+-- What is put down of a resumed operation. One that only waits has its intent already, under the same call, if it was
+-- audited when it was begun; one that may write gets an intent of its own.
+local function put_down_resumed(self, known, may_write)
+  if may_write and known.operation == "ensure" and known.poll == "resource" and not known.changed then
+    return put_down(self, "ensure", known)
+  end
+  local who, err = identify(self)
+  if not who then return nil, err end
+  return { verb = self.verb or "resume", operation = known.operation, who = who, connection = known.id,
+    call = known.client_request_id }
+end
+
 function methods:resume(token, options)
   local real, err = self.real:resume(token, options)
   if not real then return nil, err end
-  local known = json.decode(token)
-  local who, problem = identify(self)
-  if not who then return refuse(self, problem) end
-  return wrap(self, real, { verb = self.verb or "resume", operation = known.operation, who = who,
-    connection = known.id, call = known.client_request_id })
+  local entry, problem = put_down_resumed(self, json.decode(token), options and options.write)
+  if not entry then
+    real:cancel()
+    real:result()
+    return refuse(self, problem)
+  end
+  return wrap(self, real, entry)
 end
 
 -- ---- many ----------------------------------------------------------------------------------------------------------

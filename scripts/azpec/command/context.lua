@@ -115,6 +115,16 @@ local function subscription(args)
   return found and found.subscription_id -- the module takes the variable itself, but no id in it
 end
 
+-- The subscriptions that are configured, by --subscription or else by the environment.
+function context:subscriptions()
+  local given = self.args.subscription or {}
+  if #given > 0 then return given end
+  local ids = require "azpec.ids"
+  local word = ids.plain(os.getenv "AZURE_SUBSCRIPTION_ID" or "")
+  if word == "" then return {} end
+  return { (ids.parse(word) or {}).subscription_id or word }
+end
+
 -- What tells of each request with -vv, else nil: for on_event.
 function context:tracer()
   if (self.args.verbosity or 0) < 2 then return nil end

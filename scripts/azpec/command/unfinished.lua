@@ -1,6 +1,8 @@
 -- What is still going on at the service when the command ends, and what to type to wait for it.
 
 local file = require "azpec.file"
+local ids = require "azpec.ids"
+local json = require "azpec.json"
 local text = require "azpec.text"
 
 local unfinished = {}
@@ -13,9 +15,27 @@ local carried = { { "cloud", "--cloud" }, { "credential", "--credential" }, { "t
   { "endpoint", "--endpoint" }, { "authority_host", "--authority-host" }, { "ca_file", "--ca-file" },
   { "audit", "--audit" } }
 
--- What to type to go on, without the tokens.
-function unfinished.command_line(args)
+-- The subscriptions of these tokens, where they are not just those that the environment names: resume refuses others.
+local function foreign_subscriptions(tokens)
+  local named = ids.plain(os.getenv "AZURE_SUBSCRIPTION_ID" or ""):lower()
+  local seen, list, foreign = {}, {}, false
+  for _, token in ipairs(tokens) do
+    local own = (ids.parse(json.decode(token).id) or {}).subscription_id
+    local key = own and own:lower()
+    if key and not seen[key] then
+      seen[key], list[#list + 1] = true, own
+      foreign = foreign or named ~= "" and named ~= key and named ~= "/subscriptions/" .. key
+    end
+  end
+  return foreign and list or {}
+end
+
+-- What to type to go on with these tokens, without the tokens.
+function unfinished.command_line(args, tokens)
   local words = { "azpec", "resume" }
+  for _, subscription in ipairs(foreign_subscriptions(tokens)) do
+    words[#words + 1] = "--subscription " .. text.shell(subscription)
+  end
   for _, option in ipairs(carried) do
     local value = args[option[1]]
     if value and value ~= "-" then words[#words + 1] = option[2] .. " " .. text.shell(value) end
@@ -28,17 +48,32 @@ end
 
 local most_shown = 3
 
+-- Of how many the service has not said that it accepted the write, and what helps; "" where it has of all.
+local function doubts(tokens)
+  local count, again = 0, "run the command again if it did not"
+  for _, token in ipairs(tokens) do
+    local known = json.decode(token)
+    if not known.changed then
+      count = count + 1
+      if known.operation == "ensure" then again = "--write sends the change again if it did not" end
+    end
+  end
+  if count == 0 then return "" end
+  return (" (%s may not have reached the service; %s)"):format(#tokens == 1 and "it" or count .. " of them", again)
+end
+
 -- Prints how to go on with the operations of these continuation tokens.
 function unfinished.show(args, tokens)
   if #tokens == 0 then return end
-  io.stderr:write(("%s still running at the service, or not known to have ended; to go on waiting:\n"):format(
-    #tokens == 1 and "An operation is" or #tokens .. " operations are"))
+  io.stderr:write(("%s still running at the service, or not known to have ended%s; to go on waiting:\n"):format(
+    #tokens == 1 and "An operation is" or #tokens .. " operations are", doubts(tokens)))
+  local command_line = unfinished.command_line(args, tokens)
   -- Many go into a file of their own; what cannot be saved is printed.
   local path = #tokens > most_shown and file.temporary("azpec-tokens", table.concat(tokens, "\n") .. "\n")
   if path then
-    io.stderr:write(("  %s %s\n"):format(unfinished.command_line(args), text.shell(path)))
+    io.stderr:write(("  %s %s\n"):format(command_line, text.shell(path)))
   else
-    io.stderr:write(("  %s - <<'END'\n%s\nEND\n"):format(unfinished.command_line(args), table.concat(tokens, "\n")))
+    io.stderr:write(("  %s - <<'END'\n%s\nEND\n"):format(command_line, table.concat(tokens, "\n")))
   end
 end
 

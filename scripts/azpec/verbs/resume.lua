@@ -16,13 +16,19 @@ local function token_of(context, line, number)
     number))
 end
 
+-- The connection that a token names; whether it is a good one is the module's to say.
+local function id_of(token)
+  local value = json.decode(token)
+  return type(value) == "table" and type(value.id) == "string" and value.id or ""
+end
+
 local function targets_of(context, content)
   local list, number = {}, 0
   for line in (content .. "\n"):gmatch "(.-)\r?\n" do
     number = number + 1
     if line:find "%S" then
       local token = token_of(context, line, number)
-      list[#list + 1] = { token = token, id = (json.decode(token) or {}).id or "" }
+      list[#list + 1] = { token = token, id = id_of(token) }
     end
   end
   if #list == 0 then context:usage "there is no continuation token" end
@@ -42,13 +48,22 @@ local function words(row)
   return ("%s: %s"):format(row.name, row.after)
 end
 
--- A client for each subscription: a token is only good for its own.
+-- The subscription of the client that a token is given to: its own if it is among those that are configured, or none
+-- are. Otherwise the first of these, whose client refuses it.
+local function subscription_for(configured, id)
+  local own = (ids.parse(id) or {}).subscription_id or ""
+  for _, subscription in ipairs(configured) do
+    if subscription:lower() == own:lower() then return own end
+  end
+  return configured[1] or own
+end
+
 local function new_clients(context)
-  local clients = {}
+  local configured, clients = context:subscriptions(), {}
   return function (id)
-    local subscription = (ids.parse(id) or {}).subscription_id
-    local key = (subscription or ""):lower()
-    clients[key] = clients[key] or context:client { subscription_id = subscription }
+    local subscription = subscription_for(configured, id)
+    local key = subscription:lower()
+    clients[key] = clients[key] or context:client { subscription_id = subscription ~= "" and subscription or nil }
     return clients[key]
   end
 end
@@ -63,12 +78,16 @@ return {
   common = { "client", "output" },
   define = function (command)
     command:argument("file", "file with tokens, or -"):convert(convert.content)
+    command:option("--subscription", "refuse tokens of other subscriptions; also several times "
+      .. "(AZURE_SUBSCRIPTION_ID)"):argname "ID":count "*":convert(convert.subscription)
+    command:flag("--write", "approve or reject again what did not arrive: where no operation is under way and the "
+      .. "connection is not as the token asks")
     audited.define(command)
   end,
   run = function (context)
     local client_for = new_clients(context)
     local spec = { row = row_of, words = words, begin = function (target)
-      local poller, err = client_for(target.id):resume(target.token)
+      local poller, err = client_for(target.id):resume(target.token, { write = context.args.write or false })
       return poller, nil, err
     end }
     return change.carry_out(context, spec, targets_of(context, context.args.file))
