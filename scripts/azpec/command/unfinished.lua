@@ -15,12 +15,18 @@ local carried = { { "cloud", "--cloud" }, { "credential", "--credential" }, { "t
   { "endpoint", "--endpoint" }, { "authority_host", "--authority-host" }, { "ca_file", "--ca-file" },
   { "audit", "--audit" } }
 
+-- What a token says of its operation; {} where it is no token: resume's own, that were not begun, are as they came.
+local function read(token)
+  local known = json.decode(token)
+  return type(known) == "table" and known or {}
+end
+
 -- The subscriptions of these tokens, where they are not just those that the environment names: resume refuses others.
 local function foreign_subscriptions(tokens)
   local named = ids.plain(os.getenv "AZURE_SUBSCRIPTION_ID" or ""):lower()
   local seen, list, foreign = {}, {}, false
   for _, token in ipairs(tokens) do
-    local own = (ids.parse(json.decode(token).id) or {}).subscription_id
+    local own = (ids.parse(tostring(read(token).id)) or {}).subscription_id
     local key = own and own:lower()
     if key and not seen[key] then
       seen[key], list[#list + 1] = true, own
@@ -52,7 +58,7 @@ local most_shown = 3
 local function doubts(tokens)
   local count, again = 0, "run the command again if it did not"
   for _, token in ipairs(tokens) do
-    local known = json.decode(token)
+    local known = read(token)
     if not known.changed then
       count = count + 1
       if known.operation == "ensure" then again = "--write sends the change again if it did not" end
