@@ -149,7 +149,8 @@ static pid_t start(char **command, const sigset_t *old) {
 	snprintf(own, sizeof own, "%ld", (long)getpid());
 	setenv("TEST_PROGRAM", own, 1);
 	sigprocmask(SIG_SETMASK, old, NULL);
-	signal(SIGPIPE, SIG_DFL);
+	for (int i = 1; i < NSIG; i++) /* a background job ignores SIGINT */
+		signal(i, SIG_DFL);
 	execvp(command[0], command);
 	die(command[0]);
 }
