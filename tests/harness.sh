@@ -102,7 +102,7 @@ AZURE_CLIENT_SECRET=s https_proxy=p IDENTITY_ENDPOINT=i tries "the developer's e
 ok 1 - a"' "1 passed, 0 failed"
 trap '' INT QUIT HUP
 tries "no signal is ignored, as one is in a background job" \
-	'grep -q "^SigIgn:.*[1-9a-f]" /proc/self/status && exit 1; echo "1..1
+	'grep -q "^SigIgn:.*0000$" /proc/self/status || exit 1; echo "1..1
 ok 1 - a"' "1 passed, 0 failed"
 trap - INT QUIT HUP
 tries "standard input is empty, and there is no terminal" \
