@@ -257,6 +257,18 @@ describe("a continuation token", function ()
     assert.equal(1, #emulator:log "update")
   end)
 
+  it("in a checkpoint has no say in what a continued run writes", function ()
+    local client = emulator:client()
+    local etag = assert(client:get(t.call(emulator.sample))).etag
+    local summary = require "azpec.many".run { client = client, items = { { id = emulator.sample, status = "Approved",
+      etag = etag, begun_before = true, token = forged { status = "Rejected" } } } }
+    assert.equal(1, summary.changed)
+    local writes = emulator:log "update"
+    assert.equal(1, #writes)
+    assert.equal(etag, writes[1].headers["if-match"])
+    assert.equal("Approved", emulator:connection(emulator.sample).status)
+  end)
+
   it("is not checked against a subscription that the client does not have", function ()
     local client = azpec.client { endpoint = emulator.endpoint, credential = emulator:credential(),
       authority_host = emulator.endpoint }

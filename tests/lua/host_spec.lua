@@ -12,7 +12,8 @@ local work = [[
     private_endpoint_connection_name = "pe", status = "Approved", description = "a" }
   local token = [=[{"azpec":1,"operation":"update","endpoint":"http://127.0.0.1:1","id":"/subscriptions/]=]
     .. [=[3f1c2a54-6a1e-4b7d-9c55-0e8d1b2a7f10/resourceGroups/rg/providers/Microsoft.Batch/batchAccounts/acct/]=]
-    .. [=[privateEndpointConnections/pe","api_version":"2022-06-01","status":"Approved","poll":"resource"}]=]
+    .. [=[privateEndpointConnections/pe","api_version":"2022-06-01","status":"Approved","poll":"resource",]=]
+    .. [=["client_request_id":"r-1","changed":true}]=]
   local poller = assert(client:resume(token))
   assert(client:resume(poller:continuation_token()))
   print(err.kind)
