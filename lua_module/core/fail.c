@@ -1,6 +1,8 @@
 /* fail.c -- failures and their names. */
 #include "fail.h"
 
+#include <string.h>
+
 enum {
 	MAX_TEXT = 65536,
 	MAX_FOREIGN = 1024, /* of one piece of foreign text */
@@ -93,35 +95,142 @@ static size_t secret_length(struct span s) {
 	return n >= 16 ? skip + n : 0;
 }
 
-static size_t common_length(struct span a, struct span b) {
-	size_t n = 0;
-	while (n < a.n && n < b.n && a.p[n] == b.p[n])
-		n++;
-	return n;
+/* How a text that echoes a secret may write it: raw, percent-encoded as in a
+   form, escaped as in a JSON string, or in both ways. */
+enum { AS_SENT = 0, AS_FORM = 1, AS_JSON = 2, WAYS = 4 };
+
+/* The bytes that the head of a text stands for, and the length of that head. */
+struct piece {
+	char bytes[3];
+	size_t n, length;
+};
+
+/* n hexadecimal digits; -1: there are others. */
+static long hex_number(struct span s, size_t n) {
+	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+	long number = 0;
+	if (s.n < n)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		const char *digit = memchr(digits, s.p[i], sizeof digits - 1);
+		if (!digit)
+			return -1;
+		number = number * 16 + (digit - digits) % 16;
+	}
+	return number;
 }
 
-/* A secret itself, were it echoed without its scheme; or so much of its head
+/* RFC 8259, 7: a \u escape as UTF-8; a surrogate becomes nothing known. */
+static struct piece unicode_piece(long c) {
+	struct piece p = { { (char)c }, 1, 6 };
+	if (c >= 0x800) {
+		p.bytes[0] = (char)(0xe0 | c >> 12);
+		p.bytes[1] = (char)(0x80 | (c >> 6 & 0x3f));
+		p.bytes[2] = (char)(0x80 | (c & 0x3f));
+		p.n = 3;
+	} else if (c >= 0x80) {
+		p.bytes[0] = (char)(0xc0 | c >> 6);
+		p.bytes[1] = (char)(0x80 | (c & 0x3f));
+		p.n = 2;
+	}
+	return p;
+}
+
+static struct piece json_piece(struct span s) {
+	static const char letters[] = "bfnrt", controls[] = "\b\f\n\r\t";
+	const char *letter = memchr(letters, s.p[1], sizeof letters - 1);
+	long c = s.p[1] == 'u' ? hex_number(span_from(s, 2), 4) : -1;
+	if (c >= 0)
+		return unicode_piece(c);
+	return (struct piece){ { letter ? controls[letter - letters] : s.p[1] },
+		               1,
+		               2 };
+}
+
+static struct piece piece_of(struct span s, unsigned way) {
+	if (way & AS_FORM && *s.p == '%') {
+		long c = hex_number(span_from(s, 1), 2);
+		if (c >= 0)
+			return (struct piece){ { (char)c }, 1, 3 };
+	}
+	if (way & AS_JSON && *s.p == '\\' && s.n > 1)
+		return json_piece(s);
+	return (struct piece){ { *s.p }, 1, 1 };
+}
+
+static bool begins_with(struct span secret, struct piece p, unsigned way) {
+	if (p.n > secret.n)
+		return false;
+	if (way & AS_FORM && p.bytes[0] == '+' && *secret.p == ' ')
+		return true;
+	return memcmp(secret.p, p.bytes, p.n) == 0;
+}
+
+/* How much of the text's head is the secret, or so much of the secret's head
    that it is nothing else.  The latter also keeps the search linear: what was
    compared beyond that is not looked at again. */
+static size_t echo_length(struct span s, struct span secret, unsigned way) {
+	struct span left = secret;
+	size_t length = 0;
+	while (left.n > 0 && length < s.n) {
+		struct piece p = piece_of(span_from(s, length), way);
+		if (!begins_with(left, p, way))
+			break;
+		left = span_from(left, p.n);
+		length += p.length;
+	}
+	return left.n == 0 || secret.n - left.n >= TELLING_HEAD ? length : 0;
+}
+
+/* A secret itself, were it echoed without its scheme or its name. */
 static size_t known_length(struct span s, struct secrets secrets) {
 	size_t longest = 0;
 	for (size_t i = 0; i < secrets.count; i++) {
-		struct span secret = secrets.list[i];
-		size_t n = common_length(s, secret);
-		if (secret.n >= MIN_SECRET && n > longest &&
-		    (n == secret.n || n >= TELLING_HEAD))
-			longest = n;
+		if (secrets.list[i].n < MIN_SECRET)
+			continue;
+		for (unsigned way = AS_SENT; way < WAYS; way++) {
+			size_t n = echo_length(s, secrets.list[i], way);
+			longest = n > longest ? n : longest;
+		}
 	}
 	return longest;
+}
+
+/* A parameter of a form that was echoed, with its value: it may be cut off, or
+   encoded in a way of its own. */
+static size_t parameter_length(struct span s, struct secrets secrets) {
+	static const char *const names[] = {
+		"client_secret=", "client_assertion=", "assertion=",
+		"refresh_token=", "device_code=",      "access_token=",
+		"password=",
+	};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		struct span name = span_of(names[i]);
+		size_t n = 0, known;
+		if (!span_istarts(s, name))
+			continue;
+		s = span_from(s, name.n);
+		while (n < s.n && s.p[n] != '&' && !word_end(s.p[n]))
+			n++;
+		known = known_length(s, secrets);
+		n = known > n ? known : n;
+		return n > 0 ? name.n + n : 0;
+	}
+	return 0;
+}
+
+static size_t hidden_length(struct span s, struct secrets secrets) {
+	size_t all[] = { secret_length(s), known_length(s, secrets),
+		         parameter_length(s, secrets) };
+	size_t n = all[0] > all[1] ? all[0] : all[1];
+	return n > all[2] ? n : all[2];
 }
 
 struct span fail_redact(struct buf *out, struct span text,
                         struct secrets secrets, size_t limit) {
 	while (text.n > 0 && out->n < limit && !out->failed) {
 		bool control = (unsigned char)*text.p < ' ' || *text.p == 0x7f;
-		size_t n = secret_length(text);
-		if (n == 0)
-			n = known_length(text, secrets);
+		size_t n = hidden_length(text, secrets);
 		if (n > 0)
 			buf_adds(out, "<redacted>");
 		else

@@ -59,8 +59,9 @@ struct secrets {
 	size_t count;
 };
 
-/* Copies text for people up to a length of out: no control characters, and
-   nothing that looks like a bearer token or is a secret.  Returns the rest. */
+/* Copies text for people up to a length of out: no control characters, nothing
+   that looks like a bearer token or a form's secret parameter, and no secret,
+   be it raw, percent-encoded or escaped for JSON.  Returns the rest. */
 struct span fail_redact(struct buf *out, struct span text,
                         struct secrets secrets, size_t limit);
 /* Adds foreign text to the message that way, cut at a ceiling. */

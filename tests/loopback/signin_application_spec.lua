@@ -129,6 +129,24 @@ describe("an application's credential", function ()
     t.has_no_secret(err, "an error")
   end)
 
+  for name, encode in t.each {
+    ["as it was sent"] = function (c) return ("%%%02X"):format(c:byte()) end,
+    ["in lower case"] = function (c) return ("%%%02x"):format(c:byte()) end,
+    ["with '+' for blanks"] = function (c) return c == " " and "+" or ("%%%02X"):format(c:byte()) end,
+  } do
+    it("client_secret: the form that the endpoint echoes is shown without it, " .. name, function ()
+      local encoded = t.secret:gsub("[^%w._~-]", encode)
+      for _, echo in ipairs { "you sent client_id=c&client_secret=" .. encoded .. "&scope=s", "not " .. encoded } do
+        emulator:faults { { match = { kind = "token" }, action = { status = 400, body = { error = "invalid_request",
+          error_description = echo } } } }
+        local _, err = emulator:client { credential = emulator:credential() }:get { id = emulator.sample }
+        assert.truthy(err.message:find("<redacted>", 1, true), err.message)
+        assert.is_nil(err.message:find(encoded:sub(1, 16), 1, true), err.message)
+        t.has_no_secret(err, "an error")
+      end
+    end)
+  end
+
   it("a page in place of the answer hints at a proxy", function ()
     for _, status in ipairs { 200, 403, 503 } do
       emulator:faults { { match = { kind = "token" }, action = { html = true, status = status } } }

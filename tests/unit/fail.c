@@ -233,6 +233,87 @@ static void test_a_known_secret_is_redacted_wherever_it_stands(void **state) {
 	fail_free(&f);
 }
 
+static void test_an_encoded_secret_is_redacted_too(void **state) {
+	static const char secret[] = "a+b/c&d%e f=\"g\\h\n\xc3\xa9~'";
+	static const char *const echoes[] = {
+		"a+b/c&d%e f=\"g\\h\n\xc3\xa9~'",
+		/* forms: as azpec sends it, lower case, '+', and a lax encoder */
+		"a%2Bb%2Fc%26d%25e%20f%3D%22g%5Ch%0A%C3%A9~%27",
+		"a%2bb%2fc%26d%25e%20f%3d%22g%5ch%0a%c3%a9~%27",
+		"a%2Bb%2Fc%26d%25e+f%3D%22g%5Ch%0A%C3%A9%7E'",
+		"a+b/c%26d%25e%20f=%22g%5Ch%0A%C3%A9~'",
+		"%61%2b%62%2f%63%26%64%25%65%20%66%3d%22%67%5c%68%0a%c3%a9~'",
+		/* JSON: the least, '/', and all that can be escaped */
+		"a+b/c&d%e f=\\\"g\\\\h\\n\xc3\xa9~'",
+		"a+b\\/c&d%e f=\\u0022g\\u005Ch\\u000a\\u00e9~'",
+		"\\u0061\\u002Bb/c\\u0026d%e f=\\\"g\\\\h\\n\\u00E9~\\u0027",
+		/* a form in JSON */
+		"a%2Bb%2Fc%26d%25e\\u002Bf%3D%22g%5Ch%0A%C3%A9~%27",
+	};
+	struct span secrets[] = { test_text(secret) };
+	(void)state;
+	for (size_t i = 0; i < COUNT(echoes); i++) {
+		struct buf out;
+		buf_init(&out, test_mem(), 1000);
+		buf_adds(&out, "it was [");
+		fail_redact(&out, test_text(echoes[i]),
+		            (struct secrets){ secrets, 1 }, 1000);
+		if (!span_eq(buf_span(&out), SPAN("it was [<redacted>")))
+			FAIL("echo %zu: \"%.*s\"", i, (int)out.n, out.p);
+		buf_free(&out);
+	}
+}
+
+static void test_an_encoded_secret_that_was_cut_off_is_redacted(void **state) {
+	static const char secret[] = "++++++++++++++++////////////////=====";
+	struct span secrets[] = { test_text(secret) };
+	struct fail f;
+	(void)state;
+	fail_init(&f, test_mem());
+	fail_set(&f, FAIL_SERVICE, PHASE_REQUEST, "");
+	fail_add_without(&f,
+	                 SPAN("%2B%2B%2B%2B%2B%2B%2B%2B%2B%2B%2B%2B%2B%2B%2B"
+	                      "%2B%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F"
+	                      "%2F%2F%3D'"),
+	                 (struct secrets){ secrets, 1 });
+	assert_span(buf_span(&f.message), "<redacted>'");
+	fail_free(&f);
+}
+
+static void test_secret_parameters_of_a_form_are_redacted(void **state) {
+	static const struct text rows[] = {
+		{ "client_id=i&client_secret=%252B&scope=s",
+		  "client_id=i&<redacted>&scope=s" },
+		{ "client_secret=abc", "<redacted>" },
+		{ "Client_Secret=abc\" was sent", "<redacted>\" was sent" },
+		{ "client_assertion_type=jwt&client_assertion=e30.e30.",
+		  "client_assertion_type=jwt&<redacted>" },
+		{ "refresh_token=0.A;", "<redacted>;" },
+		{ "device_code=DAQ password=p access_token=t assertion=a",
+		  "<redacted> <redacted> <redacted> <redacted>" },
+		/* no values */
+		{ "client_secret=", "client_secret=" },
+		{ "client_secret=&a", "client_secret=&a" },
+		{ "'client_secret' is missing", "'client_secret' is missing" },
+		{ "error_code=7", "error_code=7" },
+	};
+	(void)state;
+	add_all(rows, COUNT(rows));
+}
+
+/* Its value would end at '&', or at a quote, the secret does not. */
+static void test_a_raw_secret_under_its_name_is_redacted_whole(void **state) {
+	struct span secrets[] = { SPAN("abcd&efgh'ijkl") };
+	struct fail f;
+	(void)state;
+	fail_init(&f, test_mem());
+	fail_set(&f, FAIL_SERVICE, PHASE_REQUEST, "");
+	fail_add_without(&f, SPAN("client_secret=abcd&efgh'ijkl&a=b"),
+	                 (struct secrets){ secrets, 1 });
+	assert_span(buf_span(&f.message), "<redacted>&a=b");
+	fail_free(&f);
+}
+
 static void test_redaction_returns_what_is_over_the_limit(void **state) {
 	const struct secrets none = { NULL, 0 };
 	struct buf out;
@@ -373,6 +454,10 @@ int main(void) {
 		TEST(test_tokens_in_foreign_text_are_redacted),
 		TEST(test_more_blanks_do_not_hide_a_token),
 		TEST(test_a_known_secret_is_redacted_wherever_it_stands),
+		TEST(test_an_encoded_secret_is_redacted_too),
+		TEST(test_an_encoded_secret_that_was_cut_off_is_redacted),
+		TEST(test_secret_parameters_of_a_form_are_redacted),
+		TEST(test_a_raw_secret_under_its_name_is_redacted_whole),
 		TEST(test_redaction_returns_what_is_over_the_limit),
 		TEST(test_foreign_text_is_trimmed_and_on_one_line),
 		TEST(test_no_control_character_gets_through),

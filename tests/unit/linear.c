@@ -73,6 +73,12 @@ static void redact(struct span s) {
 	            (struct secrets){ &secret, 1 }, BUF_MAX);
 }
 
+static void redact_encoded(struct span s) {
+	struct span secret = SPAN("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaX");
+	clear(BUF_MAX);
+	fail_redact(&scratch, s, (struct secrets){ &secret, 1 }, BUF_MAX);
+}
+
 static void redact_words(struct span s) {
 	clear(BUF_MAX);
 	fail_redact(&scratch, s, (struct secrets){ NULL, 0 }, BUF_MAX);
@@ -150,6 +156,15 @@ static const struct reading readings[] = {
 	{ "a text without an end", "\"message\":\"", "\\\"", "", read_error },
 	{ "a program's output", "", "{ ", "", read_output },
 	{ "a secret that nearly stands there", "", "a", "b", redact },
+	{ "a secret that nearly stands there, percent-encoded", "", "%61", "",
+	  redact_encoded },
+	{ "a secret that nearly stands there, in JSON", "", "\\u0061", "",
+	  redact_encoded },
+	{ "percent signs", "", "%", "", redact_encoded },
+	{ "parameters without a value", "", "client_secret=&", "",
+	  redact_words },
+	{ "a parameter in a parameter", "", "client_secret=", "",
+	  redact_words },
 	{ "a word that is no token", "", "bearer ", "", redact_words },
 	{ "bearer and blanks", "bearer", " ", "", redact_words },
 	{ "short tokens", "", "eyJ", "", redact_words },
