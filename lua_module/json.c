@@ -137,14 +137,17 @@ static void read_state(lua_State *L, int properties, struct resource_facts *f) {
 }
 
 /* An array of objects; lua-cjson makes {} of an empty one. */
-static bool is_list(lua_State *L, int idx) {
-	lua_Unsigned n = lua_rawlen(L, idx), keys = 0;
-	for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
-		keys++;
-		if (!lua_istable(L, -1))
-			keys = n + 1; /* an item that is none */
-	}
-	return keys == n;
+static bool is_list(lua_State *L, int idx, enum page_flaw *flaw) {
+	bool objects = true, array = lua_istable(L, idx);
+	if (array)
+		for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
+			array = array && lua_isinteger(L, -2);
+			objects = objects && lua_istable(L, -1);
+		}
+	*flaw = lua_isnil(L, idx) ? PAGE_NO_VALUE
+	        : array           ? PAGE_ODD_ITEM
+	                          : PAGE_NO_ARRAY;
+	return array && objects;
 }
 
 static void read_resource(lua_State *L, int idx, struct resource_facts *f) {
@@ -172,13 +175,11 @@ void json_read_resource(lua_State *L, int idx, struct facts *f) {
 /* A page whose `value` is null, or absent where a nextLink is there, is
    empty. */
 void json_read_page(lua_State *L, int idx, struct facts *f) {
-	int type;
 	bool empty;
 	idx = lua_absindex(L, idx);
-	type = push_field(L, idx, "value");
-	empty = type == LUA_TNIL && !f->error &&
+	empty = push_field(L, idx, "value") == LUA_TNIL && !f->error &&
 	        (has_field(L, idx, "value") || has_field(L, idx, "nextLink"));
-	if (empty || (type == LUA_TTABLE && is_list(L, lua_gettop(L)))) {
+	if (empty || is_list(L, lua_gettop(L), &f->flaw)) {
 		f->document = DOCUMENT_PAGE;
 		f->as.page.empty = empty || lua_rawlen(L, -1) == 0;
 		f->as.page.next_link = string_field(L, idx, "nextLink");

@@ -32,6 +32,14 @@ struct page_facts {
 	struct span next_link;
 };
 
+/* Why the answer to a list is no page. */
+enum page_flaw {
+	PAGE_NO_VALUE,
+	PAGE_NO_ARRAY, /* `value` is something else */
+	PAGE_ODD_ITEM, /* one that is null, or no object */
+	PAGE_FLAW_COUNT
+};
+
 /* What a token endpoint answers, or a program prints. */
 struct token_facts {
 	struct span access_token, refresh_token;
@@ -76,6 +84,7 @@ struct facts {
 	struct span oauth_error, oauth_description;
 
 	enum document document;
+	enum page_flaw flaw; /* where a page was wanted, and is none */
 	union {
 		struct resource_facts resource;
 		struct page_facts page;

@@ -63,6 +63,25 @@ describe("a list", function ()
     end)
   end
 
+  for what, case in t.each {
+    ["that is an empty object"] = { "{}", "the page of the list has no `value`" },
+    ["that is another document"] = { '{"values":[]}', "the page of the list has no `value`" },
+    ["whose value is a text"] = { '{"value":"x"}', "the `value` of the list's page is not an array" },
+    ["whose value is an object"] = { '{"value":{"a":{}}}', "the `value` of the list's page is not an array" },
+    ["with an item that is null"] = { '{"value":[{"id":"/x"},null]}',
+      "an item in the `value` of the list's page is not an object" },
+    ["with an item that is a number"] = { '{"value":[7]}',
+      "an item in the `value` of the list's page is not an object" },
+    ["that is cut off"] = { '{"value":[', 'the answer is not a JSON object: {"value":[' },
+    ["of a status that is not a page's"] = { '{"value":[]}', 'the status of the answer is not 200: {"value":[]}', 202 },
+  } do
+    it(what .. " fails, and the message says what is wrong", function ()
+      local found, err = names(t.server { { status = case[3], headers = json, body = case[1] } })
+      assert.equal("", found)
+      t.fails("protocol", case[2], nil, err)
+    end)
+  end
+
   it("whose value is null goes on with the next page", function ()
     local found, err = names(t.server {
       { path = "page=2", headers = json, body = page "a" },
