@@ -182,7 +182,9 @@ azpec.PrivateEndpointConnectionProvisioningState = {
 ---@field wait? azpec.Waiter how calls wait; default: they block the thread
 --- told of each request, answer, wait and end, in the thread that steps; it must not yield, nor step, wait or close
 --- the client.  What it raises is raised by the next wait or result of the poller concerned; an event of sign-in
---- concerns none, its error becomes a warning.  Ctrl-C, as lua raises it ("interrupted!"), ends any wait at once
+--- concerns none, its error becomes a warning.  Ctrl-C, as lua raises it ("interrupted!"), ends any wait at once.
+--- A blocking call (`client:update`) that raises such an error has lost its outcome, continuation token included.  A
+--- poller (`begin_update`) keeps it: call its `wait`, `result` or `continuation_token` after the error
 ---@field on_event? fun(event: azpec.Event)
 
 --- The times of retries.  Tried again are failures below HTTP, 408, 429, 500, 502, 503 and 504 [Core].  The wait is

@@ -154,6 +154,23 @@ describe("what on_event is told", function ()
     assert.equal(1, #emulator:log("update") - 1)
   end)
 
+  it("and raises after a write was carried out leaves the outcome to the poller", function ()
+    local raised
+    local client = emulator:client { on_event = function (event)
+      if event.event == "response" and event.method == "PATCH" and not raised then
+        raised = true
+        error("listener is broken", 0)
+      end
+    end }
+    local poller = client:begin_update(t.call(emulator.sample, { status = "Approved" }))
+    local ok, err = pcall(poller.wait, poller)
+    assert.is_false(ok)
+    assert.equal("listener is broken", err)
+    assert(poller:done() or poller:continuation_token())
+    assert.equal("Approved", assert(poller:wait()).properties.privateLinkServiceConnectionState.status)
+    assert.equal(1, #emulator:log("update"))
+  end)
+
   it("may not step, close or use the client that calls", function ()
     local client, said
     client = emulator:client { on_event = function ()
