@@ -32,7 +32,9 @@
  *
  *   - The write's answer was lost, or was a 5xx: it may have been carried out.
  *     Only after this look may it be sent again, and then guarded by the ETag
- *     that the look found, unless the caller gave one.
+ *     that the look found, unless the caller gave one.  A refusal of that
+ *     second try decides nothing: 400, 409 and 412 may be the first one's
+ *     effect, and a look that shows nothing of it is an old copy at first.
  *   - An error at the polling URL may be the operation's result (DENIED).  It
  *     is believed if the resource is not as asked.
  *   - The polling URL cannot be read: one look before giving up.
@@ -312,6 +314,7 @@ static bool accepted(struct op *o, const struct answer *a) {
 	bool followed = follow(o, a);
 	o->known = KNOWN_ACCEPTED;
 	o->changed = true;
+	o->stale = 0;
 	if (followed)
 		later(o, a, LEG_POLL);
 	return followed;
@@ -326,15 +329,27 @@ static void settle_failure(struct op *o, const struct answer *a) {
 
 /* ---- steps: the write --------------------------------------------------- */
 
+static struct span tag_of(const struct op *o, const struct answer *a) {
+	struct span tag = reply_header(a->http, "etag");
+	struct span inner = resource_of(a)->etag;
+	return tag.n == 0 || (o->body_tag && inner.n > 0) ? inner : tag;
+}
+
+/* Is the ETag another one than the last write was guarded by?  Then that write
+   can no longer be carried out, and what is read is what came of it. */
+static bool has_moved(const struct op *o, const struct answer *a) {
+	struct span tag = tag_of(o, a);
+	return tag.n > 0 && o->etag.n > 0 && !span_eq(tag, buf_span(&o->etag));
+}
+
 /* What the next write guards itself with.  A proxy may change the header (RFC
    9110 8.8.3.1): read again and refused unchanged, the body's is used. */
 static bool guard(struct op *o, const struct answer *a, bool was_refused) {
-	struct span tag = reply_header(a->http, "etag");
-	struct span inner = resource_of(a)->etag;
-	if (was_refused && !o->body_tag && span_eq(tag, buf_span(&o->etag)))
+	struct span tag = tag_of(o, a);
+	if (was_refused && span_eq(tag, buf_span(&o->etag))) {
 		o->body_tag = true;
-	if (tag.n == 0 || (o->body_tag && inner.n > 0))
-		tag = inner;
+		tag = tag_of(o, a);
+	}
 	if (was_refused && tag.n > 0 && span_eq(tag, buf_span(&o->etag)) &&
 	    ++o->same_tag > 1) { /* the first time it may be an old copy */
 		opfail_tag(o);
@@ -352,13 +367,19 @@ static bool guard(struct op *o, const struct answer *a, bool was_refused) {
 	return true;
 }
 
-/* Found, compared, and not so.  As it is not, no earlier write will make it
-   so: this one is guarded by the ETag. */
+/* Found, compared, and not so.  An earlier write whose answer was lost may have
+   been carried out all the same, until the ETag shows that it was not. */
 static void take_write(struct op *o, const struct answer *a) {
 	struct span status = resource_of(a)->connection_status;
 	bool was_refused = o->rounds > 0 && o->leg == LEG_READ;
+	bool moved = o->leg == LEG_READ && has_moved(o, a);
+	bool doubt = o->known == KNOWN_DOUBTFUL && !moved;
 	if (o->spec.read_only) {
 		opfail_read_only(o, a);
+		return;
+	}
+	if (doubt && was_refused && ++o->stale < MAX_STALE) {
+		later(o, a, LEG_READ); /* an old copy */
 		return;
 	}
 	o->keep = o->leg == LEG_READ ? KEEP_BEFORE : KEEP_NOTHING;
@@ -366,7 +387,8 @@ static void take_write(struct op *o, const struct answer *a) {
 	              span_ieq(status, SPAN("Disconnected"));
 	if (!guard(o, a, was_refused))
 		return;
-	o->known = KNOWN_UNDONE;
+	if (!doubt)
+		o->known = KNOWN_UNDONE;
 	buf_clear(&o->word); /* it was the state before the write */
 	at_once(o, a, LEG_WRITE);
 }
@@ -588,26 +610,33 @@ static bool may_overwrite(const struct op *o, const struct answer *a) {
 	       span_ieq(status, o->spec.status);
 }
 
-/* The write has not done it.  Sent again if that is left; otherwise what
-   refused it, or the operation's own error, stands. */
-static void take_repeat(struct op *o, const struct answer *a) {
+/* Was a later try refused because of an earlier one that was carried out? */
+static bool may_be_effect(const struct op *o) {
 	int status = o->fail.http_status;
-	enum known known = o->known;
+	return o->known == KNOWN_DOUBTFUL &&
+	       (status == 400 || status == 409 || status == 412) &&
+	       !retry_is_lasting(buf_span(&o->fail.code));
+}
+
+/* The write has not done it, as far as this look shows.  Sent again if that is
+   left; otherwise what refused it, or the operation's own error, stands. */
+static void take_repeat(struct op *o, const struct answer *a) {
 	if (o->repeat && may_overwrite(o, a)) {
 		if (o->spec.kind == OP_DELETE)
 			at_once(o, a, LEG_WRITE);
 		else
 			take_write(o, a);
-		o->known = known; /* the first one may still arrive */
 		o->tries = o->writes;
 		return;
 	}
-	if (o->said == SAID_DENIED)
+	if (may_be_effect(o) && ++o->stale < MAX_STALE) {
+		later(o, a, LEG_SETTLE);
+		return;
+	}
+	if (o->said == SAID_DENIED) {
 		opfail_believe(o);
-	if (o->said == SAID_DENIED ||
-	    (known != KNOWN_ACCEPTED &&
-	     (status == 400 || status == 409 || status == 412)))
-		o->known = KNOWN_DECIDED; /* the try that was answered is it */
+		o->known = KNOWN_DECIDED;
+	}
 	op_failed(o);
 }
 
@@ -638,7 +667,7 @@ enum { END = -1 };
 #define RULE(name, says, ...) RULE_BY(name, name, says, __VA_ARGS__)
 
 RULE(read_again, "READ later", LEG_READ);
-RULE(write, "WRITE", LEG_WRITE, TO_FAILURE);
+RULE(write, "WRITE; in doubt: READ later", LEG_WRITE, LEG_READ, TO_FAILURE);
 RULE(already, "done", TO_DONE);
 RULE(unheard_write, "SETTLE, after a pause", LEG_SETTLE);
 RULE(refused_write, "fail; 412: READ; in doubt: SETTLE", TO_FAILURE, LEG_READ,
@@ -669,7 +698,8 @@ RULE(denied, "SETTLE", LEG_SETTLE);
 RULE(settle_on, "SETTLE later", LEG_SETTLE);
 RULE(settled, "done", TO_DONE);
 RULE(give_up, "fail as before", TO_FAILURE);
-RULE(repeat, "WRITE again; fail as before", LEG_WRITE, TO_FAILURE);
+RULE(repeat, "WRITE again; in doubt: 5 looks; fail as before", LEG_WRITE,
+     LEG_SETTLE, TO_FAILURE);
 RULE(fail, "fail", TO_FAILURE);
 RULE(failed, "operation", TO_FAILURE);
 RULE(done, "done", TO_DONE);

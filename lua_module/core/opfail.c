@@ -79,11 +79,18 @@ bool opfail_advised(const struct op *o) {
 	return a && a->hint;
 }
 
-/* The code says more than the status. */
+static const char maybe_ours[] =
+	"this may be the effect of the earlier try: read the connection, or "
+	"resume with the continuation token, before you decide anew";
+
+/* The code says more than the status, and a lost try may explain both. */
 static const char *hint_for(const struct op *o, const struct answer *a) {
 	int status = a->http->status;
 	if (o->rejected && (status == 400 || status == 409))
 		return gone_for_good;
+	if (o->known == KNOWN_DOUBTFUL && (status == 409 || status == 412) &&
+	    !retry_is_lasting(buf_span(&o->fail.code)))
+		return maybe_ours;
 	if (opfail_advised(o))
 		return advice_for(buf_span(&o->fail.code))->hint;
 	if (is_foreign(a) && status != 407)
@@ -283,6 +290,18 @@ void opfail_read_only(struct op *o, const struct answer *a) {
 	}
 	o->fail.hint = "to send the update again, resume with write = true";
 	op_failed(o);
+}
+
+/* The answer that ends it refused a later try. */
+static bool refused_later(const struct op *o) {
+	int status = o->fail.http_status;
+	return o->known == KNOWN_DOUBTFUL && status >= 400 && status < 500;
+}
+
+void opfail_unknown(struct op *o) {
+	if (refused_later(o))
+		buf_adds(&o->fail.message, "; an earlier try was not answered "
+		                           "and may have been carried out");
 }
 
 void opfail_next(struct op *o) {

@@ -1,5 +1,5 @@
 /* opstate.c -- the few ways an operation's state changes. */
-#include "opstate.h"
+#include "opfail.h"
 
 bool op_writes(const struct op *o) {
 	return o->spec.kind != OP_GET && o->spec.kind != OP_LIST &&
@@ -36,6 +36,7 @@ struct span op_request_url(const struct op *o) {
 /* ---- endings and turns -------------------------------------------------- */
 
 void op_failed(struct op *o) {
+	opfail_unknown(o);
 	buf_set(&o->fail.request_id, buf_span(&o->request_id));
 	buf_set(&o->fail.correlation_id, buf_span(&o->correlation_id));
 	o->end = OP_FAIL;

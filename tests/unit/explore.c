@@ -103,6 +103,8 @@ static struct happening happenings[] = {
 	   RESOURCE("Succeeded", "Approved")),
 	ON("200 pending", NOT_SO, 200, "ETag: W/\"2\"\n",
 	   RESOURCE("Succeeded", "Pending")),
+	ON("200 pending, changed", NOT_SO, 200, "ETag: \"3\"\n",
+	   RESOURCE("Succeeded", "Pending")),
 	ON("200 updating", ON_ITS_WAY, 200, NULL,
 	   RESOURCE("Updating", "Pending")),
 	ON("200 updating, monitor", ON_ITS_WAY, 200,
@@ -240,15 +242,16 @@ static const struct start starts[] = {
 
 /* What happened so far, as an onlooker saw it. */
 struct history {
-	bool flying; /* a request, */
-	bool write;  /* which is the PATCH or DELETE, */
-	bool own;    /* and at the connection's own URL */
-	bool maybe;  /* a write may have been carried out, unseen */
-	bool open;   /* ... and the resource was not looked at since */
-	bool taken;  /* a write was accepted */
-	bool over;   /* somebody has said that it is over */
-	bool denied; /* the operation's own URL answered with an error */
-	int refused; /* the status of the last write that was refused */
+	bool flying;    /* a request, */
+	bool write;     /* which is the PATCH or DELETE, */
+	bool own;       /* and at the connection's own URL */
+	bool maybe;     /* a write may have been carried out, unseen */
+	bool open;      /* ... and the resource was not looked at since */
+	bool taken;     /* a write was accepted */
+	bool over;      /* somebody has said that it is over */
+	bool denied;    /* the operation's own URL answered with an error */
+	char guard[16]; /* the last write's If-Match */
+	int refused;    /* the status of the last write that was refused */
 	const struct happening *last; /* what was answered last, and to what: */
 	bool last_write, last_own;
 	bool not_tried_again; /* that answer forbids another write */
@@ -424,6 +427,12 @@ static void ask_again(enum op_want want, int64_t until,
 		WRONG("asked twice, it answers differently");
 }
 
+static void note_guard(struct span tag) {
+	struct history *s = &world.seen;
+	snprintf(s->guard, sizeof s->guard, "%.*s", (int)tag.n,
+	         tag.n ? tag.p : "");
+}
+
 static enum op_want ask(int64_t *until) {
 	struct request a;
 	enum op_want want;
@@ -437,6 +446,8 @@ static enum op_want ask(int64_t *until) {
 	if (want == OP_SEND) {
 		check_request(&a);
 		world.seen.write = a.method != HTTP_GET;
+		if (world.seen.write)
+			note_guard(request_field(&a, "If-Match"));
 		world.seen.own = span_eq(buf_span(&a.url), SPAN(CONNECTION));
 	}
 	return want;
@@ -499,27 +510,15 @@ static bool may_be_operation(void) {
 	return h->shows == NOT_SO && (s->over || s->denied);
 }
 
-/* May a write have reached the service, and its end is not known?  -1: both may
-   be said, of a resource that failed. */
-static int is_unknown(void) {
+/* May a write have reached the service, and its end is not known? */
+static bool is_unknown(void) {
 	const struct history *s = &world.seen;
-	const struct happening *h = s->last;
-	bool seen = h && !s->last_write && s->last_own && !s->flying &&
-	            h->event == ANSWER && h->status == 200;
-	bool settled =
-		seen && !s->taken &&
-		(s->refused == 400 || s->refused == 409 || s->refused == 412);
-	if (!writes())
-		return false;
-	if (settled && (h->shows == STATE_FAILED || s->refused == 412))
-		return -1;
-	settled = settled && (h->shows == SO || h->shows == NOT_SO);
-	return (s->flying && s->write) || s->taken || (s->maybe && !settled);
+	return writes() && ((s->flying && s->write) || s->taken || s->maybe);
 }
 
 static void check_end(enum op_want want) {
 	const struct fail *f = &world.op.fail;
-	int unknown = is_unknown();
+	bool unknown = is_unknown();
 	if (want == OP_DONE) {
 		if (!may_be_done())
 			WRONG("called done without a proof");
@@ -533,7 +532,7 @@ static void check_end(enum op_want want) {
 			      (int)f->message.n, f->message.p);
 		unknown = false;
 	}
-	if (unknown != -1 && op_unknown(&world.op) != unknown)
+	if (op_unknown(&world.op) != unknown)
 		WRONG("it is %ssaid that the end is unknown: %.*s",
 		      unknown ? "not " : "", (int)f->message.n,
 		      f->message.n ? f->message.p : "");
@@ -565,10 +564,10 @@ static bool check_state(char *copy) {
 	int64_t until;
 	enum op_want want = ask(&until);
 	bool ended = is_end(want);
-	int unknown = is_unknown();
+	bool unknown = is_unknown();
 	save(copy);
 	if (!ended) {
-		if (unknown != -1 && op_unknown(&world.op) != unknown)
+		if (op_unknown(&world.op) != unknown)
 			WRONG("on the way, unknown is %d", !unknown);
 		world.t = world.op.deadline;
 		want = peek(&until);
@@ -583,16 +582,15 @@ static bool check_state(char *copy) {
 
 /* ---- making things happen ----------------------------------------------- */
 
-/* Ensure's own look, not a settling one: what it finds in another state than was
-   asked for was not written, and will not be. */
+/* Ensure's own look, not a settling one, finds it in another state than was
+   asked for, and with another ETag than the last write was guarded by: no write
+   so far has done it, or will. */
 static bool finds_it_otherwise(const struct happening *h) {
 	const struct history *s = &world.seen;
-	bool looks = s->refused == 412 ||
-	             (world.start->resumed && !s->open && !s->refused);
 	return world.start->kind == OP_ENSURE && !world.start->if_match &&
-	       !world.start->read_only && looks && !s->last_write &&
-	       s->last_own && h->event == ANSWER && h->status == 200 &&
-	       (h->shows == NOT_SO || h->shows == STATE_FAILED);
+	       s->refused == 412 && !s->last_write && s->last_own &&
+	       h->event == ANSWER && h->status == 200 && h->shows == NOT_SO &&
+	       s->guard[0] && !strstr(h->head, s->guard);
 }
 
 static bool has_error(const struct happening *h) {

@@ -528,16 +528,12 @@ static inline void check_failure(struct player *p, const struct step *s) {
 }
 
 /* May what became of a write be unknown at this end?  As written; a fault
-   that may hide a success leaves it so, unless a look at the resource settled
-   what a 400, 409 or 412 then said. */
+   that may hide a success leaves it so. */
 static inline bool may_be_unknown(const struct player *p,
                                   const struct step *s) {
-	bool settled =
-		p->last == HTTP_GET &&
-		(s->status == 400 || s->status == 409 || s->status == 412);
 	if (s->act == ACT_DONE || s->kind == FAIL_OPERATION)
 		return false;
-	return s->unknown || (p->unclear && !settled);
+	return s->unknown || p->unclear;
 }
 
 /* Nothing that happens later changes an end. */
@@ -663,14 +659,22 @@ static inline void put_in(struct player *p, const struct step *s) {
 }
 
 /* The last answer refused a write whose first try may have been carried out:
-   the resource is looked at once more. */
+   the resource is looked at until that is no old copy. */
 static inline void settle(struct player *p) {
 	const struct step look = GET(CONNECTION);
+	enum op_want want;
 	int64_t until;
-	if (!p->unclear || ask(p, &until) != OP_TOKEN || p->op.refused)
-		return;
-	send(p, &look);
-	feed(p, reply_of(200, NULL, PENDING));
+	while (p->unclear && !p->op.refused) {
+		want = ask(p, &until);
+		if (want == OP_WAIT) {
+			p->t = until;
+			want = ask(p, &until);
+		}
+		if (want != OP_TOKEN)
+			return;
+		send(p, &look);
+		feed(p, reply_of(200, NULL, PENDING));
+	}
 }
 
 /* ---- playing ------------------------------------------------------------ */
