@@ -30,7 +30,8 @@
  * Settling.  SETTLE reads the resource to decide what a failure left open; the
  * failure waits in op->fail.  Three kinds lead there:
  *
- *   - The write's answer was lost, or was a 5xx: it may have been carried out.
+ *   - The write's answer was lost, or was 408 or 5xx: it may have been carried
+ *     out.
  *     Only after this look may it be sent again, and then guarded by the ETag
  *     that the look found, unless the caller gave one.  A refusal of that
  *     second try decides nothing: 400, 409 and 412 may be the first one's

@@ -295,7 +295,8 @@ void opfail_read_only(struct op *o, const struct answer *a) {
 /* The answer that ends it refused a later try. */
 static bool refused_later(const struct op *o) {
 	int status = o->fail.http_status;
-	return o->known == KNOWN_DOUBTFUL && status >= 400 && status < 500;
+	return o->known == KNOWN_DOUBTFUL && status >= 400 && status < 500 &&
+	       status != 408;
 }
 
 void opfail_unknown(struct op *o) {

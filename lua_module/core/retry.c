@@ -71,5 +71,6 @@ int64_t retry_delay(const struct retry_policy *p, int tries, int64_t asked,
 bool retry_ambiguous(const struct reply *r) {
 	if (r->error != NET_OK)
 		return r->sent;
-	return r->status >= 500 && r->status != 501 && r->status != 505;
+	return r->status == 408 ||
+	       (r->status >= 500 && r->status != 501 && r->status != 505);
 }

@@ -600,8 +600,9 @@ static bool has_error(const struct happening *h) {
 static void note_write(const struct happening *h) {
 	struct history *s = &world.seen;
 	bool answered = h->event == ANSWER;
-	bool unheard =
-		answered ? h->status >= 500 && h->status != 501 : h->sent;
+	bool unheard = answered ? h->status == 408 ||
+	                                  (h->status >= 500 && h->status != 501)
+	                        : h->sent;
 	if (unheard)
 		s->maybe = s->open = true;
 	if (answered && h->status >= 200 && h->status < 300)

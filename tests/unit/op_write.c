@@ -515,14 +515,14 @@ static const struct scenario tokens[] = {
 	                "InvalidAuthenticationToken"),
 		  COUNTED,
 	  } }, /* a try after a settling look may ask for one of its own */
-	{ "patch_401_again_after_a_503",
+	{ "patch_401_again_after_a_429",
 	  UPDATE,
 	  {
 		  PATCH,
 		  ANSWER(401, NULL, NULL),
 		  NEW_TOKEN,
 		  PATCH,
-		  ANSWER(408, NULL, NULL),
+		  ANSWER(429, NULL, NULL),
 		  BACKOFF(1),
 		  PATCH,
 		  ANSWER(401, NULL, NULL),

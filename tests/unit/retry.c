@@ -77,9 +77,9 @@ static void test_which_outcomes_leave_a_write_in_doubt(void **state) {
 		bool doubt;
 	} rows[] = {
 		{ 200, false }, { 202, false }, { 204, false }, { 400, false },
-		{ 401, false }, { 403, false }, { 404, false }, { 409, false },
-		{ 412, false }, { 429, false }, { 500, true },  { 502, true },
-		{ 503, true },  { 504, true },
+		{ 401, false }, { 403, false }, { 404, false }, { 408, true },
+		{ 409, false }, { 412, false }, { 429, false }, { 500, true },
+		{ 502, true },  { 503, true },  { 504, true },
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++)

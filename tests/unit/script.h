@@ -790,7 +790,7 @@ static const struct fault faults[] = {
 	  .head = RETRY_AFTER("7"),
 	  .body = ERROR("SubscriptionRequestsThrottled", "7 seconds") },
 	{ .name = "429", .status = 429 },
-	{ .name = "408", .status = 408 },
+	{ .name = "408", .status = 408, .sent = true },
 	{ .name = "no name server", .error = NET_RESOLVE },
 	{ .name = "connection refused", .error = NET_CONNECT },
 	{ .name = "handshake broken off", .error = NET_TLS },
