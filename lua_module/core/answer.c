@@ -5,6 +5,11 @@ static bool is(const struct answer *a, enum document document) {
 	return a->facts.document == document;
 }
 
+bool answer_is_azures(const struct answer *a) {
+	return reply_header(a->http, "x-ms-request-id").n > 0 ||
+	       reply_header(a->http, "x-ms-correlation-request-id").n > 0;
+}
+
 const struct resource_facts *resource_of(const struct answer *a) {
 	static const struct resource_facts absent = { .percent = -1 };
 	return is(a, DOCUMENT_RESOURCE) ? &a->facts.as.resource : &absent;

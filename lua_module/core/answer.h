@@ -107,6 +107,9 @@ struct answer {
 	struct now at;
 };
 
+/* Azure Resource Manager gives each answer an id; what stands in its way does
+   not. */
+bool answer_is_azures(const struct answer *a);
 const struct resource_facts *resource_of(const struct answer *a);
 const struct page_facts *page_of(const struct answer *a);
 const struct token_facts *token_of(const struct answer *a);

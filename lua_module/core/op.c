@@ -177,6 +177,8 @@ static bool is_passing(const struct op *o, const struct answer *a) {
 	if (looks && a->http->error == NET_OK && a->http->status == 200 &&
 	    broken_json(a))
 		return true; /* cut off */
+	if (o->leg == LEG_SETTLE && a->http->status == 404)
+		return meaning_of(o, a) == ODD; /* not the service's 404 */
 	if (!retry_worthwhile(&o->cfg->retry, a->http, a->facts.code))
 		return false;
 	return o->leg != LEG_POLL || meaning_of(o, a) == UNHEARD;

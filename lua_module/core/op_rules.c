@@ -24,8 +24,9 @@
  * So an update succeeds only when the resource was seen as asked, in a final
  * state.  Before a word of success, "as asked" means every member that the
  * caller named; after it, the status alone, since a service may reword a
- * description.  A body that does not show the status is read again.  A delete succeeds by 204, a word of success, or the resource's
- * absence.
+ * description.  A body that does not show the status is read again.  A delete
+ * succeeds by 204, a word of success, or the resource's absence: a 404 that is
+ * Azure Resource Manager's own.
  *
  * Settling.  SETTLE reads the resource to decide what a failure left open; the
  * failure waits in op->fail.  Three kinds lead there:
@@ -106,20 +107,30 @@ static bool is_ours(const struct op *o, const struct answer *a) {
 
 /* ---- meanings ----------------------------------------------------------- */
 
-/* Errors that concern the polling request itself and not the operation. */
-static bool is_about_request(const struct answer *a) {
+/* Does the error concern the request, and not what it asks for? */
+static bool has_code_of_request(const struct answer *a) {
 	static const char *const codes[] = {
 		"InvalidApiVersionParameter",
 		"InvalidResourceNamespace",
 		"InvalidResourceType",
+		"InvalidSubscriptionId",
 		"MissingApiVersionParameter",
 		"MissingRegistrationForLocation",
 		"MissingSubscriptionRegistration",
 		"NoRegisteredProviderFound",
 		"ResourceTypeNotSupported",
+		"SubscriptionNotFound",
 		"SubscriptionNotRegistered",
 		"UnsupportedApiVersion",
 	};
+	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+		if (span_ieq(a->facts.code, span_of(codes[i])))
+			return true;
+	return false;
+}
+
+/* Errors that concern the polling request itself and not the operation. */
+static bool is_about_request(const struct answer *a) {
 	switch (a->http->status) {
 	case 405: /* no such method here */
 	case 406:
@@ -129,12 +140,24 @@ static bool is_about_request(const struct answer *a) {
 	case 505:
 		return true;
 	default:
-		break;
+		return has_code_of_request(a);
 	}
-	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
-		if (span_ieq(a->facts.code, span_of(codes[i])))
-			return true;
-	return false;
+}
+
+/* Is a 404 Azure Resource Manager's word that the resource, or what it is in,
+   does not exist?  A proxy's page is not. */
+static bool is_absence(const struct answer *a) {
+	bool said = a->facts.json && a->facts.code.n > 0;
+	bool bare = a->facts.json || a->http->body.n == 0;
+	return !has_code_of_request(a) &&
+	       (said || (bare && answer_is_azures(a)));
+}
+
+/* An update proves nothing by a 404; a delete may end well by it. */
+static enum meaning meaning_of_404(const struct op *o, const struct answer *a) {
+	if (o->spec.kind != OP_DELETE || o->leg == LEG_POLL || is_absence(a))
+		return MISSING;
+	return o->leg == LEG_WRITE || has_code_of_request(a) ? REFUSED : ODD;
 }
 
 /* What the synchronous call would have answered: the contract's word on what a
@@ -156,7 +179,7 @@ static enum meaning meaning_of_failure(const struct op *o,
 	if (o->leg == LEG_POLL && is_about_request(a))
 		return REFUSED;
 	if (r->status == 404)
-		return MISSING;
+		return meaning_of_404(o, a);
 	if (o->leg == LEG_POLL)
 		return may_be_result(o, a) ? DENIED : UNHEARD;
 	return REFUSED;

@@ -10,7 +10,7 @@
 enum meaning {
 	UNHEARD,   /* no answer, or one that tells nothing of the operation */
 	REFUSED,   /* this request cannot be served, or was never sent */
-	MISSING,   /* 404: nothing there */
+	MISSING,   /* 404: nothing there; of a delete: the service says so */
 	DENIED,    /* an error that may be the operation's result */
 	RUNNING,   /* under way */
 	OVER,      /* ended well; the resource is not shown */

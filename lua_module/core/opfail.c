@@ -60,14 +60,13 @@ static const char *hint_of_status(const struct op *o, int status) {
 	return NULL;
 }
 
-/* Azure Resource Manager answers in JSON, and gives each answer an id. */
+/* Azure Resource Manager answers in JSON. */
 static bool is_foreign(const struct answer *a) {
 	const struct reply *r = a->http;
 	struct span type = reply_header(r, "content-type");
 	return !a->facts.json && r->body.n > 0 &&
 	       !span_istarts(type, SPAN("application/json")) &&
-	       reply_header(r, "x-ms-request-id").n == 0 &&
-	       reply_header(r, "x-ms-correlation-request-id").n == 0;
+	       !answer_is_azures(a);
 }
 
 static const char not_azure[] =

@@ -147,10 +147,11 @@ static bool shows_it(const struct resource_facts *f) {
 	        span_ieq(f->connection_status, SPAN("Approved")));
 }
 
-static bool shows_absence(const struct reply *r,
-                          const struct resource_facts *f) {
+static bool shows_absence(const struct answer *a) {
+	const struct reply *r = a->http;
+	const struct resource_facts *f = resource_of(a);
 	if (r->status == 404)
-		return world.own;
+		return world.own && (a->facts.json || r->body.n == 0);
 	return r->status == 204 || r->body.n == 0 || is_word(f->status) ||
 	       is_word(f->provisioning_state);
 }
@@ -160,7 +161,7 @@ static void note(const struct answer *a) {
 	const struct resource_facts *f = resource_of(a);
 	bool ok = r->error == NET_OK && r->status >= 200 && r->status < 300;
 	world.shown = r->error == NET_OK &&
-	              (world.kind == OP_DELETE ? shows_absence(r, f)
+	              (world.kind == OP_DELETE ? shows_absence(a)
 	                                       : ok && shows_it(f));
 	if (!world.write) {
 		if (world.own && ok && span_ieq(f->id, SPAN(ID)))
@@ -168,9 +169,10 @@ static void note(const struct answer *a) {
 		return;
 	}
 	world.taken |= ok && (r->body.n == 0 || a->facts.json);
-	if (r->error != NET_OK
-	            ? r->sent
-	            : r->status >= 500 && r->status != 501 && r->status != 505)
+	if (r->error != NET_OK ? r->sent
+	                       : r->status == 408 ||
+	                                 (r->status >= 500 &&
+	                                  r->status != 501 && r->status != 505))
 		world.open = world.maybe = true;
 }
 

@@ -165,6 +165,9 @@ static struct happening happenings[] = {
 	ON("401 claims", NOTHING_CLEAR, 401, CHALLENGE, NULL),
 	ON("403", NOTHING_CLEAR, 403, NULL, ERROR),
 	ON("404", NOTHING_CLEAR, 404, NULL, ERROR),
+	ON("404 html", NOTHING_CLEAR, 404, "Content-Type: text/html\n",
+	   "<html>"),
+	ON("404 about the request", NOTHING_CLEAR, 404, NULL, ABOUT_REQUEST),
 	ON("408", NOTHING_CLEAR, 408, NULL, NULL),
 	ON("409", NOTHING_CLEAR, 409, NULL, ERROR),
 	ON("409 later", NOTHING_CLEAR, 409, "Retry-After: 5\n", ERROR),
@@ -470,6 +473,8 @@ static bool is_word_of_success(const struct happening *h) {
 /* Of a delete: 204, 404, a word of success, or the resource's absence. */
 static bool may_be_deleted(const struct history *s) {
 	const struct happening *h = s->last;
+	if (h->status == 404 && strcmp(h->body, ERROR) != 0)
+		return false;
 	if (h->status == 404)
 		return s->last_write ? s->maybe : s->last_own;
 	if (s->last_own && !s->last_write)

@@ -222,7 +222,7 @@ static const struct scenario not_over[] = {
 		  ANSWER(200, NULL, APPROVED),
 		  WAIT(2000),
 		  GET(CONNECTION),
-		  ANSWER(404, NULL, NULL),
+		  GONE,
 		  DONE(KEEP_NOTHING),
 	  } },
 };
@@ -361,7 +361,7 @@ static const struct scenario refusals[] = {
 		  GET(DELETION),
 		  ANSWER(403, NULL, ERROR("AuthorizationFailed", "no")),
 		  GET(CONNECTION),
-		  ANSWER(404, NULL, NULL),
+		  GONE,
 		  DONE(KEEP_NOTHING),
 	  } },
 	/* 404 is borne for a quarter of the time that is left */
@@ -538,7 +538,7 @@ static const struct scenario ours[] = {
 		  GET(DELETION),
 		  ANSWER(200, NULL, APPROVED),
 		  GET(CONNECTION),
-		  ANSWER(404, NULL, NULL),
+		  GONE,
 		  DONE(KEEP_NOTHING),
 	  } },
 	{ "delete_ends_with_another_resource_s_word_of_success",

@@ -222,7 +222,16 @@ static void test_a_delete(void **state) {
 		  URL | WATCH | SETTLE | WRITE, RUNNING },
 		{ "another that succeeded", 200, OTHER_IN("Succeeded"), URL,
 		  OVER },
-		{ "gone", 404, NULL, URL | WATCH | SETTLE | WRITE, MISSING },
+		{ "gone", 404, NOT_FOUND, URL | WATCH | SETTLE | WRITE,
+		  MISSING },
+		{ "a page", 404, "<html>", WATCH | SETTLE, ODD },
+		{ "a page", 404, "<html>", WRITE, REFUSED },
+		{ "a page", 404, "<html>", URL, MISSING },
+		{ "{}", 404, "{}", WATCH | SETTLE, ODD },
+		{ "no subscription", 404, ERROR("SubscriptionNotFound", "x"),
+		  URL | WATCH | SETTLE | WRITE, REFUSED },
+		{ "no group", 404, ERROR("ResourceGroupNotFound", "x"),
+		  URL | WATCH | SETTLE | WRITE, MISSING },
 		{ "204", 204, NULL, URL | WRITE, OVER },
 	};
 	(void)state;

@@ -229,6 +229,8 @@ struct step {
 
 #define PENDING RESOURCE("Succeeded", "Pending")
 #define APPROVED RESOURCE("Succeeded", "Approved")
+#define NOT_FOUND ERROR("ResourceNotFound", "none")
+#define GONE ANSWER(404, NULL, NOT_FOUND)
 #define UPDATING RESOURCE("Updating", "Pending")
 /* Accepted, and the first look. */
 #define BY_LOCATION                                                            \
@@ -629,7 +631,7 @@ static inline void look(struct player *p, const struct step *s) {
 		snprintf(head, sizeof head, "ETag: %s\n", s->body);
 	send(p, &get);
 	if (done && a->kind == OP_DELETE)
-		feed(p, reply_of(404, NULL, NULL));
+		feed(p, reply_of(404, NULL, NOT_FOUND));
 	else
 		feed(p, reply_of(200, head, done ? APPROVED : PENDING));
 	p->over = done;
