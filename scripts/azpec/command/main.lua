@@ -141,7 +141,7 @@ local function tell(err, format, context, code, tokens)
     message = said and table.concat(said, "; ") or "not all was done" }
   failure.show(err, format, { errors = #others > 0 and others or nil,
     continuation_tokens = #tokens > 0 and json.list(tokens) or nil,
-    resume = #tokens > 0 and unfinished.command_line(context.args, tokens) or nil })
+    resume = #tokens > 0 and unfinished.command_line(context.args, tokens) .. " -" or nil })
 end
 
 -- Runs the command line; returns the exit code, unless it has to die of a signal.
