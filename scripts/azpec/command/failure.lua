@@ -19,15 +19,16 @@ local by_kind = {
   operation = 7, service = 7, timeout = 8, throttled = 9, ambiguous = 11, too_many = 11, canceled = 1,
 }
 
+-- A write whose end is not known, whatever kept it from being known. What resume, without --write, has found not as asked
+-- and with no operation under way, is known; its token serves --write.
+local function is_unknown(err)
+  return err.continuation_token and (err.kind ~= "precondition" or err.http_status == 412)
+end
+
 -- The exit code of an error: azpec's own, a selection's, a scope's, or anything else.
 function failure.exit_code(err)
   if type(err) ~= "table" then return failure.codes.other end
-  local codes = failure.codes
-  local code = err.exit_code or by_kind[err.kind] or codes.other
-  -- a write whose end is not known, whatever kept it from being known
-  local unknown = err.continuation_token and err.kind ~= "operation" and err.kind ~= "canceled"
-  if unknown and (code == codes.other or code == codes.operation) then return codes.timeout end
-  return code
+  return err.exit_code or is_unknown(err) and failure.codes.timeout or by_kind[err.kind] or failure.codes.other
 end
 
 local passing = { transport = true, throttled = true, timeout = true }
