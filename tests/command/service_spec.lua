@@ -33,3 +33,37 @@ describe("a write whose end is not known", function ()
     end)
   end
 end)
+
+describe("the service's own words", function ()
+  after_each(t.tidy)
+  teardown(t.close)
+
+  local said = "'client_assertion' or 'client_secret' and if_match, see `proxy`, or ask; check client_id and tenant_id"
+
+  it("stay as they are in a refused request, in each format", function ()
+    for _, code in ipairs { "account_name", "C" } do
+      local rules = { { status = 400, headers = json, body = ('{"error":{"code":"%s","message":"%s"}}'):format(code,
+        said) } }
+      local message = code .. ": " .. said .. " (HTTP 400)"
+      local result = kit.ended(7, (run(rules, "show " .. t.id)))
+      assert.equal("azpec: " .. message, result.err:match "^[^\n]*")
+      assert.equal(message, kit.json(kit.ended(7, (run(rules, "show -o json " .. t.id))).err, kit.failure).error.message)
+    end
+  end)
+
+  it("stay as they are in a refused sign-in", function ()
+    local server = t.server { { status = 401, headers = json,
+      body = ('{"error":"invalid_client","error_description":"AADSTS7000218: %s"}'):format(said) } }
+    local result = kit.ended(4, kit.run(("show --credential client-secret --endpoint %s --authority-host %s %s"):format(
+      server.endpoint, server.endpoint, t.id), { env = { AZURE_TENANT_ID = t.id:match "^/[^/]+/([^/]+)",
+      AZURE_CLIENT_ID = "c", AZURE_CLIENT_SECRET = "s" } }))
+    assert.matches("AADSTS7000218: " .. said, result.err, 1, true)
+  end)
+
+  it("and those of a rules file name its own fields", function ()
+    local rules = t.write(t.new_path "rules", 'approve "a" { when = { account_name = 5 } }\n')
+    local result = kit.ended(2, kit.run("auto --rules " .. rules .. " --credential token"))
+    assert.matches("account_name", result.err, 1, true)
+    assert.falsy(result.err:find("--account", 1, true), result.err)
+  end)
+end)

@@ -72,13 +72,25 @@ local described = { "kind", "message", "code", "target", "details", "additional_
   "correlation_id", "client_request_id", "id", "phase", "elapsed", "hint", "retryable", "retry_after",
   "continuation_token" }
 
--- An error as a flat table for programs.
+-- Kinds of errors whose message is in the command's words, as those of a rules file, or quotes the service.
+local not_ours = { usage = true, timeout = true, operation = true, service = true }
+
+-- The message for a person. Only the module's own text is worded anew; a code or an HTTP status shows that the service
+-- speaks, an exit code that the command does.
+local function message_of(err)
+  local message = err.message or tostring(err)
+  if message:find "^bad field '" then return wording.complaint(message) end
+  local is_module_text = not (not_ours[err.kind] or err.code or err.http_status or err.exit_code)
+  return is_module_text and wording.of(message) or message
+end
+
+-- An error as a flat table for programs; its message is the module's.
 function failure.facts(err)
   if type(err) ~= "table" then return { kind = "other", message = tostring(err) } end
   local facts = {}
   for _, name in ipairs(described) do facts[name] = err[name] end
   facts.kind = facts.kind or "other"
-  facts.message = wording.of(facts.message or tostring(err))
+  facts.message = facts.message or tostring(err)
   facts.hint = facts.hint and wording.of(facts.hint) or err.see
   if err.candidates then
     facts.candidates = json.list()
@@ -210,7 +222,7 @@ end
 -- The lines for a person; the first says what happened.
 function failure.lines(err)
   if type(err) ~= "table" then return { text.clean(err) } end
-  local lines = { text.clean(wording.of(err.message or tostring(err))) }
+  local lines = { text.clean(message_of(err)) }
   if err.see then lines[1] = ("%s (see: %s)"):format(lines[1], err.see) end
   local more = err.candidates and candidate_lines(err) or detail_lines(err)
   return table.move(more, 1, #more, 2, lines)
