@@ -853,6 +853,7 @@ function Poller:continuation_token() end
 --- The fields are those of azpec.ClientOptions.
 ---@class azpec.Settings
 ---@field endpoint string
+---@field subscription_id? string absent: none was given
 ---@field authority_host? string absent: not discovered yet
 ---@field scope? string likewise
 ---@field api_version string

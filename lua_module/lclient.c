@@ -783,8 +783,9 @@ static int l_rate_limits(lua_State *L) {
 static int l_settings(lua_State *L) {
 	const struct lclient *c = lclient_open_at(L, 1);
 	const char *file, *path;
-	lua_createtable(L, 0, 6);
+	lua_createtable(L, 0, 7);
 	fields_span(L, "endpoint", c->defaults.endpoint);
+	fields_span(L, "subscription_id", c->defaults.subscription_id);
 	fields_span(L, "authority_host", buf_span(&c->core.signin.authority));
 	fields_span(L, "scope", buf_span(&c->core.signin.scope));
 	fields_span(L, "api_version", c->defaults.api_version);

@@ -6,7 +6,10 @@
 -- A scope is a table of: subscription_ids (a list; default: the client's own), resource_group_name, account_name, id
 -- (of a subscription, a resource group, an account, a connection, or a private endpoint, whose connections are looked
 -- for), timeout (seconds for each list; default: the client's). What a service refuses is raised as its azpec.Error,
--- what cannot be found or understood as a table with `kind` ("not_found", "usage"), `message` and `hint`.
+-- what cannot be found or understood as a table with `kind` ("not_found", "usage", "protocol"), `message` and `hint`.
+--
+-- An item of a list becomes what is written, so its id has to lie where the list was asked for: an answer for another
+-- account, by a fault or a proxy's cache, is an error of the kind "protocol".
 
 local ids = require "azpec.ids"
 local select = require "azpec.select"
@@ -23,6 +26,34 @@ local function fail(kind, message, hint)
   error(setmetatable({ kind = kind, message = message, hint = hint }, complaint), 0)
 end
 
+-- ---- what a list may hold ------------------------------------------------------------------------------------------
+
+local function same(a, b)
+  return a:lower() == b:lower()
+end
+
+local parts = { "subscription_id", "resource_group_name", "account_name" }
+
+-- What the id of a listed item names. Raises an id that is not of that kind ("account", "connection"), or does not lie
+-- in the place that the list was asked for.
+local function listed_in(place, item, kind)
+  local id = item.id
+  if type(id) ~= "string" then fail("protocol", ("the service listed %s without an id"):format(
+    kind == "account" and "an account" or "a connection")) end
+  local found = ids.parse(id)
+  if not found or found.kind ~= kind then
+    fail("protocol", ("the service listed '%s', which is not the id of %s"):format(id,
+      kind == "account" and "a Batch account" or "a private endpoint connection"))
+  end
+  for _, part in ipairs(parts) do
+    if place[part] and not same(place[part], found[part]) then
+      fail("protocol", ("the service listed '%s', which is not in the %s '%s' that was asked for"):format(id,
+        part:gsub("_id$", ""):gsub("_name$", ""):gsub("_", " "), place[part]))
+    end
+  end
+  return found
+end
+
 -- ---- several lists -------------------------------------------------------------------------------------------------
 
 -- So many lists are under way beside each other.
@@ -35,7 +66,7 @@ local function begun(...)
   return { next = following, state = state, item = item, closing = closing }
 end
 
--- The items of begin(place) for each of the places, in their order, for a generic `for`; what comes next is under way
+-- The items of begin(place) for each of the places, and the place, in their order, for a generic `for`; what comes next is under way
 -- already. Not by coroutines: Ctrl-C raises its error in the main one, so nothing ends while another one waits.
 local function in_turn(begin, places)
   local lists, at, last = {}, 1, 0
@@ -50,7 +81,7 @@ local function in_turn(begin, places)
       begin_more()
       local list = lists[at]
       list.item = list.next(list.state, list.item)
-      if list.item then return list.item end
+      if list.item then return list.item, places[at] end
       lists[at], at = nil, at + 1
     end
   end
@@ -63,8 +94,9 @@ end
 
 -- ---- accounts ------------------------------------------------------------------------------------------------------
 
-local function same(a, b)
-  return a:lower() == b:lower()
+-- The client's own subscription.
+local function own_subscription(client)
+  return client:settings().subscription_id
 end
 
 -- The accounts that the service lists.
@@ -74,9 +106,10 @@ local function listed(client, where)
     return client:list_accounts { subscription_id = subscription_id or nil,
       resource_group_name = where.resource_group_name, timeout = where.timeout }
   end
-  for account in in_turn(begin, where.subscription_ids) do
-    local found = ids.parse(account.id)
-    if found and (not where.account_name or same(found.account_name, where.account_name)) then
+  for account, subscription_id in in_turn(begin, where.subscription_ids) do
+    local found = listed_in({ subscription_id = subscription_id or own_subscription(client),
+      resource_group_name = where.resource_group_name }, account, "account")
+    if not where.account_name or same(found.account_name, where.account_name) then
       accounts[#accounts + 1] = found
     end
   end
@@ -97,7 +130,7 @@ end
 -- Those meant; one that is wholly named needs no list.
 local function accounts_of(client, where)
   if where.account_name and where.resource_group_name and #where.subscription_ids == 1 then
-    return { { subscription_id = where.subscription_ids[1] or nil, resource_group_name = where.resource_group_name,
+    return { { subscription_id = where.subscription_ids[1] or own_subscription(client), resource_group_name = where.resource_group_name,
       account_name = where.account_name } }
   end
   local accounts = listed(client, where)
@@ -180,6 +213,9 @@ local function only(client, id, timeout)
     is_over = true
     local connection, err = client:get { id = id, timeout = timeout }
     if not connection then error(err, 0) end
+    if type(connection.id) ~= "string" or not same(connection.id, id) then
+      fail("protocol", ("the service answered with '%s' for '%s'"):format(tostring(connection.id), id))
+    end
     return connection
   end
 end
@@ -191,12 +227,10 @@ function scope.connections(client, wanted)
   local following, _, _, closing = in_turn(function (account) return client:list(account_call(account, where)) end,
     accounts_of(client, where))
   return function ()
-    local connection
+    local connection, account
     repeat
-      connection = following()
-      if connection and type(connection.id) ~= "string" then
-        fail("protocol", "the service listed a connection without an id")
-      end
+      connection, account = following()
+      if connection then listed_in(account, connection, "connection") end
     until not connection or not where.private_endpoint or has_endpoint(connection, where.private_endpoint)
     return connection
   end, nil, nil, closing

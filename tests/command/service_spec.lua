@@ -67,3 +67,50 @@ describe("the service's own words", function ()
     assert.falsy(result.err:find("--account", 1, true), result.err)
   end)
 end)
+
+describe("an item of a list", function ()
+  after_each(t.tidy)
+  teardown(t.close)
+
+  local account = t.id:match "^(.*)/privateEndpointConnections/"
+  local subscription, group, name = t.id:match "^/subscriptions/([^/]+)/resourceGroups/([^/]+)/.*/batchAccounts/([^/]+)/"
+  local foreign = "aaaaaaaa-6a1e-4b7d-9c55-0e8d1b2a7f10"
+  local at_account = ("-g %s --account %s"):format(group, name)
+
+  -- What comes of `approve --all` where the lists of accounts and of connections have these ids.
+  local function approve(account_id, connection_id, where)
+    local connections = '{"value":[' .. t.connection_json "Pending":gsub('"id":"[^"]*"', function ()
+      return '"id":"' .. connection_id .. '"'
+    end) .. "]}"
+    local result, server = run({
+      { path = "/privateEndpointConnections", headers = json, body = connections },
+      { headers = json, body = '{"value":[{"id":"' .. account_id .. '"}]}' } },
+      "approve --all --yes -o json " .. where, { env = { AZURE_ACCESS_TOKEN = t.canary,
+        AZURE_SUBSCRIPTION_ID = subscription } })
+    return result, server
+  end
+
+  for what, ids in t.each {
+    ["of another subscription"] = { nil, t.id:gsub(subscription, foreign), at_account },
+    ["of another resource group"] = { nil, t.id:gsub("/resourceGroups/[^/]+", "/resourceGroups/other"), at_account },
+    ["of another account"] = { nil, t.id:gsub("/batchAccounts/[^/]+", "/batchAccounts/other"), at_account },
+    ["that is no connection"] = { nil, account, at_account },
+    ["that is an account of another subscription"] = { account:gsub(subscription, foreign), nil, "" },
+    ["that is an account of another resource group"] = { account:gsub("/resourceGroups/[^/]+", "/resourceGroups/x"),
+      nil, "-g " .. group },
+    ["that is no account"] = { "/subscriptions/" .. subscription, nil, "" },
+  } do
+    it(what .. " is refused by its id, and nothing is written", function ()
+      local result, server = approve(ids[1] or account, ids[2] or t.id, ids[3])
+      local told = kit.json(kit.ended(1, result).err, kit.failure).error
+      assert.equal("protocol", told.kind)
+      assert.matches(ids[1] or ids[2], told.message, 1, true)
+      for _, request in ipairs(server:requests()) do assert.equal("GET", request.method) end
+    end)
+  end
+
+  it("in other letters is the one that was asked for", function ()
+    local result = approve(account:upper(), t.id:upper(), "--dry-run")
+    kit.ended(0, result)
+  end)
+end)

@@ -160,7 +160,7 @@ local function results_of(context, search, client, whole)
     connections = connection and { connection } or error(err, 0)
   end
   local found = several(context.args, search.selector, connections or whole())
-  for n, connection in ipairs(found) do found[n] = { id = connection.id, connection = connection } end
+  for n, connection in ipairs(found) do found[n] = { id = search.id or connection.id, connection = connection } end
   return found
 end
 
