@@ -116,10 +116,13 @@ local function held(decision, reason)
   return { action = "hold", rule = decision.rule, reason = reason }
 end
 
--- Adds what was decided on a connection. What is ignored, or is so already, is only counted.
+-- Adds what was decided on a connection. What is ignored, or is so already, is only counted. Raises an ETag that could
+-- guard no change (azpec.select.etag).
 function draft:add(connection, decision)
   local facts, summary = select.facts(connection), self.summary
-  if decision.changes and not facts.etag then
+  local etag, err = select.etag(connection)
+  if decision.changes and err then error(err, 0) end
+  if decision.changes and not etag then
     decision = held(decision, "the service sent no ETag, so nothing could guard the change")
   end
   local counted = decision.status and not decision.changes and "unchanged" or decision.action

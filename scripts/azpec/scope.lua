@@ -32,7 +32,7 @@ local function same(a, b)
   return a:lower() == b:lower()
 end
 
-local parts = { "subscription_id", "resource_group_name", "account_name" }
+local place_fields = { "subscription_id", "resource_group_name", "account_name" }
 
 -- What the id of a listed item names. Raises an id that is not of that kind ("account", "connection"), or does not lie
 -- in the place that the list was asked for.
@@ -45,7 +45,7 @@ local function listed_in(place, item, kind)
     fail("protocol", ("the service listed '%s', which is not the id of %s"):format(id,
       kind == "account" and "a Batch account" or "a private endpoint connection"))
   end
-  for _, part in ipairs(parts) do
+  for _, part in ipairs(place_fields) do
     if place[part] and not same(place[part], found[part]) then
       fail("protocol", ("the service listed '%s', which is not in the %s '%s' that was asked for"):format(id,
         part:gsub("_id$", ""):gsub("_name$", ""):gsub("_", " "), place[part]))
@@ -66,8 +66,9 @@ local function begun(...)
   return { next = following, state = state, item = item, closing = closing }
 end
 
--- The items of begin(place) for each of the places, and the place, in their order, for a generic `for`; what comes next is under way
--- already. Not by coroutines: Ctrl-C raises its error in the main one, so nothing ends while another one waits.
+-- The items of begin(place) for each of the places, and the place, in their order, for a generic `for`; what comes next
+-- is under way already. Not by coroutines: Ctrl-C raises its error in the main one, so nothing ends while another one
+-- waits.
 local function in_turn(begin, places)
   local lists, at, last = {}, 1, 0
   local function begin_more()
@@ -130,8 +131,8 @@ end
 -- Those meant; one that is wholly named needs no list.
 local function accounts_of(client, where)
   if where.account_name and where.resource_group_name and #where.subscription_ids == 1 then
-    return { { subscription_id = where.subscription_ids[1] or own_subscription(client), resource_group_name = where.resource_group_name,
-      account_name = where.account_name } }
+    return { { subscription_id = where.subscription_ids[1] or own_subscription(client),
+      resource_group_name = where.resource_group_name, account_name = where.account_name } }
   end
   local accounts = listed(client, where)
   if #accounts == 0 and where.account_name then

@@ -58,6 +58,19 @@ function select.facts(connection)
   return facts
 end
 
+local longest_etag = 1024
+
+-- The ETag that guards a write to a connection; nil where the service sent none. One that cannot be given back as
+-- If-Match is nil and an error of the kind "protocol", so that no write goes out without its guard.
+function select.etag(connection)
+  local etag = connection.etag
+  if etag == nil then return nil end
+  if type(etag) == "string" and #etag <= longest_etag and etag:find "^[\32-\126]+$" then return etag end
+  return nil, { kind = "protocol", id = connection.id,
+    message = ("the service sent an ETag that cannot be given back, for '%s'"):format(connection.id),
+    hint = "a proxy in the way may change ETags" }
+end
+
 -- ---- fields ---------------------------------------------------------------------------------------------------------
 
 local statuses = { "Approved", "Disconnected", "Pending", "Rejected" }

@@ -47,7 +47,8 @@ describe("the service's own words", function ()
       local message = code .. ": " .. said .. " (HTTP 400)"
       local result = kit.ended(7, (run(rules, "show " .. t.id)))
       assert.equal("azpec: " .. message, result.err:match "^[^\n]*")
-      assert.equal(message, kit.json(kit.ended(7, (run(rules, "show -o json " .. t.id))).err, kit.failure).error.message)
+      result = kit.ended(7, (run(rules, "show -o json " .. t.id)))
+      assert.equal(message, kit.json(result.err, kit.failure).error.message)
     end
   end)
 
@@ -73,7 +74,8 @@ describe("an item of a list", function ()
   teardown(t.close)
 
   local account = t.id:match "^(.*)/privateEndpointConnections/"
-  local subscription, group, name = t.id:match "^/subscriptions/([^/]+)/resourceGroups/([^/]+)/.*/batchAccounts/([^/]+)/"
+  local subscription, group, name =
+    t.id:match "^/subscriptions/([^/]+)/resourceGroups/([^/]+)/.*/batchAccounts/([^/]+)/"
   local foreign = "aaaaaaaa-6a1e-4b7d-9c55-0e8d1b2a7f10"
   local at_account = ("-g %s --account %s"):format(group, name)
 
@@ -113,4 +115,34 @@ describe("an item of a list", function ()
     local result = approve(account:upper(), t.id:upper(), "--dry-run")
     kit.ended(0, result)
   end)
+end)
+
+describe("an ETag that cannot be given back", function ()
+  after_each(t.tidy)
+  teardown(t.close)
+
+  local where = "--id " .. t.id:match "^(.*)/privateEndpointConnections/"
+  local rules_file
+
+  for what, etag in t.each { empty = '""', ["no string"] = "5", ["with a line end"] = '"a\\r\\nb"',
+    ["too long"] = '"' .. ("x"):rep(1025) .. '"' } do
+    it("is an error that names the connection, and nothing is written: " .. what, function ()
+      rules_file = t.write(t.new_path "rules", 'approve "a" { when = { name = "pec.*" } }\n')
+      local connection = t.connection_json("Pending"):gsub('"etag":"W\\/\\"0x1\\""', function ()
+        return '"etag":' .. etag
+      end)
+      assert.matches(etag, connection, 1, true)
+      for _, line in ipairs { "approve --all --yes " .. where, "reject --status Pending --yes " .. where,
+        "delete --status Pending --yes " .. where, "auto --apply --rules " .. rules_file .. " " .. where,
+        "plan --out - --rules " .. rules_file .. " " .. where } do
+        local result, server = run({ { path = "/privateEndpointConnections/", headers = json, body = connection },
+          { headers = json, body = '{"value":[' .. connection .. "]}" } }, line .. " -o json")
+        local told = kit.json(kit.ended(1, result).err, kit.failure).error
+        assert.equal("protocol", told.kind, line)
+        assert.matches("ETag", told.message)
+        assert.matches(t.id, told.message, 1, true)
+        for _, request in ipairs(server:requests()) do assert.equal("GET", request.method) end
+      end
+    end)
+  end
 end)

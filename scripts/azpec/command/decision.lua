@@ -20,7 +20,7 @@ local in_progress = { Creating = true, Updating = true, Deleting = true }
 -- What was chosen by what it said of itself is written only as it was then. What is being made changes by itself.
 local function etag_seen(connection)
   if not connection or in_progress[select.facts(connection).provisioning_state] then return nil end
-  return connection.etag
+  return select.etag(connection)
 end
 
 local function is_or_may_become_approved(target)
@@ -36,8 +36,10 @@ local function make_spec(context, verb, status)
       spec.removes = is_or_may_become_approved
     end
     function spec.begin(target)
-      return client:begin_ensure { id = target.id, status = status, description = description,
-        if_match = args.if_match or etag_seen(target.connection) }
+      local etag, err = args.if_match, nil
+      if not etag then etag, err = etag_seen(target.connection) end
+      if err then return nil, nil, err end
+      return client:begin_ensure { id = target.id, status = status, description = description, if_match = etag }
     end
     function spec.row(target, result)
       return change.row(target, result.changed and "changed" or "unchanged", {

@@ -19,8 +19,8 @@ local by_kind = {
   operation = 7, service = 7, timeout = 8, throttled = 9, ambiguous = 11, too_many = 11, canceled = 1,
 }
 
--- A write whose end is not known, whatever kept it from being known. What resume, without --write, has found not as asked
--- and with no operation under way, is known; its token serves --write.
+-- A write whose end is not known, whatever kept it from being known. It is known where resume, without --write, has
+-- found the connection not as asked and no operation under way: that error's token serves --write.
 local function is_unknown(err)
   return err.continuation_token and (err.kind ~= "precondition" or err.http_status == 412)
 end

@@ -6,6 +6,7 @@ local convert = require "azpec.command.convert"
 local failure = require "azpec.command.failure"
 local json = require "azpec.json"
 local lock = require "azpec.lock"
+local select = require "azpec.select"
 local sha256 = require "azpec.sha256"
 
 local codes = failure.codes
@@ -51,7 +52,9 @@ local function has_settled(self, known)
 end
 
 local function item_of(connection, decision, row)
-  return { id = connection.id, etag = connection.etag, status = decision.status, description = decision.description,
+  local etag, err = select.etag(connection)
+  if err then error(err, 0) end
+  return { id = connection.id, etag = etag, status = decision.status, description = decision.description,
     rule = decision.rule, reason = decision.reason, action = decision.action, before = row.before,
     connection = connection }
 end

@@ -22,9 +22,11 @@ local function make_spec(context)
       local connection, err = read(target)
       if err then return nil, nil, err end
       if not connection then return nil, gone_already(target) end
+      local etag, problem = select.etag(connection)
+      if problem and not context.args.if_match then return nil, nil, problem end
       target.before = select.facts(connection).status
       context:because(target.id, { before = connection })
-      return client:begin_delete { id = target.id, if_match = context.args.if_match or connection.etag }
+      return client:begin_delete { id = target.id, if_match = context.args.if_match or etag }
     end
     function spec.row(target)
       return change.row(target, "changed", { before = target.before })
