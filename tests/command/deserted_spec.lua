@@ -115,6 +115,29 @@ describe("a full disk behind standard output", function ()
     local code, err = run(("approve --all --yes --name 'many0*' --audit %s %s"):format(trail, many), "/dev/full")
     assert.equal(1, code)
     assert.same({ intent = 9, changed = 9 }, counts_of(trail))
-    assert.matches("\nazpec: cannot write to standard output: No space left on device\n", err)
+    assert.matches("\nazpec: cannot write to standard output: No space left on device; 9 results were not written: 9 changed\n", err)
+  end)
+
+  it("has the error say what was done, and in JSON to what", function ()
+    for _, line in ipairs { "approve --all --yes --name 'many0*' ", "auto --apply --rules " .. rules() .. " " } do
+      emulator:reset()
+      local code, err = run(line .. many .. " -o json", "/dev/full")
+      assert.equal(1, code, line)
+      local told = kit.json(err, kit.failure)
+      local changed = #emulator:log "update"
+      assert.matches(("cannot write to standard output: .*; %d results were not written: %d changed"):format(changed,
+        changed), told.error.message)
+      assert.equal(changed, #told.results)
+      for _, row in ipairs(told.results) do assert.equal("changed", row.result) end
+    end
+  end)
+
+  it("has the error say how many, in each other format", function ()
+    for _, format in ipairs { "table", "tsv", "csv", "md" } do
+      emulator:reset()
+      local code, err = run(("approve --all --yes -q --name 'many0*' %s -o %s"):format(many, format), "/dev/full")
+      assert.equal(1, code)
+      assert.matches("; %d results were not written: %d changed\n$", err, nil, format)
+    end
   end)
 end)

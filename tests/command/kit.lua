@@ -245,7 +245,8 @@ kit.results = { schema_version = "=1", results = { kit.result_row } }
 
 -- What is written to stderr when JSON was asked for.
 kit.failure = { schema_version = "=1", exit_code = "number", error = error_facts, ["errors?"] = { error_facts },
-  ["continuation_tokens?"] = { "string" }, ["resume?"] = "string" }
+  ["continuation_tokens?"] = { "string" }, ["resume?"] = "string",
+  ["results?"] = { { id = "string", result = "string", open = true } } }
 
 -- ---- the README ----------------------------------------------------------------------------------------------------
 

@@ -92,14 +92,28 @@ local function tell_rows(context)
   if not ok and not (terminal.is_write_error(err) and err.is_broken_pipe) then context:complain(tostring(err)) end
 end
 
--- Standard output has ended: what was not begun because of that is said. The error; nil: nobody reads on.
+-- "16 results were not written: 1 failed, 15 changed"; nil where none is lost.
+local function lost_results(context)
+  local lost = context and context.out and context.out.lost or {}
+  if #lost == 0 then return nil end
+  local counts, parts = {}, {}
+  for _, row in ipairs(lost) do counts[row.result] = (counts[row.result] or 0) + 1 end
+  for result, count in pairs(counts) do parts[#parts + 1] = ("%d %s"):format(count, result) end
+  table.sort(parts)
+  return ("%s not written: %s"):format(text.count(#lost, "result") .. (#lost == 1 and " was" or " were"),
+    table.concat(parts, ", "))
+end
+
+-- Standard output has ended: what was not begun because of that is said, and what was done. The error; nil: nobody
+-- reads on.
 local function output_ended(err, context)
   local left = context and context.not_begun or 0
   if left > 0 then
     context:say("azpec: %s not begun, because %s", text.count(left, "connection") .. (left == 1 and " was" or " were"),
       err.is_broken_pipe and "nobody reads standard output any more" or "standard output cannot be written")
   end
-  return not err.is_broken_pipe and tostring(err) or nil
+  local lost = lost_results(context)
+  return not err.is_broken_pipe and tostring(err) .. (lost and "; " .. lost or "") or nil
 end
 
 -- The error that ended the verb, as it is told; nil: stdout is gone, and nobody reads on.
@@ -139,7 +153,8 @@ local function tell(err, format, context, code, tokens)
   end
   err = err or { kind = failure.kind(code), exit_code = code,
     message = said and table.concat(said, "; ") or "not all was done" }
-  failure.show(err, format, { errors = #others > 0 and others or nil,
+  local lost = context and context.out and context.out.lost or {}
+  failure.show(err, format, { errors = #others > 0 and others or nil, results = #lost > 0 and json.list(lost) or nil,
     continuation_tokens = #tokens > 0 and json.list(tokens) or nil,
     resume = #tokens > 0 and unfinished.command_line(context.args, tokens) .. " -" or nil })
 end
