@@ -245,13 +245,17 @@ void opfail_operation(struct op *o, const struct answer *a) {
 	op_failed(o);
 }
 
-void opfail_believe(struct op *o) {
+static void begin_with(struct op *o, const char *text) {
 	struct buf said;
 	buf_init(&said, o->cfg->mem, OP_MAX_TEXT);
 	buf_move(&said, &o->fail.message);
-	buf_adds(&o->fail.message, "the operation failed: ");
+	buf_adds(&o->fail.message, text);
 	buf_add(&o->fail.message, buf_span(&said));
 	buf_free(&said);
+}
+
+void opfail_believe(struct op *o) {
+	begin_with(o, "the operation failed: ");
 	o->fail.kind = FAIL_OPERATION;
 	o->fail.retryable = false;
 	o->fail.hint = o->rejected ? gone_for_good : NULL;
@@ -298,7 +302,17 @@ static bool refused_later(const struct op *o) {
 	       status != 408;
 }
 
+/* No answer after the write's own tells how it ended; a time-out and a
+   cancellation say so themselves. */
+static bool end_unread(const struct op *o) {
+	return op_writes(o) && o->known == KNOWN_ACCEPTED &&
+	       o->fail.phase != PHASE_REQUEST &&
+	       o->fail.kind != FAIL_TIMEOUT && o->fail.kind != FAIL_CANCELED;
+}
+
 void opfail_unknown(struct op *o) {
+	if (end_unread(o))
+		begin_with(o, "accepted, but its end could not be read: ");
 	if (refused_later(o))
 		buf_adds(&o->fail.message, "; an earlier try was not answered "
 		                           "and may have been carried out");

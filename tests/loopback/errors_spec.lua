@@ -296,7 +296,8 @@ describe("the statuses", function ()
       { method = "PATCH", status = 202, headers = { "Location: {origin}/op" } },
       { status = 403, headers = json, body = [[{"error":{"code":"AuthorizationFailed","message":"no"}}]] },
     }
-    local err = t.fails("forbidden", "AuthorizationFailed: no (HTTP 403)",
+    local err = t.fails("forbidden",
+      "accepted, but its end could not be read: AuthorizationFailed: no (HTTP 403)",
       server:client():update(t.call(t.id, { status = "Approved" })))
     assert.equal("poll", err.phase)
     assert.truthy(err.hint:find("privateEndpointConnectionResults/read", 1, true))

@@ -172,7 +172,7 @@ describe("a success that nobody saw", function ()
 
   it("is none: the last read is damaged", function ()
     local value, err = update(unseen { path = t.id, headers = json, body = t.connection_json():sub(1, -20) })
-    t.fails("protocol", "^the answer is not the connection", value, err)
+    t.fails("protocol", "^accepted, but its end could not be read: the answer is not the connection", value, err)
     assert.is_string(err.continuation_token)
   end)
 

@@ -688,6 +688,7 @@ static const struct scenario deletes[] = {
 		  ANSWER(404, NULL, ERROR("SubscriptionNotFound", "none")),
 		  FAILS_UNKNOWN(FAIL_NOT_FOUND, PHASE_POLL, 404,
 	                        "SubscriptionNotFound"),
+		  SAYS("accepted, but its end could not be read: Subscr"),
 	  } },
 	{ "delete_lost_then_404_of_a_proxy",
 	  DELETE_WITH(.max_tries = 2),

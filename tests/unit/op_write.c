@@ -193,6 +193,8 @@ static const struct scenario answers[] = {
 		  ANSWER(403, NULL, ERROR("AuthorizationFailed", "no right")),
 		  FAILS_UNKNOWN(FAIL_FORBIDDEN, PHASE_RESULT, 403,
 	                        "AuthorizationFailed"),
+		  SAYS("accepted, but its end could not be read: "
+	               "AuthorizationFailed: no right"),
 	  } },
 	{ "patch_200_of_a_captive_portal_proves_nothing",
 	  UPDATE,
