@@ -68,12 +68,22 @@ local function apply(self, line)
   return event(self, line)
 end
 
+-- Whether a file's first line is a checkpoint's; a process may have died while it wrote it.
+local function is_first(text, line)
+  if line ~= nil then return type(line) == "table" and line.event == "open" end
+  local beginning = '{"at":"'
+  return text:sub(1, #beginning) == beginning:sub(1, #text)
+end
+
 -- Reads all that is there: true, or nil and a message. A cut-off line may only stand in front of an "open".
 local function load(self)
   local number, torn = 0, nil
   for text in self.handle:lines "L" do
     number = number + 1
     local line = json.decode(text)
+    if number == 1 and not is_first(text, line) then
+      return nil, ("%s is no checkpoint of azpec's, and was left as it is; name another file"):format(self.path)
+    end
     if torn and not (type(line) == "table" and line.event == "open") then
       return nil, ("%s:%d: this is not as azpec wrote it"):format(self.path, torn)
     end

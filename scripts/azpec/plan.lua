@@ -13,6 +13,8 @@
 -- blanks: who edits a plan by hand, cuts it or changes its order is found out, not who makes the hash anew. That takes
 -- a key: with one the plan has an "hmac_sha256" too (RFC 2104), and is read only where it fits.
 
+local lfs = require "lfs"
+
 local current = require "azpec.current"
 local file = require "azpec.file"
 local json = require "azpec.json"
@@ -170,6 +172,16 @@ end
 -- Writes it, whole or not at all: true, or nil and a message.
 function draft:write(path, key)
   return file.replace(path, self:text(key))
+end
+
+-- Whether a plan may be written there without the loss of anything but a plan: true, or nil and a message.
+function plan.check_place(path)
+  if lfs.symlinkattributes(path, "mode") ~= "file" then return true end
+  local text, why = file.read(path)
+  if not text then return nil, why end
+  local contents = #text <= most_bytes and json.decode(text)
+  if text == "" or type(contents) == "table" and contents.azpec_plan ~= nil then return true end
+  return nil, path .. " is no plan of azpec's, and was left as it is; name another file"
 end
 
 -- ---- reading one ---------------------------------------------------------------------------------------------------

@@ -115,7 +115,8 @@ describe("a full disk behind standard output", function ()
     local code, err = run(("approve --all --yes --name 'many0*' --audit %s %s"):format(trail, many), "/dev/full")
     assert.equal(1, code)
     assert.same({ intent = 9, changed = 9 }, counts_of(trail))
-    assert.matches("\nazpec: cannot write to standard output: No space left on device; 9 results were not written: 9 changed\n", err)
+    assert.matches("\nazpec: cannot write to standard output: No space left on device; "
+      .. "9 results were not written: 9 changed\n", err)
   end)
 
   it("has the error say what was done, and in JSON to what", function ()

@@ -35,6 +35,20 @@ local function meddle(id, status)
 end
 
 describe("plan", function ()
+  it("replaces a plan, and no other file", function ()
+    local path = support.new_path "plan"
+    local line = ("--rules %s %s --out %s"):format(rules(some), group, path)
+    kit.ended(0, azpec("plan", line))
+    kit.ended(0, azpec("plan", line))
+    support.write(path, "before")
+    assert.matches(path .. " is no plan of azpec's, and was left as it is", kit.ended(2, azpec("plan", line)).err, 1,
+      true)
+    assert.equal("before", support.read(path))
+    local auto = ("--apply --rules %s %s --checkpoint %s"):format(rules(some), group, path)
+    assert.matches(path .. " is no checkpoint of azpec's", kit.ended(1, azpec("auto", auto)).err, 1, true)
+    assert.equal("before", support.read(path))
+  end)
+
   it("writes down what is to be done, and does nothing", function ()
     local path = support.new_path "plan"
     local result = kit.ended(0, azpec("plan", ("--rules %s %s --out %s"):format(rules(some), group, path)))

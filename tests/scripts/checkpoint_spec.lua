@@ -131,6 +131,15 @@ describe("a checkpoint", function ()
     refused(":2: a form that is not known$", with '{"event":"open","checkpoint":2}\n')
   end)
 
+  it("is no file of another kind, which stays as it is", function ()
+    for _, text in ipairs { "local x = 1\n", "junk", "\n", "\0\1\2", "{}\n", '{"event":"done"}\n', "[1]\n",
+      'approve "a" {}\n{"event":"open","checkpoint":1}\n' } do
+      assert(file.replace(path, text))
+      refused("is no checkpoint of azpec's", open())
+      assert.equal(text, file.read(path))
+    end
+  end)
+
   it("is its owner's alone, and one process's at a time", function ()
     local run <close> = assert(open())
     assert.equal("rw-------", lfs.attributes(path).permissions)

@@ -204,6 +204,22 @@ describe("a plan", function ()
     assert.truthy(why:find("No such file or directory", 1, true))
   end)
 
+  it("may replace nothing but a plan", function ()
+    local path = os.tmpname()
+    assert.is_true(plan.check_place(path)) -- it is empty
+    assert(example():write(path))
+    assert.is_true(plan.check_place(path))
+    for _, text in ipairs { "before", "{}", "[]", '{"a":1}', "return 1\n" } do
+      assert(file.replace(path, text))
+      local free, why = plan.check_place(path)
+      assert.is_nil(free)
+      assert.equal(path .. " is no plan of azpec's, and was left as it is; name another file", why)
+    end
+    os.remove(path)
+    assert.is_true(plan.check_place(path))
+    assert.is_true(plan.check_place "/dev/stdout")
+  end)
+
   it("goes into a pipe, which stays what it is", function ()
     local path = os.tmpname()
     assert(os.execute(("rm %s && mkfifo %s"):format(path, path)))

@@ -18,6 +18,8 @@ end
 local function run(context)
   local args = context.args
   local set = batch.rules(context)
+  local free, why = plan.check_place(args.out)
+  if args.out ~= "-" and not free then context:fail(failure.codes.usage, why) end
   local client = context:client()
   local draft = plan.new { rules = set, tool = require "azpec"._VERSION, endpoint = client:settings().endpoint }
   local out = args.out ~= "-" and batch.output(context, "decisions")
