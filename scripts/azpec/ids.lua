@@ -53,11 +53,20 @@ local function unescape(text)
   return (text:gsub("%%(%x%x)", function (hex) return string.char(tonumber(hex, 16)) end))
 end
 
--- An id as somebody may have copied it: without blanks and line ends around it, out of the address of a request to
--- Azure Resource Manager, or of a page of the Azure portal, whose own words may follow the id; or behind the folder
--- that a shell on Windows puts before what it takes for a path.
-function ids.plain(word)
+-- Without blanks, line ends and matching quotes around it, and without a query, as `?api-version=2022-06-01`; a `?` of
+-- a pattern has no `=` behind it.
+local function bare(word)
   word = word:match "^%s*(.-)%s*$"
+  local quote, inner = word:match "^([\"'`])(.*)%1$"
+  if quote then word = inner:match "^%s*(.-)%s*$" end
+  return word:match "^([^?]*/[^?]*)%?[%w_.$-]+=" or word
+end
+
+-- An id as somebody may have copied it: in quotes, with a query; out of the address of a request to Azure Resource
+-- Manager, or of a page of the Azure portal, whose own words may follow the id; or behind the folder that a shell on
+-- Windows puts before what it takes for a path.
+function ids.plain(word)
+  word = bare(word)
   if not (word:find "^%a+://" or word:find "^%a:[/\\]") then return word end
   local text = word:find("%%2[Ff]subscriptions%%2[Ff]") and unescape(word) or word
   local first = text:lower():find("/subscriptions/", 1, true)

@@ -178,6 +178,10 @@ describe("words as people paste them", function ()
   for what, case in t.each {
     ["an id with a carriage return"] = { "show \"$(printf '%s\\r' " .. t.id .. ')"' },
     ["an id with blanks around it"] = { "show '  " .. t.id .. " '" },
+    ["an id with a query"] = { "show '" .. t.id .. "?api-version=2022-06-01'" },
+    ["an id in quotes"] = { "show '\"" .. t.id .. "\"'" },
+    ["an id in other quotes, with a query"] = { "show \"' " .. t.id .. "?api-version=2022-06-01&x=1 '\"" },
+    ["an account's id in quotes"] = { "list --id '\"" .. account .. "\"'" },
     ["the address of a request"] = { "show 'https://management.azure.com" .. t.id .. "?api-version=2022-06-01'" },
     ["a page of the portal"] = { "show '" .. portal .. t.id .. "'" },
     ["an id that Git Bash has made a path of"] = { "show 'C:/Program Files/Git" .. t.id .. "'" },
