@@ -17,7 +17,8 @@ end
 
 -- What a person at a shell cannot give: fields and functions of the Lua module.
 local foreign = { "azpec%.%l", "`", "%f[%w_]ca_file%f[^%w_]", "ca_path", "%f[%w_]client_id%f[^%w_]",
-  "%f[%w_]tenant_id%f[^%w_]", "authority_host", "api_version", "certificate_path", "key_path", "poll_interval" }
+  "%f[%w_]tenant_id%f[^%w_]", "authority_host", "api_version", "certificate_path", "key_path", "poll_interval",
+  "trusted_origins" }
 
 -- Of calls that are refused, which wording.complaint names the option of, and of damage in the module's own data.
 local function is_for_programs(text)

@@ -36,6 +36,8 @@ local phrases = {
   { "scope, tenant_id or subscription holds", "--tenant-id holds" },
   { "but subscription_id is", "but --subscription (or AZURE_SUBSCRIPTION_ID) is" },
   { "resume with write = true", "give azpec resume the option --write" },
+  { "trusted_origins names the origins that may be asked besides the endpoint",
+    "ask the endpoint's operator why its answer leads to another origin" },
   { "; it was ended (raise `timeout`)", "; it was ended" },
   { ", and neither 'key' nor 'key_path' is given", "" },
   { "(see 'exclude' and AZURE_TOKEN_CREDENTIALS)", "(see AZURE_TOKEN_CREDENTIALS)" },
