@@ -40,12 +40,8 @@ end
 local function encode_string(text)
   if not text:find '[%c"\\\x80-\xff#]' then return '"' .. text .. '"' end
   text = text:gsub('[%c"\\]', escape):gsub("##(%a*%[)", "#\\u0023%1")
-  if not utf8.len(text) then
-    text = text:gsub("[\x80-\xff]", escape)
-  else
-    text = text_of.replace_hidden(text, escape_wide)
-  end
-  return '"' .. text .. '"'
+  text = text_of.mend(text, escape)
+  return '"' .. text_of.replace_hidden(text, escape_wide) .. '"'
 end
 
 local function encode_number(number)

@@ -17,6 +17,21 @@ function text.replace_hidden(line, replacement)
   return line
 end
 
+-- The text with each byte replaced that belongs to no character in UTF-8; replace(byte) returns what stands for it.
+function text.mend(line, replace)
+  local parts, from, ok, bad = {}, 1, utf8.len(line)
+  while not ok do
+    parts[#parts + 1] = line:sub(from, bad - 1) .. replace(line:sub(bad, bad))
+    from = bad + 1
+    ok, bad = utf8.len(line, from)
+  end
+  return table.concat(parts) .. line:sub(from)
+end
+
+local function question_mark()
+  return "?"
+end
+
 -- Azure Pipelines and TeamCity find "##vso[" and the like anywhere in a line, GitHub Actions "::name ...::" at its
 -- start, behind blanks; a line may be begun by a "%0A" that a system decodes. A blank keeps each from being a command.
 local function disarm(line)
@@ -30,7 +45,7 @@ end
 function text.clean(value)
   local line = tostring(value)
   if line:find "[^\32-\126]" then
-    if not utf8.len(line) then line = line:gsub("[\128-\255]", "?") end
+    line = text.mend(line, question_mark)
     line = text.replace_hidden(line:gsub("[%c\127]", "?"), "?")
   end
   return disarm(line)

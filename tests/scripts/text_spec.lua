@@ -10,6 +10,19 @@ local text = require "azpec.text"
 local hidden = { 0x80, 0x85, 0x9b, 0x9d, 0x9f, 0x61c, 0x200b, 0x200e, 0x200f, 0x2028, 0x2029, 0x202a, 0x202e, 0x2060,
   0x2066, 0x2069, 0xfeff, 0xe0041, 0xe007f }
 
+describe("a byte that belongs to no character", function ()
+  it("is replaced, and the characters around it stay", function ()
+    for given, shown in pairs { ["日\xff本"] = "日?本", ["\xe6\x97日"] = "??日", ["é\xc3"] = "é?", ["\x80"] = "?" } do
+      assert.equal(shown, text.clean(given))
+      local read = cjson.decode(json.encode { value = given }).value
+      assert.truthy(utf8.len(read), shown)
+      assert.equal(utf8.len(shown), utf8.len(read))
+      local first, last = shown:match "^[^?]*", shown:match "[^?]*$"
+      assert.same({ first, last }, { read:sub(1, #first), read:sub(#read - #last + 1) })
+    end
+  end)
+end)
+
 describe("a hidden character", function ()
   it("is a question mark to people", function ()
     for _, code in ipairs(hidden) do assert.equal("a?b", text.clean("a" .. utf8.char(code) .. "b")) end
