@@ -244,7 +244,7 @@ describe("resume", function ()
     local result = kit.ended(1, azpec("resume", "- --write", { stdin = token }))
     assert.equal(("azpec: the continuation token is refused: it belongs to subscription %s, but --subscription (or "
       .. "AZURE_SUBSCRIPTION_ID) is %s\n"):format(other, emulator.subscription_id), result.err)
-    result = kit.ended(3, azpec("resume", ("- --subscription %s --subscription %s"):format(emulator.subscription_id,
+    result = kit.ended(8, azpec("resume", ("- --subscription %s --subscription %s"):format(emulator.subscription_id,
       other), { stdin = token }))
     assert.matches("SubscriptionNotFound", result.err)
   end)
