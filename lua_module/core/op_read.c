@@ -13,10 +13,10 @@ static bool is_another(const struct op *o, const struct answer *a) {
 /* The answer is none to a read; the page, which may be large, is not shown. */
 static void unreadable(struct op *o, const struct answer *a) {
 	static const char *const flaws[PAGE_FLAW_COUNT] = {
-		[PAGE_NO_VALUE] = "the page of the list has no `value`",
-		[PAGE_NO_ARRAY] = "the `value` of the list's page is not an "
+		[PAGE_NO_VALUE] = "the page of the list has no 'value'",
+		[PAGE_NO_ARRAY] = "the 'value' of the list's page is not an "
 				  "array",
-		[PAGE_ODD_ITEM] = "an item in the `value` of the list's page "
+		[PAGE_ODD_ITEM] = "an item in the 'value' of the list's page "
 				  "is not an object",
 	};
 	bool list = o->spec.kind == OP_LIST;

@@ -64,14 +64,14 @@ describe("a list", function ()
   end
 
   for what, case in t.each {
-    ["that is an empty object"] = { "{}", "the page of the list has no `value`" },
-    ["that is another document"] = { '{"values":[]}', "the page of the list has no `value`" },
-    ["whose value is a text"] = { '{"value":"x"}', "the `value` of the list's page is not an array" },
-    ["whose value is an object"] = { '{"value":{"a":{}}}', "the `value` of the list's page is not an array" },
+    ["that is an empty object"] = { "{}", "the page of the list has no 'value'" },
+    ["that is another document"] = { '{"values":[]}', "the page of the list has no 'value'" },
+    ["whose value is a text"] = { '{"value":"x"}', "the 'value' of the list's page is not an array" },
+    ["whose value is an object"] = { '{"value":{"a":{}}}', "the 'value' of the list's page is not an array" },
     ["with an item that is null"] = { '{"value":[{"id":"/x"},null]}',
-      "an item in the `value` of the list's page is not an object" },
+      "an item in the 'value' of the list's page is not an object" },
     ["with an item that is a number"] = { '{"value":[7]}',
-      "an item in the `value` of the list's page is not an object" },
+      "an item in the 'value' of the list's page is not an object" },
     ["that is cut off"] = { '{"value":[', 'the answer is not a JSON object: {"value":[' },
     ["of a status that is not a page's"] = { '{"value":[]}', 'the status of the answer is not 200: {"value":[]}', 202 },
   } do

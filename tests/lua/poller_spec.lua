@@ -425,7 +425,8 @@ describe("settings", function ()
     local client <close> = kit.client { ca_file = "/a.pem", ca_path = "/b", api_version = "2024-07-01",
       scope = "https://example.com/.default" }
     assert.same({ endpoint = kit.nowhere, authority_host = kit.nowhere, scope = "https://example.com/.default",
-      api_version = "2024-07-01", ca_file = "/a.pem", ca_path = "/b" }, client:settings())
+      api_version = "2024-07-01", ca_file = "/a.pem", ca_path = "/b", subscription_id = kit.subscription },
+      client:settings())
   end)
 
   it("are the environment's, and the defaults", function ()
