@@ -344,8 +344,10 @@ static void cancel(struct poller *p) {
 	if (!p->client->open || !p->linked || poller_ended(p))
 		return;
 	client_cancel(&p->client->core, &p->job,
-	              "stopped waiting: what the service was asked to do goes "
-	              "on",
+	              op_unknown(&p->job.op)
+	                      ? "stopped waiting: what the service was asked "
+	                        "to do goes on"
+	                      : "stopped waiting: nothing was changed",
 	              sys_now());
 	waiting_due(p->client, 0);
 }

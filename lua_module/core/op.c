@@ -64,6 +64,7 @@ bool op_init(struct op *o, const struct op_config *cfg,
 	buf_init(&o->etag, cfg->mem, OP_MAX_TEXT);
 	buf_init(&o->claims, cfg->mem, OP_MAX_TEXT);
 	buf_init(&o->word, cfg->mem, MAX_WORD);
+	buf_init(&o->shown, cfg->mem, MAX_WORD);
 	buf_init(&o->next, cfg->mem, OP_MAX_TEXT);
 	buf_init(&o->pages, cfg->mem, OP_MAX_TEXT);
 	buf_init(&o->request_id, cfg->mem, MAX_WORD);
@@ -78,6 +79,7 @@ void op_free(struct op *o) {
 	buf_free(&o->etag);
 	buf_free(&o->claims);
 	buf_free(&o->word);
+	buf_free(&o->shown);
 	buf_free(&o->next);
 	buf_free(&o->pages);
 	buf_free(&o->request_id);
@@ -121,6 +123,10 @@ static void expire(struct op *o, struct now now) {
 	if (o->word.n > 0) {
 		buf_adds(m, "; the service's last word: ");
 		fail_add(&o->fail, buf_span(&o->word));
+	}
+	if (o->shown.n > 0) {
+		buf_adds(m, "; the connection's last status: ");
+		fail_add(&o->fail, buf_span(&o->shown));
 	}
 	if (last.n > 0) {
 		buf_adds(m, "; last problem: ");
@@ -232,6 +238,9 @@ static void note(struct op *o, const struct answer *a) {
 		opfail_note(o, &o->word, resource_of(a)->status);
 	else if (resource_of(a)->provisioning_state.n > 0)
 		opfail_note(o, &o->word, resource_of(a)->provisioning_state);
+	if (span_ieq(resource_of(a)->id, o->spec.id) &&
+	    resource_of(a)->connection_status.n > 0)
+		opfail_note(o, &o->shown, resource_of(a)->connection_status);
 	if (resource_of(a)->percent >= 0)
 		o->percent = resource_of(a)->percent;
 }

@@ -414,6 +414,7 @@ static void take_write(struct op *o, const struct answer *a) {
 	if (!doubt)
 		o->known = KNOWN_UNDONE;
 	buf_clear(&o->word); /* it was the state before the write */
+	buf_clear(&o->shown);
 	at_once(o, a, LEG_WRITE);
 }
 

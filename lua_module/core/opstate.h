@@ -101,6 +101,7 @@ struct op {
 	struct buf etag;   /* ensure: what the PATCH guards itself with */
 	struct buf claims; /* of a challenge, for the next token */
 	struct buf word;   /* the service's last word on the state */
+	struct buf shown;  /* the connection's status when it was last read */
 	struct buf next;   /* list: where the next page is */
 	struct buf request_id, correlation_id; /* of the last answer */
 	enum op_way way;       /* ... and whether it may be asked for */

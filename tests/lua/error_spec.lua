@@ -164,8 +164,8 @@ describe("the error's text", function ()
     assert.equal("still running: the wait's time is up, the operation goes on", waited().message)
   end)
 
-  it("of a cancel says that the service was not stopped", function ()
-    assert.equal("stopped waiting: what the service was asked to do goes on", canceled().message)
+  it("of a cancel before the write says that nothing was changed", function ()
+    assert.equal("stopped waiting: nothing was changed", canceled().message)
   end)
 
   it("is the same for the client_request_id that the caller gave", function ()

@@ -157,6 +157,7 @@ static const struct scenario not_over[] = {
 		  LOOKS_PENDING(4500),
 		  DEADLINE,
 		  FAILS_UNKNOWN(FAIL_TIMEOUT, PHASE_POLL, 0, ""),
+		  SAYS("the connection's last status: Pending"),
 		  SAYS("not trusted"),
 		  SAYS("trusted_origins"),
 		  COUNTED,
