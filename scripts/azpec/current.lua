@@ -37,9 +37,20 @@ local function begin(client, account, timeout)
   end
 end
 
+-- Raises a listed item that is no connection of the account.
+local function check(connection, account)
+  local id = tostring(connection.id)
+  local found = ids.parse(id)
+  if found and found.kind == "connection" and account_of(id):lower() == account:lower() then return end
+  error({ kind = "protocol", message = ("the service listed '%s', which is not in '%s'"):format(id, account) }, 0)
+end
+
 -- Reads a list to its end; nil, or the service's error. An account that is gone has no connections.
-local function finish(list, connections)
-  local ok, err = pcall(list, function (connection) connections[connection.id:lower()] = connection end)
+local function finish(list, connections, account)
+  local ok, err = pcall(list, function (connection)
+    check(connection, account)
+    connections[connection.id:lower()] = connection
+  end)
   if ok then return nil end
   local complaint = type(err) == "string" and err:match "bad field '.*"
   if complaint then return { kind = "usage", message = complaint } end
@@ -55,7 +66,7 @@ function current.read(client, connection_ids, options)
     for ahead = #lists + 1, math.min(n + most_at_once - 1, #accounts) do
       lists[ahead] = begin(client, accounts[ahead], options and options.timeout)
     end
-    errors[account:lower()] = finish(lists[n], connections)
+    errors[account:lower()] = finish(lists[n], connections, account)
   end
   return function (id)
     local err = errors[account_of(id):lower()]
