@@ -306,8 +306,8 @@ static bool refused_later(const struct op *o) {
    cancellation say so themselves. */
 static bool end_unread(const struct op *o) {
 	return op_writes(o) && o->known == KNOWN_ACCEPTED &&
-	       o->fail.phase != PHASE_REQUEST &&
-	       o->fail.kind != FAIL_TIMEOUT && o->fail.kind != FAIL_CANCELED;
+	       o->fail.phase != PHASE_REQUEST && o->fail.kind != FAIL_TIMEOUT &&
+	       o->fail.kind != FAIL_CANCELED;
 }
 
 void opfail_unknown(struct op *o) {
