@@ -245,17 +245,8 @@ void opfail_operation(struct op *o, const struct answer *a) {
 	op_failed(o);
 }
 
-static void begin_with(struct op *o, const char *text) {
-	struct buf said;
-	buf_init(&said, o->cfg->mem, OP_MAX_TEXT);
-	buf_move(&said, &o->fail.message);
-	buf_adds(&o->fail.message, text);
-	buf_add(&o->fail.message, buf_span(&said));
-	buf_free(&said);
-}
-
 void opfail_believe(struct op *o) {
-	begin_with(o, "the operation failed: ");
+	op_begin_message(o, "the operation failed: ");
 	o->fail.kind = FAIL_OPERATION;
 	o->fail.retryable = false;
 	o->fail.hint = o->rejected ? gone_for_good : NULL;
@@ -293,29 +284,6 @@ void opfail_read_only(struct op *o, const struct answer *a) {
 	}
 	o->fail.hint = "to send the update again, resume with write = true";
 	op_failed(o);
-}
-
-/* The answer that ends it refused a later try. */
-static bool refused_later(const struct op *o) {
-	int status = o->fail.http_status;
-	return o->known == KNOWN_DOUBTFUL && status >= 400 && status < 500 &&
-	       status != 408;
-}
-
-/* No answer after the write's own tells how it ended; a time-out and a
-   cancellation say so themselves. */
-static bool end_unread(const struct op *o) {
-	return op_writes(o) && o->known == KNOWN_ACCEPTED &&
-	       o->fail.phase != PHASE_REQUEST && o->fail.kind != FAIL_TIMEOUT &&
-	       o->fail.kind != FAIL_CANCELED;
-}
-
-void opfail_unknown(struct op *o) {
-	if (end_unread(o))
-		begin_with(o, "accepted, but its end could not be read: ");
-	if (refused_later(o))
-		buf_adds(&o->fail.message, "; an earlier try was not answered "
-		                           "and may have been carried out");
 }
 
 void opfail_next(struct op *o) {

@@ -23,8 +23,6 @@ void opfail_otherwise(struct op *o, const struct answer *a);
 void opfail_tag(struct op *o);
 /* Not as asked, and it may not write. */
 void opfail_read_only(struct op *o, const struct answer *a);
-/* Adds to o->fail what is not known of the write; at the end, once. */
-void opfail_unknown(struct op *o);
 /* Ends a list: its next page may not be asked for, see o->way. */
 void opfail_next(struct op *o);
 /* Does the error's code have a hint of its own, see advice.h? */

@@ -1,5 +1,5 @@
 /* opstate.c -- the few ways an operation's state changes. */
-#include "opfail.h"
+#include "opstate.h"
 
 bool op_writes(const struct op *o) {
 	return o->spec.kind != OP_GET && o->spec.kind != OP_LIST &&
@@ -35,8 +35,42 @@ struct span op_request_url(const struct op *o) {
 
 /* ---- endings and turns -------------------------------------------------- */
 
+void op_begin_message(struct op *o, const char *text) {
+	struct buf said;
+	buf_init(&said, o->cfg->mem, OP_MAX_TEXT);
+	buf_move(&said, &o->fail.message);
+	buf_adds(&o->fail.message, text);
+	buf_add(&o->fail.message, buf_span(&said));
+	buf_free(&said);
+}
+
+/* The answer that ends it refused a later try. */
+static bool refused_later(const struct op *o) {
+	int status = o->fail.http_status;
+	return o->known == KNOWN_DOUBTFUL && status >= 400 && status < 500 &&
+	       status != 408;
+}
+
+/* No answer after the write's own tells how it ended; a time-out and a
+   cancellation say so themselves. */
+static bool end_unread(const struct op *o) {
+	return op_writes(o) && o->known == KNOWN_ACCEPTED &&
+	       o->fail.phase != PHASE_REQUEST && o->fail.kind != FAIL_TIMEOUT &&
+	       o->fail.kind != FAIL_CANCELED;
+}
+
+/* Adds what is not known of the write. */
+static void add_unknown(struct op *o) {
+	if (end_unread(o))
+		op_begin_message(o,
+		                 "accepted, but its end could not be read: ");
+	if (refused_later(o))
+		buf_adds(&o->fail.message, "; an earlier try was not answered "
+		                           "and may have been carried out");
+}
+
 void op_failed(struct op *o) {
-	opfail_unknown(o);
+	add_unknown(o);
 	buf_set(&o->fail.request_id, buf_span(&o->request_id));
 	buf_set(&o->fail.correlation_id, buf_span(&o->correlation_id));
 	o->end = OP_FAIL;

@@ -150,6 +150,8 @@ struct span op_request_url(const struct op *o);
 void op_move(struct op *o, enum op_leg leg, int64_t not_before);
 uint32_t op_draw(struct op *o); /* for the jitter */
 void op_done(struct op *o, enum op_keep keep);
+/* Puts text before o->fail's message. */
+void op_begin_message(struct op *o, const char *text);
 void op_failed(struct op *o); /* o->fail says why */
 /* Ends it from outside, as canceled or for another kind of reason. */
 void op_stop(struct op *o, enum fail_kind kind, const char *why,
