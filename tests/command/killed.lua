@@ -8,7 +8,7 @@ local support = require "loopback.support"
 
 local killed = {}
 
-local seed = math.tointeger(tonumber(os.getenv "SEED")) or os.time()
+local seed = math.tointeger(tonumber(os.getenv "SEED")) or 1
 local most_runs = 60
 local conflict = 6 -- a write of a killed run arrived when the next run had read the connection: run it once more
 
