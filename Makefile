@@ -172,7 +172,9 @@ fuzz:
 	@mkdir -p build/fuzz
 	clang -std=c11 -D_GNU_SOURCE -g -O2 -fno-sanitize-recover=all \
 	      -fsanitize=fuzzer,address,undefined -Ilua_module -Itests/unit \
-	      tests/fuzz/op.c $(CORE) -lcmocka -o build/fuzz/op
+	      $(LUA_CFLAGS) tests/fuzz/op.c lua_module/json.c \
+	      lua_module/json_error.c $(CORE) -lcmocka -l:liblua5.4-cjson.a \
+	      -llua5.4 -lm -o build/fuzz/op
 	build/fuzz/op -max_total_time=$(or $(SECONDS),60) -timeout=20
 torture:
 	$(apt) test

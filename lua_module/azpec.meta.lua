@@ -531,8 +531,8 @@ function Client:update(options) end
 function Client:delete(options) end
 
 --- Reads a connection and updates it only if a member that is named here differs; guarded by the ETag read, and
---- read again when somebody else was faster, up to 5 times.  Where the service refuses the ETag of its header, which a
---- proxy may have changed, the body's is used.
+--- read again when somebody else was faster, up to 5 times.  Where the service refuses the ETag of the body, the
+--- header's is used.
 ---@param options azpec.UpdateOptions
 ---@return azpec.Ensured? ensured
 ---@return azpec.Error? err
@@ -743,7 +743,7 @@ function Poller:continuation_token() end
 ---@field id string
 ---@field name? string
 ---@field type? string "Microsoft.Batch/batchAccounts/privateEndpointConnections"
----@field etag? string the ETag, from the answer's header where it has one; goes back as if_match
+---@field etag? string the ETag, the body's, or else the header's, which a proxy may change; goes back as if_match
 ---@field properties azpec.ConnectionProperties
 ---@field tags? table<string, string> from api-version 2025-06-01 on
 ---@field systemData? table from api-version 2025-06-01 on

@@ -16,13 +16,15 @@
 
 /* ---- one step ----------------------------------------------------------- */
 
-/* An ETag that came as a header only belongs into the connection as well. */
-static void keep_etag(lua_State *L, const struct reply *r) {
-	struct span tag = reply_header(r, "etag");
+/* The connection's etag is what may be given back as if_match.  The string that
+   the facts had may go with the member: they take the new one. */
+static void keep_etag(lua_State *L, struct answer *a) {
+	struct span tag = answer_etag(a);
 	if (tag.n == 0)
 		return;
-	lua_pushlstring(L, tag.p, tag.n);
+	tag.p = lua_pushlstring(L, tag.p, tag.n);
 	lua_setfield(L, -2, "etag");
+	a->facts.as.resource.etag = tag;
 }
 
 /* Cannot raise: the machine has moved on already. */
@@ -50,11 +52,11 @@ static void read_error(lua_State *L, struct lclient *c, const struct job *job,
 /* The decoded body is on the top of the stack: what was asked for says how it
    is to be read. */
 static void read_document(lua_State *L, struct lclient *c,
-                          const struct job *job, const struct reply *r,
-                          struct facts *facts) {
+                          const struct job *job, struct answer *a) {
 	const struct signin *s = &c->core.signin;
+	struct facts *facts = &a->facts;
 	luaL_checkstack(L, 8, "reply");
-	read_error(L, c, job, r, facts);
+	read_error(L, c, job, a->http, facts);
 	if (!job && s->first)
 		json_read_cloud(L, -1, buf_span(&s->endpoint), facts);
 	else if (!job)
@@ -66,8 +68,8 @@ static void read_document(lua_State *L, struct lclient *c,
 	if (!job || !lua_istable(L, -1) || facts->document == DOCUMENT_PAGE)
 		return; /* a page's connections are prepared one by one */
 	json_polish(L, -1);
-	if (r->status < 300)
-		keep_etag(L, r);
+	if (a->http->status < 300)
+		keep_etag(L, a);
 }
 
 /* One finished transfer: decoded, judged, kept.  All that may raise comes
@@ -84,7 +86,7 @@ static void feed(lua_State *L, int idx, struct lclient *c, struct transfer *t) {
 	lua_getiuservalue(L, idx, CUV_CODEC);
 	json_decode(L, top + 2, buf_span(&r->body), &a.facts);
 	lua_remove(L, top + 2); /* the codec */
-	read_document(L, c, job, r, &a.facts);
+	read_document(L, c, job, &a);
 	event_response(L, idx, top + 1, job ? &job->op : NULL, t);
 	if (job && job->transfer != t) { /* on_event let go of it */
 		lua_settop(L, top);

@@ -162,12 +162,42 @@ static void read_oauth(lua_State *L, int idx, struct facts *f) {
 	f->oauth_description = first_text(L, idx, description);
 }
 
+/* Has the table at the top a member that speaks of an error?  One look at all
+   its members, for the many answers that have none.  [-0, +0] */
+static bool speaks_of_error(lua_State *L) {
+	static names all = { "error", "odata.error", "error_description",
+		             NULL };
+	bool speaks = false;
+	for (lua_pushnil(L); !speaks && lua_next(L, -2);
+	     lua_pop(L, speaks ? 2 : 1)) {
+		struct span key = NO_SPAN;
+		if (lua_type(L, -2) == LUA_TSTRING)
+			key.p = lua_tolstring(L, -2, &key.n);
+		for (size_t i = 0; all[i] && !speaks; i++)
+			speaks = key.p && span_ieq(key, span_of(all[i]));
+	}
+	return speaks;
+}
+
+/* A resource or a page, with no error in it.  [-0, +0] */
+static bool is_mere_result(lua_State *L, int idx) {
+	bool mere = is_result(L, idx) && !speaks_of_error(L);
+	if (mere && json_push_member(L, idx, "properties") == LUA_TTABLE)
+		mere = !speaks_of_error(L);
+	lua_settop(L, idx);
+	return mere;
+}
+
 void json_read_error(lua_State *L, int idx, struct facts *f) {
 	int top = lua_gettop(L);
 	if (!lua_istable(L, idx))
 		return;
 	luaL_checkstack(L, 10, "json");
 	lua_pushvalue(L, idx);
+	if (is_mere_result(L, top + 1)) {
+		lua_settop(L, top);
+		return;
+	}
 	read_oauth(L, top + 1, f);
 	f->error = push_wrapped(L, top + 1);
 	if (f->error) {

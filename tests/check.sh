@@ -104,7 +104,7 @@ nothing_banned() {
 	code -s "${c_files[@]}" | refuse '\b(sprintf|vsprintf|strcpy|strcat|strtok|atoi|gets|alloca|localtime|gmtime|rand|random|system|popen|v?f?printf|puts|setjmp|longjmp|exit|abort|u?sleep|nanosleep|strncpy) *\('
 }
 nothing_left_open() {
-	refuse -nI 'TO[D]O|FIX[M]E|XX[X]|not implemente[d]' "${tree[@]}"
+	refuse -nI '\b(TO[D]O|FIX[M]E|XX[X])|\bnot implemente[d]' "${tree[@]}"
 }
 no_sleep_to_wait() {
 	refuse -nI '\bsleep +["0-9.]|\bsleep +[$]|os\.execute.*sleep' \

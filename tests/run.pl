@@ -50,6 +50,7 @@ my @groups = (
     { name => 'hosts',     files => 'tests/hosts/*_spec.lua' },
     { name => 'command',   files => 'tests/command/*_spec.lua' },
     { name => 'loopback',  files => 'tests/loopback/*_spec.lua' },
+    { name => 'peers',     files => 'tests/peers/*_spec.lua' },
     { name => 'scripts',   files => 'tests/scripts/*_spec.lua' },
     { name => 'lua',       files => 'tests/lua/*_spec.lua' },
     { name => 'unit',      files => 'tests/unit/*.c' },

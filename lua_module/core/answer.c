@@ -10,6 +10,18 @@ bool answer_is_azures(const struct answer *a) {
 	       reply_header(a->http, "x-ms-correlation-request-id").n > 0;
 }
 
+static bool is_entity_tag(struct span s) {
+	if (s.n > 2 && s.p[0] == 'W' && s.p[1] == '/')
+		s = span_from(s, 2);
+	return s.n > 1 && s.p[0] == '"' && s.p[s.n - 1] == '"';
+}
+
+struct span answer_etag(const struct answer *a) {
+	struct span inner = resource_of(a)->etag;
+	struct span header = reply_header(a->http, "etag");
+	return header.n == 0 || is_entity_tag(inner) ? inner : header;
+}
+
 const struct resource_facts *resource_of(const struct answer *a) {
 	static const struct resource_facts absent = { .percent = -1 };
 	return is(a, DOCUMENT_RESOURCE) ? &a->facts.as.resource : &absent;

@@ -69,8 +69,8 @@ enum document {
 	DOCUMENT_CLOUD,
 };
 
-/* Whoever decoded the body fills it; the spans live as long as the decoded
-   value. */
+/* Filled by the code that decodes the body.  The spans live as long as the
+   decoded value. */
 struct facts {
 	bool json;   /* the body is one JSON object */
 	bool broken; /* the body is there and is no JSON */
@@ -110,6 +110,12 @@ struct answer {
 /* Azure Resource Manager gives each answer an id; what stands in its way does
    not. */
 bool answer_is_azures(const struct answer *a);
+
+/* The ETag that the origin server knows.  A proxy that encodes the body may
+   change the header (RFC 9110 section 8.8.3.1), not the member of the body: so
+   that one comes first, unless it is no entity-tag. */
+struct span answer_etag(const struct answer *a);
+
 const struct resource_facts *resource_of(const struct answer *a);
 const struct page_facts *page_of(const struct answer *a);
 const struct token_facts *token_of(const struct answer *a);

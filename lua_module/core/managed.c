@@ -173,7 +173,7 @@ static bool is_stranger(const struct signin *s, const struct answer *a) {
 	                     : !is_its_error(a);
 }
 
-/* Why the chain goes on; NULL: it does not. */
+/* Why the chain asks its next credential; NULL: it does not. */
 static const char *not_here(const struct signin *s, const struct answer *a) {
 	int status = a->http->status;
 	if (status == 403 &&

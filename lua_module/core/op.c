@@ -154,7 +154,7 @@ static bool broken_json(const struct answer *a) {
 	        span_istarts(type, SPAN("text/json")));
 }
 
-/* Until the end is known the reading goes on up to the deadline: that an answer
+/* Until the end is known it keeps reading up to the deadline: that an answer
    could not be read says nothing of the operation. */
 static bool goes_on(const struct op *o) {
 	return o->leg == LEG_POLL || o->leg == LEG_WATCH ||

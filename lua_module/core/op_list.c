@@ -1,11 +1,11 @@
 /*
- * op_list.c -- from page to page.
+ * op_list.c -- the pages of a list.
  *
- * The service says where the next page is, and it may say so wrongly: on
- * another origin, or at a page that was asked for before, so that the list
- * would never end.  A hash of each URL that was asked for tells the second, in
- * 8 bytes a page; their number has a ceiling.  What is wrong with the way to
- * the next page is told when that page is wanted: the present one is good.
+ * The service links to the next page.  The link may be wrong: it names another
+ * origin, or a page that was requested before, so that the list would never
+ * end.  A hash of each requested URL detects the second, at 8 bytes a page;
+ * their number has a ceiling.  The present page is good all the same, so the
+ * error is reported when the next one is requested.
  *
  * A list has one deadline.  The time that its caller takes between two pages
  * does not count.

@@ -354,9 +354,8 @@ static void settle_failure(struct op *o, const struct answer *a) {
 /* ---- steps: the write --------------------------------------------------- */
 
 static struct span tag_of(const struct op *o, const struct answer *a) {
-	struct span tag = reply_header(a->http, "etag");
-	struct span inner = resource_of(a)->etag;
-	return tag.n == 0 || (o->body_tag && inner.n > 0) ? inner : tag;
+	struct span header = reply_header(a->http, "etag");
+	return o->head_tag && header.n > 0 ? header : answer_etag(a);
 }
 
 /* Is the ETag another one than the last write was guarded by?  Then that write
@@ -366,12 +365,12 @@ static bool has_moved(const struct op *o, const struct answer *a) {
 	return tag.n > 0 && o->etag.n > 0 && !span_eq(tag, buf_span(&o->etag));
 }
 
-/* What the next write guards itself with.  A proxy may change the header (RFC
-   9110 8.8.3.1): read again and refused unchanged, the body's is used. */
+/* What the next write guards itself with.  Refused and read again unchanged,
+   the body's ETag gives way to the header's. */
 static bool guard(struct op *o, const struct answer *a, bool was_refused) {
 	struct span tag = tag_of(o, a);
 	if (was_refused && span_eq(tag, buf_span(&o->etag))) {
-		o->body_tag = true;
+		o->head_tag = true;
 		tag = tag_of(o, a);
 	}
 	if (was_refused && tag.n > 0 && span_eq(tag, buf_span(&o->etag)) &&
@@ -511,7 +510,7 @@ static void take_poll(struct op *o, const struct answer *a) {
 	later(o, a, follow(o, a) ? LEG_POLL : LEG_WATCH);
 }
 
-/* The polling URL serves no longer; why is told should the time pass. */
+/* The polling URL serves no longer; a time-out reports why. */
 static void take_watch(struct op *o, const struct answer *a) {
 	opfail_describe(o, fail_kind_of(a->http->status), a);
 	poll_resource(&o->poll);

@@ -139,8 +139,10 @@ static void add_body(struct op *o, const struct answer *a) {
 	add_foreign(o, buf_span(&a->http->body));
 }
 
-/* What the service calls the error, as far as it calls it anything. */
+/* What the service calls the error, as far as it calls it anything.  Where a
+   monitor's word says it, a resource's state beside it does not. */
 static void describe_body(struct op *o, const struct answer *a) {
+	const struct resource_facts *f = resource_of(a);
 	struct buf *m = &o->fail.message;
 	struct span code = reply_header(a->http, "x-ms-error-code");
 	if (a->facts.code.n > 0)
@@ -156,9 +158,9 @@ static void describe_body(struct op *o, const struct answer *a) {
 		if (a->facts.more.n > 0)
 			buf_adds(m, m->p && m->p[m->n - 1] == '.' ? " " : ": ");
 		add_foreign(o, a->facts.more);
-	} else if (resource_of(a)->provisioning_state.n > 0) {
+	} else if (f->provisioning_state.n > 0 && f->status.n == 0) {
 		buf_adds(m, "the resource's provisioningState is ");
-		add_foreign(o, resource_of(a)->provisioning_state);
+		add_foreign(o, f->provisioning_state);
 	} else if (a->http->body.n == 0) {
 		buf_adds(m, "no message");
 	} else {

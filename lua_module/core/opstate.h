@@ -1,7 +1,7 @@
 /*
- * opstate.h -- an operation's state, and the few ways it changes.  op.c asks
- * and is told, op_rules.c and op_read.c judge answers, opfail.c finds the words
- * for failures; nobody else touches the fields, though many read them.
+ * opstate.h -- an operation's state, and the functions that change it.  op.c
+ * builds requests and takes answers, op_rules.c and op_read.c judge them, and
+ * opfail.c words failures.  Other files read the fields and change none.
  */
 #ifndef AZPEC_OPSTATE_H
 #define AZPEC_OPSTATE_H
@@ -130,10 +130,10 @@ struct op {
 	bool asking;       /* for a token, without an answer yet */
 	bool reauthorized; /* a 401 was already answered with a new token */
 	bool repeat;       /* the settling look may lead to another write */
-	bool body_tag;     /* the ETag header was refused: the body's is used */
-	bool changed;      /* a write was accepted */
-	bool rejected;     /* ensure: found rejected or disconnected */
-	bool untrusted;    /* a polling URL was refused on the way */
+	bool head_tag;  /* the body's ETag was refused: the header's is used */
+	bool changed;   /* a write was accepted */
+	bool rejected;  /* ensure: found rejected or disconnected */
+	bool untrusted; /* a polling URL was refused on the way */
 };
 
 /* May a write have reached the service whose end is not known? */

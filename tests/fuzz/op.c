@@ -8,13 +8,21 @@
  *   - a write that was accepted is not passed over when the operation fails;
  *   - the deadline ends it.
  *
+ * Bodies are read as the module reads them, by json.c and lua-cjson; all that
+ * Lua can free meanwhile is freed before the operation is fed.
+ *
  * The input: a byte for the kind of operation, then for each request a byte
- * for what happens to it, one for its header, one for its body.  A body or a
- * header that no template gives is taken from the input as it is.
+ * for what happens to it, one for its header, one for its body.  A header or a
+ * body is a template, or one with some bytes replaced, or taken from the input
+ * as it is.
  */
-#include "jsonfacts.h"
+#include <lauxlib.h>
+
+#include "support.h"
 
 #include "core/op.h"
+#include "json.h"
+#include "json_error.h"
 
 #define HOST "https://management.azure.com"
 #define ACCOUNT                                                                \
@@ -24,7 +32,7 @@
 #define CONNECTION HOST ID "?api-version=2022-06-01"
 #define MONITOR HOST ACCOUNT "/privateEndpointConnectionResults/1"
 
-enum { MAX_STEPS = 60, MAX_RAW = 96 };
+enum { MAX_STEPS = 60, MAX_RAW = 512, MAX_REPLACED = 4 };
 
 static const int statuses[] = { 200, 200, 200, 201, 202, 204, 301, 400,
 	                        401, 403, 404, 405, 409, 410, 412, 429,
@@ -96,14 +104,31 @@ static uint8_t take(void) {
 	return *world.in.p++;
 }
 
+/* The template with bytes from the input in the place of some of its own. */
+static void replace(char *out, const char *template) {
+	size_t n = strlen(template);
+	if (n > MAX_RAW)
+		wrong("a template is too long");
+	memcpy(out, template, n + 1);
+	for (int i = 1 + take() % MAX_REPLACED; i > 0 && n > 0; i--) {
+		size_t at = (take() | (size_t)take() << 8) % n;
+		out[at] = (char)take();
+	}
+}
+
 /* A template, or text from the input; it ends at a NUL. */
 static const char *text(const char *const *templates, size_t count) {
 	static char raw[2][MAX_RAW + 2];
 	static int turn;
 	size_t which = take(), n = 0;
+	const char *template = templates[which % count];
 	char *out = raw[turn++ % 2];
-	if (which < 200)
-		return templates[which % count];
+	if (which < 150 || (which < 200 && !template))
+		return template;
+	if (which < 200) {
+		replace(out, template);
+		return out;
+	}
 	for (uint8_t c = take(); c && n < MAX_RAW; c = take())
 		out[n++] = (char)c;
 	out[n] = '\0';
@@ -176,6 +201,44 @@ static void note(const struct answer *a) {
 		world.open = world.maybe = true;
 }
 
+int luaopen_cjson(lua_State *L);
+
+/* One for all inputs; lua-cjson is at index 1. */
+static lua_State *lua(void) {
+	static lua_State *L;
+	if (L)
+		return L;
+	L = luaL_newstate();
+	if (!L)
+		wrong("no memory");
+	luaL_requiref(L, "cjson", luaopen_cjson, 0);
+	lua_settop(L, 0);
+	json_push_codec(L);
+	return L;
+}
+
+/* The decoded body stays on Lua's stack, as long as the facts are used: as in
+   drive.c. */
+static struct facts facts_of(const struct reply *r) {
+	lua_State *L = lua();
+	struct facts f;
+	struct buf scratch;
+	lua_settop(L, 1);
+	json_decode(L, 1, buf_span(&r->body), &f);
+	json_read_error(L, -1, &f);
+	if (lua_istable(L, -1) && (r->status >= 300 || f.error)) {
+		buf_init(&scratch, test_mem(), MAX_RAW);
+		json_redact(L, -1, NO_SPAN, &scratch);
+		buf_free(&scratch);
+		json_read_error(L, -1, &f);
+	}
+	json_read_resource(L, -1, &f);
+	if (lua_istable(L, -1))
+		json_polish(L, -1);
+	lua_gc(L, LUA_GCCOLLECT);
+	return f;
+}
+
 static void happen(void) {
 	uint8_t what = take();
 	struct reply *r;
@@ -192,9 +255,10 @@ static void happen(void) {
 		             text(heads, COUNT(heads)),
 		             text(bodies, COUNT(bodies)));
 	world.t += take();
-	a = answer_of(r, facts_of(buf_span(&r->body), false), world.t);
+	a = answer_of(r, facts_of(r), world.t);
 	note(&a);
 	op_feed(&world.op, &a);
+	lua_settop(lua(), 1);
 }
 
 static void check_end(enum op_want want) {
@@ -264,6 +328,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	bool over = false;
 	memset(&world, 0, sizeof world);
 	world.in = (struct input){ data, size };
+	lua_gc(lua(), LUA_GCCOLLECT);
 	world.t = 1000;
 	begin(take());
 	for (int i = 0; i < MAX_STEPS && !over; i++)

@@ -300,7 +300,7 @@ describe("answers that are none", function ()
   end)
 
   it("what is odd but legal is understood", function ()
-    local body = t.connection_json()
+    local body = ('{"id":"%s","properties":{}}'):format(t.id)
     local spec = { { gzip = true }, { bom = true }, { chunked = true }, { dribble = { bytes = 40, seconds = 0.001 } },
       { http_version = "1.0" }, { interim = { { status = 103, headers = { Location = "/early" } } } },
       { close_after = true }, { delay_answer = 0.05 } }

@@ -83,6 +83,20 @@ describe("the API document's sample", function ()
     assert.same(cjson.decode(resource), connection)
   end)
 
+  it("has the ETag of the body, which no proxy changes, before that of the header", function ()
+    for _, header in ipairs { 'ETag: W/"0x8D4EDFEBFADF4AB-gzip"', 'ETag: "0x8D4EDFEBFADF4AB"' } do
+      local server = t.server { t.merged(answer_200, { headers = { t.json_type, header } }) }
+      assert.equal('W/"0x8D4EDFEBFADF4AB"', assert(client_of(server):update(call)).etag)
+    end
+  end)
+
+  it("has the ETag of the header where the body's is no entity-tag", function ()
+    local body = resource:gsub([["W/\"0x8D4EDFEBFADF4AB\""]], '"0x8D4EDFEBFADF4AB"')
+    assert.not_equal(resource, body)
+    local server = t.server { t.merged(answer_200, { body = body }) }
+    assert.equal('W/"0x8D4EDFEBFADF4AB"', assert(client_of(server):update(call)).etag)
+  end)
+
   it("answered 202 is followed to its Location, $ and foreign api-version byte for byte", function ()
     local quick = { "Retry-After: 0", answer_202.headers[2] }
     local server = t.server {

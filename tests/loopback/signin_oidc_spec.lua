@@ -1,6 +1,7 @@
 package.path = "./tests/?.lua;" .. package.path
 
 local cjson = require "cjson"
+local npm = require "loopback.npm"
 local signin = require "loopback.signin_support"
 local t = require "loopback.support"
 
@@ -12,31 +13,6 @@ local config = { tenant_id = "8d5d7f62-54e8-4c0b-a3d1-5b6f2f3c9e01", scope = "ht
   certificate_client_id = "d0f3b7c1-5a68-4e92-b7d4-3c1e9f2a6b80" }
 
 table.insert(signin.canaries, config.client_secret)
-
--- Installs what package-lock.json pins, once for all runs; its folder, or nil and why npm could not be reached. Each
--- content of that file has its own folder, and one run at a time installs there.
-local install = [[
-base=${XDG_CACHE_HOME:-/tmp}/azpec-tests-$(id -u)
-mkdir -p -m 700 "$base" && [ -O "$base" ] || exit 1
-folder=$base/oidc-$(cksum <"$source/package-lock.json" | cut -d ' ' -f 1)
-mkdir -p "$folder" && cd "$folder" && exec 9>lock && flock 9 || exit 1
-if ! [ -e installed ]; then
-  cp "$source"/package.json "$source"/package-lock.json . &&
-  timeout 200 npm ci --ignore-scripts --no-audit --no-fund --prefer-offline >log 2>&1 9>&- || { cat log; exit 1; }
-  : >installed
-fi
-pwd]]
-
-local function installed()
-  if not (t.program "node" and t.program "npm") then return nil, "node or npm is not installed" end
-  local pipe = assert(io.popen("source=$PWD/tests/loopback/oidc; unset LD_PRELOAD\n" .. install))
-  local said = pipe:read "a":gsub("\n$", "")
-  if pipe:close() then return said end
-  local unreachable = said:find "ENOTFOUND" or said:find "ECONN" or said:find "ETIMEDOUT" or said:find "EAI_AGAIN"
-    or said:find "network"
-  assert(unreachable, said)
-  return nil, "npm cannot be reached"
-end
 
 -- Starts it; the pipe that keeps it alive, the endpoint and the file that its output goes to.
 local function start(folder)
@@ -85,7 +61,7 @@ describe("against oidc-provider", function ()
   setup(function ()
     signin.start()
     local folder
-    folder, why_not = installed()
+    folder, why_not = npm.installed "tests/loopback/oidc"
     provider = folder and start(folder)
   end)
   before_each(function ()

@@ -8,17 +8,18 @@ local function texts()
   local found = {}
   local pipe <close> = io.popen "cat lua_module/*.c lua_module/core/*.c lua_module/signing/*.c"
   local code = pipe:read "a":gsub("/%*.-%*/", " "):gsub("#include[^\n]*", "")
-  code = code:gsub('"%s*\n?%s*"', "") -- literals that stand beside each other are one
+  code = code:gsub('\\"', "\1"):gsub('"%s*\n?%s*"', "") -- literals that stand beside each other are one
   for literal in code:gmatch '"([^"\n]*)"' do
+    literal = literal:gsub("\1", '"')
     if literal:find "%l%l+ %l%l+" then found[#found + 1] = literal end
   end
   return found
 end
 
--- What a person at a shell cannot give: fields and functions of the Lua module.
+-- What a person at a shell cannot give: fields and functions of the Lua module, and options as if they were fields.
 local foreign = { "azpec%.%l", "`", "%f[%w_]ca_file%f[^%w_]", "ca_path", "%f[%w_]client_id%f[^%w_]",
   "%f[%w_]tenant_id%f[^%w_]", "authority_host", "api_version", "certificate_path", "key_path", "poll_interval",
-  "trusted_origins" }
+  "if_match", "trusted_origins", "%-%-%l[%l-]* =" }
 
 -- Of calls that are refused, which wording.complaint names the option of, and of damage in the module's own data.
 local function is_for_programs(text)

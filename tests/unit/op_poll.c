@@ -63,6 +63,10 @@ static const struct scenario words[] = {
 	             OPERATION_FAILED(""), SAYS("cancel")),
 	MONITOR_SAYS("monitor_canceled_in_any_case", MONITOR("cAnCeLeD"),
 	             OPERATION_FAILED(""), SAYS("cancel")),
+	MONITOR_SAYS("monitor_canceled_and_shows_a_state_that_is_not_why",
+	             "{\"status\":\"Canceled\",\"id\":\"100\",\"properties\":{"
+	             "\"provisioningState\":\"Succeeded\"}}",
+	             OPERATION_FAILED(""), SAYS("canceled: no message in {")),
 	MONITOR_SAYS("monitor_status_is_no_string_once", "{\"status\":5}",
 	             WAIT(2000), GET(OPERATION), CONFIRMED),
 	MONITOR_SAYS("monitor_status_is_never_a_string", "{\"status\":5}",

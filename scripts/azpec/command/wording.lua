@@ -38,6 +38,7 @@ local phrases = {
   { "resume with write = true", "give azpec resume the option --write" },
   { "trusted_origins names the origins that may be asked besides the endpoint",
     "ask the endpoint's operator why its answer leads to another origin" },
+  { 'give if_match = "*"', "give --if-match '*'" },
   { "; it was ended (raise `timeout`)", "; it was ended" },
   { ", and neither 'key' nor 'key_path' is given", "" },
   { "(see 'exclude' and AZURE_TOKEN_CREDENTIALS)", "(see AZURE_TOKEN_CREDENTIALS)" },
