@@ -152,7 +152,8 @@ describe("against Microsoft's test server for long-running operations", function
       if kind then
         assert.is_table(ended.err, story)
         assert.equal(kind, ended.err.kind)
-        assert.truthy(ended.err.message:find(message), ended.err.message)
+        local said = ended.err.message:gsub("^accepted, but its end could not be read: ", "")
+        assert.truthy(said:find(message), said)
       else
         assert.is_nil(ended.err, tostring(ended.err))
         if method ~= delete then assert.equal(ended.id, ended.connection.id) end
