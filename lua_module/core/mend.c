@@ -6,6 +6,9 @@
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
+/* The escapes of one character. */
+static const char escapes[] = { '"', '\\', '/', 'b', 'f', 'n', 'r', 't' };
+
 /* The UTF-16 unit of the "\u0123" at the head of s; -1: there is no such. */
 static long unit_of(struct span s) {
 	long unit = 0;
@@ -24,10 +27,9 @@ static long unit_of(struct span s) {
 
 /* The length of the escape at the head of s; *fault: of what cannot stay. */
 static size_t escape(struct span s, bool *fault) {
-	static const char known[] = "\"\\/bfnrt";
 	long unit = unit_of(s), low;
 	if (s.n > 1 && s.p[1] != 'u') {
-		*fault = !memchr(known, s.p[1], sizeof known - 1);
+		*fault = !memchr(escapes, s.p[1], sizeof escapes);
 		return *fault ? 1 : 2;
 	}
 	*fault = unit < 0 || (unit >= 0xd800 && unit < 0xe000);
@@ -84,7 +86,7 @@ static bool is_plainly_right(struct span s) {
 			return false;
 	for (const char *p = s.p, *end = s.p + s.n;
 	     p < end && (p = memchr(p, '\\', (size_t)(end - p)));)
-		if (++p == end || !memchr("\"\\/bfnrt", *p++, 8))
+		if (++p == end || !memchr(escapes, *p++, sizeof escapes))
 			return false;
 	return true;
 }
