@@ -84,7 +84,7 @@ struct facts {
 	struct span oauth_error, oauth_description;
 
 	enum document document;
-	enum page_flaw flaw; /* where a page was wanted, and is none */
+	enum page_flaw flaw; /* why the body is not a page */
 	union {
 		struct resource_facts resource;
 		struct page_facts page;

@@ -30,7 +30,7 @@ void op_feed(struct op *o, const struct answer *a);
 /* list: from a DONE page to the one after it; false: that was the last. */
 bool op_next_page(struct op *o);
 /* Goes on with an operation that another process began: from its polling URL,
-   or, where there is none, from the resource itself.  changed: its write was
+   or, without one, from the resource itself.  changed: its write was
    accepted.  Only an ensure can write again, unless it is read_only. */
 bool op_resume(struct op *o, enum poll_source source, struct span url,
                bool changed);

@@ -10,7 +10,7 @@ static bool is_another(const struct op *o, const struct answer *a) {
 	return id.n > 0 && o->spec.id.n > 0 && !span_ieq(id, o->spec.id);
 }
 
-/* The answer is none to a read; the page, which may be large, is not shown. */
+/* The answer does not fit the read; a page may be large and is not shown. */
 static void unreadable(struct op *o, const struct answer *a) {
 	static const char *const flaws[PAGE_FLAW_COUNT] = {
 		[PAGE_NO_VALUE] = "the page of the list has no 'value'",
