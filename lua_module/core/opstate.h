@@ -107,7 +107,7 @@ struct op {
 	enum op_way way;       /* ... and whether it may be asked for */
 	struct buf pages;      /* list: hashes of the URLs asked for */
 	int percent;           /* percentComplete; -1: never said */
-	int64_t time;          /* ms that are left when it begins or continues */
+	int64_t time;          /* ms that are left at its begin or restart */
 	int64_t deadline;      /* NEVER until the next op_next */
 	int64_t not_before;    /* of the next request */
 	int64_t missing_since; /* answers are 404 since then; -1: not so */
