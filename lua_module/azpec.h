@@ -1,18 +1,20 @@
 /*
- * azpec.h -- all that a program needs that embeds azpec:
+ * azpec.h -- the C interface for programs that embed azpec:
  *
  *     luaL_requiref(L, "azpec", luaopen_azpec, 0);
  *
- * lua-cjson has to be reachable by require "cjson"; a static host registers
- * both.  Nothing here is global: any number of Lua states, in any number of
- * threads, may open the module.
+ * require "cjson" must find lua-cjson; a statically linked host registers both.
+ * The module has no global state: any number of Lua states, in any number of
+ * threads, may open it.
  */
 #ifndef AZPEC_H
 #define AZPEC_H
 
 #include <lua.h>
 
-#define AZPEC_VERSION "0.1.0" /* the one place the version is written */
+/* The only definitions of the version and of its date. */
+#define AZPEC_VERSION "1.0.0"
+#define AZPEC_RELEASED "2026-11-30"
 
 #if defined(__cplusplus)
 extern "C" {

@@ -4,6 +4,6 @@
 local folder = arg[0]:match "^(.*)/[^/]*$" or "."
 -- No code from the current folder: the relative entries are removed, as in bin/azpec.
 for _, kind in ipairs { "path", "cpath" } do package[kind] = (";" .. package[kind]):gsub(";+[^/;][^;]*", "") end
-package.path = folder .. "/?.lua;" .. package.path
+package.path, package.cpath = folder .. "/?.lua;" .. package.path, package.cpath .. ";" .. folder .. "/../build/?.so"
 
 require "azpec.emulator.command".run(arg)

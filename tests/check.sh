@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # check.sh -- the rules of the house, each a function: one that prints anything,
-# or fails, is broken.  `tests/check.sh NAME...` checks only these.
+# or fails, is broken.  `tests/check.sh NAME...` checks only these, and builds first
+# what they look at.
 # shellcheck disable=SC2046,SC2016  # no file here has a blank in its name
 set -u
 export LC_ALL=C
 cd "$(dirname "$0")/.." || exit 2
 shopt -s nullglob
 
-c_files=(lua_module/*.[ch] lua_module/core/*.[ch] lua_module/signing/*.[ch])
-c_tests=(tests/*/*.[ch])
-units=(lua_module/*.c lua_module/core/*.c lua_module/signing/*.c)
+mapfile -t c_files < <(find lua_module -name "*.[ch]" | sort)
+mapfile -t c_tests < <(find tests scripts -name "*.[ch]" | sort)
+mapfile -t units < <(find lua_module -name "*.c" | sort)
 mapfile -t tree < <(find . -type f -not -path './.git/*' -not -path './build/*' |
                     sed 's|^\./||' | sort)
 mapfile -t lua_files < <(printf '%s\n' "${tree[@]}" | grep -E '\.lua$'
@@ -18,12 +19,12 @@ gcc=build/check/gcc clang=build/check/clang
 mkdir -p build/check/tidy
 
 # Files that do not know Lua: nothing in them can throw, and no libcurl callback
-# (all are in curlio.c) sees a lua_State.  All others talk to Lua.
-below='^lua_module/(core/|signing/(bundle|key)\.|(child|curlio|pollset|sys)\.)'
+# (all are in io/curl*) sees a lua_State.  All others talk to Lua.
+below="^lua_module/(core|io|signing/(bundle|key)\\.)"
 # Functions longer than 60 lines: at most one switch for each machine.
 long_functions=''
 # Changeable names at file scope: what libcurl says of itself, asked once.
-changeable='curlio.o (library|once)'
+changeable='curl_library.o (library|once)'
 
 refuse() { # grep's arguments: lines found are a failure, so is grep's own
 	grep -E "$@"
@@ -51,7 +52,7 @@ builds_with_gcc() { builds gcc $gcc; }
 builds_with_clang() { builds clang $clang; }
 headers_stand_alone() {
 	local h
-	for h in lua_module/*.h lua_module/*/*.h; do
+	for h in $(find lua_module -name "*.h"); do
 		gcc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -fsyntax-only \
 			-Ilua_module $(pkg-config --cflags lua5.4) -include "$h" \
 			-x c /dev/null || return 1
@@ -114,13 +115,13 @@ no_sleep_to_wait() {
 # --- layers -----------------------------------------------------------------
 
 core_includes_only_core() {
-	code lua_module/core/*.[ch] | grep -E ':#' |
-		refuse -v '#(ifndef|define|endif|if |else|undef|include (<(assert|ctype|inttypes|limits|stdbool|stddef|stdint|string)\.h>|"[a-z0-9_]+\.h"))'
+	code $(find lua_module/core -name "*.[ch]") | grep -E ':#' |
+		refuse -v '#(ifndef|define|endif|if |else|undef|include (<(assert|ctype|inttypes|limits|stdbool|stddef|stdint|string)\.h>|"core/(token/)?[a-z0-9_]+\.h"))'
 }
 core_calls_nothing_outside() { # neither clock nor chance, files, memory, Lua
 	local own=build/check/core.names
-	nm -g --defined-only $gcc/lua_module/core/*.o | sed -n 's/.* //p' >$own
-	calls $gcc/lua_module/core/*.o |
+	nm -g --defined-only $gcc/lua_module/core/*.o $gcc/lua_module/core/token/*.o | sed -n 's/.* //p' >$own
+	calls $gcc/lua_module/core/*.o $gcc/lua_module/core/token/*.o |
 		grep -vE ' (mem(cpy|move|set|cmp|chr|rchr|mem)|str(len|cmp|ncmp|chr|rchr|str|cspn|spn|pbrk)|explicit_bzero|__mem(cpy|move|set)_chk|__explicit_bzero_chk|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_)$' |
 		awk 'NR == FNR { own[$1]; next } !($2 in own)' $own - | refuse .
 }
@@ -138,27 +139,41 @@ includes_form_no_cycle() {
 			basename "${f%.*}") \2|p"
 	done | awk '$1 != $2' | tsort >/dev/null
 }
-only_curlio_includes_curl() {
-	code "${c_files[@]}" | grep -v '^lua_module/curlio\.c' |
+# Who uses whom, from the object files: no file is above and below another, and
+# no wing uses one above it; signing is a library of its own.
+uses() { # "a.o b.o": a takes a name that b defines
+	nm -A $(objects) | sed "s|^$gcc/lua_module/||" | awk -F'[: ]+' '
+		$(NF - 1) ~ /^[TDRBV]$/ { at[$NF] = $1 }
+		$(NF - 1) == "U" { used[$1 " " $NF] }
+		END { for (u in used) { split(u, p, " ")
+			if (p[2] in at && at[p[2]] != p[1]) print p[1], at[p[2]] } }' | sort -u
+}
+uses_form_no_cycle() { uses | tsort >/dev/null; }
+uses_point_down() {
+	uses | awk 'function floor(f) { return f ~ /^core/ ? 1 : f ~ /^io/ ? 2 : f ~ /^lua/ ? 3 : 4 }
+		floor($2) > floor($1) || (floor($1) == 4 && floor($2) ~ /[23]/) { print $1, "uses", $2 }' | refuse .
+}
+only_curl_files_include_curl() {
+	code "${c_files[@]}" | grep -v '^lua_module/io/curl' |
 		refuse '# *include *[<"](curl/|curl\.h)'
 }
 only_signing_includes_openssl() {
 	code "${c_files[@]}" | grep -v '^lua_module/signing/' |
 		refuse '# *include *[<"]openssl/'
 }
-only_options_reads_the_environment() {
-	calls $(objects -not -name options.o) |
+only_options_reads_the_environment() { # and curl_proxy libcurl's own variables
+	calls $(objects -not -name options.o -not -name curl_proxy.o) |
 		refuse ' (getenv|secure_getenv|environ|__environ)$'
 }
 only_json_speaks_of_cjson() {
-	code "${c_files[@]}" | grep -vE '^lua_module/json\.[ch]' | refuse cjson
+	code "${c_files[@]}" | grep -vE '^lua_module/lua/json\.[ch]' | refuse cjson
 }
 no_lua_below() {
 	{
 		code -s "${c_files[@]}" | grep -E "$below" |
 			grep -E ':[0-9]+:.*(\b(lua_|luaL_|LUA_)|lauxlib|<lua)'
-		calls $gcc/lua_module/core/*.o \
-			$(objects | grep -E '/(child|curlio|pollset|sys|bundle|key)\.o') |
+		calls $gcc/lua_module/core/*.o $gcc/lua_module/core/token/*.o \
+			$(objects | grep -E "/(io/|signing/(bundle|key)\.o)") |
 			grep -E ' luaL?_'
 	} | refuse .
 }
@@ -166,7 +181,7 @@ who_may_throw_owns_nothing() { # no owning struct, no raw block, no goto
 	functions "${units[@]}" | grep 'lua_State' | while read -r where name length _; do
 		code -s "${where%:*}" | awk -F: -v from="${where#*:}" \
 			-v n="$length" '$2 > from && $2 < from + n' |
-		grep -E '^[^:]*:[0-9]*:	+(struct (buf|request|reply|fail|poll|op|signin) [a-z_]+[;=,]|goto )|\bmem_resize *\(' |
+		grep -E '^[^:]*:[0-9]*:	+(struct (buf|request|reply|fail|poll|op|chain) [a-z_]+[;=,]|goto )|\bmem_resize *\(' |
 		sed "s/\$/   (in $name)/"
 	done | refuse .
 }
@@ -193,8 +208,10 @@ exports_luaopen_alone() {
 		diff <($names --defined-only | sed -n 's/^[0-9a-f]* [A-Z] //p') \
 			<(echo luaopen_azpec)
 	done
-	diff <(nm -D --defined-only $gcc/azpec_signing.so |
-		sed -n 's/^[0-9a-f]* [A-Z] //p') <(echo luaopen_azpec_signing)
+	for names in signing file; do
+		diff <(nm -D --defined-only $gcc/azpec_$names.so |
+			sed -n 's/^[0-9a-f]* [A-Z] //p') <(echo luaopen_azpec_$names)
+	done
 }
 needs_libcurl_and_libc_alone() {
 	objdump -p $gcc/azpec.so | grep NEEDED |
@@ -204,27 +221,45 @@ signing_needs_libcrypto_and_libc_alone() {
 	objdump -p $gcc/azpec_signing.so | grep NEEDED |
 		refuse -v ' (libcrypto\.so\.3|libc\.so\.6|ld-linux.*)$'
 }
-rockspec_lists_all_sources() {
-	lua5.4 -e 'dofile "azpec-scm-1.rockspec"
-		for name, module in pairs(build.modules) do
-			for _, file in ipairs(type(module) == "table" and module.sources or {}) do print(name, file) end
-		end' | sort >build/check/rock
-	uniq -d build/check/rock
-	diff <(cut -f 2 build/check/rock | sort -u) <(printf '%s\n' "${units[@]}" | sort)
-}
-rockspec_lists_all_modules() {
-	diff <(grep -oE '"scripts/azpec/[a-z0-9_/]+\.lua"' azpec-scm-1.rockspec |
-		tr -d '"' | sort) <(printf '%s\n' "${tree[@]}" | grep '^scripts/azpec/.*\.lua$')
-}
 version_written_once() {
 	local v
 	v=$(sed -n 's/.*AZPEC_VERSION "\(.*\)".*/\1/p' lua_module/azpec.h)
-	printf '%s\n' "${tree[@]}" | grep -vE '^lua_module/azpec\.h$|\.md$' |
-		xargs grep -nIF "${v:?not found in azpec.h}" | refuse .
+	: "${v:?not found in azpec.h}"
+	printf '%s\n' "${tree[@]}" | grep -vE '^lua_module/azpec\.h$|\.md$|^\.debian/changelog$|package-lock\.json$' |
+		xargs grep -nIE "(^|[^0-9.])${v//./[.]}([^0-9.]|\$)" | refuse .
 }
-four_folders() {
+five_folders() {
 	printf '%s\n' "${tree[@]}" | sed -n 's|/.*||p' | sort -u |
-		refuse -vx 'lua_module|scripts|tests|\.ci'
+		refuse -vx 'lua_module|scripts|tests|\.ci|\.debian'
+}
+core_readme_names_what_exists() { # "Where is X decided": files, functions
+	local name
+	for name in $(sed -n '/^## Where is X/,/^## The queues/p' lua_module/core/README.md |
+	              cut -d'|' -f3 | grep -oE '`[a-z_/]+(\.c)?`' | tr -d '`'); do
+		case $name in
+		*.c) grep -qE "lua_module/(core/)?$name" <(printf '%s\n' "${c_files[@]}") ;;
+		*) grep -qE "[ *]$name(\(|\[)" "${c_files[@]}" ;;
+		esac || echo "core/README.md names $name"
+	done
+}
+shows() { # DOCUMENT COMMAND...: what the command prints stands in the document
+	local page=$1 printed
+	shift
+	printed=$("$@") && [[ $printed && $(<"$page") == *"$printed"* ]] || echo "$page differs from what $* prints"
+}
+pictures_are_current() { # drawn from the tables that the code runs on, and from a run; `make pictures`
+	shows lua_module/core/README.md $gcc/core/explore --page
+	shows lua_module/README.md env "LUA_CPATH=$gcc/?.so" lua5.4 tests/tools/transitions.lua
+	local lua=(env "LUA_CPATH=$PWD/$gcc/?.so;;" "LUA_PATH=$PWD/scripts/?.lua;$PWD/tests/?.lua;;" lua5.4)
+	shows scripts/pictures/command.svg "${lua[@]}" tests/tools/recording.lua
+	"${lua[@]}" tests/tools/screenshot.lua check || echo "scripts/pictures/report.png shows an older page; make pictures"
+}
+reference_is_current() { lua5.4 tests/tools/reference.lua check; }
+contributing_names_each_rule() {
+	local rule
+	for rule in $every_rule; do
+		grep -q "\`$rule\`" CONTRIBUTING.md || echo "CONTRIBUTING.md does not name $rule"
+	done
 }
 speaks_of_itself_alone() { # no page that is not in the tree
 	refuse -nI '(DESIGN|PROTOCOL|STYLE|USERS|DEBIAN|SAMPLE)[.]md|[.][.]/share[d]|[.]librar[y]' "${tree[@]}"
@@ -232,22 +267,31 @@ speaks_of_itself_alone() { # no page that is not in the tree
 
 # --- the run ----------------------------------------------------------------
 
-rules='builds_with_gcc builds_with_clang headers_stand_alone scripts_compile
+every_rule='builds_with_gcc builds_with_clang headers_stand_alone scripts_compile
 clang_format clang_tidy cppcheck_ luacheck_ short_functions nothing_banned
 nothing_left_open no_sleep_to_wait core_includes_only_core
 core_calls_nothing_outside one_caller_of_the_allocator includes_form_no_cycle
-only_curlio_includes_curl only_signing_includes_openssl
+uses_form_no_cycle uses_point_down only_curl_files_include_curl only_signing_includes_openssl
 only_options_reads_the_environment
 only_json_speaks_of_cjson no_lua_below who_may_throw_owns_nothing
 metatable_in_the_next_line nothing_changeable_at_file_scope
 exports_luaopen_alone needs_libcurl_and_libc_alone
-signing_needs_libcrypto_and_libc_alone rockspec_lists_all_sources rockspec_lists_all_modules
-version_written_once four_folders speaks_of_itself_alone'
+signing_needs_libcrypto_and_libc_alone
+version_written_once five_folders core_readme_names_what_exists
+pictures_are_current reference_is_current contributing_names_each_rule speaks_of_itself_alone'
+
+looks_at_objects() { # RULE: it names gcc's build, or a function that does
+	declare -f "$1" | grep -qE '\$gcc|\bobjects\b|\buses\b'
+}
 
 # The builds come first, since other rules look at their objects; then as many
 # rules at once as there are processors.
 # shellcheck disable=SC2206
-rules=(${*:-$rules})
+rules=(${*:-$every_rule})
+for rule in "${rules[@]}"; do
+	[[ " ${rules[*]} " == *' builds_with_gcc '* ]] && break
+	looks_at_objects "$rule" && rules=(builds_with_gcc "${rules[@]}")
+done
 results=$(mktemp -d) || exit 2
 trap 'rm -rf "$results"' EXIT
 check() { # RULE: what it prints goes to a file, and its time

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # harness.sh -- the harness itself: tests/run.pl and tests/tools/guard.c are
-# given programs that misbehave, and each has to count as a failure.  Prints TAP.
+# given programs that misbehave, and each has to count as a failure; and
+# tests/check.sh builds what a rule looks at.  Prints TAP.
 # shellcheck disable=SC2016,SC2317  # scripts in single quotes; called by name
 set -u
 cd "$(dirname "$0")/.." || exit 2
 here=$PWD tmp=$(mktemp -d) || exit 2
 trap 'rm -rf "$tmp"' EXIT
 unset JOBS
-mkdir -p "$tmp/tests/unit" "$tmp/build/unit"
+mkdir -p "$tmp/tests/core" "$tmp/build/core"
 ln -s "$here/build/tools" "$tmp/build/tools"
 n=0 bad=0
 
@@ -20,9 +21,9 @@ report() { # STATUS TITLE
 }
 run() { (cd "$tmp" && BUILD=build timeout 120 perl "$here/tests/run.pl" "$@") >"$tmp/log" 2>&1; }
 program() { # NAME SCRIPT: a test program, though nobody compiled it
-	: >"$tmp/tests/unit/$1.c"
-	printf '#!/bin/sh\n%s\n' "$2" >"$tmp/build/unit/$1"
-	chmod 755 "$tmp/build/unit/$1"
+	: >"$tmp/tests/core/$1.c"
+	printf '#!/bin/sh\n%s\n' "$2" >"$tmp/build/core/$1"
+	chmod 755 "$tmp/build/core/$1"
 }
 ends_with() { # TITLE LAST-LINE [TEXT]: what the last run said
 	[ "$(tail -n 1 "$tmp/log")" = "$2" ] && grep -qF -- "${3-}" "$tmp/log"
@@ -32,7 +33,7 @@ tries() { # TITLE SCRIPT LAST-LINE [TEXT]
 	program one "$2"
 	run one
 	ends_with "$1" "$3" "${4-}"
-	rm -f "$tmp/tests/unit/one.c"
+	rm -f "$tmp/tests/core/one.c"
 }
 
 tries "passed tests are counted" 'echo "ok 1 - a
@@ -51,6 +52,19 @@ tries "an exit status counts when all tests passed" 'echo "1..1
 ok 1 - a"; exit 3' "1 passed, 1 failed" "exit status 3"
 tries "a signal counts when all tests passed" 'echo "1..1
 ok 1 - a"; kill -SEGV $$' "1 passed, 1 failed" "exit status 139"
+crashed='echo "1..1
+ok 1 - a
+==7==LeakSanitizer has encountered a fatal error."; exit 1'
+ln -s . "$tmp/build/asan"
+program one "$crashed"
+run --under=asan one
+ends_with "a leak check that crashed is counted as skipped" "1 passed, 0 failed, 1 skipped" "the leak check at the end crashed"
+tries "... but only under AddressSanitizer" "$crashed" "1 passed, 1 failed" "exit status 1"
+program one 'echo "1..1
+ok 1 - a
+==7==ERROR: LeakSanitizer: detected memory leaks"; exit 1'
+run --under=asan one
+ends_with "a leak fails" "1 passed, 1 failed" "exit status 1"
 todo=TO && todo+=DO # the directive, which no file of the tree may hold
 tries "a test that is marked to be done may not fail unseen" "echo '1..1
 not ok 1 - a # $todo later'" "0 passed, 1 failed"
@@ -97,8 +111,8 @@ ok 1 - a"' "1 passed, 0 failed" "azpec-test-"
 folder=$(sed -n 's/.*measured: //p' "$tmp/log")
 [ -n "$folder" ] && [ ! -e "$folder" ]
 report $? "no temporary folder is left"
-AZURE_CLIENT_SECRET=s https_proxy=p IDENTITY_ENDPOINT=i tries "the developer's environment stays outside" \
-	'env | grep -E "^(AZURE_|IDENTITY_|https_proxy)" && exit 1; echo "1..1
+AZURE_CLIENT_SECRET=s https_proxy=p IDENTITY_ENDPOINT=i LUA_PATH_5_4=l tries "the developer's environment stays outside" \
+	'env | grep -E "^(AZURE_|IDENTITY_|https_proxy|LUA_PATH_)" && exit 1; echo "1..1
 ok 1 - a"' "1 passed, 0 failed"
 trap '' INT QUIT HUP
 tries "no signal is ignored, as one is in a background job" \
@@ -109,20 +123,40 @@ tries "standard input is empty, and there is no terminal" \
 	'read -r line && exit 1; (: </dev/tty) 2>/dev/null && exit 1; echo "1..1
 ok 1 - a"' "1 passed, 0 failed"
 
-: >"$tmp/tests/unit/left.c"
+: >"$tmp/tests/core/left.c"
 printf 'int printf(const char *, ...); int dup(int);\nint main(void) { dup(0); return printf("1..1\\nok 1 - a\\n") < 0; }\n' |
-	${CC:-cc} -x c -o "$tmp/build/unit/left" - 2>"$tmp/log"
+	${CC:-cc} -x c -o "$tmp/build/core/left" - 2>"$tmp/log"
 run left
 ends_with "a descriptor that is still open at the end fails" "1 passed, 1 failed" "left open: "
-rm "$tmp/tests/unit/left.c"
+rm "$tmp/tests/core/left.c"
 
 for i in 1 2 3 4; do
 	program "meet$i" 'touch "'"$tmp"'/at$$"; until [ "$(ls "'"$tmp"'"/at* | wc -l)" -ge 4 ]; do :; done; echo "1..1
 ok 1 - a"'
 done
-JOBS=4 run unit
+JOBS=4 run core
 ends_with "programs run at the same time" "4 passed, 0 failed"
+mkdir "$tmp/tests/core/token" "$tmp/build/core/token"
+program token/one 'echo "1..1
+ok 1 - a"'
+for folder in core/token tests/core/token/; do
+	run $folder
+	ends_with "a folder in a folder is found: $folder" "1 passed, 0 failed"
+done
 run nobody
 ends_with "a name that fits no program fails" "0 passed, 1 failed" "no test program is called nobody"
+
+mkdir "$tmp/bin"
+printf '#!/bin/sh\necho "$@" >>"%s/made"\n' "$tmp" >"$tmp/bin/make"
+chmod 755 "$tmp/bin/make"
+check_builds() { # TITLE HOW-OFTEN RULE...: instead of make a script counts
+	: >"$tmp/made"
+	PATH=$tmp/bin:$PATH bash tests/check.sh "${@:3}" >"$tmp/log" 2>&1
+	[ "$(grep -c BUILD=build/check/gcc "$tmp/made")" = "$2" ]
+	report $? "$1"
+}
+check_builds "rules that look at objects build them first, once" 1 uses_point_down one_caller_of_the_allocator
+check_builds "the build is not repeated if it is named" 1 pictures_are_current builds_with_gcc
+check_builds "other rules need no build" 0 five_folders version_written_once
 echo "1..$n"
 exit $bad

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# packaging.sh -- a fresh copy of the tree is built and installed by LuaRocks
-# and by make, and used from somewhere else.  Prints TAP.
+# packaging.sh -- a fresh copy of the tree is built and installed by LuaRocks,
+# by make and by dpkg, and used from somewhere else.  Prints TAP.
 # shellcheck disable=SC2317,SC2086,SC2046  # called by name; flags are to be split
 set -u
 cd "$(dirname "$0")/.." || exit 2
@@ -30,7 +30,7 @@ try() { # TITLE COMMAND...: in the fresh copy
 # LuaRocks knows nothing of Debian's packages and must not ask the network.
 rocks() {
 	echo 'rocks_provided = { ["lua-cjson"] = "2.1.0-1", argparse = "0.7.1-1", cqueues = "20200726.54-0",
-		luafilesystem = "1.8.0-1", luaossl = "20220711-0" }' >"$tmp/config.lua"
+		luaossl = "20220711-0" }' >"$tmp/config.lua"
 	LUAROCKS_CONFIG=$tmp/config.lua luarocks --lua-version 5.4 "$@"
 }
 works_from() { # CPATH: elsewhere, and without a trace in the globals
@@ -42,12 +42,35 @@ works_from() { # CPATH: elsewhere, and without a trace in the globals
 		assert(azpec.PrivateLinkServiceConnectionStatus.Approved == "Approved")
 		for name in pairs(_G) do assert(before[name], name) end'
 }
+same_as_installed() { # the rock: these files at these places, one name from each library
+	local so dest=$tmp/dest/opt/azpec
+	diff <(cd "$tmp/tree" && find share lib/lua -type f | sort) \
+		<(cd "$dest" && find share/lua lib/lua -type f | sort) &&
+		for so in "$tmp"/tree/lib/lua/5.4/*.so; do
+			diff <(nm -D --defined-only "$so" | sed -n 's/^[0-9a-f]* [A-Z] //p') \
+				<(basename "$so" .so | sed 's/^/luaopen_/') || return
+		done
+}
+without_rocks() { # Debian's packages in place of the rocks
+	luarocks --lua-version 5.4 make --deps-mode none --tree "$tmp/debian" azpec-scm-1.rockspec &&
+		command_works "$tmp/debian/bin/azpec"
+}
+of_a_release() { # by the rockspec of the tag, with this copy in place of the one that is published
+	local version commit="git -c user.name=t -c user.email=t@localhost"
+	version=$(sed -n 's/.*AZPEC_VERSION "\(.*\)".*/\1/p' lua_module/azpec.h)
+	make -s rockspec && git init -q && git add -A && $commit commit -qm copy && $commit tag -am release "v$version" &&
+		git config --global "url.file://$PWD.insteadOf" "$(sed -n 's/.*url = "git+\(.*\)".*/\1/p' azpec-scm-1.rockspec)" &&
+		git rm -q --cached lua_module/azpec.h && $commit commit -qm "not released" &&
+		rocks install --tree "$tmp/release" "build/azpec-$version-1.rockspec" &&
+		"$tmp/release/bin/azpec" --version | grep "^azpec $version "
+}
 installed() { # exactly these files
 	diff <(cd "$tmp/dest" && find . -type f | sort) <({
 		printf '%s\n' bin/azpec include/azpec.h lib/libazpec.a lib/lua/5.4/azpec.so \
-			lib/lua/5.4/azpec_signing.so lib/pkgconfig/azpec.pc share/lua/5.4/azpec.meta.lua \
-			share/man/man1/azpec.1 share/bash-completion/completions/azpec \
-			share/zsh/site-functions/_azpec
+			lib/lua/5.4/azpec_signing.so lib/lua/5.4/azpec_file.so lib/pkgconfig/azpec.pc share/lua/5.4/azpec.meta.lua \
+			share/man/man1/azpec.1 share/man/man7/azpec.7 share/bash-completion/completions/azpec \
+			share/zsh/site-functions/_azpec share/fish/vendor_completions.d/azpec.fish
+		find scripts/azpec/cli/verbs -name '*.lua' -printf '%f\n' | sed 's|\(.*\)\.lua|share/man/man1/azpec-\1.1|'
 		cd "$tmp/copy/scripts" && find azpec -name '*.lua' -printf 'share/lua/5.4/%p\n'
 	} | sed 's|^|./opt/azpec/|' | sort)
 }
@@ -69,22 +92,128 @@ host() {
 			tests/hosts/static.c $flags -llua5.4 &&
 		cd "$tmp/elsewhere" && "$tmp/host"
 }
-nothing_left() { [ -z "$(find "$tmp/dest" -type f)" ]; }
+readable() { ! find "$tmp/dest" \( -type f -not -perm -444 \) -o \( -type d -not -perm -555 \) | grep .; }
+without_headers() { # WORDS FLAGS...: the compiler does not find them
+	local words=$1 word says
+	shift
+	says=$(make -s BUILD=build/needs "$@" build/needs/lua_module/lua/module.o 2>&1) && return 1
+	echo "$says" | grep -a ' error: #error' | tee "$tmp/error"
+	[ "$(wc -l <"$tmp/error")" = 1 ] || return
+	for word in $words; do grep -q "[ (]${word}[ ,]" "$tmp/error" || return; done
+}
+uninstalled() { # twice; the files of others stay
+	local others="./opt/azpec/lib/lua/5.4/other.so ./opt/azpec/share/lua/5.4/azpec/mine.lua"
+	(cd "$tmp/dest" && touch $others) &&
+		make -s uninstall PREFIX=/opt/azpec DESTDIR="$tmp/dest" &&
+		diff <(cd "$tmp/dest" && find . -type f | sort) <(printf '%s\n' $others) &&
+		(cd "$tmp/dest" && rm $others) &&
+		make -s uninstall PREFIX=/opt/azpec DESTDIR="$tmp/dest" &&
+		[ ! -e "$tmp/dest/opt/azpec/share/lua/5.4/azpec" ]
+}
+
+# Debian's packages.  Root installs them by dpkg over the system's own folders, in
+# a namespace whose changes go to memory; others unpack them.  A bash of its own
+# runs these functions: in a condition, set -e would have no effect.
+debian() { # FOLDER VARIABLE=VALUE...
+	env "${@:2}" make -s debian TO="$tmp/$1"
+}
+same_packages() { # whoever builds them, and where
+	diff <(cd "$tmp/deb" && sha256sum -- *.deb *.tar.*) <(cd "$tmp/again" && sha256sum -- *.deb *.tar.*)
+}
+lint() {
+	lintian --allow-root --tag-display-limit 0 -EIL +pedantic --fail-on error,warning "$tmp"/deb/*.changes
+}
+can_install() { [ "$(id -u)" = 0 ] && in_memory true 2>/dev/null; }
+in_memory() { # COMMAND...
+	mkdir -p "$tmp/memory"
+	unshare --mount bash -c '
+		mount -t tmpfs tmpfs "$1" && cd "$1" && for at in usr etc var; do
+			mkdir -p "$at/upper" "$at/work" &&
+				mount -t overlay overlay -o "lowerdir=/$at,upperdir=$PWD/$at/upper,workdir=$PWD/$at/work" "/$at" || exit
+		done && cd / && shift && "$@"' in_memory "$tmp/memory" "$@"
+}
+found() { find /usr /etc /var/lib/dpkg -xdev \( -name '*azpec*' -o -path '*/5.4/azpec/*' \) -not -type c; }
+packages_work() { # as the user types it, without a variable of ours
+	set -e
+	dpkg -i "$tmp"/deb/*azpec_*.deb "$tmp"/deb/lua-azpec-dev_*.deb
+	use_packages
+	zsh -fc 'autoload +X _azpec'
+	test -n "$(found)"
+	dpkg --purge azpec lua-azpec-dev lua-azpec
+	test -z "$(found)"
+}
+unpacked_work() {
+	set -e
+	local deb root=$tmp/root lib
+	lib=$root/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)
+	for deb in "$tmp"/deb/*azpec_*.deb "$tmp"/deb/lua-azpec-dev_*.deb; do dpkg-deb -x "$deb" "$root"; done
+	export LUA_PATH="$root/usr/share/lua/5.4/?.lua;;" LUA_CPATH="$lib/lua/5.4/?.so;;"
+	export PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_PATH=$lib/pkgconfig
+	use_packages "$root"
+}
+use_packages() { # [ROOT]
+	set -e
+	local page root=${1-}
+	cd "$tmp/elsewhere"
+	"$root/usr/bin/azpec" --version
+	lua5.4 -e '
+		local emulator <close> = require "azpec.emulator".start { options = { retry_after = "none" } }
+		local approved = assert(emulator:client():update { id = emulator:arrive(), status = "Approved" })
+		assert(approved.properties.privateLinkServiceConnectionState.status == "Approved")'
+	for page in azpec.1 azpec-approve.1 azpec.7; do
+		zcat "$root/usr/share/man/man${page##*.}/$page.gz" | groff -man -Tascii -P-cbou | grep -x NAME
+	done
+	ls "$root/usr/share/zsh/vendor-completions/_azpec" "$root/usr/share/bash-completion/completions/azpec"
+	cc $(pkg-config --cflags lua5.4) -o "$tmp/host" "$tmp/copy/tests/hosts/static.c" $(pkg-config --cflags --libs lua5.4-azpec) -llua5.4
+	"$tmp/host"
+}
 
 try "the rockspec is sound" rocks lint azpec-scm-1.rockspec
 try "luarocks make builds and installs" \
 	rocks make --tree "$tmp/tree" azpec-scm-1.rockspec
 try "the rock works from another directory" works_from "$tmp/tree/lib/lua/5.4"
 try "the rock's command works from another directory" command_works "$tmp/tree/bin/azpec"
+umask 077
 try "make install with PREFIX and DESTDIR" \
 	make -s install PREFIX=/opt/azpec DESTDIR="$tmp/dest"
+umask 022
 try "it installs these files and no other" installed
+try "everyone may read them" readable
+try "the rock has the same files and flags" same_as_installed
+try "with Debian's packages it takes --deps-mode none, as the README says" without_rocks
+try "the rockspec of a release installs its tag" of_a_release
 try "the module works from another directory" \
 	works_from "$tmp/dest/opt/azpec/lib/lua/5.4"
 try "the command works from another directory" command_works "$tmp/dest/opt/azpec/bin/azpec"
 try "a C program links the archive and opens two states" host
-try "make uninstall takes all of it away" \
-	make -s uninstall PREFIX=/opt/azpec DESTDIR="$tmp/dest"
-try "nothing is left" nothing_left
+try "make uninstall takes all of it away, and nothing else" uninstalled
+try "without Lua's headers the compiler names their packages" \
+	without_headers "liblua5.4-dev lua-devel lua5.4-dev lua54 lua@5.4" LUA_CFLAGS=
+try "without libcurl's headers the compiler names their packages" \
+	without_headers "libcurl4-openssl-dev libcurl-devel curl-dev curl" \
+	LUA_CFLAGS="$(pkg-config --cflags lua5.4)" CURL_CFLAGS= CC="cc -nostdinc"
+no_openssl() { # nothing is built: `-o` names what is there already
+	local says word
+	says=$(make -s CRYPTO_LIBS= -o build/azpec.so -o build/libazpec.a -o build/azpec_file.so 2>&1) || return
+	for word in libssl-dev openssl-devel openssl-dev openssl; do grep -q "[ (]${word}[ ,]" <<<"$says" || return; done
+}
+try "without OpenSSL's headers make names their packages" no_openssl
+if type dh dpkg-buildpackage lintian >/dev/null 2>&1; then
+	export -f found packages_work unpacked_work use_packages
+	export tmp
+	try "make debian builds Debian's packages and tests the core" debian deb
+	try "lintian finds no error in them, and nothing to warn of" lint
+	try "they are built again in another folder, time zone and language" \
+		debian again DEB_BUILD_OPTIONS=nocheck TZ=Asia/Tokyo LC_ALL=C.UTF-8
+	try "and are the same, bit for bit" same_packages
+	if can_install; then
+		try "dpkg installs them, they work, and it removes all of them" in_memory bash -c packages_work
+	else
+		try "unpacked they work" bash -c unpacked_work
+	fi
+else
+	n=$((n + 1))
+	echo "ok $n - Debian's packages # SKIP debhelper and lintian are not there"
+fi
 echo "1..$n"
 exit $bad

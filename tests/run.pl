@@ -8,9 +8,9 @@
 # "N passed, N failed[, N skipped]".  A program that crashes, hangs, stops
 # half-way or runs no test counts as a failure.  No test is tried twice.
 #
-# GROUP is a folder of tests/; NAME is a file's name with or without its ending
-# ("pause" finds tests/lua/pause_spec.lua).  JOBS=N: how many run at once;
-# TEST_SECONDS=N: how long each may take.
+# GROUP is a folder of tests/, or one in it (core/token); NAME is a file's name
+# with or without its ending ("sleep" finds tests/lua/sleep_spec.lua).  JOBS=N:
+# how many run at once; TEST_SECONDS=N: how long each may take.
 use strict;
 use warnings;
 use Cwd qw(getcwd);
@@ -35,10 +35,10 @@ my @valgrind = qw(valgrind -q --error-exitcode=99 --leak-check=full --num-caller
   --child-silent-after-fork=yes --trace-children=no --suppressions=tests/tools/valgrind.supp);
 my $output   = "$build/test-output" . ($under && "-$under");
 my %tool = (
-    ''       => { seconds => 300, jobs => 2, preload => ["$build/tools/descriptors.so"] },
-    asan     => { seconds => 900, jobs => 1.5, lua_preload => [`$cc -print-file-name=libasan.so`, "$build/tools/preload.so"] },
+    ''       => { seconds => 300, jobs => 3, preload => ["$build/tools/descriptors.so"] },
+    asan     => { seconds => 900, jobs => 2, runs => qr{^tests/(?!emulator|peers|scripts|harness)}, lua_preload => [`$cc -print-file-name=libasan.so`, "$build/tools/preload.so"] },
     tsan     => { seconds => 900, jobs => 1, runs => qr{^tests/(hosts|soak)/.*\.c$} },
-    valgrind => { seconds => 1800, jobs => 1.5, runs => qr{^tests/(?!command|scripts|harness)}, command => \@valgrind },
+    valgrind => { seconds => 1800, jobs => 1.5, runs => qr{^tests/(?!cli|emulator|peers|scripts|harness)}, command => \@valgrind },
 );
 my $tool = $tool{$under} or die "run.pl: --under=asan, tsan or valgrind\n";
 
@@ -48,12 +48,15 @@ my @busted = ($lua, '-e', 'io.stdout:setvbuf "line"', '/usr/bin/busted', '-o', '
 my @groups = (
     { name => 'hosts',     files => 'tests/hosts/*.c' },
     { name => 'hosts',     files => 'tests/hosts/*_spec.lua' },
-    { name => 'command',   files => 'tests/command/*_spec.lua' },
+    { name => 'cli',       files => 'tests/cli/*_spec.lua' },
     { name => 'loopback',  files => 'tests/loopback/*_spec.lua' },
     { name => 'peers',     files => 'tests/peers/*_spec.lua' },
+    { name => 'emulator',  files => 'tests/emulator/*_spec.lua' },
     { name => 'scripts',   files => 'tests/scripts/*_spec.lua' },
     { name => 'lua',       files => 'tests/lua/*_spec.lua' },
-    { name => 'unit',      files => 'tests/unit/*.c' },
+    { name => 'core',      files => 'tests/core/*.c tests/core/token/*.c' },
+    { name => 'signing',   files => 'tests/signing/*_spec.lua' },
+    { name => 'io',        files => 'tests/io/*.c' },
     { name => 'soak',      files => 'tests/soak/*.c', request => 1 },
     { name => 'harness',   files => 'tests/harness.sh' },
     { name => 'packaging', files => 'tests/packaging.sh', request => 1 },
@@ -63,8 +66,9 @@ my @groups = (
 # about clouds, proxies, certificates, languages, Lua or azpec itself; and paths
 # of temporary files that need no quotes in a shell.
 sub clean_environment {
+    umask 022;
     for (keys %ENV) {
-        delete $ENV{$_} if /^(AZURE|IDENTITY|MSI|SSL_CERT)_/ or /^(AZPEC|LUA_INIT)_?/ or /^(CURL_CA_BUNDLE|SSLKEYLOGFILE|COLUMNS|NO_COLOR|LANG|LANGUAGE|POSIXLY_CORRECT)$/ or /^LC_/ or /^[a-z]+_proxy$/i;
+        delete $ENV{$_} if /^(AZURE|IDENTITY|MSI|SSL_CERT)_/ or /^(AZPEC|LUA_INIT|LUA_C?PATH|AZURESUBSCRIPTION|ACTIONS_ID_TOKEN)_?/ or /^SYSTEM_(OIDCREQUESTURI|ACCESSTOKEN)$/ or /^(CURL_CA_BUNDLE|SSLKEYLOGFILE|COLUMNS|NO_COLOR|LANG|LANGUAGE|POSIXLY_CORRECT)$/ or /^LC_/ or /^[a-z]+_proxy$/i;
     }
     my %set = (
         CMOCKA_MESSAGE_OUTPUT => 'TAP',
@@ -96,12 +100,18 @@ sub command {
     return ["$build/tools/guard", $ENV{TEST_SECONDS} || $tool->{seconds}, @command];
 }
 
+sub in_folder {
+    my ($file, $folder) = @_;
+    $folder =~ s{^tests/|/$}{}g;
+    return index($file, "tests/$folder/") == 0;
+}
+
 sub is_wanted {
     my ($group, $file) = @_;
     return 0 if $tool->{runs} and $file !~ $tool->{runs};
     return !$group->{request} unless @wanted;
     (my $name = basename $file) =~ s/(_spec)?\.\w+$//;
-    return grep { $_ eq $group->{name} or $_ eq $file or $_ eq basename $file or $_ eq $name or $_ eq "${name}_spec" } @wanted;
+    return grep { $_ eq $group->{name} or $_ eq $file or $_ eq basename $file or $_ eq $name or $_ eq "${name}_spec" or in_folder($file, $_) } @wanted;
 }
 
 # The slowest of the last run begin first, so that none is alone at the end.
@@ -116,6 +126,9 @@ for my $group (@groups) {
 # ---- what a program said ---------------------------------------------------
 
 my $left_behind = 125; # guard's exit status for a process or a descriptor
+# LeakSanitizer of GCC 12 may crash itself where a thread ends while it looks for
+# leaks, after all tests have passed.  That look is then missing, and counted.
+my $leak_check_crashed = qr{LeakSanitizer has encountered a fatal error};
 my %total = (passed => 0, failed => 0, skipped => 0);
 my @failures;
 
@@ -142,18 +155,21 @@ sub judge {
     my %n       = (failed => scalar keys %failed, skipped => scalar grep { !$failed{$_} } $parser->skipped);
     my $ran     = $parser->tests_run;
     $n{passed} = $parser->actual_passed + $parser->actual_failed - $n{failed} - $n{skipped};
+    my $no_leak_check = $under eq 'asan' && !$n{failed} && grep { $_ =~ $leak_check_crashed } @lines;
     my @broken = (
         $ran ? () : 'it ran no test',
         (grep { defined } ($parser->parse_errors)[ 0 .. 2 ]),
-        $parser->exit && !$n{failed} ? 'exit status ' . $parser->exit : ()
+        $parser->exit && !$n{failed} && !$no_leak_check ? 'exit status ' . $parser->exit : ()
     );
     my $whole = @broken && ($parser->exit // 0) != $left_behind;
     $n{failed}++ if @broken;
+    $n{skipped}++ if $no_leak_check;
     $total{$_} += $n{$_} for keys %n;
     $took{$file} = sprintf '%.2f', ($parser->end_time // time) - $parser->start_time;
     printf "%-6s %s (%d) %.1f s\n", $n{failed} ? 'not ok' : 'ok', $file, $ran, $took{$file};
     print map { "  $_\n" } map { /^# (measured: .*)/ ? $1 : () } @lines;
     print "  skipped: $_\n" for map { /# SKIP *(.*)/ ? $1 : () } @lines;
+    print "  skipped: the leak check at the end crashed\n" if $no_leak_check;
     return unless $n{failed};
     my @shown = map { "  $_\n" } (map { "not ok: $_" } @broken), excerpt($whole, @lines);
     push @failures, "$file\n", @shown;

@@ -1,34 +1,34 @@
-/* advice.c -- error codes of Azure Resource Manager, and their cure. */
-#include "advice.h"
+/* advice.c -- error codes of Azure Resource Manager, and their hints. */
+#include "core/advice.h"
 
 static const char wrong_tenant[] =
-	"the token is of another tenant than the subscription: sign in to the "
-	"subscription's tenant";
+	"the token is for another tenant than the subscription's: sign in to "
+	"the subscription's tenant";
 static const char renew[] = "the token has expired or is damaged: sign in "
 			    "again, and check this machine's clock";
 static const char register_batch[] =
-	"the resource provider is not registered in this subscription; "
-	"somebody who may do that runs: az provider register --namespace "
-	"Microsoft.Batch";
+	"the resource provider is not registered in this subscription: "
+	"somebody with that permission must run az provider register "
+	"--namespace Microsoft.Batch";
 static const char subscription[] =
 	"check the subscription's id, and that the identity belongs to the "
 	"subscription's tenant and has a role there";
-static const char disabled[] =
-	"the subscription is disabled or read-only: its owner has to enable "
-	"it in the Azure portal";
+static const char disabled[] = "the subscription is disabled or read-only: its "
+			       "owner must enable it in the Azure portal";
 static const char path[] =
-	"check subscription, resource group, account and the connection's "
-	"whole name (it usually ends in a GUID)";
-static const char busy[] = "another operation on this resource has not ended "
-			   "yet: try again in a minute";
+	"check the subscription, resource group, account and full connection "
+	"name (it usually ends in a GUID)";
+static const char busy[] =
+	"another operation on this resource is still running: try again in a "
+	"minute, or set retry.conflict";
 static const char throttled[] =
-	"too many requests: try again after the time that the service names, "
-	"with fewer operations at once";
+	"too many requests: try again after the time that the service gives, "
+	"with fewer operations in parallel";
 static const char version[] =
-	"the service does not know this api-version: leave api_version out, "
-	"or give one that the message names";
+	"the service does not support this api-version: omit api_version, or "
+	"give one that the message lists";
 
-/* In the letter case of Microsoft's pages; compared without it. */
+/* Spelled as on Microsoft's pages; compared without regard to case. */
 static const struct advice table[] = {
 	/* rights */
 	{ "AuthorizationFailed", NULL, FAIL_FORBIDDEN },
@@ -41,20 +41,20 @@ static const struct advice table[] = {
 	  "grant an exemption; a role does not help",
 	  FAIL_FORBIDDEN },
 	{ "DenyAssignmentAuthorizationFailed",
-	  "a deny assignment blocks this, whatever roles the identity has: "
-	  "the owner of the managed application, deployment stack or "
-	  "blueprint that made it has to change it",
+	  "a deny assignment blocks this, whatever roles the identity has: the "
+	  "owner of the managed application, deployment stack or blueprint "
+	  "that created it must change it",
 	  FAIL_FORBIDDEN },
 	{ "ScopeLocked",
-	  "a management lock forbids this: somebody with the right to do so "
-	  "removes the lock that the message names",
+	  "a management lock prevents this: somebody with that permission must "
+	  "remove the lock that the message names",
 	  FAIL_CONFLICT },
 	/* the token */
 	{ "InvalidAuthenticationTokenTenant", wrong_tenant, FAIL_CREDENTIAL },
 	{ "ExpiredAuthenticationToken", renew, FAIL_CREDENTIAL },
 	{ "InvalidAuthenticationToken", NULL, FAIL_CREDENTIAL },
 	{ "InvalidAuthenticationTokenAudience",
-	  "the token is for another service: it has to be for Azure Resource "
+	  "the token is for another service: it must be for Azure Resource "
 	  "Manager of this cloud",
 	  FAIL_CREDENTIAL },
 	/* the subscription */
@@ -75,7 +75,7 @@ static const struct advice table[] = {
 	{ "ResourceNotFound", path, FAIL_NOT_FOUND },
 	{ "ParentResourceNotFound", path, FAIL_NOT_FOUND },
 	{ "ResourceGroupBeingDeleted",
-	  "the resource group is being deleted, and all that is in it",
+	  "the resource group and everything in it is being deleted",
 	  FAIL_CONFLICT },
 	{ "InvalidResourceType", version, FAIL_NONE },
 	{ "InvalidApiVersionParameter", version, FAIL_NONE },
@@ -84,7 +84,7 @@ static const struct advice table[] = {
 	{ "AnotherOperationInProgress", busy, FAIL_CONFLICT },
 	{ "OperationNotAllowed",
 	  "the state of the account or the connection does not allow this: "
-	  "look at it first",
+	  "check it first",
 	  FAIL_NONE },
 	{ "TooManyRequests", throttled, FAIL_THROTTLED },
 	{ "SubscriptionRequestsThrottled", throttled, FAIL_THROTTLED },

@@ -1,24 +1,25 @@
 /*
- * advice.h -- what to do about an error of Azure Resource Manager, by its code.
+ * advice.h -- hints for the error codes of Azure Resource Manager.
  *
- * A status says little: a 403 may be a missing role, a policy, a deny
- * assignment, or a subscription that is switched off, and each needs another
- * action.  The code says which; the status decides only where a code is not
- * in the table.  Codes: "Resolve common Azure deployment errors" and the
+ * A status alone does not tell the cause.  A 403 may be a missing role, a
+ * policy, a deny assignment or a disabled subscription, and each has another
+ * cure.  The code tells the cause; the status decides only for codes that are
+ * not in the table.  Codes: "Resolve common Azure deployment errors" and the
  * pages below it, Microsoft Learn.
  */
 #ifndef AZPEC_ADVICE_H
 #define AZPEC_ADVICE_H
 
-#include "fail.h"
+#include "core/fail.h"
 
-/* Ends the hints that name a role: Azure's role assignments take a while. */
-#define WHEN_GRANTED "; if it was granted just now, wait some minutes"
+/* The end of hints that name a role: role assignments take effect after
+   minutes. */
+#define WHEN_GRANTED "; if it was granted recently, wait a few minutes"
 
 struct advice {
 	const char *code;
-	const char *hint;    /* NULL: as the status says */
-	enum fail_kind kind; /* FAIL_NONE: likewise */
+	const char *hint;    /* NULL: as for the status */
+	enum fail_kind kind; /* FAIL_NONE: as for the status */
 };
 
 /* NULL: the code is not in the table. */

@@ -1,5 +1,5 @@
 /* answer.c -- the facts of an answer, by document. */
-#include "answer.h"
+#include "core/answer.h"
 
 static bool is(const struct answer *a, enum document document) {
 	return a->facts.document == document;
@@ -28,7 +28,7 @@ const struct resource_facts *resource_of(const struct answer *a) {
 }
 
 const struct page_facts *page_of(const struct answer *a) {
-	static const struct page_facts absent = { false, { NULL, 0 } };
+	static const struct page_facts absent = { .empty = false };
 	return is(a, DOCUMENT_PAGE) ? &a->facts.as.page : &absent;
 }
 
@@ -48,4 +48,9 @@ const struct device_facts *device_of(const struct answer *a) {
 const struct cloud_facts *cloud_of(const struct answer *a) {
 	static const struct cloud_facts absent = { .audience = { NULL, 0 } };
 	return is(a, DOCUMENT_CLOUD) ? &a->facts.as.cloud : &absent;
+}
+
+const struct policy_facts *policy_of(const struct answer *a) {
+	static const struct policy_facts absent = { .retry_after = -1 };
+	return is(a, DOCUMENT_POLICY) ? &a->facts.as.policy : &absent;
 }

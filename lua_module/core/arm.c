@@ -1,75 +1,58 @@
-/* arm.c -- ids and names of Azure Resource Manager. */
-#include "arm.h"
+/* arm.c -- resource ids and names of Azure Resource Manager. */
+#include "core/arm.h"
 
-static bool is_digit(char c) {
-	return c >= '0' && c <= '9';
-}
-
-static bool is_hex(char c) {
-	return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
-static bool is_alnum(char c) {
-	return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-bool arm_is_guid(struct span s) {
-	if (s.n != 36)
+/* True when s has the pattern's length and characters.  An x in the pattern
+   matches any character of these classes. */
+static bool is_like(struct span s, const char *pattern, unsigned kinds) {
+	if (s.n != span_of(pattern).n)
 		return false;
-	for (size_t i = 0; i < s.n; i++) {
-		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-		if (dash ? s.p[i] != '-' : !is_hex(s.p[i]))
+	for (size_t i = 0; i < s.n; i++)
+		if (pattern[i] == 'x' ? !char_is(s.p[i], kinds)
+		                      : s.p[i] != pattern[i])
 			return false;
-	}
 	return true;
 }
 
-/* A GUID in practice; the API document's own sample says "subid". */
+bool arm_is_guid(struct span s) {
+	return is_like(s, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", CHAR_HEX);
+}
+
+/* In practice a GUID, but the REST API's own examples use "subid". */
 const char *arm_check_subscription(struct span s) {
-	bool ok = s.n >= 1 && s.n <= 64;
-	for (size_t i = 0; ok && i < s.n; i++)
-		ok = is_alnum(s.p[i]) || s.p[i] == '-' || s.p[i] == '_';
+	bool ok = s.n >= 1 && s.n <= 64 && span_only(s, CHAR_ALNUM, "-_");
 	return ok ? NULL : "a subscription's GUID expected";
 }
 
-/* Letters and digits are Unicode's; which of its characters are letters is
-   left to the service, so all beyond ASCII are let through. */
+/* The rule allows Unicode letters and digits.  Characters beyond ASCII are
+   accepted here and checked by the service. */
 const char *arm_check_group(struct span s) {
 	static const char *const rule =
 		"1 to 90 letters, digits, '_', '-', '.', '(' or ')', "
 		"not ending in '.', expected";
-	struct span rest = s;
-	size_t chars = 0;
-	while (rest.n > 0) {
-		char c = *rest.p;
-		bool plain = is_alnum(c) || c == '_' || c == '-' || c == '.' ||
-		             c == '(' || c == ')';
-		size_t n = plain                     ? 1
-		           : (unsigned char)c < 0x80 ? 0
-		                                     : span_utf8(rest);
+	size_t chars = 0, n;
+	if (!span_only(s, CHAR_ALNUM | CHAR_HIGH, "_-.()"))
+		return rule;
+	for (struct span rest = s; rest.n > 0; rest = span_from(rest, n)) {
+		n = span_utf8(rest);
 		if (n == 0)
 			return rule;
-		rest = span_from(rest, n);
 		chars++;
 	}
 	return chars >= 1 && chars <= 90 && s.p[s.n - 1] != '.' ? NULL : rule;
 }
 
 const char *arm_check_account(struct span s) {
-	bool ok = s.n >= 3 && s.n <= 24;
-	for (size_t i = 0; ok && i < s.n; i++)
-		ok = is_alnum(s.p[i]);
+	bool ok = s.n >= 3 && s.n <= 24 && span_only(s, CHAR_ALNUM, "");
 	return ok ? NULL : "3 to 24 letters and digits expected";
 }
 
-/* The REST description says ^[a-zA-Z0-9_-]+\.?[a-fA-F0-9-]*$, one '.' before the
-   GUID.  But a private endpoint may have '.' in its own name, which the
-   connection's begins with: where dots stand is left to the service. */
+/* The REST API description allows one '.', before the GUID:
+   ^[a-zA-Z0-9_-]+\.?[a-fA-F0-9-]*$. But a connection's name begins with the
+   private endpoint's name, which may contain '.'. So the service checks where
+   dots stand. */
 const char *arm_check_connection(struct span s) {
-	bool ok = s.n >= 1 && s.n <= 101 && *s.p != '.';
-	for (size_t i = 0; ok && i < s.n; i++)
-		ok = is_alnum(s.p[i]) || s.p[i] == '_' || s.p[i] == '-' ||
-		     s.p[i] == '.';
+	bool ok = s.n >= 1 && s.n <= 101 && *s.p != '.' &&
+	          span_only(s, CHAR_ALNUM, "_-.");
 	return ok ? NULL
 	          : "1 to 101 letters, digits, '_', '-' or '.', not beginning "
 	            "with '.', expected";
@@ -79,27 +62,22 @@ const char *arm_check_connection(struct span s) {
 const char *arm_check_api_version(struct span s) {
 	static const char *const rule = "YYYY-MM-DD or YYYY-MM-DD-preview "
 					"expected";
-	if (s.n < 10 || s.n > 32)
-		return rule;
-	for (size_t i = 0; i < s.n; i++) {
-		bool dash = i == 4 || i == 7 || i == 10;
-		bool ok = dash     ? s.p[i] == '-'
-		          : i < 10 ? is_digit(s.p[i])
-		                   : s.p[i] >= 'a' && s.p[i] <= 'z';
-		if (!ok)
-			return rule;
-	}
-	return s.n != 11 ? NULL : rule;
+	struct span day = { s.p, s.n < 10 ? s.n : 10 };
+	struct span suffix = span_from(s, day.n);
+	bool ok = is_like(day, "xxxx-xx-xx", CHAR_DIGIT) && s.n <= 32 &&
+	          (suffix.n == 0 ||
+	           (suffix.n > 1 && *suffix.p == '-' &&
+	            span_only(span_from(suffix, 1), CHAR_LOWER, "")));
+	return ok ? NULL : rule;
 }
 
-/* Cuts the next "/segment" off; an empty one when there is none. */
+/* Removes and returns the next "/segment"; empty at the end. */
 static struct span segment(struct span *s) {
 	struct span seg = { s->p, 0 };
 	if (s->n == 0 || *s->p != '/')
 		return seg;
-	seg.p++;
-	while (1 + seg.n < s->n && seg.p[seg.n] != '/')
-		seg.n++;
+	seg = span_from(*s, 1);
+	seg.n = span_cspn(seg, "/");
 	*s = span_from(*s, 1 + seg.n);
 	return seg;
 }
@@ -108,7 +86,7 @@ static bool fixed(struct span *s, const char *word) {
 	return span_ieq(segment(s), span_of(word));
 }
 
-/* What somebody meant who gave a private endpoint's id. */
+/* The reason for an id of another type, such as a private endpoint's. */
 static const char *why_not(struct span provider, struct span type) {
 	if (span_ieq(provider, SPAN("Microsoft.Network")) &&
 	    span_ieq(type, SPAN("privateEndpoints")))
@@ -126,7 +104,7 @@ static const char *why_not(struct span provider, struct span type) {
 	       "privateEndpointConnections/NAME expected";
 }
 
-/* The part that both kinds of id begin with; NULL: fine. */
+/* Parses the part that both kinds of id begin with.  NULL: valid. */
 static const char *parse_account(struct span *rest, struct arm_id *out,
                                  const char **why) {
 	struct span provider, type;

@@ -1,9 +1,11 @@
 /* base64.c -- RFC 4648. */
-#include "base64.h"
+#include "core/base64.h"
+
+/* The first 62 digits; the two alphabets differ in the last two. */
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			     "abcdefghijklmnopqrstuvwxyz0123456789";
 
 static int base64_value(char c) {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     "abcdefghijklmnopqrstuvwxyz0123456789";
 	if (c == '+' || c == '-')
 		return 62;
 	if (c == '/' || c == '_')
@@ -34,15 +36,14 @@ bool base64_decode(struct buf *out, struct span s) {
 }
 
 static void encode(struct buf *out, struct span s, const char *last) {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     "abcdefghijklmnopqrstuvwxyz0123456789";
 	uint32_t bits = 0;
 	int have = 0;
 	for (size_t i = 0; i <= s.n; i++) {
 		if (i < s.n) {
 			bits = bits << 8 | (unsigned char)s.p[i];
 			have += 8;
-		} else if (have > 0) { /* the last, filled up with zeros */
+		} else if (have > 0) { /* the last group, filled up with
+		                          zeros */
 			bits <<= 6 - have;
 			have = 6;
 		}

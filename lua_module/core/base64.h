@@ -2,13 +2,13 @@
 #ifndef AZPEC_BASE64_H
 #define AZPEC_BASE64_H
 
-#include "buf.h"
+#include "core/buf.h"
 
-/* Both alphabets, with or without padding; false: it is neither. */
+/* Decodes both alphabets, with or without padding.  False: invalid. */
 bool base64_decode(struct buf *out, struct span s);
-/* The plain alphabet, padded. */
+/* The standard alphabet, with padding. */
 void base64_encode(struct buf *out, struct span s);
-/* The URL's alphabet, without padding, as RFC 7515 wants it. */
+/* The URL-safe alphabet without padding, as RFC 7515 requires. */
 void base64url(struct buf *out, struct span s);
 
 #endif

@@ -1,5 +1,5 @@
-/* buf.c -- growable bytes; the only caller of the allocator. */
-#include "buf.h"
+/* buf.c -- growable byte buffers; the only caller of the allocator. */
+#include "core/buf.h"
 
 #include <string.h>
 
@@ -7,115 +7,35 @@ void *mem_resize(const struct mem *mem, void *ptr, size_t osize, size_t nsize) {
 	return mem->alloc(mem->ud, ptr, osize, nsize);
 }
 
+void *mem_reach(const struct mem *mem, void *table, size_t *n, size_t at,
+                size_t size) {
+	size_t more = 64;
+	char *p;
+	if (at < *n)
+		return table;
+	while (more <= at)
+		more *= 2;
+	p = mem_resize(mem, table, *n * size, more * size);
+	if (!p)
+		return NULL;
+	memset(p + *n * size, 0, (more - *n) * size);
+	*n = more;
+	return p;
+}
+
 void mem_wipe(void *ptr, size_t n) {
 	memset(ptr, 0, n);
 	__asm__ volatile(""
 	                 :
 	                 : "r"(ptr)
-	                 : "memory"); /* it is being looked at */
-}
-
-struct span span_of(const char *cstr) {
-	return (struct span){ cstr, cstr ? strlen(cstr) : 0 };
-}
-
-bool span_eq(struct span a, struct span b) {
-	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
-
-static char lower(char c) {
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-bool span_istarts(struct span s, struct span prefix) {
-	if (s.n < prefix.n)
-		return false;
-	for (size_t i = 0; i < prefix.n; i++)
-		if (lower(s.p[i]) != lower(prefix.p[i]))
-			return false;
-	return true;
-}
-
-bool span_icontains(struct span s, struct span part) {
-	for (; s.n >= part.n; s = span_from(s, 1))
-		if (span_istarts(s, part))
-			return true;
-	return false;
-}
-
-bool span_ieq(struct span a, struct span b) {
-	return a.n == b.n && span_istarts(a, b);
-}
-
-static bool is_blank(char c) {
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-struct span span_trim(struct span s) {
-	while (s.n > 0 && is_blank(s.p[s.n - 1]))
-		s.n--;
-	while (s.n > 0 && is_blank(*s.p))
-		s = span_from(s, 1);
-	return s;
-}
-
-struct span span_from(struct span s, size_t at) {
-	return at > 0 ? (struct span){ s.p + at, s.n - at } : s;
-}
-
-size_t span_utf8(struct span s) {
-	unsigned char c = s.n > 0 ? (unsigned char)*s.p : 0xff;
-	unsigned char d = s.n > 1 ? (unsigned char)s.p[1] : 0;
-	size_t n = c < 0x80   ? 1
-	           : c < 0xc2 ? 0
-	           : c < 0xe0 ? 2
-	           : c < 0xf0 ? 3
-	           : c < 0xf5 ? 4
-	                      : 0;
-	if (n > s.n || (c == 0xe0 && d < 0xa0) || (c == 0xed && d > 0x9f) ||
-	    (c == 0xf0 && d < 0x90) || (c == 0xf4 && d > 0x8f))
-		return 0; /* overlong, a surrogate, or beyond U+10FFFF */
-	for (size_t i = 1; i < n; i++)
-		if (((unsigned char)s.p[i] & 0xc0) != 0x80)
-			return 0;
-	return n;
-}
-
-static bool is_one_of(char c, const char *any) {
-	while (*any && *any != c)
-		any++;
-	return *any != '\0';
-}
-
-/* Cuts the next word off; the characters of `parting` part words. */
-struct span span_word(struct span *s, const char *parting) {
-	struct span w;
-	while (s->n > 0 && is_one_of(*s->p, parting))
-		*s = span_from(*s, 1);
-	w = (struct span){ s->p, 0 };
-	while (w.n < s->n && !is_one_of(s->p[w.n], parting))
-		w.n++;
-	*s = span_from(*s, w.n);
-	return w;
-}
-
-bool span_uint(struct span s, int64_t *out) {
-	int64_t v = 0;
-	if (s.n == 0)
-		return false;
-	for (size_t i = 0; i < s.n; i++) {
-		int d = s.p[i] - '0';
-		if (d < 0 || d > 9 || v > (INT64_MAX - d) / 10)
-			return false;
-		v = v * 10 + d;
-	}
-	*out = v;
-	return true;
+	                 : "memory"); /* tells the compiler that the bytes are
+	                                 read */
 }
 
 void buf_init(struct buf *b, const struct mem *mem, size_t max) {
-	*b = (struct buf){ .mem = mem,
-		           .max = (uint32_t)(max < BUF_MAX ? max : BUF_MAX) };
+	unsigned most = max < BUF_MAX ? (unsigned)max : BUF_MAX;
+	unsigned limit = most > 1 ? 32 - __builtin_clz(most - 1) : 0;
+	*b = (struct buf){ .mem = mem, .limit = limit };
 }
 
 void buf_free(struct buf *b) {
@@ -136,21 +56,25 @@ void buf_clear(struct buf *b) {
 	b->failed = false;
 }
 
-/* A secret never travels through realloc: the block it leaves is wiped. */
-static char *regrow(struct buf *b, size_t cap) {
-	char *p;
-	if (!b->secret || !b->p)
-		return mem_resize(b->mem, b->p, b->cap, cap);
-	p = mem_resize(b->mem, NULL, 0, cap);
+/* Moves the bytes to a block of their own. */
+static char *relocate(struct buf *b, size_t cap) {
+	char *p = mem_resize(b->mem, NULL, 0, cap);
 	if (p) {
 		memcpy(p, b->p, b->n);
-		mem_wipe(b->p, b->cap);
+		if (b->secret)
+			mem_wipe(b->p, b->cap);
 		mem_resize(b->mem, b->p, b->cap, 0);
 	}
 	return p;
 }
 
-static bool fail(struct buf *b) {
+/* Secrets are not passed to realloc, because the old block must be wiped. */
+static char *regrow(struct buf *b, size_t cap) {
+	return b->secret && b->p ? relocate(b, cap)
+	                         : mem_resize(b->mem, b->p, b->cap, cap);
+}
+
+static bool poison(struct buf *b) {
 	buf_free(b);
 	b->failed = true;
 	return false;
@@ -158,29 +82,45 @@ static bool fail(struct buf *b) {
 
 void buf_share_failure(struct buf *b, const struct buf *from) {
 	if (from->failed)
-		fail(b);
+		poison(b);
 }
 
-/* ... and for a closing NUL. */
+/* The block is doubled, within the greatest length. */
+static size_t next_cap(const struct buf *b, size_t need) {
+	size_t most = buf_max(b) + 1, cap = (size_t)b->cap * 2;
+	cap = cap < most ? cap : most;
+	return cap > need ? cap : need;
+}
+
+/* Also reserves a byte for the closing NUL. */
 bool buf_reserve(struct buf *b, size_t n) {
-	size_t need, cap;
+	size_t cap;
 	char *p;
+	if (n < (size_t)b->cap - b->n) /* within the limit, as cap is */
+		return true;
 	if (b->failed)
 		return false;
-	if (n > b->max - b->n)
-		return fail(b);
-	need = (size_t)b->n + n + 1;
-	if (need <= b->cap)
-		return true;
-	cap = b->cap ? (size_t)b->cap * 2 : need;
-	if (cap < need)
-		cap = need;
+	if (n > buf_max(b) - b->n)
+		return poison(b);
+	cap = next_cap(b, (size_t)b->n + n + 1);
 	p = regrow(b, cap);
 	if (!p)
-		return fail(b);
+		return poison(b);
 	b->p = p;
 	b->cap = (uint32_t)cap;
 	return true;
+}
+
+/* Always in a new block: a block that shrinks in place leaves a hole behind it,
+   one for each of ten thousand operations.  The old block serves the next text.
+   When out of memory, b stays as it is. */
+void buf_fit(struct buf *b) {
+	size_t cap = (size_t)b->n + 1;
+	char *p = b->cap > cap ? relocate(b, cap) : NULL;
+	if (!p)
+		return;
+	b->p = p;
+	b->cap = (uint32_t)cap;
 }
 
 void buf_add(struct buf *b, struct span s) {
@@ -212,6 +152,24 @@ void buf_addint(struct buf *b, int64_t i) {
 	buf_add(b, (struct span){ digits + at, sizeof digits - at });
 }
 
+void buf_add_json(struct buf *b, struct span s) {
+	static const char digits[] = "0123456789abcdef";
+	buf_addc(b, '"');
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		if (c < ' ') {
+			buf_adds(b, "\\u00");
+			buf_addc(b, digits[c >> 4]);
+			buf_addc(b, digits[c & 15]);
+			continue;
+		}
+		if (c == '"' || c == '\\')
+			buf_addc(b, '\\');
+		buf_addc(b, s.p[i]);
+	}
+	buf_addc(b, '"');
+}
+
 void buf_set(struct buf *b, struct span s) {
 	buf_clear(b);
 	buf_add(b, s);
@@ -222,6 +180,12 @@ void buf_move(struct buf *to, struct buf *from) {
 	*to = *from;
 	from->p = NULL;
 	from->n = from->cap = 0;
+}
+
+void buf_swap(struct buf *a, struct buf *b) {
+	struct buf c = *a;
+	*a = *b;
+	*b = c;
 }
 
 struct span buf_span(const struct buf *b) {

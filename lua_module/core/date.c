@@ -1,11 +1,12 @@
-/* date.c -- the dates that come over the wire. */
-#include "date.h"
+/* date.c -- dates in header fields and token responses. */
+#include "core/date.h"
 
 struct date {
 	int64_t year, month, day, hour, minute, second;
 };
 
-/* Days since 1970 of a Gregorian date; March is month 0 of the year. */
+/* Days since 1970 of a Gregorian date.  Month 13 is January of the next
+   year. */
 static int64_t days(int64_t y, int64_t m, int64_t d) {
 	int64_t year = m <= 2 ? y - 1 : y;
 	int64_t march = m <= 2 ? m + 9 : m - 3;
@@ -15,8 +16,10 @@ static int64_t days(int64_t y, int64_t m, int64_t d) {
 
 static int64_t date_ms(const struct date *d) {
 	if (d->year < 1970 || d->year > 9999 || d->month < 1 || d->month > 12 ||
-	    d->day < 1 || d->day > 31 || d->hour > 23 || d->minute > 59 ||
-	    d->second > 60)
+	    d->day < 1 ||
+	    d->day > days(d->year, d->month + 1, 1) -
+	                     days(d->year, d->month, 1) ||
+	    d->hour > 23 || d->minute > 59 || d->second > 60)
 		return -1;
 	return (((days(d->year, d->month, d->day) * 24 + d->hour) * 60 +
 	         d->minute) *
@@ -38,7 +41,7 @@ static bool parse_month(struct span s, int64_t *out) {
 static bool parse_year(struct span s, int64_t *out) {
 	if (!span_uint(s, out))
 		return false;
-	if (s.n == 2) /* RFC 850's: the century nearest to our service */
+	if (s.n == 2) /* RFC 850: two digits, read as 1970 to 2069 */
 		*out += *out >= 70 ? 1900 : 2000;
 	return s.n == 2 || s.n == 4;
 }
@@ -61,14 +64,14 @@ int64_t date_http(struct span text) {
 	if (span_uint(w[1], &d.day)) /* Sun, 06 Nov 1994 08:49:37 GMT */
 		ok = parse_month(w[2], &d.month) && parse_year(w[3], &d.year) &&
 		     parse_time(w[4], &d) && span_eq(w[5], SPAN("GMT"));
-	else /* asctime: Sun Nov  6 08:49:37 1994 */
+	else /* asctime: Sun Nov 6 08:49:37 1994 */
 		ok = parse_month(w[1], &d.month) && span_uint(w[2], &d.day) &&
 		     parse_time(w[3], &d) && parse_year(w[4], &d.year) &&
 		     w[5].n == 0;
 	return ok ? date_ms(&d) : -1;
 }
 
-/* A zone at the end: "Z", "+hh:mm", "-hhmm"; none means UTC. */
+/* A zone at the end: "Z", "+hh:mm" or "-hhmm"; UTC without one. */
 static bool parse_zone(struct span s, int64_t *minutes) {
 	struct span h, m;
 	int64_t hours, rest = 0;
@@ -90,7 +93,7 @@ static bool parse_zone(struct span s, int64_t *minutes) {
 	return true;
 }
 
-/* yyyy-mm-dd, or mm/dd/yyyy as .NET prints it for Americans. */
+/* yyyy-mm-dd, or mm/dd/yyyy, the US format of .NET. */
 static bool parse_day(struct span s, struct date *d) {
 	bool iso = s.n == 10 && s.p[4] == '-';
 	struct span a = span_word(&s, "-/"), b = span_word(&s, "-/");
@@ -100,7 +103,7 @@ static bool parse_day(struct span s, struct date *d) {
 	       span_uint(iso ? c : b, &d->day);
 }
 
-/* "AM" or "PM", which App Service's older protocol has behind the time. */
+/* "AM" or "PM" after the time, as App Service's older protocol writes it. */
 static struct span parse_half(struct span s, struct date *d) {
 	s = span_trim(s);
 	if (span_istarts(s, SPAN("AM")))
@@ -121,17 +124,18 @@ int64_t date_token(struct span text) {
 	if (time.n > 0 && (*time.p == 'T' || *time.p == 't'))
 		time = span_from(time, 1);
 	while (n < time.n &&
-	       ((time.p[n] >= '0' && time.p[n] <= '9') || time.p[n] == ':'))
+	       (char_is(time.p[n], CHAR_DIGIT) || time.p[n] == ':'))
 		n++;
 	text = span_from(time, n);
 	time.n = n;
-	while (text.n > 0 &&
-	       (*text.p == '.' || (*text.p >= '0' && *text.p <= '9')))
+	while (text.n > 0 && (*text.p == '.' || char_is(*text.p, CHAR_DIGIT)))
 		/* fractions of a second */
 		text = span_from(text, 1);
 	if (!parse_day(day, &d) || !parse_time(time, &d) ||
 	    !parse_zone(span_trim(parse_half(text, &d)), &zone))
 		return -1;
 	ms = date_ms(&d);
-	return ms < 0 ? -1 : ms - zone * 60000;
+	if (ms >= 0) /* the zone may move the date before 1970 */
+		ms -= zone * 60000;
+	return ms < 0 ? -1 : ms;
 }

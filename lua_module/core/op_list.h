@@ -1,11 +1,14 @@
-/* op_list.h -- a list: its pages, and what is checked of the way to the next. */
+/* op_list.h -- a list: its pages, and the checks of the link to the next
+   one. */
 #ifndef AZPEC_OP_LIST_H
 #define AZPEC_OP_LIST_H
 
-#include "opstate.h"
+#include "core/op_state.h"
 
-/* A page has come: it is the result, or, where it is empty, the next one is
-   asked for. */
+/* Handles a page: it is the result, or, if it is empty, the next one is
+   requested. */
 void op_list_page(struct op *o, const struct answer *a);
+/* The body that asks for the next page of a query. */
+void op_list_query(const struct op *o, struct buf *out);
 
 #endif

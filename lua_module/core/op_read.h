@@ -1,10 +1,10 @@
-/* op_read.h -- get and list: one request, and no write. */
+/* op_read.h -- get and list: operations that only read. */
 #ifndef AZPEC_OP_READ_H
 #define AZPEC_OP_READ_H
 
-#include "opstate.h"
+#include "core/op_state.h"
 
-/* An answer that is not worth another try: ends the operation, or asks for the
+/* Handles an answer that is not retried: ends the operation, or requests the
    page after an empty one. */
 void op_read(struct op *o, const struct answer *a);
 

@@ -1,71 +1,106 @@
 /*
- * op_rules.c -- what an answer means, and what comes next.
+ * op_rules.c -- what an answer means, and which request comes next.
  *
- * An operation is a conversation.  On each leg (opstate.h) one kind of request
- * is made, and its answer is given one of ten meanings.  The leg and the
- * meaning together name a rule, and the rule says what comes next: another
- * leg, the same one later, or an end.  There are two tables of rules, one for
- * update and ensure, one for delete.  Nothing else decides.
+ * The model.  An operation is on one leg at a time (op_state.h).  The leg
+ * decides which request is sent, and so what its answer can prove.  An answer
+ * has one of eleven meanings (op_rules.h).  Leg and meaning together select a
+ * rule, and the rule moves the operation: to another leg, to the same leg after
+ * a wait, or to its end.  There are two tables of rules: one for update and
+ * ensure, one for delete.  Nothing else decides what comes next.
  *
- * READ and WRITE are ensure's look and the PATCH or DELETE.  After a write was
- * accepted, the operation's end is sought in one of three places:
+ *   answer --> meaning_of --> rules[book][leg][meaning] --> op_move, op_done
+ *                              --> or op_failed
  *
- *   POLL     the polling URL.  It is followed after any 2xx if its origin is
- *            trusted, whatever the body says; only Failed or Canceled end it.
- *   WATCH    the resource, where there is no such URL or it serves no longer.
- *            Nobody has said that the operation is over: a resource that is not
- *            as asked is still being changed, until the deadline.
- *   CONFIRM  the resource, after a word of success.  Not as asked is an old
- *            copy at first; after MAX_STALE looks it is the result.
+ * The legs of a write.  READ is ensure's first read; skip_read omits it.  WRITE
+ * sends the PATCH or DELETE.  When a write was accepted, one of three legs
+ * looks for the end of the operation:
  *
- * Evidence.  A body speaks for the resource only if its id is the one asked
- * for; letter case does not matter.  Other bodies at the polling URL can say
- * how far the operation is, and that it is over, but not what came of it.
- * So an update succeeds only when the resource was seen as asked, in a final
- * state.  Before a word of success, "as asked" means every member that the
- * caller named; after it, the status alone, since a service may reword a
- * description.  A body that does not show the status is read again.  A delete
- * succeeds by 204, a word of success, or the resource's absence: a 404 that is
- * Azure Resource Manager's own.
+ *   POLL     requests the polling URL.  It is used after any 2xx if its origin
+ *            is trusted, whatever the body says.  Only Failed or Canceled end
+ *            the operation at once.
+ *   WATCH    reads the resource, if there is no polling URL or it no longer
+ *            works.  No terminal status was reported yet.  So a resource that
+ *            is not as requested is still being changed, until the deadline.
+ *   CONFIRM  reads the resource after a terminal status Succeeded.  A resource
+ *            that is not as requested is a stale read at first; after
+ *            MAX_STALE_READS reads it is the result.
  *
- * Settling.  SETTLE reads the resource to decide what a failure left open; the
- * failure waits in op->fail.  Three kinds lead there:
+ * Evidence.  A body is evidence about the resource only if its id is the
+ * requested one; ids ignore letter case.  Other bodies at the polling URL can
+ * report the status of the operation, but not its result.  Hence three rules:
  *
- *   - The write's answer was lost, or was 408 or 5xx: it may have been carried
- *     out.
- *     Only after this look may it be sent again, and then guarded by the ETag
- *     that the look found, unless the caller gave one.  A refusal of that
- *     second try decides nothing: 400, 409 and 412 may be the first one's
- *     effect, and a look that shows nothing of it is an old copy at first.
- *   - An error at the polling URL may be the operation's result (DENIED).  It
- *     is believed if the resource is not as asked.
- *   - The polling URL cannot be read: one look before giving up.
+ *   - An update succeeds only when the resource was read as requested, in a
+ *     final state.  Before a terminal status this means every member that the
+ *     caller named.  After it the status alone decides, because the service may
+ *     change a description.
+ *   - A body without the status proves nothing.
+ *   - A delete succeeds with 204, with the status Succeeded, or when the
+ *     resource is absent: a 404 of Azure Resource Manager, not of a proxy.
  *
- * A resource as asked turns the failure into success.  Everything else lets it
- * stand, with a continuation token as long as the write's end is not known
- * (op->known).
+ * Settling.  SETTLE reads the resource to decide what a failure left open.  The
+ * failure stays in op->fail meanwhile.  These failures lead there:
  *
- * A request whose answer says nothing at all is repeated before it gets here:
- * see again() in op.c.  explore.c checks that each rule can be reached or is
- * marked as impossible, and prints the tables for core/README.md.
+ *   - The write got no response, or 408 or 5xx: it may have taken effect.
+ *     PATCH is not idempotent, so it is sent again only after this read, with
+ *     the ETag that was read unless the caller gave one.  An update without
+ *     if_match is not sent again if the status read is neither Pending nor the
+ *     requested one (may_overwrite).  If the second attempt is refused (400,
+ *     409, 412), the first one may be the reason, and a read that does not show
+ *     its effect may be stale.
+ *   - Another writer was faster: 409 or 412 of a delete, or 412 of an ensure
+ *     with skip_read.
+ *   - An error at the polling URL that may be the result of the operation.  It
+ *     is the result if the resource is not as requested.
+ *   - The polling URL cannot be read: one read before the operation fails.
+ *
+ * A resource as requested turns the failure into success.  Otherwise the
+ * operation fails with the stored failure.  The error has a continuation token
+ * if the end of the write is not known (op->known).
+ *
+ * Policy tokens.  A policy with external evaluation refuses a write without a
+ * token.  ACQUIRE requests a token for exactly this write; AWAIT polls that
+ * request if it was answered with 202.  With policy_token = "always" the token
+ * is acquired before the first write.  The token serves all writes of the
+ * operation, since their bytes are equal.  If a write with a token is refused,
+ * as with an expired one, a new token is acquired once.  Without a token
+ * nothing is sent; the operation fails with the refusal and the evaluation's
+ * reason.  A failed evaluation that names a time is requested again then, up to
+ * MAX_EVALUATIONS evaluations.
+ *
+ * Invariants.  A write in doubt is never repeated without a read in between.
+ * Each wait is bounded by the deadline, and each repetition by a count or a
+ * time.  An answer that is only temporary is repeated before it gets here: see
+ * again() in op.c.  explore.c checks that each rule can be reached and that no
+ * cell without a rule can; it prints the tables of core/README.md.
+ *
+ * Sources.  Polling, headers and terminal statuses: "Asynchronous operations"
+ * of the Azure Resource Manager RPC contract (async-api-reference.md), "Track
+ * asynchronous Azure operations" and the long-running operations of the Azure
+ * REST API guidelines.  Methods and status codes: RFC 9110 (9.2.2 idempotent
+ * methods, 13.1.1 If-Match, 15.3.3 202, 15.5.13 412, 15.6.2 501) and RFC 5789
+ * (PATCH).  Policy tokens: the sources in policy.h.
  */
-#include "op_rules.h"
+#include "core/op_rules.h"
 
-#include "opfail.h"
+#include "core/op_error.h"
+#include "core/random.h"
 
 enum {
-	MAX_ODD = 3,         /* senseless answers in a row that are borne */
-	MAX_STALE = 5,       /* looks at a final state that is not as asked */
-	MAX_ROUNDS = 5,      /* of ensure against other writers */
-	MAX_MISSING = 60000, /* ms that 404 is borne, at most ... */
-	MISSING_SHARE = 4,   /* ... and this part of the time that is left */
+	MAX_BAD_ANSWERS = 3, /* unexpected answers in a row until it fails */
+	MAX_STALE_READS =
+		5,         /* reads of a final state that is not as requested */
+	MAX_CONFLICTS = 5, /* ensure: writes that a 412 refused */
+	MAX_MISSING = 60000, /* ms that a 404 is tolerated, at most ... */
+	MISSING_SHARE = 4,   /* ... and this part (1/4) of the remaining time */
 	MAX_TAG = 1024,
+	MAX_EVALUATIONS = 4,   /* failed evaluations of the policies */
+	MIN_EVALUATION = 1000, /* ms until the next evaluation */
 };
 
 /* ---- evidence ----------------------------------------------------------- */
 
-static bool same_member(struct span asked, struct span is) {
-	return !asked.p || span_eq(asked, is);
+static bool same_member(struct span requested, struct span is) {
+	return !requested.p || span_eq(requested, is);
 }
 
 /* Every member that the caller named equals the resource's. */
@@ -76,12 +111,12 @@ static bool as_named(const struct op *o, const struct answer *a) {
 	       same_member(o->spec.action_required, r->action_required);
 }
 
-/* Has anybody said that it is over?  An answer to the write, and a 200 at a
-   Location, say so themselves. */
-static bool over_is_said(const struct op *o) {
+/* Was a terminal status reported?  The answer to the write and a 200 at a
+   Location are such reports themselves. */
+static bool end_is_reported(const struct op *o) {
 	return o->leg == LEG_WRITE || o->leg == LEG_CONFIRM ||
 	       (o->leg == LEG_POLL && o->poll.source != POLL_ASYNC) ||
-	       (o->leg == LEG_WATCH && o->said == SAID_OVER);
+	       (o->leg == LEG_WATCH && o->reported == REPORTED_SUCCESS);
 }
 
 /* Our resource in a final state. */
@@ -89,15 +124,15 @@ static enum meaning meaning_of_final(const struct op *o,
                                      const struct answer *a) {
 	struct span status = resource_of(a)->connection_status;
 	if (o->spec.kind == OP_DELETE)
-		return OTHERWISE;
-	if (!over_is_said(o))
-		return as_named(o, a) ? AS_ASKED : OTHERWISE;
+		return DIFFERENT;
+	if (!end_is_reported(o))
+		return as_named(o, a) ? AS_REQUESTED : DIFFERENT;
 	if (status.n > 0)
-		return span_ieq(o->spec.status, status) ? AS_ASKED : OTHERWISE;
-	/* it is not shown: read, once more, and then taken at its word */
-	if (o->leg == LEG_WRITE || o->leg == LEG_POLL)
-		return OVER;
-	return o->odd > 0 ? AS_ASKED : ODD;
+		return span_ieq(o->spec.status, status) ? AS_REQUESTED
+		                                        : DIFFERENT;
+	/* Without the status the body proves nothing: the resource is read. */
+	return o->leg == LEG_WRITE || o->leg == LEG_POLL ? SUCCEEDED
+	                                                 : UNEXPECTED;
 }
 
 static bool is_ours(const struct op *o, const struct answer *a) {
@@ -107,7 +142,7 @@ static bool is_ours(const struct op *o, const struct answer *a) {
 
 /* ---- meanings ----------------------------------------------------------- */
 
-/* Does the error concern the request, and not what it asks for? */
+/* Does the error concern the request, and not the operation? */
 static bool has_code_of_request(const struct answer *a) {
 	static const char *const codes[] = {
 		"InvalidApiVersionParameter",
@@ -144,51 +179,54 @@ static bool is_about_request(const struct answer *a) {
 	}
 }
 
-/* Is a 404 Azure Resource Manager's word that the resource, or what it is in,
-   does not exist?  A proxy's page is not. */
+/* True for a 404 of Azure Resource Manager: the resource or its parent does not
+   exist.  A proxy's 404 page proves nothing. */
 static bool is_absence(const struct answer *a) {
-	bool said = a->facts.json && a->facts.code.n > 0;
+	bool coded = a->facts.json && a->facts.code.n > 0;
 	bool bare = a->facts.json || a->http->body.n == 0;
 	return !has_code_of_request(a) &&
-	       (said || (bare && answer_is_azures(a)));
+	       (coded || (bare && answer_is_azures(a)));
 }
 
-/* An update proves nothing by a 404; a delete may end well by it. */
+/* A 404 proves nothing about an update, but may prove a delete. */
 static enum meaning meaning_of_404(const struct op *o, const struct answer *a) {
 	if (o->spec.kind != OP_DELETE || o->leg == LEG_POLL || is_absence(a))
-		return MISSING;
-	return o->leg == LEG_WRITE || has_code_of_request(a) ? REFUSED : ODD;
+		return NOT_FOUND;
+	return o->leg == LEG_WRITE || has_code_of_request(a) ? REFUSED
+	                                                     : UNEXPECTED;
 }
 
-/* What the synchronous call would have answered: the contract's word on what a
-   Location holds in the end. */
+/* RPC contract: in the end a Location returns what a synchronous call would
+   have returned, errors included. */
 static bool may_be_result(const struct op *o, const struct answer *a) {
 	int status = a->http->status;
 	return o->poll.source != POLL_ASYNC && a->facts.error &&
 	       (status == 400 || status == 409 || status == 412);
 }
 
-/* An answer that is no 2xx, or none at all. */
+/* A status other than 2xx, or no response. */
 static enum meaning meaning_of_failure(const struct op *o,
                                        const struct answer *a) {
 	const struct reply *r = a->http;
 	if (o->leg == LEG_WRITE && retry_ambiguous(r))
-		return UNHEARD;
+		return NO_RESPONSE;
 	if (r->error != NET_OK)
-		return o->leg == LEG_WRITE ? REFUSED : UNHEARD;
+		return o->leg == LEG_WRITE ? REFUSED : NO_RESPONSE;
 	if (o->leg == LEG_POLL && is_about_request(a))
 		return REFUSED;
 	if (r->status == 404)
 		return meaning_of_404(o, a);
 	if (o->leg == LEG_POLL)
-		return may_be_result(o, a) ? DENIED : UNHEARD;
+		return may_be_result(o, a) ? ERROR_RESULT : NO_RESPONSE;
+	if (o->leg == LEG_WRITE && r->status == 403 && a->facts.policy)
+		return TOKEN_REQUIRED;
 	return REFUSED;
 }
 
-static enum meaning meaning_of_word(struct span word) {
-	switch (poll_word(word)) {
+static enum meaning meaning_of_status(struct span status) {
+	switch (poll_verdict_of(status)) {
 	case POLL_SUCCEEDED:
-		return OVER;
+		return SUCCEEDED;
 	case POLL_FAILED:
 	case POLL_CANCELED:
 		return FAILED;
@@ -197,44 +235,45 @@ static enum meaning meaning_of_word(struct span word) {
 	}
 }
 
-/* Our resource.  No provisioningState at all means Succeeded. */
+/* Our resource.  RPC contract: no provisioningState means Succeeded. */
 static enum meaning meaning_of_ours(const struct op *o,
                                     const struct answer *a) {
 	struct span state = resource_of(a)->provisioning_state;
-	enum meaning m = state.n > 0 ? meaning_of_word(state) : OVER;
-	if (m != OVER)
+	enum meaning m = state.n > 0 ? meaning_of_status(state) : SUCCEEDED;
+	if (m != SUCCEEDED)
 		return m;
 	if (state.n == 0 && a->facts.error)
-		return DENIED;
+		return ERROR_RESULT;
 	return meaning_of_final(o, a);
 }
 
-/* Something else at a URL that tells of the operation: believed as far as it
-   speaks of that. */
+/* Another body at the polling URL or in the answer to the write.  It can report
+   the status of the operation, but is no evidence about the resource. */
 static enum meaning meaning_of_other(const struct op *o,
                                      const struct answer *a) {
 	const struct resource_facts *f = resource_of(a);
 	bool location = o->leg == LEG_POLL && o->poll.source == POLL_LOCATION;
-	/* over, but that proves no absence */
-	enum meaning over = o->spec.kind == OP_DELETE ? OTHERWISE : OVER, m;
-	if (f->provisioning_state.n > 0 && !f->odd_status) {
-		m = meaning_of_word(f->provisioning_state);
-		if (m == OVER && o->leg == LEG_WRITE)
-			return over;
-		return m == FAILED ? DENIED : m;
+	/* Of a delete: ended, but that does not prove the absence. */
+	enum meaning ended = o->spec.kind == OP_DELETE ? DIFFERENT : SUCCEEDED,
+		     m;
+	if (f->provisioning_state.n > 0 && !f->bad_status) {
+		m = meaning_of_status(f->provisioning_state);
+		if (m == SUCCEEDED && o->leg == LEG_WRITE)
+			return ended;
+		return m == FAILED ? ERROR_RESULT : m;
 	}
 	if (a->facts.error)
-		return DENIED;
+		return ERROR_RESULT;
 	if (a->http->body.n == 0)
-		return OVER;
-	if (f->connection_status.n > 0 && !f->odd_status)
-		return over;
-	/* a 200 at a Location says "over", whatever stands in it */
-	return location && a->facts.json ? over : ODD;
+		return SUCCEEDED;
+	if (f->connection_status.n > 0 && !f->bad_status)
+		return ended;
+	/* RPC contract: a 200 at a Location ends it, whatever the body is */
+	return location && a->facts.json ? ended : UNEXPECTED;
 }
 
-/* Our resource where the operation's own URL was asked.  A status monitor that
-   answers so shows an end only by being as asked. */
+/* Our resource in the answer to the write or at the polling URL.  At an
+   Azure-AsyncOperation URL it shows the end only if it is as requested. */
 static enum meaning meaning_of_shown(const struct op *o,
                                      const struct answer *a) {
 	const struct resource_facts *f = resource_of(a);
@@ -242,9 +281,9 @@ static enum meaning meaning_of_shown(const struct op *o,
 	enum meaning m = meaning_of_ours(o, a);
 	if (o->leg != LEG_POLL)
 		return m;
-	if (f->odd_status || (!shows && o->poll.source != POLL_LOCATION))
-		return ODD;
-	return m == OTHERWISE && o->poll.source == POLL_ASYNC &&
+	if (f->bad_status || (!shows && o->poll.source != POLL_LOCATION))
+		return UNEXPECTED;
+	return m == DIFFERENT && o->poll.source == POLL_ASYNC &&
 	                       o->spec.kind != OP_DELETE
 	               ? RUNNING
 	               : m;
@@ -253,299 +292,520 @@ static enum meaning meaning_of_shown(const struct op *o,
 /* A 2xx to the write or to the polling URL. */
 static enum meaning meaning_of_report(const struct op *o,
                                       const struct answer *a) {
-	struct span word = resource_of(a)->status;
+	struct span reported = resource_of(a)->status;
 	int status = a->http->status;
 	if (status == 204)
-		return OVER;
+		return SUCCEEDED;
 	if (o->leg == LEG_WRITE && status != 200 && status != 201)
-		return RUNNING; /* 202, or a 2xx that nobody promised */
-	if (word.n > 0)
-		return meaning_of_word(word);
+		return RUNNING; /* 202, or an undocumented 2xx */
+	if (reported.n > 0)
+		return meaning_of_status(reported);
 	if (status == 202)
 		return RUNNING;
 	return is_ours(o, a) ? meaning_of_shown(o, a) : meaning_of_other(o, a);
 }
 
-/* A 2xx where the resource itself was asked for. */
-static enum meaning meaning_of_look(const struct op *o,
-                                    const struct answer *a) {
+/* A 2xx to a read of the resource. */
+static enum meaning meaning_of_resource(const struct op *o,
+                                        const struct answer *a) {
 	if (a->http->status == 202)
 		return RUNNING;
 	if (a->http->status != 200)
-		return ODD;
+		return UNEXPECTED;
 	if (is_ours(o, a))
 		return meaning_of_ours(o, a);
-	return a->facts.error ? REFUSED : ODD;
+	return a->facts.error ? REFUSED : UNEXPECTED;
+}
+
+/* The body of the answer to an acquisition, or of its status monitor. */
+static enum meaning meaning_of_tokens(const struct answer *a) {
+	const struct policy_facts *f = policy_of(a);
+	bool issued = poll_verdict_of(f->result) == POLL_SUCCEEDED ||
+	              (f->result.n == 0 && !a->facts.error);
+	enum meaning m =
+		f->status.n > 0 ? meaning_of_status(f->status) : UNEXPECTED;
+	if (f->unmet || poll_verdict_of(f->result) == POLL_FAILED)
+		return ERROR_RESULT;
+	if (f->token.n > 0)
+		return issued && http_printable(f->token) ? AS_REQUESTED
+		                                          : UNEXPECTED;
+	if (a->facts.error)
+		return FAILED;
+	return f->result.n > 0 && m != RUNNING ? SUCCEEDED : m;
+}
+
+/* An answer on ACQUIRE or AWAIT. */
+static enum meaning meaning_of_acquisition(const struct op *o,
+                                           const struct answer *a) {
+	int status = a->http->status;
+	if (a->http->error != NET_OK)
+		return NO_RESPONSE;
+	if (status == 202)
+		return RUNNING;
+	if (status >= 200 && status < 300)
+		return meaning_of_tokens(a);
+	return status == 404 && o->leg == LEG_AWAIT ? NOT_FOUND : REFUSED;
 }
 
 enum meaning meaning_of(const struct op *o, const struct answer *a) {
 	int status = a->http->status;
+	if (op_acquires(o))
+		return meaning_of_acquisition(o, a);
 	if (a->http->error != NET_OK || status < 200 || status >= 300)
 		return meaning_of_failure(o, a);
 	if (o->leg == LEG_WRITE || o->leg == LEG_POLL)
 		return meaning_of_report(o, a);
-	return meaning_of_look(o, a);
+	return meaning_of_resource(o, a);
 }
 
 /* ---- steps: pieces ------------------------------------------------------ */
 
+/* ms: the Retry-After of the answer; -1: none. */
 static int64_t asked_wait(const struct answer *a) {
 	return http_retry_after(a->http, a->at.wall);
 }
 
-/* To that leg, when the answer or the default says so. */
+/* Moves to that leg after the wait that the answer, or else the default, asks
+   for. */
 static void later(struct op *o, const struct answer *a, enum op_leg leg) {
 	op_move(o, leg, a->at.mono + poll_wait(&o->poll, asked_wait(a)));
 }
 
+/* Only for a leg that nothing has asked to wait for. */
 static void at_once(struct op *o, const struct answer *a, enum op_leg leg) {
 	op_move(o, leg, a->at.mono);
 }
 
-/* Somebody has said that it is over: the resource is read. */
+/* The operation has succeeded: read the resource. */
 static void confirm_at(struct op *o, int64_t when) {
-	o->said = SAID_OVER;
+	o->reported = REPORTED_SUCCESS;
 	op_move(o, LEG_CONFIRM, when);
 }
 
-/* ... and was not as asked: an old copy, or the result. */
+/* The resource is not as requested: a stale read, or the result. */
 static void confirm_stale(struct op *o, const struct answer *a) {
 	int64_t wait = poll_wait(&o->poll, asked_wait(a));
-	if (++o->stale < MAX_STALE)
+	if (++o->stale_reads < MAX_STALE_READS)
 		confirm_at(o, a->at.mono + wait);
 	else
-		opfail_otherwise(o, a);
+		op_error_different(o, a);
 }
 
+/* A deleted connection has no result to keep. */
 static void end_well(struct op *o) {
 	op_done(o, o->spec.kind == OP_DELETE ? KEEP_NOTHING : KEEP_RESULT);
 }
 
-/* The newest polling URL.  True: there is one that may be asked. */
+/* Where the answer came from, and which origins are trusted. */
+static struct poll_place place_of(const struct op *o, struct span version) {
+	return (struct poll_place){ .base = op_request_url(o),
+		                    .resource = o->spec.url,
+		                    .api_version = version,
+		                    .origins = o->cfg->origins,
+		                    .count = o->cfg->origin_count };
+}
+
+/* Takes the newest polling URL.  True: there is one on a trusted origin. */
 static bool follow(struct op *o, const struct answer *a) {
-	struct poll_place here = { .base = op_request_url(o),
-		                   .resource = o->spec.url,
-		                   .api_version = o->spec.api_version,
-		                   .origins = o->cfg->origins,
-		                   .count = o->cfg->origin_count };
+	struct poll_place here = place_of(o, o->spec.api_version);
 	poll_follow(&o->poll, a->http, &here);
 	o->untrusted |= o->poll.untrusted;
 	return o->poll.source != POLL_RESOURCE;
 }
 
-/* The write was accepted.  True: it has a polling URL, which comes first. */
+/* The write was accepted.  True: the operation moved to its polling URL. */
 static bool accepted(struct op *o, const struct answer *a) {
 	bool followed = follow(o, a);
 	o->known = KNOWN_ACCEPTED;
 	o->changed = true;
-	o->stale = 0;
+	o->stale_reads = 0;
 	if (followed)
 		later(o, a, LEG_POLL);
 	return followed;
 }
 
-/* The failure that the settling look decides about. */
+/* Stores the failure, and reads the resource to decide about it. */
 static void settle_failure(struct op *o, const struct answer *a) {
-	opfail_describe(o, fail_kind_of(a->http->status), a);
+	op_error_describe(o, fail_kind_of(a->http->status), a);
 	o->repeat = false;
 	at_once(o, a, LEG_SETTLE);
 }
 
+/* Moves to the write, or first to its policy token. */
+static void to_write(struct op *o, const struct answer *a) {
+	const struct policy *p = o->change.policy;
+	bool without = o->spec.policy == POLICY_ALWAYS && p->token.n == 0;
+	at_once(o, a, without ? LEG_ACQUIRE : LEG_WRITE);
+}
+
+/* ---- steps: the policy token -------------------------------------------- */
+
+/* No further write is sent; o->fail has the reason.  If an earlier write is in
+   doubt, the resource is read. */
+static void give_up_write(struct op *o, const struct answer *a) {
+	o->repeat = false;
+	if (o->known == KNOWN_DOUBTFUL)
+		at_once(o, a, LEG_SETTLE);
+	else
+		op_failed(o);
+}
+
+/* May a token be acquired after this refusal?  NULL: it may. */
+static const char *why_no_token(const struct op *o, const struct answer *a) {
+	const struct policy *p = o->change.policy;
+	if (o->spec.policy == POLICY_NEVER)
+		return op_policy_off;
+	if (a->facts.policy == POLICY_CHANGE && !o->spec.change_reference.p)
+		return op_policy_change;
+	return p && p->token.n > 0 && p->renewed ? op_policy_rejected : NULL;
+}
+
+/* The write was refused for want of a policy token, so it had no effect.  A
+   token that was sent and refused is acquired again once; it may have
+   expired. */
+static void take_token_required(struct op *o, const struct answer *a) {
+	const char *why = why_no_token(o, a);
+	struct policy *p = o->change.policy;
+	op_error_describe(o, FAIL_FORBIDDEN, a);
+	if (why) {
+		o->fail.hint = why;
+		give_up_write(o, a);
+		return;
+	}
+	if (!p)
+		p = o->change.policy = policy_new(o->cfg->mem, o->spec.url,
+		                                  o->spec.poll_interval);
+	if (!p) {
+		op_stop(o, FAIL_LIMIT, "not enough memory", a->at);
+		return;
+	}
+	p->renewed |= p->token.n > 0;
+	p->refused = true;
+	policy_reset(p, o->spec.url);
+	at_once(o, a, LEG_ACQUIRE);
+}
+
+/* The request for a token failed. */
+static void take_no_token(struct op *o, const struct answer *a) {
+	op_error_policy(o, a, NULL);
+	give_up_write(o, a);
+}
+
+/* A 2xx without a usable token: nothing is written without one. */
+static void take_unexpected_token(struct op *o, const struct answer *a) {
+	op_error_policy(o, a,
+	                o->change.policy->poll.untrusted
+	                        ? "the origin of its polling URL is not trusted"
+	                        : "unexpected response");
+	give_up_write(o, a);
+}
+
+/* No token in the status monitor: the Location may have it. */
+static void take_without_token(struct op *o, const struct answer *a) {
+	struct policy *p = o->change.policy;
+	if (p->location.n > 0) {
+		buf_move(&p->poll.url, &p->location);
+		at_once(o, a, LEG_AWAIT);
+		return;
+	}
+	op_error_policy(o, a,
+	                "the service issued none: no policy requires one here, "
+	                "or none is available");
+	o->fail.hint = op_policy_none;
+	give_up_write(o, a);
+}
+
+/* Accepted, or still running.  An answer without a polling URL keeps the
+   previous one. */
+static void take_await(struct op *o, const struct answer *a) {
+	struct policy *p = o->change.policy;
+	struct poll_place here = place_of(o, SPAN(POLICY_API_VERSION));
+	struct buf location;
+	buf_init(&location, o->cfg->mem, POLL_MAX_URL);
+	if (poll_location(&p->poll, a->http, &here, &location))
+		buf_move(&p->location, &location);
+	buf_free(&location);
+	poll_follow(&p->poll, a->http, &here);
+	if (p->poll.source == POLL_RESOURCE) {
+		take_unexpected_token(o, a);
+		return;
+	}
+	if (p->poll.source != POLL_ASYNC)
+		buf_clear(&p->location);
+	op_move(o, LEG_AWAIT, a->at.mono + poll_wait(&p->poll, asked_wait(a)));
+}
+
+/* An evaluation failed, or denies the write.  One that names a time
+   (retryAfter) is requested again then, a few times; a denial names none. */
+static void take_evaluation_failed(struct op *o, const struct answer *a) {
+	struct policy *p = o->change.policy;
+	int64_t wait = policy_wait(a);
+	op_error_note_evaluation(o, policy_of(a));
+	if (wait >= 0 && wait < MIN_EVALUATION)
+		wait = MIN_EVALUATION;
+	if (wait >= 0 && ++p->evaluations < MAX_EVALUATIONS &&
+	    a->at.mono + wait < o->deadline) {
+		policy_reset(p, o->spec.url);
+		op_move(o, LEG_ACQUIRE, a->at.mono + wait);
+		return;
+	}
+	op_error_evaluation(o, a);
+	give_up_write(o, a);
+}
+
+/* The token goes into the next write.  The refusal that asked for it is no
+   longer the operation's error. */
+static void take_token(struct op *o, const struct answer *a) {
+	struct policy *p = o->change.policy;
+	buf_set(&p->token, policy_of(a)->token);
+	op_error_note(o, &p->id, policy_of(a)->token_id);
+	buf_fit(&p->token);
+	if (p->token.failed) { /* never write without it */
+		op_stop(o, FAIL_LIMIT, "not enough memory", a->at);
+		return;
+	}
+	poll_resource(&p->poll);
+	p->refused = false;
+	buf_clear(&p->name);
+	buf_clear(&p->verdict);
+	buf_clear(&p->reason);
+	buf_clear(&o->fail.message);
+	at_once(o, a, LEG_WRITE);
+}
+
 /* ---- steps: the write --------------------------------------------------- */
 
+/* The body's etag comes before the header's, since a proxy that compresses
+   changes the header (RFC 9110, 8.8.3.3).  head_tag: the body's did not work. */
 static struct span tag_of(const struct op *o, const struct answer *a) {
 	struct span header = reply_header(a->http, "etag");
 	return o->head_tag && header.n > 0 ? header : answer_etag(a);
 }
 
-/* Is the ETag another one than the last write was guarded by?  Then that write
-   can no longer be carried out, and what is read is what came of it. */
+/* True if the ETag is not the one that the last write had in If-Match.  That
+   write can then no longer take effect: the read shows its result. */
 static bool has_moved(const struct op *o, const struct answer *a) {
 	struct span tag = tag_of(o, a);
-	return tag.n > 0 && o->etag.n > 0 && !span_eq(tag, buf_span(&o->etag));
+	return tag.n > 0 && o->change.etag.n > 0 &&
+	       !span_eq(tag, buf_span(&o->change.etag));
 }
 
-/* What the next write guards itself with.  Refused and read again unchanged,
-   the body's ETag gives way to the header's. */
+/* Stores the ETag for the If-Match of the next write.  If it was refused and
+   read again unchanged, the header's ETag replaces the body's. */
 static bool guard(struct op *o, const struct answer *a, bool was_refused) {
-	struct span tag = tag_of(o, a);
-	if (was_refused && span_eq(tag, buf_span(&o->etag))) {
+	struct span tag = tag_of(o, a), last = buf_span(&o->change.etag);
+	if (was_refused && span_eq(tag, last)) {
 		o->head_tag = true;
 		tag = tag_of(o, a);
 	}
-	if (was_refused && tag.n > 0 && span_eq(tag, buf_span(&o->etag)) &&
-	    ++o->same_tag > 1) { /* the first time it may be an old copy */
-		opfail_tag(o);
+	if (was_refused && tag.n > 0 && span_eq(tag, last) &&
+	    ++o->same_tag > 1) { /* the first may be a stale read */
+		op_error_tag(o);
 		return false;
 	}
 	if (tag.n > MAX_TAG || !http_printable(tag)) {
-		opfail_protocol(o, a, "the ETag cannot be given back", tag);
+		op_error_protocol(
+			o, a, "the ETag cannot be sent in a header field", tag);
 		return false;
 	}
-	buf_set(&o->etag, tag);
-	if (o->etag.failed) { /* never write without the guard */
-		op_stop(o, FAIL_LIMIT, "memory is short", a->at);
+	buf_set(&o->change.etag, tag);
+	if (o->change.etag.failed) { /* never write without the guard */
+		op_stop(o, FAIL_LIMIT, "not enough memory", a->at);
 		return false;
 	}
 	return true;
 }
 
-/* Found, compared, and not so.  An earlier write whose answer was lost may have
-   been carried out all the same, until the ETag shows that it was not. */
+/* The resource is not as requested, so it is written.  An earlier write in
+   doubt may still take effect, until the ETag shows that it cannot. */
 static void take_write(struct op *o, const struct answer *a) {
 	struct span status = resource_of(a)->connection_status;
-	bool was_refused = o->rounds > 0 && o->leg == LEG_READ;
+	bool was_refused = o->conflicts > 0 && o->leg == LEG_READ;
 	bool moved = o->leg == LEG_READ && has_moved(o, a);
 	bool doubt = o->known == KNOWN_DOUBTFUL && !moved;
 	if (o->spec.read_only) {
-		opfail_read_only(o, a);
+		op_error_read_only(o, a);
 		return;
 	}
-	if (doubt && was_refused && ++o->stale < MAX_STALE) {
-		later(o, a, LEG_READ); /* an old copy */
+	if (doubt && was_refused && ++o->stale_reads < MAX_STALE_READS) {
+		later(o, a, LEG_READ); /* a stale read */
 		return;
 	}
 	o->keep = o->leg == LEG_READ ? KEEP_BEFORE : KEEP_NOTHING;
-	o->rejected = span_ieq(status, SPAN("Rejected")) ||
-	              span_ieq(status, SPAN("Disconnected"));
+	o->change.transition = transition_find(status, o->spec.status);
 	if (!guard(o, a, was_refused))
 		return;
-	if (!doubt)
+	if (moved && o->known == KNOWN_DOUBTFUL)
+		o->known = KNOWN_REPLACED;
+	else if (!doubt && o->known != KNOWN_REPLACED)
 		o->known = KNOWN_UNDONE;
-	buf_clear(&o->word); /* it was the state before the write */
-	buf_clear(&o->shown);
-	at_once(o, a, LEG_WRITE);
+	buf_clear(&o->last_status); /* the status before the write */
+	buf_move(&o->change.found, &o->shown);
+	to_write(o, a);
 }
 
+/* Another update is running.  Its end decides whether a write is needed. */
 static void take_read_again(struct op *o, const struct answer *a) {
 	o->keep = KEEP_BEFORE;
-	later(o, a, LEG_READ); /* somebody else's update comes first */
+	later(o, a, LEG_READ);
 }
 
+/* The resource is as requested.  Nothing is written, or nothing more. */
 static void take_already(struct op *o, const struct answer *a) {
 	(void)a;
-	o->changed |= o->known == KNOWN_DOUBTFUL; /* it was carried out */
+	o->changed |= o->known == KNOWN_DOUBTFUL; /* it took effect */
 	op_done(o, o->changed ? KEEP_RESULT : KEEP_BEFORE);
 }
 
-/* It may have been carried out: looked at first, after the pause that another
-   try would have made. */
-static void take_unheard_write(struct op *o, const struct answer *a) {
+/* The write may have taken effect: the resource is read first, after the pause
+   of a retry. */
+static void take_lost_write(struct op *o, const struct answer *a) {
 	const struct retry_policy *p = &o->cfg->retry;
 	int64_t delay = -1,
 		asked = a->http->error == NET_OK ? asked_wait(a) : -1;
-	opfail_describe(o, fail_kind_of(a->http->status), a);
+	op_error_describe(o, fail_kind_of(a->http->status), a);
 	if (retry_worthwhile(p, a->http, a->facts.code))
-		delay = retry_delay(p, o->tries, asked, op_draw(o));
+		delay = retry_delay(p, o->tries, asked,
+		                    random_next(&o->random));
 	o->writes = o->tries;
 	o->repeat = delay >= 0 && a->at.mono + delay < o->deadline;
 	op_move(o, LEG_SETTLE, a->at.mono + (o->repeat ? delay : 0));
 }
 
-/* An error: it was not carried out by this try. */
+/* Did the service answer with that status? */
+static bool is_refusal(const struct answer *a, int status) {
+	return a->http->error == NET_OK && a->http->status == status;
+}
+
+/* This attempt had no effect.  412: another writer was faster, so an ensure
+   reads again; with the caller's own if_match it only compares. */
 static void take_refused_write(struct op *o, const struct answer *a) {
-	bool beaten = a->http->error == NET_OK && a->http->status == 412 &&
-	              o->spec.kind == OP_ENSURE && !o->spec.if_match.p;
-	if (beaten && ++o->rounds < MAX_ROUNDS)
-		at_once(o, a, LEG_READ); /* somebody wrote in between */
-	else if (o->known == KNOWN_DOUBTFUL)
+	bool conflict = o->spec.kind == OP_ENSURE && is_refusal(a, 412);
+	o->conflicts += conflict;
+	if (conflict && !o->spec.if_match.p && o->conflicts < MAX_CONFLICTS)
+		at_once(o, a, LEG_READ);
+	else if (o->known == KNOWN_DOUBTFUL || (conflict && o->spec.skip_read))
 		settle_failure(o, a);
 	else
-		opfail_reply(o, a);
+		op_error_reply(o, a);
 }
 
+/* 409 and 412: the other operation may be a deletion too. */
+static void take_refused_delete(struct op *o, const struct answer *a) {
+	if (o->known == KNOWN_DOUBTFUL || is_refusal(a, 409) ||
+	    is_refusal(a, 412))
+		settle_failure(o, a);
+	else
+		op_error_reply(o, a);
+}
+
+/* The PATCH or DELETE got a 404 of Azure Resource Manager. */
 static void take_missing_write(struct op *o, const struct answer *a) {
 	if (o->known == KNOWN_DOUBTFUL)
-		end_well(o); /* an earlier try has deleted it */
+		end_well(o); /* an earlier attempt deleted it */
 	else
-		opfail_reply(o, a);
+		op_error_reply(o, a);
 }
 
+/* The service accepted the write and has not ended it.  Without a polling URL
+   only the resource shows the end. */
 static void take_poll_or_watch(struct op *o, const struct answer *a) {
 	if (!accepted(o, a))
 		later(o, a, LEG_WATCH);
 }
 
-/* Its own 200 shows the resource, which is not as asked.  Over is said by that
-   200 alone, unless something else speaks of an operation. */
-static void take_poll_or_look(struct op *o, const struct answer *a) {
+/* The 200 to the write shows the resource, and it is not as requested.  The 200
+   is the end, unless a polling URL or a Retry-After announces an operation. */
+static void take_poll_or_read(struct op *o, const struct answer *a) {
 	if (accepted(o, a))
 		return;
-	if (o->spec.kind == OP_DELETE)
-		at_once(o, a, LEG_WATCH);
-	else if (o->untrusted || asked_wait(a) > 0)
+	if (o->untrusted || asked_wait(a) > 0)
 		later(o, a, LEG_WATCH);
 	else
 		confirm_stale(o, a);
 }
 
+/* The 2xx to a delete does not prove the absence. */
+static void take_still_there(struct op *o, const struct answer *a) {
+	if (!accepted(o, a))
+		at_once(o, a, LEG_WATCH);
+}
+
+/* A 2xx with the status Succeeded but without the resource. */
 static void take_poll_or_confirm(struct op *o, const struct answer *a) {
 	if (!accepted(o, a))
 		confirm_at(o, a->at.mono);
 }
 
+/* A 2xx that shows the result itself. */
 static void take_poll_or_done(struct op *o, const struct answer *a) {
 	if (!accepted(o, a))
 		end_well(o);
 }
 
-/* A 2xx with an error in it, or with nothing that is known. */
+/* A 2xx with an error in its body, or with an unknown body. */
 static void take_poll_or_settle(struct op *o, const struct answer *a) {
 	if (accepted(o, a))
 		return;
 	if (a->facts.error) {
 		settle_failure(o, a);
-		o->said = SAID_DENIED;
+		o->reported = REPORTED_ERROR;
 		return;
 	}
-	o->known = KNOWN_DOUBTFUL; /* a proxy may have said it */
-	opfail_nonsense(o, a, "the answer to the write makes no sense");
+	o->known = KNOWN_DOUBTFUL; /* it may be from a proxy */
+	op_error_unexpected(o, a, "unexpected response to the write");
 	o->repeat = false;
 	at_once(o, a, LEG_SETTLE);
 }
 
 /* ---- steps: until the end ----------------------------------------------- */
 
+/* Still running.  An untrusted new URL leaves only the resource to read. */
 static void take_poll(struct op *o, const struct answer *a) {
 	later(o, a, follow(o, a) ? LEG_POLL : LEG_WATCH);
 }
 
-/* The polling URL serves no longer; a time-out reports why. */
+/* The polling URL no longer works; a time-out reports the reason. */
 static void take_watch(struct op *o, const struct answer *a) {
-	opfail_describe(o, fail_kind_of(a->http->status), a);
+	op_error_describe(o, fail_kind_of(a->http->status), a);
 	poll_resource(&o->poll);
 	at_once(o, a, LEG_WATCH);
 }
 
+/* No terminal status was reported, and the resource does not show one. */
 static void take_watch_on(struct op *o, const struct answer *a) {
 	later(o, a, LEG_WATCH);
 }
 
-/* Its own state says that it is at work: when that is final, it is over. */
+/* Its own provisioningState is running: when it is final, that is the end. */
 static void take_at_work(struct op *o, const struct answer *a) {
 	if (a->http->status == 200)
-		o->said = SAID_OVER;
+		o->reported = REPORTED_SUCCESS;
 	later(o, a, LEG_WATCH);
 }
 
+/* Terminal status Succeeded: the result is read from the connection. */
 static void take_confirm(struct op *o, const struct answer *a) {
 	confirm_at(o, a->at.mono);
 }
 
+/* Succeeded, but the connection is not as requested. */
 static void take_stale(struct op *o, const struct answer *a) {
 	confirm_stale(o, a);
 }
 
+/* A connection in a final state that is not as requested.  It is the result
+   only if an end was reported or seen. */
 static void take_watched(struct op *o, const struct answer *a) {
-	if (o->said == SAID_OVER)
+	if (o->reported == REPORTED_SUCCESS)
 		confirm_stale(o, a);
 	else
 		later(o, a, LEG_WATCH);
 }
 
-/* How long 404 is borne: a new URL may be unknown for a while, and a copy of
-   the resource be missing. */
-static bool is_borne(struct op *o, const struct answer *a) {
+/* True while a 404 is tolerated: replicas may not know a new URL or resource
+   yet. */
+static bool is_tolerated(struct op *o, const struct answer *a) {
 	int64_t share;
 	if (o->missing_since < 0)
 		o->missing_since = a->at.mono;
@@ -555,7 +815,7 @@ static bool is_borne(struct op *o, const struct answer *a) {
 }
 
 static void take_missing_url(struct op *o, const struct answer *a) {
-	if (is_borne(o, a)) {
+	if (is_tolerated(o, a)) {
 		later(o, a, LEG_POLL);
 		if (o->not_before < o->deadline)
 			return;
@@ -565,37 +825,47 @@ static void take_missing_url(struct op *o, const struct answer *a) {
 }
 
 static void take_missing(struct op *o, const struct answer *a) {
-	if (is_borne(o, a))
+	if (is_tolerated(o, a))
 		later(o, a, o->leg);
 	else
-		opfail_reply(o, a);
+		op_error_reply(o, a);
 }
 
-static void take_odd_poll(struct op *o, const struct answer *a) {
-	if (++o->odd < MAX_ODD) {
+static void take_missing_token(struct op *o, const struct answer *a) {
+	if (is_tolerated(o, a))
+		op_move(o, LEG_AWAIT,
+		        a->at.mono + poll_wait(&o->change.policy->poll,
+		                               asked_wait(a)));
+	else
+		take_no_token(o, a);
+}
+
+static void take_unexpected_poll(struct op *o, const struct answer *a) {
+	if (++o->bad_answers < MAX_BAD_ANSWERS) {
 		take_poll(o, a);
 		return;
 	}
-	opfail_nonsense(o, a, "the polls' answers make no sense");
+	op_error_unexpected(o, a,
+	                    "the polling URL returned unexpected responses");
 	o->repeat = false;
 	at_once(o, a, LEG_SETTLE);
 }
 
-static void take_odd(struct op *o, const struct answer *a) {
-	if (++o->odd < MAX_ODD)
+static void take_unexpected(struct op *o, const struct answer *a) {
+	if (++o->bad_answers < MAX_BAD_ANSWERS)
 		later(o, a, o->leg);
 	else
-		opfail_protocol(o, a, "the answer is not the connection",
-		                buf_span(&a->http->body));
+		op_error_protocol(o, a, "the response is not the connection",
+		                  buf_span(&a->http->body));
 }
 
-static void take_odd_read(struct op *o, const struct answer *a) {
-	const char *why = "the answer is not a JSON object";
+static void take_unexpected_read(struct op *o, const struct answer *a) {
+	const char *why = "the response is not a JSON object";
 	if (resource_of(a)->is_resource)
-		why = "the answer is another resource";
+		why = "the response is another resource";
 	else if (a->facts.json)
-		why = "the answer is not a resource";
-	opfail_protocol(o, a, why, buf_span(&a->http->body));
+		why = "the response is not a resource";
+	op_error_protocol(o, a, why, buf_span(&a->http->body));
 }
 
 /* ---- steps: settling ---------------------------------------------------- */
@@ -604,9 +874,9 @@ static void take_settle(struct op *o, const struct answer *a) {
 	settle_failure(o, a);
 }
 
-static void take_denied(struct op *o, const struct answer *a) {
+static void take_error_result(struct op *o, const struct answer *a) {
 	settle_failure(o, a);
-	o->said = SAID_DENIED;
+	o->reported = REPORTED_ERROR;
 }
 
 static void take_settle_on(struct op *o, const struct answer *a) {
@@ -614,9 +884,14 @@ static void take_settle_on(struct op *o, const struct answer *a) {
 }
 
 static void take_settled(struct op *o, const struct answer *a) {
+	bool by_another = o->spec.skip_read && o->conflicts > 0 &&
+	                  o->known == KNOWN_UNDONE;
 	(void)a;
-	o->changed = true;
-	end_well(o);
+	o->changed = !by_another;
+	if (by_another)
+		op_done(o, KEEP_BEFORE);
+	else
+		end_well(o);
 }
 
 static void take_give_up(struct op *o, const struct answer *a) {
@@ -624,9 +899,8 @@ static void take_give_up(struct op *o, const struct answer *a) {
 	op_failed(o);
 }
 
-/* May the write be sent again over what is there?  An unguarded update must
-   not undo what somebody has decided since: that shows in a status that is
-   neither Pending nor the one asked for. */
+/* May the write be sent again?  Without If-Match an update must not undo a
+   later decision: a status that is neither Pending nor the requested one. */
 static bool may_overwrite(const struct op *o, const struct answer *a) {
 	struct span status = resource_of(a)->connection_status;
 	return o->spec.kind != OP_UPDATE || o->spec.if_match.p ||
@@ -634,7 +908,7 @@ static bool may_overwrite(const struct op *o, const struct answer *a) {
 	       span_ieq(status, o->spec.status);
 }
 
-/* Was a later try refused because of an earlier one that was carried out? */
+/* May an earlier attempt that took effect be the reason of this refusal? */
 static bool may_be_effect(const struct op *o) {
 	int status = o->fail.http_status;
 	return o->known == KNOWN_DOUBTFUL &&
@@ -642,23 +916,23 @@ static bool may_be_effect(const struct op *o) {
 	       !retry_is_lasting(buf_span(&o->fail.code));
 }
 
-/* The write has not done it, as far as this look shows.  Sent again if that is
-   left; otherwise what refused it, or the operation's own error, stands. */
+/* The write has had no effect, as far as this read shows.  It is sent again if
+   an attempt is left; otherwise the stored failure stands. */
 static void take_repeat(struct op *o, const struct answer *a) {
 	if (o->repeat && may_overwrite(o, a)) {
 		if (o->spec.kind == OP_DELETE)
-			at_once(o, a, LEG_WRITE);
+			to_write(o, a);
 		else
 			take_write(o, a);
 		o->tries = o->writes;
 		return;
 	}
-	if (may_be_effect(o) && ++o->stale < MAX_STALE) {
+	if (may_be_effect(o) && ++o->stale_reads < MAX_STALE_READS) {
 		later(o, a, LEG_SETTLE);
 		return;
 	}
-	if (o->said == SAID_DENIED) {
-		opfail_believe(o);
+	if (o->reported == REPORTED_ERROR) {
+		op_error_believe(o);
 		o->known = KNOWN_DECIDED;
 	}
 	op_failed(o);
@@ -667,13 +941,13 @@ static void take_repeat(struct op *o, const struct answer *a) {
 /* ---- steps: ends -------------------------------------------------------- */
 
 static void take_fail(struct op *o, const struct answer *a) {
-	opfail_reply(o, a);
+	op_error_reply(o, a);
 }
 
 static void take_failed(struct op *o, const struct answer *a) {
 	if (o->leg == LEG_WRITE)
 		o->changed = true;
-	opfail_operation(o, a);
+	op_error_operation(o, a);
 }
 
 static void take_done(struct op *o, const struct answer *a) {
@@ -684,6 +958,8 @@ static void take_done(struct op *o, const struct answer *a) {
 /* ---- the tables --------------------------------------------------------- */
 
 enum { END = -1 };
+/* RULE(repeat, ...) is applied by take_repeat.  RULE_BY names another function,
+   also without take_. */
 #define RULE_BY(name, function, says, ...)                                     \
 	static const struct rule name = { says,                                \
 		                          take_##function,                     \
@@ -691,17 +967,39 @@ enum { END = -1 };
 #define RULE(name, says, ...) RULE_BY(name, name, says, __VA_ARGS__)
 
 RULE(read_again, "READ later", LEG_READ);
-RULE(write, "WRITE; in doubt: READ later", LEG_WRITE, LEG_READ, TO_FAILURE);
+RULE(write, "WRITE, or ACQUIRE first; in doubt: READ later", LEG_WRITE,
+     LEG_ACQUIRE, LEG_READ, TO_FAILURE);
 RULE(already, "done", TO_DONE);
-RULE(unheard_write, "SETTLE, after a pause", LEG_SETTLE);
-RULE(refused_write, "fail; 412: READ; in doubt: SETTLE", TO_FAILURE, LEG_READ,
+RULE(token_required, "ACQUIRE, twice; fail; in doubt: SETTLE", LEG_ACQUIRE,
+     TO_FAILURE, LEG_SETTLE);
+RULE(no_token, "fail; in doubt: SETTLE", TO_FAILURE, LEG_SETTLE);
+RULE(unexpected_token, "fail; in doubt: SETTLE", TO_FAILURE, LEG_SETTLE);
+RULE_BY(none_issued, without_token, "fail; in doubt: SETTLE", TO_FAILURE,
+        LEG_SETTLE);
+RULE(without_token, "AWAIT at Location; fail; in doubt: SETTLE", LEG_AWAIT,
+     TO_FAILURE, LEG_SETTLE);
+RULE(missing_token, "again for a while; fail; in doubt: SETTLE", TO_ITSELF,
+     TO_FAILURE, LEG_SETTLE);
+RULE(evaluation_failed, "ACQUIRE later, 3 times; fail; in doubt: SETTLE",
+     LEG_ACQUIRE, TO_FAILURE, LEG_SETTLE);
+RULE(await, "AWAIT later; fail; in doubt: SETTLE", LEG_AWAIT, TO_FAILURE,
+     LEG_SETTLE);
+RULE(token, "WRITE", LEG_WRITE);
+RULE(lost_write, "SETTLE, after a pause", LEG_SETTLE);
+RULE(refused_write,
+     "fail; in doubt: SETTLE; 412 of ensure: READ, 4 times; without a first "
+     "read: "
+     "SETTLE",
+     TO_FAILURE, LEG_READ, LEG_SETTLE);
+RULE(refused_delete, "fail; 409, 412, in doubt: SETTLE", TO_FAILURE,
      LEG_SETTLE);
 RULE_BY(not_there, refused_write, "fail; in doubt: SETTLE", TO_FAILURE,
         LEG_SETTLE);
 RULE(missing_write, "fail; in doubt: done", TO_FAILURE, TO_DONE);
 RULE(poll_or_watch, "POLL, else WATCH", LEG_POLL, LEG_WATCH);
-RULE(poll_or_look, "POLL, else CONFIRM or WATCH", LEG_POLL, LEG_CONFIRM,
+RULE(poll_or_read, "POLL, else CONFIRM or WATCH", LEG_POLL, LEG_CONFIRM,
      LEG_WATCH);
+RULE(still_there, "POLL, else WATCH", LEG_POLL, LEG_WATCH);
 RULE(poll_or_confirm, "POLL, else CONFIRM", LEG_POLL, LEG_CONFIRM);
 RULE(poll_or_done, "POLL, else done", LEG_POLL, TO_DONE);
 RULE(poll_or_settle, "POLL, else SETTLE", LEG_POLL, LEG_SETTLE);
@@ -709,88 +1007,105 @@ RULE(poll, "POLL later", LEG_POLL, LEG_WATCH);
 RULE(watch, "WATCH", LEG_WATCH);
 RULE(watch_on, "WATCH later", LEG_WATCH);
 RULE(at_work, "WATCH later", LEG_WATCH);
-RULE(watched, "WATCH later; over: CONFIRM", LEG_WATCH, LEG_CONFIRM);
+RULE(watched, "WATCH later; ended: CONFIRM", LEG_WATCH, LEG_CONFIRM);
 RULE(confirm, "CONFIRM", LEG_CONFIRM);
-RULE(stale, "CONFIRM, 5 looks; operation", LEG_CONFIRM, TO_FAILURE);
+RULE(stale, "CONFIRM, 5 reads; fail (operation)", LEG_CONFIRM, TO_FAILURE);
 RULE(missing_url, "POLL for a while; WATCH", LEG_POLL, LEG_WATCH);
 RULE(missing, "again for a while; fail", TO_ITSELF, TO_FAILURE);
-RULE(odd_poll, "POLL, 3 times; SETTLE", LEG_POLL, LEG_SETTLE);
-RULE(odd, "again, 3 times; fail", TO_ITSELF, TO_FAILURE);
-RULE(odd_read, "fail", TO_FAILURE);
+RULE(unexpected_poll, "POLL, twice; SETTLE", LEG_POLL, LEG_SETTLE);
+RULE(unexpected, "again, twice; fail", TO_ITSELF, TO_FAILURE);
+RULE(unexpected_read, "fail", TO_FAILURE);
 RULE(settle, "SETTLE", LEG_SETTLE);
-RULE(denied, "SETTLE", LEG_SETTLE);
+RULE(error_result, "SETTLE", LEG_SETTLE);
 RULE(settle_on, "SETTLE later", LEG_SETTLE);
 RULE(settled, "done", TO_DONE);
-RULE(give_up, "fail as before", TO_FAILURE);
-RULE(repeat, "WRITE again; in doubt: 5 looks; fail as before", LEG_WRITE,
+RULE(give_up, "stored failure", TO_FAILURE);
+RULE(repeat, "WRITE again; in doubt: 5 reads; stored failure", LEG_WRITE,
      LEG_SETTLE, TO_FAILURE);
 RULE(fail, "fail", TO_FAILURE);
-RULE(failed, "operation", TO_FAILURE);
+RULE(failed, "fail (operation)", TO_FAILURE);
 RULE(done, "done", TO_DONE);
 
 /* clang-format off */
+/* ACQUIRE and AWAIT have the same rules in both books. */
+#define ACQUIRING                                                              \
+		[LEG_ACQUIRE] = {                                              \
+			[NO_RESPONSE] = &no_token,      [REFUSED] = &no_token,     \
+			[ERROR_RESULT] = &evaluation_failed,   [RUNNING] = &await,        \
+			[SUCCEEDED] = &none_issued,      [AS_REQUESTED] = &token,       \
+			[FAILED] = &no_token,       [UNEXPECTED] = &unexpected_token },      \
+		[LEG_AWAIT] = {                                                \
+			[NO_RESPONSE] = &no_token,      [REFUSED] = &no_token,     \
+			[NOT_FOUND] = &missing_token, [ERROR_RESULT] = &evaluation_failed,  \
+			[RUNNING] = &await,         [SUCCEEDED] = &without_token,   \
+			[AS_REQUESTED] = &token,        [FAILED] = &no_token,      \
+			[UNEXPECTED] = &unexpected_token }
+
 static const struct rule *const rules[BOOKS][LEGS][MEANINGS] = {
 	[BOOK_WRITE] = {
 		[LEG_READ] = { /* ensure's */
-			[UNHEARD] = &fail,          [REFUSED] = &fail,
-			[MISSING] = &fail,          [DENIED] = &write,
-			[RUNNING] = &read_again,    [AS_ASKED] = &already,
-			[OTHERWISE] = &write,       [FAILED] = &write,
-			[ODD] = &odd_read },
+			[NO_RESPONSE] = &fail,          [REFUSED] = &fail,
+			[NOT_FOUND] = &fail,          [ERROR_RESULT] = &write,
+			[RUNNING] = &read_again,    [AS_REQUESTED] = &already,
+			[DIFFERENT] = &write,       [FAILED] = &write,
+			[UNEXPECTED] = &unexpected_read },
+		ACQUIRING,
 		[LEG_WRITE] = {
-			[UNHEARD] = &unheard_write, [REFUSED] = &refused_write,
-			[MISSING] = &not_there,     [DENIED] = &poll_or_settle,
-			[RUNNING] = &poll_or_watch, [OVER] = &poll_or_confirm,
-			[AS_ASKED] = &poll_or_done, [OTHERWISE] = &poll_or_look,
-			[FAILED] = &failed,         [ODD] = &poll_or_settle },
+			[NO_RESPONSE] = &lost_write, [REFUSED] = &refused_write,
+			[NOT_FOUND] = &not_there,     [ERROR_RESULT] = &poll_or_settle,
+			[RUNNING] = &poll_or_watch, [SUCCEEDED] = &poll_or_confirm,
+			[AS_REQUESTED] = &poll_or_done, [DIFFERENT] = &poll_or_read,
+			[FAILED] = &failed,         [UNEXPECTED] = &poll_or_settle,
+			[TOKEN_REQUIRED] = &token_required },
 		[LEG_POLL] = {
-			[UNHEARD] = &settle,        [REFUSED] = &watch,
-			[MISSING] = &missing_url,   [DENIED] = &denied,
-			[RUNNING] = &poll,          [OVER] = &confirm,
-			[AS_ASKED] = &done,         [OTHERWISE] = &stale,
-			[FAILED] = &failed,         [ODD] = &odd_poll },
+			[NO_RESPONSE] = &settle,        [REFUSED] = &watch,
+			[NOT_FOUND] = &missing_url,   [ERROR_RESULT] = &error_result,
+			[RUNNING] = &poll,          [SUCCEEDED] = &confirm,
+			[AS_REQUESTED] = &done,         [DIFFERENT] = &stale,
+			[FAILED] = &failed,         [UNEXPECTED] = &unexpected_poll },
 		[LEG_WATCH] = {
-			[UNHEARD] = &fail,          [REFUSED] = &fail,
-			[MISSING] = &missing,       [DENIED] = &failed,
-			[RUNNING] = &at_work,       [AS_ASKED] = &done,
-			[OTHERWISE] = &watched,     [FAILED] = &failed,
-			[ODD] = &odd },
+			[NO_RESPONSE] = &fail,          [REFUSED] = &fail,
+			[NOT_FOUND] = &missing,       [ERROR_RESULT] = &failed,
+			[RUNNING] = &at_work,       [AS_REQUESTED] = &done,
+			[DIFFERENT] = &watched,     [FAILED] = &failed,
+			[UNEXPECTED] = &unexpected },
 		[LEG_CONFIRM] = {
-			[UNHEARD] = &fail,          [REFUSED] = &fail,
-			[MISSING] = &missing,       [DENIED] = &failed,
-			[RUNNING] = &at_work,       [AS_ASKED] = &done,
-			[OTHERWISE] = &stale,       [FAILED] = &failed,
-			[ODD] = &odd },
+			[NO_RESPONSE] = &fail,          [REFUSED] = &fail,
+			[NOT_FOUND] = &missing,       [ERROR_RESULT] = &failed,
+			[RUNNING] = &at_work,       [AS_REQUESTED] = &done,
+			[DIFFERENT] = &stale,       [FAILED] = &failed,
+			[UNEXPECTED] = &unexpected },
 		[LEG_SETTLE] = {
-			[UNHEARD] = &give_up,       [REFUSED] = &give_up,
-			[MISSING] = &give_up,       [DENIED] = &repeat,
-			[RUNNING] = &settle_on,     [AS_ASKED] = &settled,
-			[OTHERWISE] = &repeat,      [FAILED] = &repeat,
-			[ODD] = &give_up },
+			[NO_RESPONSE] = &give_up,       [REFUSED] = &give_up,
+			[NOT_FOUND] = &give_up,       [ERROR_RESULT] = &repeat,
+			[RUNNING] = &settle_on,     [AS_REQUESTED] = &settled,
+			[DIFFERENT] = &repeat,      [FAILED] = &repeat,
+			[UNEXPECTED] = &give_up },
 	},
-	[BOOK_DELETE] = { /* it is never AS_ASKED: OTHERWISE is still there */
+	[BOOK_DELETE] = { /* never AS_REQUESTED; DIFFERENT: it still exists */
+		ACQUIRING,
 		[LEG_WRITE] = {
-			[UNHEARD] = &unheard_write, [REFUSED] = &refused_write,
-			[MISSING] = &missing_write, [DENIED] = &poll_or_settle,
-			[RUNNING] = &poll_or_watch, [OVER] = &poll_or_done,
-			[OTHERWISE] = &poll_or_look, [FAILED] = &failed,
-			[ODD] = &poll_or_settle },
+			[NO_RESPONSE] = &lost_write, [REFUSED] = &refused_delete,
+			[NOT_FOUND] = &missing_write, [ERROR_RESULT] = &poll_or_settle,
+			[RUNNING] = &poll_or_watch, [SUCCEEDED] = &poll_or_done,
+			[DIFFERENT] = &still_there, [FAILED] = &failed,
+			[UNEXPECTED] = &poll_or_settle,    [TOKEN_REQUIRED] = &token_required },
 		[LEG_POLL] = {
-			[UNHEARD] = &settle,        [REFUSED] = &watch,
-			[MISSING] = &watch,         [DENIED] = &denied,
-			[RUNNING] = &poll,          [OVER] = &done,
-			[OTHERWISE] = &watch,       [FAILED] = &failed,
-			[ODD] = &odd_poll },
+			[NO_RESPONSE] = &settle,        [REFUSED] = &watch,
+			[NOT_FOUND] = &watch,         [ERROR_RESULT] = &error_result,
+			[RUNNING] = &poll,          [SUCCEEDED] = &done,
+			[DIFFERENT] = &watch,       [FAILED] = &failed,
+			[UNEXPECTED] = &unexpected_poll },
 		[LEG_WATCH] = {
-			[UNHEARD] = &fail,          [REFUSED] = &fail,
-			[MISSING] = &done,          [DENIED] = &failed,
-			[RUNNING] = &watch_on,      [OTHERWISE] = &watch_on,
-			[FAILED] = &failed,         [ODD] = &odd },
+			[NO_RESPONSE] = &fail,          [REFUSED] = &fail,
+			[NOT_FOUND] = &done,          [ERROR_RESULT] = &failed,
+			[RUNNING] = &watch_on,      [DIFFERENT] = &watch_on,
+			[FAILED] = &failed,         [UNEXPECTED] = &unexpected },
 		[LEG_SETTLE] = {
-			[UNHEARD] = &give_up,       [REFUSED] = &give_up,
-			[MISSING] = &settled,       [DENIED] = &repeat,
-			[RUNNING] = &settle_on,     [OTHERWISE] = &repeat,
-			[FAILED] = &repeat,         [ODD] = &give_up },
+			[NO_RESPONSE] = &give_up,       [REFUSED] = &give_up,
+			[NOT_FOUND] = &settled,       [ERROR_RESULT] = &repeat,
+			[RUNNING] = &settle_on,     [DIFFERENT] = &repeat,
+			[FAILED] = &repeat,         [UNEXPECTED] = &give_up },
 	},
 };
 /* clang-format on */
@@ -800,16 +1115,18 @@ const struct rule *op_rule(enum book book, enum op_leg leg, enum meaning m) {
 }
 
 const char *op_leg_name(enum op_leg leg) {
-	static const char *const names[] = { "READ",  "WRITE",   "POLL",
-		                             "WATCH", "CONFIRM", "SETTLE" };
+	static const char *const names[] = { "READ",    "ACQUIRE", "AWAIT",
+		                             "WRITE",   "POLL",    "WATCH",
+		                             "CONFIRM", "SETTLE" };
 	return names[leg];
 }
 
 const char *op_meaning_name(enum meaning m) {
-	static const char *const names[] = { "unheard",  "refused",   "missing",
-		                             "denied",   "running",   "over",
-		                             "as asked", "otherwise", "failed",
-		                             "odd" };
+	static const char *const names[] = {
+		"no response", "refused",    "not found",     "error result",
+		"running",     "succeeded",  "as requested",  "different",
+		"failed",      "unexpected", "token required"
+	};
 	return names[m];
 }
 
@@ -819,13 +1136,13 @@ void op_judge(struct op *o, const struct answer *a) {
 	const struct rule *rule = rules[book][o->leg][m];
 	o->judged_leg = (unsigned char)o->leg;
 	o->judged_meaning = (unsigned char)m;
-	if (m != MISSING)
+	if (m != NOT_FOUND)
 		o->missing_since = -1;
-	if (m != ODD)
-		o->odd = 0;
+	if (m != UNEXPECTED)
+		o->bad_answers = 0;
 	if (rule)
 		rule->take(o, a);
-	else /* explore shows that this does not happen */
-		opfail_protocol(o, a, "the answer makes no sense",
-		                buf_span(&a->http->body));
+	else /* explore.c shows that this cannot happen */
+		op_error_protocol(o, a, "unexpected response",
+		                  buf_span(&a->http->body));
 }

@@ -1,5 +1,5 @@
-/* poll.c -- where to look next, and what is final. */
-#include "poll.h"
+/* poll.c -- which URL is polled next, and which statuses are terminal. */
+#include "core/poll.h"
 
 #include <string.h>
 
@@ -23,8 +23,8 @@ void poll_resource(struct poll *p) {
 	buf_free(&p->url);
 }
 
-/* Has its query a parameter of that name?  Names are compared as ARM does,
-   without regard to letter case. */
+/* True when the URL's query has that parameter.  Like Resource Manager, it
+   compares names without regard to case. */
 static bool has_parameter(struct span url, struct span name) {
 	bool query = false;
 	for (size_t i = 0; i < url.n; i++) {
@@ -51,7 +51,7 @@ static void add_api_version(struct buf *url, const struct poll_place *place) {
 	buf_add(url, place->api_version);
 }
 
-/* The last field of that name that can be used becomes *out. */
+/* Sets *out to the last field of that name that can be used. */
 static bool pick(struct poll *p, const struct reply *r, const char *name,
                  const struct poll_place *place, struct buf *out) {
 	struct span field;
@@ -77,8 +77,15 @@ static bool pick(struct poll *p, const struct reply *r, const char *name,
 	return found;
 }
 
+bool poll_location(const struct poll *p, const struct reply *r,
+                   const struct poll_place *place, struct buf *out) {
+	struct poll scratch = *p; /* it is not what is followed */
+	return pick(&scratch, r, "location", place, out);
+}
+
 static void take(struct poll *p, enum poll_source source, struct buf *url) {
 	p->source = source;
+	buf_fit(url);
 	buf_move(&p->url, url);
 }
 
@@ -106,20 +113,20 @@ void poll_follow(struct poll *p, const struct reply *r,
 	buf_free(&location);
 }
 
-enum poll_verdict poll_word(struct span word) {
+enum poll_verdict poll_verdict_of(struct span status) {
 	static const struct {
-		const char *word;
+		const char *status;
 		enum poll_verdict verdict;
-	} words[] = {
+	} statuses[] = {
 		{ "Succeeded", POLL_SUCCEEDED },
 		{ "Completed", POLL_SUCCEEDED },
 		{ "Failed", POLL_FAILED },
 		{ "Canceled", POLL_CANCELED },
 		{ "Cancelled", POLL_CANCELED },
 	};
-	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-		if (span_ieq(word, span_of(words[i].word)))
-			return words[i].verdict;
+	for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
+		if (span_ieq(status, span_of(statuses[i].status)))
+			return statuses[i].verdict;
 	return POLL_RUNNING;
 }
 

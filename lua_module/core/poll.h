@@ -1,6 +1,6 @@
 /*
- * poll.h -- a long-running operation of Azure Resource Manager: where to look
- * next, how often, and what a word means.
+ * poll.h -- polling a long-running operation of Azure Resource Manager: which
+ * URL is polled next, how often, and which statuses are terminal.
  *
  * Rules: "Asynchronous operations" of the Azure Resource Manager RPC contract
  * (Azure/azure-resource-manager-rpc, async-api-reference.md).
@@ -8,7 +8,7 @@
 #ifndef AZPEC_POLL_H
 #define AZPEC_POLL_H
 
-#include "answer.h"
+#include "core/answer.h"
 
 enum poll_source {
 	POLL_RESOURCE, /* no header: the resource's own provisioningState */
@@ -24,10 +24,10 @@ enum {
 
 struct poll {
 	enum poll_source source;
-	struct buf url;   /* empty for POLL_RESOURCE */
-	int64_t interval; /* ms: the default's next value */
-	int64_t fixed;    /* ms: what the caller asked for; 0: the default */
 	bool untrusted;   /* a header named an origin that is not trusted */
+	struct buf url;   /* empty for POLL_RESOURCE */
+	int64_t interval; /* ms: the next default interval */
+	int64_t fixed;    /* ms: the caller's interval; 0: use the default */
 };
 
 enum poll_verdict {
@@ -39,28 +39,33 @@ enum poll_verdict {
 
 void poll_init(struct poll *p, const struct mem *mem, int64_t fixed);
 void poll_free(struct poll *p);
-/* Where an answer came from, and what may be asked. */
+/* Where an answer came from, and which URLs may be polled. */
 struct poll_place {
-	struct span base;     /* of relative URLs: the one that was asked */
-	struct span resource; /* the resource's own: never a polling URL */
+	struct span base;     /* base of relative URLs: the requested one */
+	struct span resource; /* the resource's own URL: never a polling URL */
 	struct span api_version;
 	const struct url *origins; /* the endpoint's first, then the trusted */
 	size_t count;
 };
 
-/* Takes the newest polling URL out of an answer.  It goes back byte for byte,
-   except that one on the endpoint's origin without an api-version gets ours:
-   Resource Manager refuses it otherwise.  A URL on none of the origins is never
-   taken: with no other left, the resource itself is looked at from then on. */
+/* Takes the newest polling URL from an answer's headers.  The URL is sent back
+   byte for byte, with one exception: on the endpoint's own origin a missing
+   api-version is added, because Resource Manager requires one.  A URL on
+   another origin is ignored; if no other URL is known, the resource is
+   polled. */
 void poll_follow(struct poll *p, const struct reply *r,
                  const struct poll_place *place);
-/* From now on look at the resource itself. */
+/* Resolves the answer's Location into *out.  False: it names no URL that may be
+   requested. */
+bool poll_location(const struct poll *p, const struct reply *r,
+                   const struct poll_place *place, struct buf *out);
+/* From now on, poll the resource itself. */
 void poll_resource(struct poll *p);
-/* ms until the next look; asked: what the service wants, or -1.  Never less
-   than POLL_FLOOR. */
+/* ms until the next poll, at least POLL_FLOOR. asked: the wait that the service
+   asked for in ms, or -1.  At most 10 minutes are accepted. */
 int64_t poll_wait(struct poll *p, int64_t asked);
-/* What a word of status or provisioningState means: POLL_SUCCEEDED,
-   POLL_FAILED, POLL_CANCELED, or POLL_RUNNING for every other word. */
-enum poll_verdict poll_word(struct span word);
+/* Classifies a value of status or provisioningState: POLL_SUCCEEDED,
+   POLL_FAILED or POLL_CANCELED; every other value is POLL_RUNNING. */
+enum poll_verdict poll_verdict_of(struct span status);
 
 #endif

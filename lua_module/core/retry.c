@@ -1,5 +1,5 @@
-/* retry.c -- which outcomes are worth another try, and when. */
-#include "retry.h"
+/* retry.c -- which outcomes are tried again, and when. */
+#include "core/retry.h"
 
 static bool net_worthwhile(enum net_error e) {
 	switch (e) {
@@ -7,6 +7,7 @@ static bool net_worthwhile(enum net_error e) {
 	case NET_PROXY:
 	case NET_CONNECT:
 	case NET_TLS:
+	case NET_PROXY_TLS:
 	case NET_TIMEOUT:
 	case NET_SEND:
 	case NET_RECV:
@@ -18,7 +19,7 @@ static bool net_worthwhile(enum net_error e) {
 	}
 }
 
-static bool told_when(const struct reply *r) {
+static bool names_retry_after(const struct reply *r) {
 	return reply_header(r, "retry-after").n > 0 ||
 	       reply_header(r, "retry-after-ms").n > 0 ||
 	       reply_header(r, "x-ms-retry-after-ms").n > 0;
@@ -30,10 +31,21 @@ bool retry_is_lasting(struct span code) {
 	       span_ieq(code, SPAN("SubscriptionNotRegistered"));
 }
 
+/* True when the caller listed this code as temporary (retry.codes). */
+static bool is_listed(const struct retry_policy *p, struct span code) {
+	struct span rest = p->codes;
+	while (rest.n > 0 && code.n > 0)
+		if (span_ieq(span_word(&rest, "\n"), code))
+			return true;
+	return false;
+}
+
 bool retry_worthwhile(const struct retry_policy *p, const struct reply *r,
                       struct span code) {
 	if (r->error != NET_OK)
 		return net_worthwhile(r->error);
+	if (r->status >= 400 && is_listed(p, code))
+		return true;
 	switch (r->status) {
 	case 408:
 	case 429:
@@ -42,8 +54,9 @@ bool retry_worthwhile(const struct retry_policy *p, const struct reply *r,
 	case 503:
 	case 504:
 		return true;
-	case 409: /* some do not pass by themselves */
-		return !retry_is_lasting(code) && (p->conflict || told_when(r));
+	case 409: /* some last until their cause is removed */
+		return !retry_is_lasting(code) &&
+		       (p->conflict || names_retry_after(r));
 	default:
 		return false;
 	}
@@ -64,7 +77,8 @@ int64_t retry_delay(const struct retry_policy *p, int tries, int64_t asked,
 	if (tries >= p->max_tries)
 		return -1;
 	if (asked > p->max_delay)
-		return -1; /* give the answer back rather than sit on it */
+		return -1; /* the caller gets the error instead of a longer
+		              wait */
 	return asked > 0 ? asked : retry_backoff(p, tries, random);
 }
 

@@ -1,17 +1,20 @@
 /*
- * retry.h -- one request with its retries.  Time and randomness are arguments:
- * (policy, tries so far, outcome, random) -> give up, or wait so long.
+ * retry.h -- which outcomes are tried again, and when.
+ *
+ * Time and randomness are arguments: (policy, tries so far, outcome, random)
+ * gives a delay or the order to stop.
  */
 #ifndef AZPEC_RETRY_H
 #define AZPEC_RETRY_H
 
-#include "http.h"
+#include "core/http.h"
 
 struct retry_policy {
-	int max_tries;      /* the first one included */
+	int max_tries;      /* including the first one */
 	int64_t base_delay; /* ms */
-	int64_t max_delay;  /* ms: ceiling of a delay, the service's included */
-	bool conflict;      /* the caller asked to retry a 409 as well */
+	int64_t max_delay;  /* ms: the longest delay, also for Retry-After */
+	bool conflict;      /* also retry a 409 */
+	struct span codes;  /* further error codes to retry, one a line */
 };
 
 /* Azure SDK guidelines, "HTTP retry": 3 retries, 0.8 s, at most 60 s. */
@@ -19,20 +22,22 @@ struct retry_policy {
 	((struct retry_policy){                                                \
 		.max_tries = 4, .base_delay = 800, .max_delay = 60000 })
 
-/* Would the same request, sent again, perhaps succeed?  code: the service's
-   error code. */
+/* True when the same request may succeed if it is sent again. code: the
+   service's error code. */
 bool retry_worthwhile(const struct retry_policy *p, const struct reply *r,
                       struct span code);
-/* Does a conflict of that code last until somebody does something about it? */
+/* True for a 409 code that lasts until somebody removes its cause. */
 bool retry_is_lasting(struct span code);
-/* Back-off after so many tries: (2^tries - 1) * base * [0.8, 1.3). */
+/* The back-off in ms after that many tries: (2^tries - 1) * base_delay *
+   [0.8, 1.3), at most max_delay. */
 int64_t retry_backoff(const struct retry_policy *p, int tries, uint32_t random);
-/* ms to wait before the next try; -1: give up.  asked: what the service wants
-   us to wait, -1 when it said nothing. */
+/* ms until the next try; -1: do not retry. asked: the wait that the service
+   asked for in ms, -1 if none.  An `asked` above max_delay also ends the
+   retries. */
 int64_t retry_delay(const struct retry_policy *p, int tries, int64_t asked,
                     uint32_t random);
-/* May the request of this outcome have been carried out all the same?  501 and
-   505 are answers: it was not. */
+/* True when the request may have been carried out despite this outcome. 501 and
+   505 prove that it was not (RFC 9110 sections 15.6.2 and 15.6.6). */
 bool retry_ambiguous(const struct reply *r);
 
 #endif

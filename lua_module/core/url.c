@@ -1,53 +1,18 @@
 /* url.c -- URLs, origins, percent-encoding (RFC 3986). */
-#include "url.h"
-
-static bool is_digit(char c) {
-	return c >= '0' && c <= '9';
-}
-
-static bool is_alpha(char c) {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static bool is_hex(char c) {
-	return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
-static bool is_unreserved(char c) {
-	return is_alpha(c) || is_digit(c) || c == '-' || c == '.' || c == '_' ||
-	       c == '~';
-}
-
-static size_t find(struct span s, const char *any) {
-	for (size_t i = 0; i < s.n; i++)
-		for (const char *c = any; *c; c++)
-			if (s.p[i] == *c)
-				return i;
-	return s.n;
-}
+#include "core/url.h"
 
 static bool printable(struct span s) {
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f)
-			return false;
-	return true;
+	return span_only(s, CHAR_VISIBLE | CHAR_HIGH, "");
 }
 
-/* A bracketed IPv6 address or letters, digits, dots and hyphens. */
+/* A bracketed IPv6 address, or letters, digits, dots and hyphens. */
 static bool host_ok(struct span h) {
 	bool six = h.n > 2 && h.p[0] == '[' && h.p[h.n - 1] == ']';
-	size_t from = six ? 1 : 0, to = six ? h.n - 1 : h.n;
 	if (h.n == 0 || h.n > 255)
 		return false;
-	for (size_t i = from; i < to; i++) {
-		char c = h.p[i];
-		bool ok = six ? is_hex(c) || c == ':' || c == '.'
-		              : is_alpha(c) || is_digit(c) || c == '.' ||
-		                          c == '-';
-		if (!ok)
-			return false;
-	}
-	return true;
+	return six ? span_only((struct span){ h.p + 1, h.n - 2 }, CHAR_HEX,
+	                       ":.")
+	           : span_only(h, CHAR_ALNUM, ".-");
 }
 
 static bool parse_port(struct span text, struct url *u) {
@@ -60,8 +25,8 @@ static bool parse_port(struct span text, struct url *u) {
 
 /* host[:port], without user-info */
 static bool parse_authority(struct span a, struct url *u) {
-	size_t end = a.n > 0 && *a.p == '[' ? find(a, "]") : 0;
-	size_t colon = end + find(span_from(a, end), ":");
+	size_t end = a.n > 0 && *a.p == '[' ? span_cspn(a, "]") : 0;
+	size_t colon = end + span_cspn(span_from(a, end), ":");
 	u->host = (struct span){ a.p, colon };
 	u->port = span_ieq(u->scheme, SPAN("https")) ? 443 : 80;
 	if (colon < a.n && !parse_port(span_from(a, colon + 1), u))
@@ -70,7 +35,7 @@ static bool parse_authority(struct span a, struct url *u) {
 }
 
 bool url_parse(struct span text, struct url *u) {
-	size_t colon = find(text, ":"), end, at;
+	size_t colon = span_cspn(text, ":"), end, at;
 	struct span rest;
 	if (!printable(text) || colon + 3 > text.n)
 		return false;
@@ -82,9 +47,9 @@ bool url_parse(struct span text, struct url *u) {
 	if (!span_istarts(rest, SPAN("://")))
 		return false;
 	rest = span_from(rest, 3);
-	end = find(rest, "/?#");
+	end = span_cspn(rest, "/?#");
 	u->path = span_from(rest, end);
-	at = find((struct span){ rest.p, end }, "@");
+	at = span_cspn((struct span){ rest.p, end }, "@");
 	u->userinfo = at < end;
 	if (u->userinfo)
 		return false;
@@ -106,8 +71,14 @@ bool url_on(struct span text, const struct url *origins, size_t count) {
 	return false;
 }
 
-bool url_is_loopback(const struct url *u) {
+/* 0 to 255 without a leading zero. libcurl reads 010 as octal, and a number
+   such as 08 as a host name. */
+static bool is_octet(struct span s) {
 	int64_t n;
+	return span_uint(s, &n) && n <= 255 && (s.n == 1 || *s.p != '0');
+}
+
+bool url_is_loopback(const struct url *u) {
 	struct span last = u->host;
 	if (span_ieq(u->host, SPAN("localhost")) ||
 	    span_eq(u->host, SPAN("[::1]")))
@@ -115,13 +86,12 @@ bool url_is_loopback(const struct url *u) {
 	if (!span_istarts(u->host, SPAN("127.")))
 		return false;
 	for (int dots = 0; dots < 3; dots++) { /* 127.a.b.c and nothing else */
-		size_t dot = find(last, ".");
-		struct span part = { last.p, dot };
-		if (dot == last.n || !span_uint(part, &n) || n > 255)
+		size_t dot = span_cspn(last, ".");
+		if (dot == last.n || !is_octet((struct span){ last.p, dot }))
 			return false;
 		last = span_from(last, dot + 1);
 	}
-	return span_uint(last, &n) && n <= 255;
+	return is_octet(last);
 }
 
 struct span url_without_slashes(struct span text) {
@@ -131,14 +101,14 @@ struct span url_without_slashes(struct span text) {
 }
 
 static struct span without_fragment(struct span s) {
-	return (struct span){ s.p, find(s, "#") };
+	return (struct span){ s.p, span_cspn(s, "#") };
 }
 
-/* RFC 3986 5.2.4 on a path that starts with '/'. */
+/* RFC 3986 section 5.2.4, for a path that starts with '/'. */
 static void add_path(struct buf *out, struct span path) {
 	size_t start = out->n;
 	while (path.n > 0 && !out->failed) {
-		size_t end = 1 + find(span_from(path, 1), "/");
+		size_t end = 1 + span_cspn(span_from(path, 1), "/");
 		struct span seg = { path.p, end };
 		bool last = end == path.n;
 		path = span_from(path, end);
@@ -155,25 +125,25 @@ static void add_path(struct buf *out, struct span path) {
 }
 
 static void add_query(struct buf *out, struct span reference) {
-	buf_add(out, span_from(reference, find(reference, "?")));
+	buf_add(out, span_from(reference, span_cspn(reference, "?")));
 }
 
 static bool has_scheme(struct span s) {
-	size_t colon = find(s, ":/?#");
-	return colon < s.n && s.p[colon] == ':' && is_alpha(*s.p);
+	size_t colon = span_cspn(s, ":/?#");
+	return colon < s.n && s.p[colon] == ':' && char_is(*s.p, CHAR_LETTER);
 }
 
-/* The base's path up to its last '/', and the reference after it. */
+/* The base's path up to its last '/', then the reference. */
 static void add_merged(struct buf *out, struct span base, struct span ref) {
 	struct buf path;
-	size_t end = find(base, "?#");
-	buf_init(&path, out->mem, out->max);
+	size_t end = span_cspn(base, "?#");
+	buf_init(&path, out->mem, buf_max(out));
 	while (end > 0 && base.p[end - 1] != '/')
 		end--;
 	buf_add(&path, (struct span){ base.p, end });
 	if (end == 0)
 		buf_addc(&path, '/');
-	buf_add(&path, (struct span){ ref.p, find(ref, "?") });
+	buf_add(&path, (struct span){ ref.p, span_cspn(ref, "?") });
 	add_path(out, buf_span(&path));
 	buf_share_failure(out, &path);
 	buf_free(&path);
@@ -198,14 +168,21 @@ bool url_resolve(struct buf *out, struct span base, struct span reference) {
 	        (struct span){ base.p + b.scheme.n + 1,
 	                       (size_t)(b.path.p - base.p) - b.scheme.n - 1 });
 	if (*ref.p == '/') {
-		add_path(out, (struct span){ ref.p, find(ref, "?") });
+		add_path(out, (struct span){ ref.p, span_cspn(ref, "?") });
 	} else if (*ref.p == '?') {
-		buf_add(out, (struct span){ b.path.p, find(b.path, "?#") });
+		buf_add(out,
+		        (struct span){ b.path.p, span_cspn(b.path, "?#") });
 	} else {
 		add_merged(out, b.path, ref);
 	}
 	add_query(out, ref);
 	return !out->failed;
+}
+
+/* RFC 3986 section 2.3 */
+static bool is_unreserved(char c) {
+	return char_is(c, CHAR_ALNUM) || c == '-' || c == '.' || c == '_' ||
+	       c == '~';
 }
 
 void url_encode(struct buf *out, struct span text) {
@@ -230,5 +207,5 @@ void form_add(struct buf *out, const char *name, struct span value) {
 		buf_addc(out, '&');
 	buf_adds(out, name);
 	buf_addc(out, '=');
-	url_encode(out, value); /* %20 for a blank is as good as '+' */
+	url_encode(out, value); /* %20 is equivalent to '+' for a space */
 }

@@ -1,32 +1,36 @@
 /*
- * url.h -- URLs as text: parsing that is stricter than any client's, origins,
- * relative references, percent-encoding.
+ * url.h -- URLs as text: strict parsing, origins, relative references and
+ * percent-encoding.
  */
 #ifndef AZPEC_URL_H
 #define AZPEC_URL_H
 
-#include "buf.h"
+#include "core/buf.h"
 
-/* A parsed absolute URL; spans into the text given. */
+/* A parsed absolute URL; the spans point into the parsed text. */
 struct url {
-	struct span scheme, host, path; /* path: from the first '/', '?' on */
-	int port;                       /* the scheme's own when not written */
+	struct span scheme, host, path; /* path: from the first '/' or '?' on */
+	int port;                       /* the scheme's default when the URL has
+	                                   none */
 	bool userinfo;
 };
-/* False for all that is not plainly `scheme://host[:port]/...` with http or
-   https: the strictness keeps two parsers from reading two hosts. */
+/* False for everything but `scheme://host[:port]/...` with http or https.  The
+   parser is this strict so that libcurl cannot read another host from the same
+   text. */
 bool url_parse(struct span text, struct url *u);
 bool url_same_origin(const struct url *a, const struct url *b);
-/* Does text parse, and lie on one of these origins? */
+/* True when text is a valid URL on one of these origins. */
 bool url_on(struct span text, const struct url *origins, size_t count);
 bool url_is_loopback(const struct url *u);
-struct span url_without_slashes(struct span text); /* at its end */
-/* RFC 3986 5.2: reference against an absolute base, nothing re-encoded; an
-   absolute reference is taken byte for byte, without its fragment. */
+/* Without slashes at the end. */
+struct span url_without_slashes(struct span text);
+/* Resolves a reference against an absolute base (RFC 3986 section 5.2) without
+   re-encoding.  An absolute reference is copied byte for byte, without its
+   fragment. */
 bool url_resolve(struct buf *out, struct span base, struct span reference);
-/* Percent-encode all but RFC 3986's unreserved characters. */
+/* Percent-encodes all but the unreserved characters of RFC 3986. */
 void url_encode(struct buf *out, struct span text);
-/* The same as application/x-www-form-urlencoded asks: `&name=value`. */
+/* Appends `&name=value`, encoded for application/x-www-form-urlencoded. */
 void form_add(struct buf *out, const char *name, struct span value);
 
 #endif

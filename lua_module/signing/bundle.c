@@ -1,13 +1,13 @@
 /*
  * bundle.c -- reads PEM, PKCS#12 and DER with OpenSSL's libcrypto.
  *
- * Certificates are kept as their DER bytes and the key lives in the default
- * library context, the one that the administrator's openssl.cnf rules.  Only
- * where that cannot undo an old encryption (RC2, DES), a context of our own
- * with the "legacy" provider does it, and is gone when bundle_read returns:
- * no provider is ever loaded into a context that the host can see.
+ * Certificates are kept as DER bytes.  The key lives in the default library
+ * context, which the administrator's openssl.cnf configures.  If that context
+ * lacks an old encryption (RC2, DES), a private context with the "legacy"
+ * provider decrypts it. bundle_read frees that context before it returns: no
+ * provider is ever loaded into a context that the host can see.
  */
-#include "bundle.h"
+#include "signing/bundle.h"
 
 #include <limits.h>
 #include <openssl/err.h>
@@ -18,15 +18,16 @@
 #include <openssl/x509.h>
 #include <string.h>
 
-/* What every reader below is told. */
+/* The arguments of every reader below. */
 struct task {
 	struct bundle *b;
 	OSSL_LIB_CTX *context; /* NULL: the default one */
 	const char *password;
 	int wanted;
+	int64_t *left; /* rounds of hashing, see `charge` */
 };
 
-/* One piece of DER, and as what PEM announced it. */
+/* One piece of DER, with its PEM name and header. */
 struct block {
 	char *name, *header; /* OpenSSL's */
 	unsigned char *data; /* OpenSSL's, secret */
@@ -40,8 +41,8 @@ void bundle_init(struct bundle *b, const struct mem *mem) {
 
 void bundle_free(struct bundle *b) {
 	buf_free(&b->der);
-	EVP_PKEY_free(b->key); /* which overwrites the private numbers */
-	b->key = NULL;
+	while (b->key_count > 0) /* overwrites the private numbers */
+		EVP_PKEY_free(b->keys[--b->key_count]);
 	b->count = 0;
 }
 
@@ -59,7 +60,7 @@ static enum bundle_result refused(const struct task *t) {
 	return *t->password ? BUNDLE_PASSWORD_WRONG : BUNDLE_PASSWORD_NEEDED;
 }
 
-/* --- one certificate, one key ------------------------------------------- */
+/* --- one certificate, one key -------------------------------------------- */
 
 static enum bundle_result add_certificate(struct bundle *b, X509 *x) {
 	unsigned char *der = NULL;
@@ -87,7 +88,7 @@ static enum bundle_result take_certificate(const struct task *t,
 	return r;
 }
 
-/* The same key in the default context. */
+/* Returns the same key in the default context. */
 static EVP_PKEY *moved(EVP_PKEY *key) {
 	unsigned char *der = NULL;
 	const unsigned char *p;
@@ -102,15 +103,16 @@ static EVP_PKEY *moved(EVP_PKEY *key) {
 	return fresh;
 }
 
-/* The key becomes the bundle's. */
+/* The bundle takes ownership of the key. */
 static enum bundle_result add_key(const struct task *t, EVP_PKEY *key) {
 	if (key && t->context)
 		key = moved(key);
-	t->b->key = key;
+	if (key)
+		t->b->keys[t->b->key_count++] = key;
 	return key ? BUNDLE_OK : BUNDLE_BAD_KEY;
 }
 
-/* --- old encryptions ---------------------------------------------------- */
+/* --- old encryptions ----------------------------------------------------- */
 
 typedef enum bundle_result reader(const struct task *t,
                                   const unsigned char *der, long n);
@@ -137,14 +139,160 @@ static enum bundle_result in_legacy(reader *read, const struct task *t,
 
 static enum bundle_result decrypt(reader *read, const struct task *t,
                                   const unsigned char *der, long n) {
+	int64_t left = *t->left;
 	enum bundle_result r = read(t, der, n);
-	return r == BUNDLE_UNSUPPORTED ? in_legacy(read, t, der, n) : r;
+	if (r != BUNDLE_UNSUPPORTED)
+		return r;
+	*t->left = left; /* for the same hashes again */
+	return in_legacy(read, t, der, n);
 }
 
-/* --- PKCS#8, encrypted -------------------------------------------------- */
+/* --- limits of password hashing ------------------------------------------ */
 
-/* Why OpenSSL could not decrypt: a password that does not fit shows in the
-   padding, or in what comes out. */
+/* A file contains these numbers: six bytes could cause hours of work.  More than
+   the limit, and less than nothing, count as one more than the limit. */
+static int64_t number(const ASN1_INTEGER *a) {
+	int64_t n;
+	bool is = ASN1_INTEGER_get_int64(&n, a) && n >= 0 &&
+	          n <= BUNDLE_MAX_ROUNDS;
+	return is ? n : BUNDLE_MAX_ROUNDS + 1;
+}
+
+/* Takes a hash's rounds from those that are left for the text.  False: too
+   many. */
+static bool charge(const struct task *t, int64_t rounds) {
+	if (rounds > *t->left)
+		return false;
+	*t->left -= rounds;
+	return true;
+}
+
+/* OpenSSL 3.4 to 3.6 computed PBMAC1 with any salt, and with keys longer than
+   its buffer (CVE-2025-11187). */
+static bool is_sound(const PBKDF2PARAM *p) {
+	return p->salt && p->salt->type == V_ASN1_OCTET_STRING &&
+	       (!p->keylength || number(p->keylength) <= EVP_MAX_MD_SIZE);
+}
+
+static bool charge_pbkdf2(const struct task *t, const X509_ALGOR *how) {
+	PBKDF2PARAM *p = ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBKDF2PARAM),
+	                                           how->parameter);
+	bool is = !p || (is_sound(p) && charge(t, number(p->iter)));
+	PBKDF2PARAM_free(p);
+	return is;
+}
+
+/* The work of scrypt grows with the product of its three numbers. */
+static bool charge_scrypt(const struct task *t, const X509_ALGOR *how) {
+	SCRYPT_PARAMS *p = ASN1_TYPE_unpack_sequence(
+		ASN1_ITEM_rptr(SCRYPT_PARAMS), how->parameter);
+	int64_t rounds = 0;
+	if (p)
+		rounds = number(p->costParameter) * number(p->blockSize);
+	if (p && rounds <= BUNDLE_MAX_ROUNDS)
+		rounds *= number(p->parallelizationParameter);
+	SCRYPT_PARAMS_free(p);
+	return charge(t, rounds);
+}
+
+static bool charge_kdf(const struct task *t, const X509_ALGOR *how) {
+	switch (OBJ_obj2nid(how->algorithm)) {
+	case NID_id_pbkdf2:
+		return charge_pbkdf2(t, how);
+	case NID_id_scrypt:
+		return charge_scrypt(t, how);
+	default:
+		return false; /* its work is not known */
+	}
+}
+
+/* PBES2, and PBMAC1, whose parameters have the same form: RFC 8018 A.4, A.5. */
+static bool charge_pbes2(const struct task *t, const X509_ALGOR *how) {
+	PBE2PARAM *p = ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBE2PARAM),
+	                                         how->parameter);
+	bool is = !p || charge_kdf(t, p->keyfunc);
+	PBE2PARAM_free(p);
+	return is;
+}
+
+/* Parameters that cannot be read cost nothing: OpenSSL refuses them before it
+   hashes. */
+static bool charge_pbe(const struct task *t, const X509_ALGOR *how) {
+	PBEPARAM *p;
+	bool is;
+	if (OBJ_obj2nid(how->algorithm) == NID_pbes2)
+		return charge_pbes2(t, how);
+	p = ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBEPARAM), how->parameter);
+	is = !p || charge(t, number(p->iter));
+	PBEPARAM_free(p);
+	return is;
+}
+
+static bool charge_sealed(const struct task *t, const X509_SIG *sealed) {
+	const X509_ALGOR *how;
+	X509_SIG_get0(sealed, &how, NULL);
+	return charge_pbe(t, how);
+}
+
+static bool charge_bags(const struct task *t,
+                        const STACK_OF(PKCS12_SAFEBAG) * bags) {
+	bool is = true;
+	for (int i = 0; is && i < sk_PKCS12_SAFEBAG_num(bags); i++) {
+		const PKCS12_SAFEBAG *bag = sk_PKCS12_SAFEBAG_value(bags, i);
+		const STACK_OF(PKCS12_SAFEBAG) *more =
+			PKCS12_SAFEBAG_get0_safes(bag);
+		if (PKCS12_SAFEBAG_get_nid(bag) == NID_pkcs8ShroudedKeyBag)
+			is = charge_sealed(t, PKCS12_SAFEBAG_get0_pkcs8(bag));
+		else if (more)
+			is = charge_bags(t, more);
+	}
+	return is;
+}
+
+/* Charges one part of a PKCS#12 file.  A part that cannot be opened is refused
+   later. */
+static bool charge_part(const struct task *t, PKCS7 *part) {
+	STACK_OF(PKCS12_SAFEBAG) *bags = NULL;
+	bool is = true;
+	if (PKCS7_type_is_data(part))
+		bags = PKCS12_unpack_p7data(part);
+	else if (PKCS7_type_is_encrypted(part) && part->d.encrypted)
+		is = charge_pbe(t, part->d.encrypted->enc_data->algorithm);
+	if (is && PKCS7_type_is_encrypted(part) && part->d.encrypted)
+		bags = PKCS12_unpack_p7encdata(part, t->password, -1);
+	is = is && charge_bags(t, bags);
+	sk_PKCS12_SAFEBAG_pop_free(bags, PKCS12_SAFEBAG_free);
+	return is;
+}
+
+/* OpenSSL 3.4 and later verify PBMAC1; its rounds are in its parameters. */
+static bool charge_mac(const struct task *t, const PKCS12 *p12) {
+	const ASN1_INTEGER *rounds = NULL;
+	const X509_ALGOR *how = NULL;
+	PKCS12_get0_mac(NULL, &how, NULL, &rounds, p12);
+	if (how && OBJ_obj2nid(how->algorithm) == NID_pbmac1 &&
+	    !charge_pbes2(t, how))
+		return false;
+	return !rounds || charge(t, number(rounds));
+}
+
+static bool charge_pkcs12(const struct task *t, PKCS12 *p12) {
+	STACK_OF(PKCS7) * parts;
+	bool is;
+	if (!charge_mac(t, p12))
+		return false;
+	parts = PKCS12_unpack_authsafes(p12);
+	is = true;
+	for (int i = 0; is && i < sk_PKCS7_num(parts); i++)
+		is = charge_part(t, sk_PKCS7_value(parts, i));
+	sk_PKCS7_pop_free(parts, PKCS7_free);
+	return is;
+}
+
+/* --- encrypted PKCS#8 ---------------------------------------------------- */
+
+/* Why OpenSSL could not decrypt.  A wrong password shows as invalid padding or
+   as an invalid result. */
 static enum bundle_result why_not_decrypted(const struct task *t) {
 	if (last_error_is(ERR_LIB_PKCS12, PKCS12_R_PKCS12_CIPHERFINAL_ERROR) ||
 	    last_error_is(ERR_LIB_PKCS12, PKCS12_R_DECODE_ERROR))
@@ -159,6 +307,10 @@ static enum bundle_result encrypted_key(const struct task *t,
 	enum bundle_result r;
 	if (!sealed)
 		return BUNDLE_BAD_KEY;
+	if (!charge_sealed(t, sealed)) {
+		X509_SIG_free(sealed);
+		return BUNDLE_TOO_SLOW;
+	}
 	plain = PKCS8_decrypt_ex(sealed, t->password, (int)strlen(t->password),
 	                         t->context, NULL);
 	if (plain)
@@ -170,7 +322,7 @@ static enum bundle_result encrypted_key(const struct task *t,
 	return r;
 }
 
-/* --- PEM ---------------------------------------------------------------- */
+/* --- PEM ----------------------------------------------------------------- */
 
 enum { PEM_HOW = PEM_FLAG_SECURE | PEM_FLAG_EAY_COMPATIBLE };
 
@@ -180,7 +332,7 @@ static void free_block(struct block *k) {
 	OPENSSL_secure_clear_free(k->data, (size_t)k->n);
 }
 
-/* Instead of OpenSSL's own, which asks at the terminal. */
+/* Replaces OpenSSL's callback, which would prompt on the terminal. */
 static int give_password(char *out, int size, int writing, void *ud) {
 	const char *const *password = ud;
 	size_t n = strlen(*password);
@@ -191,7 +343,7 @@ static int give_password(char *out, int size, int writing, void *ud) {
 	return (int)n;
 }
 
-/* What the header of the old PEM encryption asks for. */
+/* Decrypts a block that has the header of the old PEM encryption. */
 static enum bundle_result open_block(const struct task *t, struct block *k,
                                      bool *opened) {
 	const char *password = t->password;
@@ -227,36 +379,51 @@ static bool ends_with(const char *s, const char *tail) {
 	return n >= m && strcmp(s + n - m, tail) == 0;
 }
 
+static bool wants_key(const struct task *t) {
+	return (t->wanted & BUNDLE_KEY) && t->b->key_count < BUNDLE_MAX_KEYS;
+}
+
+static enum bundle_result take_key(const struct task *t, struct block *k) {
+	if (!strcmp(k->name, PEM_STRING_PKCS8))
+		return decrypt(encrypted_key, t, k->data, k->n);
+	if (ends_with(k->name, PEM_STRING_PKCS8INF))
+		return plain_key(t, k);
+	return BUNDLE_OK; /* parameters, requests, public keys */
+}
+
 static enum bundle_result take_block(const struct task *t, struct block *k) {
-	bool key = (t->wanted & BUNDLE_KEY) && !t->b->key;
+	bool first = t->b->key_count == 0;
+	enum bundle_result r;
 	if (!strcmp(k->name, PEM_STRING_X509) ||
 	    !strcmp(k->name, PEM_STRING_X509_OLD) ||
 	    !strcmp(k->name, PEM_STRING_X509_TRUSTED))
 		return t->wanted & BUNDLE_CERTIFICATES
 		               ? take_certificate(t, k->data, k->n)
 		               : BUNDLE_OK;
-	if (key && !strcmp(k->name, PEM_STRING_PKCS8))
-		return decrypt(encrypted_key, t, k->data, k->n);
-	if (key && ends_with(k->name, PEM_STRING_PKCS8INF))
-		return plain_key(t, k);
-	return BUNDLE_OK; /* parameters, requests, public keys */
+	r = wants_key(t) ? take_key(t, k) : BUNDLE_OK;
+	/* another key may be somebody else's */
+	return first || r == BUNDLE_NO_MEMORY ? r : BUNDLE_OK;
 }
 
+/* Reads a text that contains "-----BEGIN ". */
 static enum bundle_result read_blocks(const struct task *t, BIO *bio) {
 	struct block k = { .n = 0 };
+	bool any = false;
 	while (PEM_read_bio_ex(bio, &k.name, &k.header, &k.data, &k.n,
 	                       PEM_HOW)) {
 		enum bundle_result r = take_block(t, &k);
 		free_block(&k);
 		if (r)
 			return r;
+		any = true;
 	}
-	return last_error_is(ERR_LIB_PEM, PEM_R_NO_START_LINE) ? BUNDLE_OK
-	                                                       : BUNDLE_DAMAGED;
+	if (!last_error_is(ERR_LIB_PEM, PEM_R_NO_START_LINE))
+		return BUNDLE_DAMAGED;
+	return any ? BUNDLE_OK : BUNDLE_NO_LINES;
 }
 
-/* From the first "-----BEGIN " on: a mark at the beginning of the file (of
-   UTF-8, say) would hide that line. */
+/* Starts at the first "-----BEGIN ", because a byte order mark in front would
+   hide that line. */
 static enum bundle_result read_pem(const struct task *t, struct span text) {
 	BIO *bio = BIO_new_mem_buf(text.p, (int)text.n);
 	enum bundle_result r;
@@ -267,7 +434,7 @@ static enum bundle_result read_pem(const struct task *t, struct span text) {
 	return r;
 }
 
-/* --- PKCS#12 and bare DER ----------------------------------------------- */
+/* --- PKCS#12 and bare DER ------------------------------------------------ */
 
 static enum bundle_result add_chain(const struct task *t, X509 *leaf,
                                     const STACK_OF(X509) * others) {
@@ -286,7 +453,9 @@ static enum bundle_result open_pkcs12(const struct task *t, PKCS12 *p12) {
 	X509 *leaf = NULL;
 	STACK_OF(X509) *others = NULL;
 	enum bundle_result r;
-	/* PKCS12_parse checks a password by the MAC, and wants one */
+	if (!charge_pkcs12(t, p12))
+		return BUNDLE_TOO_SLOW;
+	/* PKCS12_parse verifies the password by the MAC, so it needs one */
 	if (*t->password && !PKCS12_mac_present(p12))
 		PKCS12_set_mac(p12, t->password, -1, NULL, 0, 1, NULL);
 	if (!PKCS12_parse(p12, t->password, &key, &leaf, &others))
@@ -297,20 +466,20 @@ static enum bundle_result open_pkcs12(const struct task *t, PKCS12 *p12) {
 	r = add_chain(t, leaf, others);
 	X509_free(leaf);
 	sk_X509_pop_free(others, X509_free);
-	if (!r && key && (t->wanted & BUNDLE_KEY) && !t->b->key)
+	if (!r && key && wants_key(t))
 		return add_key(t, key);
 	EVP_PKEY_free(key);
 	return r;
 }
 
-/* BUNDLE_UNKNOWN: it is no PKCS#12. */
+/* BUNDLE_UNKNOWN: not PKCS#12. */
 static enum bundle_result pkcs12(const struct task *t, const unsigned char *der,
                                  long n) {
 	PKCS12 *p12 = PKCS12_init_ex(NID_pkcs7_data, t->context, NULL);
 	enum bundle_result r = BUNDLE_UNKNOWN;
 	if (!p12)
 		return BUNDLE_NO_MEMORY;
-	if (d2i_PKCS12(&p12, &der, n)) /* frees p12 where it fails */
+	if (d2i_PKCS12(&p12, &der, n)) /* frees p12 on failure */
 		r = open_pkcs12(t, p12);
 	PKCS12_free(p12);
 	return r;
@@ -341,14 +510,53 @@ static enum bundle_result read_der(const struct task *t, struct span text) {
 	return r;
 }
 
+/* --- base64 -------------------------------------------------------------- */
+
+/* Writes at most text.n bytes to out; returns how many, or -1. */
+static int decode(struct span text, unsigned char *out) {
+	EVP_ENCODE_CTX *c = EVP_ENCODE_CTX_new();
+	int n = 0, more = 0;
+	bool ok = c != NULL;
+	if (ok) {
+		EVP_DecodeInit(c);
+		ok = EVP_DecodeUpdate(c, out, &n, (const unsigned char *)text.p,
+		                      (int)text.n) >= 0 &&
+		     EVP_DecodeFinal(c, out + n, &more) == 1;
+	}
+	EVP_ENCODE_CTX_free(c);
+	return ok ? n + more : -1;
+}
+
+/* Azure Key Vault returns a certificate's PKCS#12 file in this form. */
+static enum bundle_result read_base64(const struct task *t, struct span text) {
+	enum bundle_result r = BUNDLE_UNKNOWN;
+	unsigned char *der = OPENSSL_malloc(text.n);
+	int n;
+	if (!der)
+		return BUNDLE_NO_MEMORY;
+	n = decode(text, der);
+	if (n > 0)
+		r = read_der(t, (struct span){ (char *)der, (size_t)n });
+	OPENSSL_clear_free(der, text.n);
+	return r;
+}
+
+/* The base64 of an ASN.1 sequence of more than 127 bytes. */
+static bool is_base64(struct span text) {
+	return span_istarts(text, SPAN("MI")) &&
+	       span_only(text, CHAR_ALNUM, "+/=\r\n\t ");
+}
+
 enum bundle_result bundle_read(struct bundle *b, struct span text,
                                const char *password, int wanted) {
 	static const char begin[] = "-----BEGIN ";
-	struct task t = { .b = b, .password = password, .wanted = wanted };
+	int64_t left = BUNDLE_MAX_ROUNDS;
+	struct task t = { b, NULL, password, wanted, &left };
 	const char *at = memmem(text.p, text.n, begin, sizeof begin - 1);
 	if (at)
 		return read_pem(&t, span_from(text, (size_t)(at - text.p)));
 	if (text.n > 0 && text.p[0] == 0x30) /* an ASN.1 sequence */
 		return read_der(&t, text);
-	return BUNDLE_UNKNOWN;
+	text = span_trim(text);
+	return is_base64(text) ? read_base64(&t, text) : BUNDLE_UNKNOWN;
 }

@@ -1,5 +1,6 @@
-/* key.c -- certificates and keys by OpenSSL's libcrypto. */
-#include "key.h"
+/* key.c -- certificates and keys with OpenSSL's libcrypto. */
+#include "signing/key.h"
+#include "io/regular.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,8 +10,8 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,8 +25,14 @@ void key_init(struct key *k, struct mem mem) {
 	buf_init(&k->why, &k->mem, MAX_WHY);
 }
 
-void key_close(struct key *k) {
+static void drop_bundle(struct key *k) {
 	bundle_free(&k->bundle);
+	k->key = NULL;
+	k->chain_count = 0;
+}
+
+void key_close(struct key *k) {
+	drop_bundle(k);
 	buf_free(&k->text);
 	buf_free(&k->why);
 }
@@ -35,12 +42,10 @@ bool key_is_open(const struct key *k) {
 }
 
 struct span key_certificate(const struct key *k, size_t i) {
-	if (i == 0)
-		return bundle_certificate(&k->bundle, k->leaf);
-	return bundle_certificate(&k->bundle, i <= k->leaf ? i - 1 : i);
+	return bundle_certificate(&k->bundle, k->chain[i]);
 }
 
-/* --- what went wrong ---------------------------------------------------- */
+/* --- errors -------------------------------------------------------------- */
 
 static enum key_result refuse(struct key *k, const struct key_part *part,
                               const char *why) {
@@ -56,19 +61,31 @@ static enum key_result refuse(struct key *k, const struct key_part *part,
 	return k->why.failed ? KEY_NO_MEMORY : KEY_REFUSED;
 }
 
+static const char no_lines[] =
+	"its PEM text has no line ends; end each line with a line feed";
+
+static const char unsupported[] =
+	"damaged, or encrypted in a way that this OpenSSL does not support";
+
+static const char too_slow[] =
+	"the hashes of its password are unknown or have more than 5000000 "
+	"rounds together; export it with PBKDF2 and fewer rounds";
+
 static enum key_result refuse_bundle(struct key *k, const struct key_part *part,
                                      enum bundle_result r, int wanted) {
 	static const char *const reasons[] = {
 		[BUNDLE_DAMAGED] = "a PEM block in it is damaged",
+		[BUNDLE_NO_LINES] = no_lines,
 		[BUNDLE_BAD_CERTIFICATE] = "a certificate in it cannot be read",
 		[BUNDLE_BAD_KEY] = "the private key in it cannot be read",
 		[BUNDLE_TOO_MANY] = "more than 32 certificates in it",
 		[BUNDLE_PASSWORD_NEEDED] = "it is encrypted: password needed",
-		[BUNDLE_PASSWORD_WRONG] = "wrong password",
-		[BUNDLE_UNSUPPORTED] =
-			"damaged, or of an encryption this OpenSSL lacks",
+		[BUNDLE_PASSWORD_WRONG] = "the password is wrong",
+		[BUNDLE_UNSUPPORTED] = unsupported,
+		[BUNDLE_TOO_SLOW] = too_slow,
 	};
 	_Static_assert(BUNDLE_MAX_CERTIFICATES == 32, "the text above says so");
+	_Static_assert(BUNDLE_MAX_ROUNDS == 5000000, "the text above says so");
 	if (r == BUNDLE_NO_MEMORY)
 		return KEY_NO_MEMORY;
 	if (r == BUNDLE_UNKNOWN)
@@ -81,9 +98,10 @@ static enum key_result refuse_bundle(struct key *k, const struct key_part *part,
 	return refuse(k, part, reasons[r]);
 }
 
-/* --- reading ------------------------------------------------------------ */
+/* --- reading ------------------------------------------------------------- */
 
-/* At most its size when it was opened: our buffer's ceiling.  errno or 0. */
+/* Reads at most `size` bytes, the file's size when it was opened, because the
+   buffer has that capacity.  Returns an errno or 0. */
 static int read_all(int fd, struct buf *to, size_t size) {
 	while (to->n < size) {
 		ssize_t got = read(fd, to->p + to->n, size - to->n);
@@ -103,8 +121,8 @@ static enum key_result read_open(struct key *k, const struct key_part *part,
 	int e;
 	if (fstat(fd, &st))
 		return refuse(k, part, strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return refuse(k, part, "not a regular file");
+	if (regular_refuse(st.st_mode))
+		return refuse(k, part, regular_refuse(st.st_mode));
 	if (st.st_size > BUNDLE_MAX_BYTES)
 		return refuse(k, part, "larger than 1 MiB");
 	if (!buf_reserve(&k->text, (size_t)st.st_size))
@@ -113,12 +131,13 @@ static enum key_result read_open(struct key *k, const struct key_part *part,
 	return e ? refuse(k, part, strerror(e)) : KEY_OK;
 }
 
-/* O_NONBLOCK: a named pipe without a writer must not stop the host. */
 static enum key_result read_file(struct key *k, const struct key_part *part) {
 	enum key_result r;
-	int fd = open(part->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int fd = open(part->path, REGULAR_FLAGS);
 	if (fd < 0)
-		return refuse(k, part, strerror(errno));
+		return refuse(k, part,
+		              errno == ENXIO ? regular_refuse(S_IFSOCK)
+		                             : strerror(errno));
 	r = read_open(k, part, fd);
 	close(fd);
 	return r;
@@ -143,14 +162,35 @@ static enum key_result read_part(struct key *k, const struct key_part *part,
 	return r ? refuse_bundle(k, part, r, wanted) : KEY_OK;
 }
 
-/* --- does it fit together ----------------------------------------------- */
+/* --- checks -------------------------------------------------------------- */
 
-static enum key_result check_key(struct key *k, const struct key_part *part) {
+/* True when a signature of the key verifies.  In a file with damaged private
+   numbers the public half may still be valid. */
+static bool signs_well(EVP_PKEY *key) {
+	static const unsigned char text[] = { 'a', 'z', 'p', 'e', 'c' };
+	unsigned char out[KEY_MAX_SIGNATURE];
+	EVP_MD_CTX *sign = EVP_MD_CTX_new(), *verify = EVP_MD_CTX_new();
+	size_t n = sizeof out;
+	bool well = sign && verify &&
+	            EVP_DigestSignInit_ex(sign, NULL, "SHA256", NULL, NULL, key,
+	                                  NULL) > 0 &&
+	            EVP_DigestSign(sign, out, &n, text, sizeof text) > 0 &&
+	            EVP_DigestVerifyInit_ex(verify, NULL, "SHA256", NULL, NULL,
+	                                    key, NULL) > 0 &&
+	            EVP_DigestVerify(verify, out, n, text, sizeof text) == 1;
+	EVP_MD_CTX_free(sign);
+	EVP_MD_CTX_free(verify);
+	return well;
+}
+
+static enum key_result check_key(struct key *k, const struct key_part *part,
+                                 EVP_PKEY *key) {
 	struct buf *why = &k->why;
-	int bits = EVP_PKEY_get_bits(k->bundle.key);
-	if (!EVP_PKEY_is_a(k->bundle.key, "RSA")) {
+	int bits = EVP_PKEY_get_bits(key);
+	if (!EVP_PKEY_is_a(key, "RSA")) {
 		refuse(k, part, "the private key is not RSA but ");
-		buf_adds(why, EVP_PKEY_get0_type_name(k->bundle.key));
+		buf_adds(why, EVP_PKEY_get0_type_name(key));
+		buf_adds(why, "; Microsoft Entra ID accepts RSA keys only");
 		return why->failed ? KEY_NO_MEMORY : KEY_REFUSED;
 	}
 	if (bits < KEY_MIN_BITS) {
@@ -159,6 +199,8 @@ static enum key_result check_key(struct key *k, const struct key_part *part) {
 		buf_adds(why, " bits, at least 2048 are needed");
 		return why->failed ? KEY_NO_MEMORY : KEY_REFUSED;
 	}
+	if (!signs_well(key))
+		return refuse(k, part, "the private key in it is damaged");
 	return KEY_OK;
 }
 
@@ -173,24 +215,57 @@ static int64_t seconds(const ASN1_TIME *t) {
 	return ASN1_TIME_to_tm(t, &tm) ? (int64_t)timegm(&tm) : 0;
 }
 
-static bool is_keys(X509 *x, EVP_PKEY *key) {
-	return !key || X509_check_private_key(x, key) == 1;
+/* Makes certificate i the key's own if it is. */
+static bool take_leaf(struct key *k, size_t i, EVP_PKEY *key) {
+	X509 *x = certificate(&k->bundle, i);
+	bool is = x && (!key || X509_check_private_key(x, key) == 1);
+	if (is) {
+		k->key = key;
+		k->chain[0] = i;
+		k->chain_count = 1;
+		k->not_before = seconds(X509_get0_notBefore(x));
+		k->expires_on = seconds(X509_get0_notAfter(x));
+	}
+	X509_free(x);
+	return is;
 }
 
-/* The certificate that is the key's: the first as a rule, but a file may hold
-   its chain in any order. */
-static bool find_leaf(struct key *k) {
+static bool find_leaf(struct key *k, EVP_PKEY *key) {
 	bool found = false;
-	for (size_t i = 0; i < k->bundle.count && !found; i++) {
-		X509 *x = certificate(&k->bundle, i);
-		found = x && is_keys(x, k->bundle.key);
-		if (found) {
-			k->leaf = i;
-			k->not_before = seconds(X509_get0_notBefore(x));
-			k->expires_on = seconds(X509_get0_notAfter(x));
-		}
+	for (size_t i = 0; i < k->bundle.count && !found; i++)
+		found = take_leaf(k, i, key);
+	return found;
+}
+
+/* Finds the first key with a certificate.  Keys and certificates may be in any
+   order, and others between them. */
+static bool find_pair(struct key *k) {
+	bool found = false;
+	for (size_t i = 0; i < k->bundle.key_count && !found; i++)
+		found = find_leaf(k, k->bundle.keys[i]);
+	return found;
+}
+
+static bool in_chain(const struct key *k, size_t i) {
+	for (size_t j = 0; j < k->chain_count; j++)
+		if (k->chain[j] == i)
+			return true;
+	return false;
+}
+
+/* Adds the issuer of the last one; false: it is not in the file. */
+static bool add_issuer(struct key *k) {
+	X509 *last = certificate(&k->bundle, k->chain[k->chain_count - 1]);
+	bool found = false;
+	for (size_t i = 0; last && i < k->bundle.count && !found; i++) {
+		X509 *x = in_chain(k, i) ? NULL : certificate(&k->bundle, i);
+		found = x && X509_check_issued(x, last) == X509_V_OK &&
+		        X509_cmp(x, last) != 0;
+		if (found)
+			k->chain[k->chain_count++] = i;
 		X509_free(x);
 	}
+	X509_free(last);
 	return found;
 }
 
@@ -199,13 +274,16 @@ static enum key_result read_key(struct key *k, const struct key_spec *s) {
 	const struct key_part *part = apart ? &s->key : &s->certificate;
 	enum key_result r =
 		apart ? read_part(k, part, s->password, BUNDLE_KEY) : KEY_OK;
-	if (!r && !k->bundle.key)
+	if (!r && k->bundle.key_count == 0)
 		r = refuse(
 			k, part,
 			apart ? "no private key in it"
 			      : "no private key in it, and neither 'key' nor "
 				"'key_path' is given");
-	return r ? r : check_key(k, part);
+	if (!r)
+		r = check_key(k, part,
+		              find_pair(k) ? k->key : k->bundle.keys[0]);
+	return r;
 }
 
 static enum key_result load(struct key *k, const struct key_spec *s) {
@@ -217,7 +295,9 @@ static enum key_result load(struct key *k, const struct key_spec *s) {
 		r = refuse(k, &s->certificate, "no certificate in it");
 	if (!r && !s->public_only)
 		r = read_key(k, s);
-	if (!r && !find_leaf(k))
+	if (!r && s->public_only)
+		find_leaf(k, NULL);
+	if (!r && k->chain_count == 0)
 		r = refuse(k, s->key.field ? &s->key : &s->certificate,
 		           "the certificate and the private key do not belong "
 		           "together");
@@ -228,14 +308,16 @@ enum key_result key_load(struct key *k, const struct key_spec *s) {
 	enum key_result r;
 	ERR_set_mark();
 	r = load(k, s);
+	while (!r && k->chain_count < k->bundle.count && add_issuer(k))
+		continue;
 	ERR_pop_to_mark();
 	buf_free(&k->text);
 	if (r)
-		bundle_free(&k->bundle);
+		drop_bundle(k);
 	return r;
 }
 
-/* --- using it ----------------------------------------------------------- */
+/* --- using it ------------------------------------------------------------ */
 
 static int set_padding(EVP_PKEY_CTX *c, enum key_algorithm a) {
 	if (a == KEY_RS256)
@@ -245,7 +327,7 @@ static int set_padding(EVP_PKEY_CTX *c, enum key_algorithm a) {
 	       EVP_PKEY_CTX_set_rsa_pss_saltlen(c, PSS_SALT) > 0;
 }
 
-/* Ends what ERR_set_mark began. */
+/* Ends what ERR_set_mark began; returns NULL or the reason. */
 static const char *outcome(int ok) {
 	const char *why = NULL;
 	if (!ok) {
@@ -260,16 +342,16 @@ static const char *outcome(int ok) {
 const char *key_sign(const struct key *k, enum key_algorithm a,
                      struct span data, char out[KEY_MAX_SIGNATURE], size_t *n) {
 	EVP_MD_CTX *c;
-	if (!k->bundle.key)
+	if (!k->key)
 		return "it was loaded without its private key";
-	EVP_PKEY_CTX *pc = NULL; /* c's own */
+	EVP_PKEY_CTX *pc = NULL; /* owned by c */
 	int ok;
 	ERR_set_mark();
 	c = EVP_MD_CTX_new();
 	*n = KEY_MAX_SIGNATURE;
 	ok = c &&
-	     EVP_DigestSignInit_ex(c, &pc, "SHA256", NULL, NULL, k->bundle.key,
-	                           NULL) > 0 &&
+	     EVP_DigestSignInit_ex(c, &pc, "SHA256", NULL, NULL, k->key, NULL) >
+	             0 &&
 	     set_padding(pc, a) &&
 	     EVP_DigestSign(c, (unsigned char *)out, n,
 	                    (const unsigned char *)data.p, data.n) > 0;
@@ -307,16 +389,38 @@ static bool fingerprints(X509 *x, unsigned char *out) {
 }
 
 const char *key_fingerprints(struct span pem, char out[KEY_FINGERPRINTS]) {
+	char password[] = ""; /* with NULL OpenSSL prompts on the terminal */
 	BIO *in;
 	X509 *x;
 	bool ok;
 	ERR_set_mark();
 	in = BIO_new_mem_buf(pem.p, (int)pem.n);
-	x = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
+	x = in ? PEM_read_bio_X509(in, NULL, NULL, password) : NULL;
 	ok = x && fingerprints(x, (unsigned char *)out);
 	X509_free(x);
 	BIO_free(in);
 	return outcome(ok);
+}
+
+const char *key_hmac(struct span secret, struct span text, char out[KEY_HMAC]) {
+	static const char hex[] = "0123456789abcdef";
+	unsigned char mac[KEY_HMAC / 2];
+	size_t n = 0;
+	bool ok;
+	ERR_set_mark();
+	ok = EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, secret.p, secret.n,
+	               (const unsigned char *)text.p, text.n, mac, sizeof mac,
+	               &n) != NULL &&
+	     n == sizeof mac;
+	for (size_t i = 0; ok && i < n; i++) {
+		out[2 * i] = hex[mac[i] >> 4];
+		out[2 * i + 1] = hex[mac[i] & 15];
+	}
+	return outcome(ok);
+}
+
+bool key_same_hmac(const char a[KEY_HMAC], const char b[KEY_HMAC]) {
+	return CRYPTO_memcmp(a, b, KEY_HMAC) == 0;
 }
 
 const char *key_openssl(void) {

@@ -1,13 +1,13 @@
 /*
- * signing.c -- the Lua module azpec_signing: a certificate with its key, and
- * signatures made with it.  A module of its own, so that only programs which
- * sign in with a certificate load OpenSSL.
+ * signing.c -- the Lua module azpec_signing: loads a certificate with its key,
+ * and signs with it.  It is a separate module, so that only programs that sign
+ * in with a certificate load OpenSSL.
  */
 #include <lauxlib.h>
 #include <string.h>
 
 #include "azpec.h"
-#include "key.h"
+#include "signing/key.h"
 
 #if LUA_VERSION_NUM != 504
 #error "azpec_signing is made for Lua 5.4"
@@ -19,7 +19,7 @@ enum { MAX_PATH = 4095 };
 
 /* ---- load --------------------------------------------------------------- */
 
-/* What load takes; the values lie on its stack in this order. */
+/* The options of load; the values are on its stack in this order. */
 enum { OPTIONS = 1, CERTIFICATE, CERTIFICATE_PATH, KEY, KEY_PATH, PASSWORD };
 
 static const char *const fields[] = {
@@ -65,14 +65,14 @@ static void push_fields(lua_State *L) {
 	}
 }
 
-/* Anchored on the stack; absent where it is nil. */
+/* The value at index i, valid while it is on the stack; absent if nil. */
 static struct span field(lua_State *L, int i) {
 	struct span s = NO_SPAN;
 	s.p = lua_tolstring(L, i, &s.n);
 	return s;
 }
 
-/* The key itself, put where its path belongs, would end up in messages. */
+/* Rejects what looks like a key's content: a path is shown in messages. */
 static const char *path(lua_State *L, int i) {
 	struct span s = field(L, i);
 	if (!s.p)
@@ -88,12 +88,12 @@ static const char *path(lua_State *L, int i) {
 static const char *password(lua_State *L) {
 	struct span s = field(L, PASSWORD);
 	if (s.n > BUNDLE_MAX_PASSWORD || (s.p && strlen(s.p) != s.n))
-		bad(L, PASSWORD,
-		    "at most 1024 bytes expected, none of them zero");
+		bad(L, PASSWORD, "at most 1024 bytes without a NUL expected");
 	return s.p ? s.p : "";
 }
 
-/* By text or by path, not by both.  which: the field of the text. */
+/* A part is given by text or by path, not by both. which: the field of the
+   text. */
 static struct key_part part(lua_State *L, int which) {
 	struct key_part p = { .text = field(L, which),
 		              .path = path(L, which + 1) };
@@ -107,7 +107,7 @@ static struct key_part part(lua_State *L, int which) {
 	return p;
 }
 
-/* The userdata, closed so far.  [-0, +1] */
+/* Pushes a closed userdata.  [-0, +1] */
 static struct key *push_closed(lua_State *L) {
 	struct mem mem;
 	struct key *k;
@@ -131,7 +131,7 @@ static int load(lua_State *L, bool public_only) {
 	if (!spec.certificate.field)
 		bad(L, CERTIFICATE, "this or 'certificate_path' expected");
 	if (public_only && spec.key.field)
-		luaL_error(L, "bad field '%s' (no key is needed)",
+		luaL_error(L, "bad field '%s' (no key is needed; leave it out)",
 		           spec.key.field);
 	k = push_closed(L);
 	switch (key_load(k, &spec)) {
@@ -153,7 +153,7 @@ static int l_load(lua_State *L) {
 	return load(L, false);
 }
 
-/* The certificate alone: its key is somewhere else, and so is who signs. */
+/* Loads the certificate only; another program has the key and signs. */
 static int l_load_public(lua_State *L) {
 	return load(L, true);
 }
@@ -167,7 +167,7 @@ static struct key *open_key(lua_State *L) {
 	return k;
 }
 
-/* The bytes, or nil and why not. */
+/* Pushes the bytes, or nil and the reason. */
 static int answer(lua_State *L, const char *why, const char *p, size_t n) {
 	if (!why) {
 		lua_pushlstring(L, p, n);
@@ -207,8 +207,8 @@ static int l_thumbprint(lua_State *L) {
 
 static int l_chain(lua_State *L) {
 	const struct key *k = open_key(L);
-	lua_createtable(L, (int)k->bundle.count, 0);
-	for (size_t i = 0; i < k->bundle.count; i++) {
+	lua_createtable(L, (int)k->chain_count, 0);
+	for (size_t i = 0; i < k->chain_count; i++) {
 		struct span der = key_certificate(k, i);
 		size_t n = key_base64_size(der.n);
 		luaL_Buffer b;
@@ -269,9 +269,45 @@ static int l_fingerprints(lua_State *L) {
 	return answer(L, key_fingerprints(pem, out), out, sizeof out);
 }
 
+static struct span check_span(lua_State *L, int i) {
+	struct span s;
+	s.p = luaL_checklstring(L, i, &s.n);
+	return s;
+}
+
+/* Computes the HMAC of the key and text at 1 and 2; raises OpenSSL's errors. */
+static void hmac(lua_State *L, char out[KEY_HMAC]) {
+	struct span secret = check_span(L, 1), text = check_span(L, 2);
+	const char *why;
+	luaL_argcheck(L, secret.n > 0, 1, "empty");
+	why = key_hmac(secret, text, out);
+	if (why)
+		luaL_error(L, "OpenSSL: %s", why);
+}
+
+/* hmac(key, text) -> HMAC-SHA256 in hexadecimal digits */
+static int l_hmac(lua_State *L) {
+	char out[KEY_HMAC];
+	hmac(L, out);
+	lua_pushlstring(L, out, sizeof out);
+	return 1;
+}
+
+/* is_hmac(key, text, digits) -> true if digits is the HMAC of the text */
+static int l_is_hmac(lua_State *L) {
+	char out[KEY_HMAC];
+	struct span given = check_span(L, 3);
+	hmac(L, out);
+	lua_pushboolean(L,
+	                given.n == sizeof out && key_same_hmac(out, given.p));
+	return 1;
+}
+
 static const luaL_Reg functions[] = { { "load", l_load },
 	                              { "load_public", l_load_public },
 	                              { "fingerprints", l_fingerprints },
+	                              { "hmac", l_hmac },
+	                              { "is_hmac", l_is_hmac },
 	                              { NULL, NULL } };
 
 #if defined(__GNUC__)

@@ -1,19 +1,22 @@
--- azpec.doctor -- whether everything that an approval needs is in order: each check by itself, each within a time.
+-- azpec.doctor -- checks everything that an approval needs. Each check is independent and has its own time limit.
 --
 --   local doctor = require "azpec.doctor"
 --   local results = doctor.examine { new_client = function (more) return azpec.client(more) end, account_id = id }
 --   for _, result in ipairs(results) do print(result.check, result.verdict, result.found, result.next_step) end
 --
--- A result: check (one of doctor.checks), verdict ("ok", "warning", "failed", "skipped"), found, next_step (what to do
--- about it, or nil), seconds, kind (of a failure: azpec.Error's, or "clock", "names"), details (a table).
+-- A result: check (one of doctor.checks), verdict ("ok", "warning", "failed", "skipped"), found (a text), next_step
+-- (the advice, or nil), seconds (its duration), kind (of a failure: azpec.Error's, or "clock", "names"), details (a
+-- table).
 
 local clock = require "azpec.doctor.clock"
 local proxy = require "azpec.doctor.proxy"
+local fields = require "azpec.fields"
 local rights = require "azpec.rights"
+local select = require "azpec.select"
 
 local doctor = {}
 
--- In the order in which one rests on the other.
+-- In the order of their dependencies.
 doctor.checks = { "proxy", "tls", "clock", "signin", "api-version", "account", "rights", "limits", "dns" }
 
 local checks = {}
@@ -33,14 +36,14 @@ local function failed_by(err, next_step)
   return failed(err.kind, err.message, next_step or err.hint)
 end
 
--- ---- the way there -------------------------------------------------------------------------------------------------
+-- ---- network -------------------------------------------------------------------------------------------------------
 
--- No right is asked for with it, and an answer of 401 is an answer: the way there needs no sign-in to be seen.
+-- Needs no sign-in and no right: the answer 401 also proves that the service is reachable.
 local no_token = "azpec-doctor"
 local no_account = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/none/providers/Microsoft.Batch"
   .. "/batchAccounts/none"
 
--- One request that must be refused: { err, date, at }.
+-- Sends one request that the service must refuse. Returns { err, date, at }.
 local function probe(self)
   if self.probed then return self.probed end
   local found = {}
@@ -84,7 +87,7 @@ end
 
 local function transport_advice(self, err)
   if err.kind == "untrusted" then
-    return "if a company's proxy inspects TLS, give its root certificate: --ca-file FILE, or SSL_CERT_FILE"
+    return "if a company's proxy inspects TLS, give its root certificate: ca_file, or SSL_CERT_FILE"
   end
   if proxy.choose(self.settings.endpoint, self.getenv).variable then return "see what is said of the proxy" end
   return "see that the name is right and resolves here, and that a firewall lets it through; or name a proxy: "
@@ -115,13 +118,15 @@ function checks.clock(self)
     details = { skew = skew } }
 end
 
--- ---- who --------------------------------------------------------------------------------------------------------
+-- ---- identity -----------------------------------------------------------------------------------------------------
 
 local function env_names(getenv)
   local seen = {}
   for _, name in ipairs { "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET",
     "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_ACCESS_TOKEN", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_TOKEN_CREDENTIALS",
-    "AZURE_AUTHORITY_HOST", "AZURE_SUBSCRIPTION_ID", "IDENTITY_ENDPOINT", "IMDS_ENDPOINT", "MSI_ENDPOINT" } do
+    "AZURE_AUTHORITY_HOST", "AZURE_SUBSCRIPTION_ID", "IDENTITY_ENDPOINT", "IMDS_ENDPOINT", "MSI_ENDPOINT",
+    "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "SYSTEM_OIDCREQUESTURI", "SYSTEM_ACCESSTOKEN",
+    "AZURESUBSCRIPTION_TENANT_ID", "AZURESUBSCRIPTION_CLIENT_ID", "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID" } do
     if (getenv(name) or "") ~= "" then seen[#seen + 1] = name end
   end
   return seen
@@ -150,18 +155,20 @@ local function name_of(identity)
   if identity.expires_on then
     text = ("%s, for %.0f min"):format(text, (identity.expires_on - os.time()) / 60)
   end
+  if identity.cached then text = text .. ", from the token cache" end
   return text
 end
 
--- Several links say it each for itself.
+-- A chain's error has a message for each source.
 local function no_sign_in(self, err, details)
-  local tried = 0
+  local tried, advice = 0, nil
   for _, link in ipairs(details.links) do
     if link.outcome ~= "untried" then tried = tried + 1 end
+    if link.outcome == "failed" then advice = advice or link.hint end
   end
   if tried > 1 then
-    return failed(err.kind, "none of these gave a token",
-      "set one of them up (az login; AZURE_CLIENT_ID and what belongs to it), or choose: --credential", details)
+    return failed(err.kind, "none of these gave a token", advice or "set one of them up (az login; AZURE_CLIENT_ID and "
+      .. "what belongs to it), or give one of azpec.credential's values as `credential`", details)
   end
   local is_cut_off = self.wanted.tls and not is_answer(probe(self).err)
   return failed(err.kind, err.message, is_cut_off and "see what is said of tls" or err.hint, details)
@@ -171,11 +178,12 @@ function checks.signin(self)
   local identity, err = sign_in(self)
   local details = { links = client_of(self):explain(), environment = env_names(self.getenv) }
   if not identity then return no_sign_in(self, err, details) end
-  details.identity = { credential = identity.credential, expires_on = identity.expires_on, claims = identity.claims }
+  details.identity = { credential = identity.credential, expires_on = identity.expires_on, claims = identity.claims,
+    cached = identity.cached }
   return ok(name_of(identity), details)
 end
 
--- What stands in the way of a question to the service; nil: nothing.
+-- Says why the service cannot be asked, or returns nil.
 local function obstacle(self)
   local _, err = sign_in(self)
   if not err then return nil end
@@ -183,17 +191,16 @@ local function obstacle(self)
   return failed_by(err)
 end
 
--- ---- what -------------------------------------------------------------------------------------------------------
+-- ---- requests -----------------------------------------------------------------------------------------------------
 
--- What a page of an iterator raises, as an azpec.Error's table; nil: nothing. What is no table, as Ctrl-C's, is not the
--- page's.
+-- Returns the azpec.Error that a page of an iterator raises, or nil. Any other error, such as Ctrl-C, is raised.
 local function problem_of(iterate)
   local fine, err = pcall(iterate)
   if fine then return nil end
   return type(err) == "table" and err or error(err, 0)
 end
 
--- That of the first page.
+-- The same for the first page.
 local function first_problem(...)
   local list = table.pack(...)
   return problem_of(function ()
@@ -205,7 +212,7 @@ local function first_problem(...)
   end)
 end
 
--- The account, or the first of all where none is named: { account, err }.
+-- Returns { account, err } for the named account, else for the first one listed.
 local function look(self)
   if self.looked then return self.looked end
   local found = {}
@@ -219,7 +226,7 @@ local function look(self)
   return found
 end
 
--- Azure Resource Manager's words for a version that it, or the provider, does not have.
+-- The error codes of Azure Resource Manager for an api-version that it, or the provider, does not support.
 local version_codes = { InvalidApiVersionParameter = true, NoRegisteredProviderFound = true,
   MissingApiVersionParameter = true, InvalidResourceType = true, UnsupportedApiVersion = true }
 
@@ -229,27 +236,30 @@ checks["api-version"] = function (self)
   local version, err = self.settings.api_version, look(self).err
   if not err then return ok(version .. " is accepted") end
   if version_codes[err.code] then
-    return failed("service", err.message, "name one of the versions that the service has: --api-version")
+    return failed("service", err.message, "name one of the versions that the service has by api_version")
   end
   if err.http_status then return skipped(version .. " was not looked at: " .. err.message) end
   return failed_by(err)
 end
 
+local function table_of(value)
+  return type(value) == "table" and value or {}
+end
+
 local function count_of(account)
-  local pending, all = 0, (account.properties or {}).privateEndpointConnections or {}
+  local pending, all = 0, table_of(table_of(account.properties).privateEndpointConnections)
   for _, connection in ipairs(all) do
-    local state = (connection.properties or {}).privateLinkServiceConnectionState or {}
-    if state.status == "Pending" then pending = pending + 1 end
+    if select.facts(table_of(connection)).status == "Pending" then pending = pending + 1 end
   end
   return #all, pending
 end
 
-local name_an_account = "no account is named; -g GROUP --account NAME, or --id"
+local name_an_account = "no account is named by account_id"
 
 function checks.account(self)
-  if not self.account_id then return skipped(name_an_account) end
   local blocked = obstacle(self)
   if blocked then return blocked end
+  if not self.account_id then return skipped(name_an_account) end
   local found = look(self)
   if not found.account then
     if version_codes[found.err.code] then return skipped "see api-version" end
@@ -258,7 +268,7 @@ function checks.account(self)
     end
     return failed_by(found.err)
   end
-  local properties = found.account.properties or {}
+  local properties = table_of(found.account.properties)
   local all, pending = count_of(found.account)
   local text = ("%s in %s, %s; public access %s; %d connection%s, %d of them pending"):format(
     found.account.name, found.account.location, properties.provisioningState or "in no known state",
@@ -282,7 +292,7 @@ local function read_permissions(self)
   return not err and permissions, err
 end
 
--- Who may not look up what he may do may still do it: reading is tried, writing cannot be.
+-- If the permissions cannot be read, reading is tried; writing cannot be.
 local function rights_by_trying(self, refusal)
   local err = first_problem(client_of(self):list { id = self.account_id, timeout = self.timeout })
   local lookup = "Microsoft.Authorization/permissions/read"
@@ -296,9 +306,9 @@ local function rights_by_trying(self, refusal)
 end
 
 function checks.rights(self)
-  if not self.account_id then return skipped(name_an_account) end
   local blocked = obstacle(self)
   if blocked then return blocked end
+  if not self.account_id then return skipped(name_an_account) end
   local permissions, err = read_permissions(self)
   if not permissions then
     if err.kind == "forbidden" then return rights_by_trying(self, err) end
@@ -316,10 +326,10 @@ function checks.rights(self)
   return warning(found, next_step, details)
 end
 
--- Below this many requests left, a run of many would be slowed down.
+-- With fewer remaining requests than this, a large run would be throttled.
 local few = 20
 
--- What Azure Resource Manager says is left of the limits; of writes only once something was written.
+-- The remaining requests by Azure Resource Manager's headers; those of writes are known only after a write.
 function checks.limits(self)
   local blocked = obstacle(self)
   if blocked then return blocked end
@@ -366,18 +376,25 @@ local function judge_name(self, account, name)
   return ok(text .. ", a private address", found)
 end
 
-function checks.dns(self)
-  if not self.account_id then return skipped(name_an_account) end
-  local blocked = obstacle(self)
-  if blocked then return blocked end
-  local account = look(self).account
-  if not account then return skipped "the account cannot be read, so its name is not known" end
+-- Resolves the name of an account on this machine. Returns { verdict, found, next_step }; "ok" for a private address.
+function doctor.judge_name(account, timeout)
   local name = (account.properties or {}).accountEndpoint
   if not name then return skipped "the account has no endpoint" end
+  return judge_name({ timeout = timeout }, account, name)
+end
+
+function checks.dns(self)
+  local blocked = obstacle(self)
+  if blocked then return blocked end
+  if not self.account_id then return skipped(name_an_account) end
+  local account = look(self).account
+  if not account then return skipped "the account cannot be read, so its name is not known" end
+  local name = table_of(account.properties).accountEndpoint
+  if type(name) ~= "string" then return skipped "the account has no endpoint" end
   return judge_name(self, account, name)
 end
 
--- ---- all of it --------------------------------------------------------------------------------------------------
+-- ---- all checks ---------------------------------------------------------------------------------------------------
 
 local function one(self, name)
   local cqueues = require "cqueues"
@@ -387,14 +404,19 @@ local function one(self, name)
   return result
 end
 
--- options: new_client(more), which makes an azpec.client of these fields and those it knows; account_id; checks, a
--- list of names (default: all); timeout (seconds for each question; 20); done(result), told of each at once; getenv,
--- and resolve (as azpec.doctor.names has it), in place of the machine's. Returns the results as a list.
+-- Runs the checks and returns the list of results. options: new_client(more), which returns an azpec.client with these
+-- additional options; account_id; checks, a list of names (default: all); timeout (seconds for each request; 20);
+-- done(result), called after each check; getenv and resolve (as in azpec.doctor.names), to replace the machine's.
 function doctor.examine(options)
+  fields.check(options, { new_client = "!function", account_id = "string", checks = "table", timeout = "number",
+    done = "function", getenv = "function", resolve = "function" })
   local self = { new_client = options.new_client, account_id = options.account_id, timeout = options.timeout or 20,
     getenv = options.getenv or os.getenv, resolve = options.resolve, token = require "azpec".credential.token,
     wanted = {} }
-  for _, name in ipairs(options.checks or doctor.checks) do self.wanted[name] = true end
+  for _, name in ipairs(options.checks or doctor.checks) do
+    if not checks[name] then error(("bad field 'checks' ('%s' is no check)"):format(tostring(name)), 2) end
+    self.wanted[name] = true
+  end
   self.settings = client_of(self):settings()
   local results = {}
   for _, name in ipairs(doctor.checks) do

@@ -1,70 +1,234 @@
--- Files: read as they are; made for their owner alone, replaced so that nobody ever sees half of one, and added to.
+-- Reads files, creates private ones, replaces files atomically, and appends to them.
 --
--- The names of these files are known or easily guessed, and some stand in folders that others may write to, as /tmp. So
--- a file is made under a name that nothing has (the shell's noclobber is O_EXCL, which follows no link), with the mode
--- 0600, and is then renamed where it has to take a name. A file that is there already is added to only if it is a
--- regular file of the user or of root that nobody else may write to. Symbolic links are refused; the system's own names
--- of the standard streams and of descriptors, as /dev/stdout, are not.
+-- The names of these files are known or easily guessed, and some are in folders that other users may write to, such as
+-- /tmp. So a new file is created under an unused name (O_EXCL) with the mode 0600, and then renamed if needed. An
+-- existing file is opened without following a symbolic link (O_NOFOLLOW), and the open file is examined (fstat), not
+-- its name. It is appended to only if it is a regular file of the user or of root, without other hard links, and
+-- writable by its owner only. Symbolic links are refused, except the system's names of standard streams and
+-- descriptors, such as /dev/stdout.
 
-local lfs = require "lfs"
 local rand = require "openssl.rand"
+local system = require "azpec_file"
 
 local file = {}
 
--- All of a file, or nil and a message with its name.
-function file.read(path)
-  local handle <close>, why = io.open(path, "rb")
+local nobody, mount_point = 6, 16 -- ENXIO of open(2), EBUSY of rename(2)
+
+-- The longest wait in seconds for the other end of a pipe, or for the first byte of a device.
+file.patience = 10
+
+local kilobyte, megabyte = 1 << 10, 1 << 20
+
+-- The largest size in bytes that is read, by the kind of content. A device or a sparse file could exceed the memory.
+file.ceilings = { secret = 64 * kilobyte, lua = megabyte, tokens = 16 * megabyte, state = 16 * megabyte,
+  plan = 64 * megabyte, ids = 16 * megabyte, line = megabyte }
+
+local block = 64 * kilobyte
+
+local function size_of(bytes)
+  return bytes < megabyte and ("%d KiB"):format(bytes // kilobyte) or ("%d MiB"):format(bytes // megabyte)
+end
+
+-- Returns a text without the byte order mark that editors and PowerShell write before UTF-8.
+function file.without_mark(text)
+  return (text:gsub("^\xef\xbb\xbf", ""))
+end
+
+-- Reads a handle to its end, up to the ceiling of a kind. Returns the bytes without a byte order mark, or nil and a
+-- text.
+function file.rest(handle, kind)
+  local parts, size, most = {}, 0, file.ceilings[kind]
+  while true do
+    local part, why = handle:read(block)
+    if not part then return why == nil and file.without_mark(table.concat(parts)) or nil, why end
+    parts[#parts + 1], size = part, size + #part
+    if size > most then return nil, "it is larger than " .. size_of(most) end
+  end
+end
+
+-- Calls f with each complete line of the rest and the block. Returns the bytes after the last line feed, or nil and the
+-- text that f returned.
+local function split(left, part, f)
+  if not part:find("\n", 1, true) then return left .. part end
+  local text, from = left .. part, 1
+  for line, after in text:gmatch "([^\n]*\n)()" do
+    local stop = f(line)
+    if stop then return nil, stop end
+    from = after
+  end
+  return text:sub(from)
+end
+
+-- Calls f with each line of a handle, including its line feed, until it returns a text, the reason to stop. kind: of
+-- `ceilings`, for all lines together, or nil. Returns true, or nil and a text.
+function file.lines(handle, f, kind)
+  local left, size, most = "", 0, file.ceilings[kind] or math.huge
+  while true do
+    local part, why = handle:read(block)
+    if not part and left ~= "" then f(left) end
+    if not part then return why == nil or nil, why end
+    left, why = split(left, part, f)
+    if not left then return nil, why end
+    size = size + #part
+    if #left > file.ceilings.line then return nil, "a line is longer than " .. size_of(file.ceilings.line) end
+    if size > most then return nil, "it is larger than " .. size_of(most) end
+  end
+end
+
+-- Locks an open file until it is closed. kind: "read" or "write". Returns true; or nil, a text, an error number, and
+-- whether another handle holds the lock, in this process or another one.
+file.lock = system.lock
+
+-- Waits until written data has arrived, also on another machine. Returns true, or nil, a text and an error number.
+file.flush = system.flush
+
+-- Returns the reason in a message that begins with a name.
+local function reason(why)
+  return (why:gsub("^.*: ", ""))
+end
+
+-- ---- existing files -----------------------------------------------------------------------------------------------
+
+local function kind_of(path)
+  local facts = system.facts(path)
+  return facts and facts.kind
+end
+
+local function is_of_system(path)
+  return path:find "^/dev/fd/%d+$" or path:find "^/proc/self/fd/%d+$" or path:find "^/dev/std%l+$"
+end
+
+local function refuse_link(path)
+  return nil, ("%s is a symbolic link; name the file itself"):format(path)
+end
+
+local function refuse_kind(path, kind)
+  return nil, ("%s is no regular file but a %s"):format(path, kind)
+end
+
+-- Another user's file is refused: that user could read it, or have it lead elsewhere.
+local function check_owner(path, facts)
+  if facts.is_own or facts.uid == 0 then return true end
+  return nil, ("%s belongs to another user (%d)"):format(path, facts.uid)
+end
+
+-- Checks that an open file may be appended to. Returns true, or nil and a text. In a folder that others may write to, a
+-- hard link could lead to another file of the user.
+local function check(path, handle)
+  local facts = system.facts(handle)
+  if facts.kind ~= "file" then return refuse_kind(path, facts.kind) end
+  if facts.is_open_to_all then
+    return nil, ("anybody may write to %s, so it proves nothing; chmod go-w it"):format(path)
+  end
+  if facts.is_open_to_group then
+    return nil, ("its group may write to %s, so it proves nothing; chmod g-w it"):format(path)
+  end
+  if facts.links > 1 then
+    return nil, ("%s has another name, too (a hard link); name a file that has one name"):format(path)
+  end
+  return check_owner(path, facts)
+end
+
+-- Says why a file could not be opened.
+local function refuse_open(path, why)
+  local kind = kind_of(path)
+  if kind == "link" then return refuse_link(path) end
+  if kind and kind ~= "file" then return refuse_kind(path, kind) end
+  return nil, why
+end
+
+-- Opens a file for reading, if its kind is one of the keys of `kinds`. A link is followed. Returns a handle; or nil, a
+-- text and an error number.
+local function open_kind(path, kinds)
+  local handle, why, code = system.open(path, "read")
+  local kind = handle and system.facts(handle).kind or kind_of(path)
+  if handle and kinds[kind] then return handle end
+  if not handle and kind ~= "socket" then return nil, why, code end
+  if handle then handle:close() end
+  return refuse_kind(path, kind)
+end
+
+local readable = { file = true, ["named pipe"] = true, ["char device"] = true }
+
+-- Opens a file that is read to its end: also a pipe, such as a shell's <(...), a terminal and /dev/null. Returns a
+-- handle, or nil and a text.
+local function open_to_await(path)
+  local handle, why = open_kind(path, readable)
   if not handle then return nil, why end
-  local text, problem = handle:read "a"
+  local ok, problem = system.await(handle, file.patience)
+  if ok then ok, problem = system.block(handle) end
+  if ok then return handle end
+  handle:close()
+  return nil, ("%s: %s"):format(path, problem or ("nothing was written to it within %g seconds; start the program that "
+    .. "writes to it first"):format(file.patience))
+end
+
+-- Reads a file of a kind of `ceilings`. Returns the bytes, or nil and a message with the file's name.
+function file.read(path, kind)
+  local handle <close>, why = open_to_await(path)
+  if not handle then return nil, why end
+  local text, problem = file.rest(handle, kind)
   if not text then return nil, ("%s: %s"):format(path, problem) end
   return text
 end
 
-local function write(handle, text)
-  local ok, why = handle:write(text)
-  local closed, problem = handle:close() -- what was buffered may fail only now
-  return ok and closed, why or problem
-end
+local writable = { link = "stream", ["named pipe"] = "device", ["char device"] = "device" }
 
-local function write_into(path, text)
-  local handle, why = io.open(path, "wb")
+-- Opens a stream whose other end may have to be waited for. Returns a handle, or nil and a text.
+local function open_to_write(path, kind)
+  local is_pipe = kind == "named pipe"
+  local handle, why, code = system.open(path, writable[kind], is_pipe and file.patience or 0)
+  if is_pipe and code == nobody then
+    why = ("%s: nobody opened it to read within %g seconds; start the program that reads from it first"):format(path,
+      file.patience)
+  end
   if not handle then return nil, why end
-  local ok, problem = write(handle, text)
-  if not ok then return nil, ("%s: %s"):format(path, problem) end
-  return true
+  system.block(handle)
+  return handle
 end
 
--- ---- making one ----------------------------------------------------------------------------------------------------
-
--- Makes an empty file that its owner alone can read and write; true, or nil where it is not made.
-local function create(path)
-  return os.execute(("(umask 077 && set -C && : >'%s') 2>/dev/null"):format((path:gsub("'", "'\\''"))))
-end
-
--- Why a file could not be made: what the system says of another try.
-local function reason(path)
-  local handle, why = io.open(path, "wb")
-  if not handle then return (why:gsub("^.*: ", "")) end
+-- Opens a device, a pipe or a standard stream. Returns a handle, or nil and a text.
+local function open_stream(path, facts)
+  if not writable[facts.kind] then return refuse_kind(path, facts.kind) end
+  if facts.kind == "link" then return open_to_write(path, "link") end
+  local ok, why = check_owner(path, facts)
+  if not ok then return nil, why end
+  local handle, problem = open_to_write(path, facts.kind)
+  if not handle then return nil, problem end
+  facts = system.facts(handle)
+  ok, why = check_owner(path, facts)
+  if ok and facts.kind == "file" then ok, why = nil, path .. " has just become a regular file" end
+  if ok then return handle end
   handle:close()
-  os.remove(path)
-  return "cannot be made"
+  return nil, why
 end
+
+-- ---- new files ----------------------------------------------------------------------------------------------------
 
 local function unused_name(stem)
   return stem .. "." .. (rand.bytes(8):gsub(".", function (c) return ("%02x"):format(c:byte()) end))
 end
 
--- A new file with a text beside another one: its name; or nil and why not.
-local function make(stem, text)
-  local path = unused_name(stem)
-  if not create(path) then return nil, reason(path) end
-  local ok, why = write_into(path, text)
-  if ok then return path end
-  os.remove(path)
-  return nil, (why:gsub("^.*: ", ""))
+-- Closes a file and reports errors: writing buffered data, or data for another machine, may fail only now.
+local function write(handle, text, to_disk)
+  local ok, why = handle:write(text)
+  if ok and to_disk then ok, why = system.sync(handle) end
+  local closed, problem = handle:close()
+  return ok and closed, why or problem
 end
 
--- A new file in the folder for temporary ones (TMPDIR): its name; or nil and a message.
+-- Creates a file with a text in the folder of another one. Returns its name, or nil and a text.
+local function make(stem, text)
+  local path = unused_name(stem)
+  local handle, why = system.open(path, "create")
+  if not handle then return nil, (kind_of(stem) and "no file can be made beside it: " or "") .. reason(why) end
+  local ok, problem = write(handle, text, true)
+  if ok then return path end
+  os.remove(path)
+  return nil, problem
+end
+
+-- Creates a file in the folder for temporary files (TMPDIR). Returns its name, or nil and a message.
 function file.temporary(name, text)
   local folder = os.getenv "TMPDIR" or ""
   local stem = (folder == "" and "/tmp" or folder) .. "/" .. name
@@ -72,80 +236,132 @@ function file.temporary(name, text)
   return path, why and ("%s: %s"):format(stem, why)
 end
 
--- ---- what is there already -----------------------------------------------------------------------------------------
+-- ---- replacing and appending --------------------------------------------------------------------------------------
 
--- The user's id. The one way to ask for it that every system has is id(1).
-local own_id
-local function user()
-  if own_id == nil then
-    local pipe <close> = io.popen "id -u"
-    own_id = pipe:read "n" or false
-  end
-  return own_id
-end
-
-local function is_of_system(path)
-  return path:find "^/dev/fd/%d+$" or path:find "^/proc/self/fd/%d+$" or path:find "^/dev/std%l+$"
-end
-
--- Nothing of another user's: it may be there to be read by him, or to lead elsewhere.
-local function check_owner(path, attributes)
-  if attributes.uid == 0 or attributes.uid == user() then return true end
-  return nil, ("%s belongs to another user (%d)"):format(path, attributes.uid)
-end
-
--- Whether a file may be added to: true, or nil and why not.
-local function check(path)
-  local attributes, why = lfs.symlinkattributes(path)
-  if not attributes then return nil, why end
-  if attributes.mode == "link" then return nil, ("%s is a symbolic link; name the file itself"):format(path) end
-  if attributes.mode ~= "file" then return nil, ("%s is no regular file but a %s"):format(path, attributes.mode) end
-  if attributes.permissions:sub(8, 8) == "w" then
-    return nil, ("anybody may write to %s, so it proves nothing; chmod o-w it"):format(path)
-  end
-  return check_owner(path, attributes)
-end
-
--- ---- whole files, and those that grow ------------------------------------------------------------------------------
-
--- Writes a text beside the file and puts it in its place: true, or nil and a message, and then the file is as it was.
--- A device or a pipe has a meaning of its own; it stays, and is written into.
-function file.replace(path, text)
-  local attributes = lfs.symlinkattributes(path)
-  local mode = attributes and attributes.mode
-  if mode == "link" and not is_of_system(path) then
-    return nil, ("%s is a symbolic link; name the file itself"):format(path)
-  elseif mode and mode ~= "file" then
-    local ok, why = check_owner(path, attributes)
-    if not ok then return nil, why end
-    return write_into(path, text)
-  end
-  local beside, problem = make(path, text)
-  local ok = beside
-  if ok then ok, problem = os.rename(beside, path) end
+local function put_in_place(beside, path)
+  local ok, why, code = os.rename(beside, path)
   if ok then return true end
-  if beside then os.remove(beside) end
-  return nil, ("%s: %s"):format(path, (problem:gsub("^.*: ", "")))
-end
-
--- A handle that adds to a file and reads it; the file is made if it is not there. nil and why not.
-function file.open(path)
-  if not lfs.symlinkattributes(path) then create(path) end
-  if lfs.symlinkattributes(path) then -- else the system says why it could not be made
-    local ok, why = check(path)
-    if not ok then return nil, why end
+  os.remove(beside)
+  if code == mount_point then
+    return nil, "it is a mount point, which cannot be replaced; mount its folder, or name another file"
   end
-  local handle, why = io.open(path, "a+b")
-  if handle then handle:setvbuf "no" end
-  return handle, why
+  return nil, reason(why)
 end
 
--- Room on the disk of a file: a handle to a new file beside it that has no name any more. What is written to it is
--- taken from the disk, and given back when it is closed, also when the process dies. nil and why not.
+-- Returns the facts of a device, pipe or standard stream. A link to anything else is refused: nil and a text.
+local function stream_at(path)
+  local facts = system.facts(path)
+  if not facts or facts.kind == "file" then return nil end
+  if facts.kind == "link" and not is_of_system(path) then return refuse_link(path) end
+  return facts
+end
+
+-- Returns whether the path is a stream such as a pipe, so that nothing is replaced.
+function file.is_stream(path)
+  return stream_at(path) ~= nil
+end
+
+-- Returns whether a path may be replaced: nothing, an empty file, or a file for whose first bytes is_own(head) is true.
+-- Otherwise, and for any other file without is_own, returns false and a text.
+function file.may_replace(path, is_own)
+  if not file.is_there(path) then return true end
+  local handle, why = file.open_to_read(path)
+  if not handle then return false, why end
+  local head = handle:read(4096) or ""
+  handle:close()
+  if head == "" or is_own and is_own(head) then return true end
+  return false, path .. ": there is another file; name a new one, or remove it"
+end
+
+local function write_to_stream(path, facts, text)
+  local handle, problem = open_stream(path, facts)
+  if not handle then return nil, problem end
+  local ok, why = write(handle, text)
+  return ok, why and ("%s: %s"):format(path, why)
+end
+
+-- Replaces a file that may be replaced (file.may_replace): writes a new one in its folder and renames it. A device or a
+-- pipe is written to instead. Returns true; or nil, a message, and whether there is a file of another kind. The file is
+-- then unchanged.
+function file.replace(path, text, is_own)
+  local stream, refused = stream_at(path)
+  if refused then return nil, refused end
+  if stream then return write_to_stream(path, stream, text) end
+  local may, taken = file.may_replace(path, is_own)
+  if not may then return nil, taken, true end
+  local ok, why = make(path, text)
+  if ok then ok, why = put_in_place(ok, path) end
+  if ok then return true end
+  return nil, ("%s: %s"):format(path, why)
+end
+
+-- Opens a file for appending and reading, and creates it if needed. Returns a handle, or nil and a text.
+function file.open(path)
+  local handle, why = system.open(path, "append")
+  if not handle then return refuse_open(path, why) end
+  local ok, problem = check(path, handle)
+  if ok then
+    handle:setvbuf "no"
+    return handle
+  end
+  handle:close()
+  return nil, problem
+end
+
+-- Opens an unbuffered handle for a log: to a new file that replaces one that may be replaced (file.may_replace), or to
+-- a device, pipe or standard stream. Returns nil and a text on failure.
+function file.start(path, is_own)
+  local stream, refused = stream_at(path)
+  if stream then return open_stream(path, stream) end
+  if refused then return nil, refused end
+  local ok, why = file.replace(path, "", is_own)
+  if not ok then return nil, why end
+  return file.open(path)
+end
+
+-- Opens a regular file for reading. Returns a handle; or nil, a text and an error number. A link is followed; a pipe
+-- does not block.
+function file.open_to_read(path)
+  return open_kind(path, { file = true })
+end
+
+-- Opens a file that is only locked, and has no content. Returns a handle, or nil and a text.
+function file.open_empty(path)
+  local handle, why = file.open(path)
+  if not handle then return nil, why end
+  if system.facts(handle).size == 0 then return handle end
+  handle:close()
+  return nil, path .. ": it is not empty, so it is no lock file; name another file"
+end
+
+-- Returns a text that is equal for two names of one file, whether it exists or not; nil for a stream, and where the
+-- folder does not exist.
+function file.identity(path)
+  if file.is_stream(path) then return nil end
+  local facts = system.facts(path)
+  if facts then return facts.inode end
+  local folder, name = path:match "^(.*/)([^/]+)$"
+  local beside = system.facts((folder or "") .. ".")
+  return beside and beside.inode .. "/" .. (name or path)
+end
+
+-- Returns a text that is equal for two handles of one file, and the file's size.
+function file.facts_of(handle)
+  local facts = system.facts(handle)
+  return facts.inode, facts.size
+end
+
+-- Returns whether the name is a regular file.
+function file.is_there(path)
+  return kind_of(path) == "file"
+end
+
+-- Opens a new unnamed file in the folder of another one, to reserve disk space. The space is freed when the handle is
+-- closed, also if the process dies. Returns a handle, or nil and a text.
 function file.ballast(path)
   local beside = unused_name(path)
-  local handle, why = io.open(beside, "wb")
-  if not handle then return nil, (why:gsub("^.*: ", "")) end
+  local handle, why = system.open(beside, "create")
+  if not handle then return nil, reason(why) end
   os.remove(beside)
   handle:setvbuf "no"
   return handle

@@ -1,14 +1,14 @@
--- Texts with wildcards: `*` stands for any run of characters, `?` for one, `\` takes the next one as it is. Matching
--- takes at most length times length steps, whatever a stranger has written into the text.
+-- Wildcards: `*` matches any run of characters, `?` one character, and `\` quotes the next character. Matching takes at
+-- most (length of pattern) x (length of text) steps.
 
 local glob = {}
 
--- By name, not as methods: in a sandbox texts have few.
+-- By name, not as methods: in a sandbox strings have other methods.
 local byte, lower, sub = string.byte, string.lower, string.sub
 
 local any, run = {}, {}
 
--- The elements of a pattern: bytes, `any` and `run`; and whether a wildcard is among them.
+-- Returns the elements of a pattern (bytes, `any` and `run`), and whether it has a wildcard.
 local function parse(pattern)
   local elements, at, wild = {}, 1, false
   while at <= #pattern do
@@ -27,7 +27,7 @@ local function parse(pattern)
   return elements, wild
 end
 
--- Where the character after the one at `at` begins; a byte that is no UTF-8 is a character.
+-- Returns the position of the next character. A byte of invalid UTF-8 counts as a character.
 local function after(text, at)
   at = at + 1
   while at <= #text and byte(text, at) & 0xC0 == 0x80 do at = at + 1 end
@@ -56,7 +56,7 @@ local function fits(elements, text)
   return e > #elements
 end
 
--- A function that says whether a text matches; fold: letters of ASCII compare without case.
+-- Compiles a pattern. Returns a function that says whether a text matches. fold: ASCII letters compare without case.
 function glob.compile(pattern, fold)
   if fold then pattern = lower(pattern) end
   local elements, wild = parse(pattern)

@@ -1,21 +1,20 @@
--- A file that one process at a time holds: taken by fcntl (POSIX advisory record locking), so it is free again when the
--- process ends, however it ends.
-
-local lfs = require "lfs"
+-- A lock file that one run at a time holds. The lock is advisory (azpec.file); the system releases it when the process
+-- ends.
 
 local file = require "azpec.file"
 
 local lock = {}
 
--- The lock, which is given back when it is closed (`local held <close> = ...`); or nil, why not, and whether another
--- process holds it.
+-- Takes the lock. Returns an object that releases it when closed (`local held <close> = ...`), or nil, a text, and
+-- whether another process holds it.
 function lock.take(path)
-  local handle, why = file.open(path)
+  local handle, why = file.open_empty(path)
   if not handle then return nil, why, false end
-  local ok, problem = lfs.lock(handle, "w")
+  local ok, problem, _, is_held = file.lock(handle, "write")
   if ok then return handle end
   handle:close()
-  return nil, ("%s: another process holds it (%s)"):format(path, problem), true
+  return nil, ("%s: %s"):format(path, is_held and "another process holds it" or "it cannot be locked: " .. problem),
+    is_held
 end
 
 return lock

@@ -1,58 +1,59 @@
--- azpec.plan -- decisions in a file, to be carried out as they stand there and not otherwise.
+-- azpec.plan -- a file of decisions, which can be reviewed and is then carried out exactly as written.
 --
 --   local plan = require "azpec.plan"
 --   local draft = plan.new { rules = set, tool = azpec._VERSION }
 --   for connection in client:list { ... } do draft:add(connection, set:decide(connection)) end
+--   draft:note_unread(errors)                       -- of the accounts that could not be read
 --   assert(draft:write "plan.json")
 --
---   local read, err = plan.read "plan.json"       -- err.kind: "edited", or "plan" where it is none
---   plan.check(read.items, client)                -- item.stale: why it is no longer what was decided on
---   for _, item in ipairs(read.items) do ... end
+--   local read, err = plan.read "plan.json"       -- err.kind: "edited", or "plan" if the file is not a plan
+--   plan.check(read.items, client)                -- item.stale: how the connection has changed since
+--   for n, item in ipairs(read.items) do items[n] = item.wanted and plan.item(item) end  -- for azpec.run
 --
--- The file is JSON for people to read. Its "sha256" is that of all the rest, as JSON with sorted members and without
--- blanks: who edits a plan by hand, cuts it or changes its order is found out, not who makes the hash anew. That takes
--- a key: with one the plan has an "hmac_sha256" too (RFC 2104), and is read only where it fits.
+-- The file is JSON that a person can read. Its member "sha256" is the hash of all other members, encoded as JSON with
+-- sorted names and without blanks. It detects an edited, cut or reordered plan. It does not detect a plan whose hash
+-- was computed again. A key does: a signed plan also has "hmac_sha256" (RFC 2104), and is read only if that matches.
 
-local lfs = require "lfs"
-
-local current = require "azpec.current"
+local date = require "azpec.date"
+local failure = require "azpec.failure"
+local fields = require "azpec.fields"
 local file = require "azpec.file"
 local json = require "azpec.json"
+local refresh = require "azpec.refresh"
 local select = require "azpec.select"
 local sha256 = require "azpec.sha256"
 
 local plan = {}
 
--- The number of the form; the member "azpec_plan".
+-- The version of the format; the member "azpec_plan".
 plan.version = 1
 
-local most_bytes = 64 << 20
+-- ---- format --------------------------------------------------------------------------------------------------------
 
--- ---- the form ------------------------------------------------------------------------------------------------------
-
--- In the order in which they are written; `?`: may be absent.
+-- The members in the order in which they are written. `?` marks an optional one.
 local state_form = { "status? string", "description? string", "provisioning_state? string" }
 local wanted_form = { "status string", "description? string" }
 local item_form = { "action string", "id string", "etag? string", "current table", "wanted? table", "rule? string",
   "reason string" }
 local source_form = { "file string", "sha256 string" }
 local summary_form = { "approve number", "reject number", "hold number", "ignore number", "unchanged number" }
-local plan_form = { "azpec_plan number", "made_at string", "made_by string", "endpoint? string", "rules table",
-  "summary table", "items table", "sha256 string", "hmac_sha256? string" }
+local error_form = { "place string", "kind string", "message string", "code? string", "http_status? number" }
+local plan_form = { "azpec_plan number", "made_at string", "made_by string", "endpoint? string", "ticket? string",
+  "change_reference? string", "rules table", "complete? boolean", "errors? table", "summary table", "items table",
+  "sha256 string", "hmac_sha256? string" }
 
 local nested = { ["rules"] = source_form, ["summary"] = summary_form, ["current"] = state_form,
   ["wanted"] = wanted_form }
+
+-- The members that are lists, and the format of their elements.
+local lists = { items = item_form, errors = error_form }
 
 local function parts(entry)
   return entry:match "^([%w_]+)(%??) (%a+)$"
 end
 
-local failure = { __name = "azpec.plan_error" }
-function failure:__tostring() return self.message end
-function failure.__concat(a, b) return tostring(a) .. tostring(b) end
-
 local function failed(kind, format, ...)
-  return setmetatable({ kind = kind, message = format:format(...) }, failure)
+  return failure.new(kind, format:format(...))
 end
 
 local check
@@ -65,7 +66,7 @@ local function check_member(value, name, kind, path)
   if nested[name] then check(value, nested[name], path .. "." .. name) end
 end
 
--- Raises what is not of the form.
+-- Raises an error if the value does not have this format.
 function check(given, form, path)
   local known = {}
   for _, entry in ipairs(form) do
@@ -78,11 +79,15 @@ function check(given, form, path)
   end
 end
 
+local function check_object(value, form, path)
+  if type(value) ~= "table" then error(failed("plan", "%s: an object is expected", path), 0) end
+  check(value, form, path)
+end
+
 local statuses = { approve = "Approved", reject = "Rejected" }
 
 local function check_item(item, path)
-  if type(item) ~= "table" then error(failed("plan", "%s: an object is expected", path), 0) end
-  check(item, item_form, path)
+  check_object(item, item_form, path)
   local status = statuses[item.action]
   if item.action ~= "hold" and not (status and item.wanted and item.wanted.status == status) then
     error(failed("plan", "%s: its action and what is wanted do not agree", path), 0)
@@ -90,7 +95,7 @@ local function check_item(item, path)
   if status and not item.etag then error(failed("plan", "%s.etag is missing", path), 0) end
 end
 
--- What the hashes are made of.
+-- The text that both hashes are computed from.
 local function digested(contents)
   local rest = {}
   for name, value in pairs(contents) do
@@ -100,32 +105,35 @@ local function digested(contents)
   return json.encode(rest)
 end
 
--- ---- making one ----------------------------------------------------------------------------------------------------
+-- ---- writing -------------------------------------------------------------------------------------------------------
 
 local draft = {}
 draft.__index = draft
 
--- An empty plan. options: rules, as azpec.rules reads them; tool, who makes it; endpoint, where the connections are;
--- now, the time.
+-- Returns an empty plan. options: rules, a set of azpec.rules; tool (string), the program that makes the plan; endpoint
+-- (string), the service's URL; ticket (string), for the journal of the run; change_reference (string), the id of the
+-- change that allows the writes; now, the time in seconds since 1970 (default: now).
 function plan.new(options)
+  fields.check(options, { rules = "!table", tool = "string", endpoint = "string", ticket = "string",
+    change_reference = "string", now = "number" })
   return setmetatable({ azpec_plan = plan.version, made_by = options.tool or "azpec",
-    made_at = os.date("!%Y-%m-%dT%H:%M:%SZ", options.now), endpoint = options.endpoint,
-    rules = { file = options.rules.source, sha256 = options.rules.sha256 },
-    summary = { approve = 0, reject = 0, hold = 0, ignore = 0, unchanged = 0 }, items = {} }, draft)
+    made_at = date.stamp(options.now), endpoint = options.endpoint, ticket = options.ticket,
+    change_reference = options.change_reference, rules = { file = options.rules.source, sha256 = options.rules.sha256 },
+    complete = true, summary = { approve = 0, reject = 0, hold = 0, ignore = 0, unchanged = 0 }, items = {} }, draft)
 end
 
 local function held(decision, reason)
   return { action = "hold", rule = decision.rule, reason = reason }
 end
 
--- Adds what was decided on a connection. What is ignored, or is so already, is only counted. Raises an ETag that could
--- guard no change (azpec.select.etag).
+-- Adds the decision on a connection. A connection that is ignored, or already as wanted, is only counted. Raises an
+-- error if the connection would change and its ETag cannot be sent as If-Match (azpec.select.etag).
 function draft:add(connection, decision)
   local facts, summary = select.facts(connection), self.summary
   local etag, err = select.etag(connection)
   if decision.changes and err then error(err, 0) end
   if decision.changes and not etag then
-    decision = held(decision, "the service sent no ETag, so nothing could guard the change")
+    decision = held(decision, "the service sent no ETag, so the change could overwrite a newer one")
   end
   local counted = decision.status and not decision.changes and "unchanged" or decision.action
   summary[counted] = summary[counted] + 1
@@ -137,7 +145,22 @@ function draft:add(connection, decision)
   }
 end
 
--- How many connections it would change.
+-- Records the accounts and subscriptions that could not be read: with any of them the plan is not complete. errors: a
+-- list of { place (its id), kind, message, code, http_status }; other members are left out.
+function draft:note_unread(errors)
+  if #errors == 0 then return end
+  self.complete, self.errors = false, {}
+  for n, err in ipairs(errors) do
+    local kept = {}
+    for _, entry in ipairs(error_form) do
+      local name = parts(entry)
+      kept[name] = err[name]
+    end
+    self.errors[n] = kept
+  end
+end
+
+-- The number of connections that the plan would change.
 function draft:changes()
   return self.summary.approve + self.summary.reject
 end
@@ -147,10 +170,10 @@ local function pretty(value, form, indent)
   for _, entry in ipairs(form) do
     local name = parts(entry)
     local member = value[name]
-    if name == "items" then
-      local items = {}
-      for n, item in ipairs(member) do items[n] = "    " .. pretty(item, item_form, "    ") end
-      member = #items == 0 and "[]" or "[\n" .. table.concat(items, ",\n") .. "\n  ]"
+    if lists[name] and member then
+      local elements = {}
+      for n, element in ipairs(member) do elements[n] = "    " .. pretty(element, lists[name], "    ") end
+      member = #elements == 0 and "[]" or "[\n" .. table.concat(elements, ",\n") .. "\n  ]"
     elseif nested[name] and member then
       member = pretty(member, nested[name], indent .. "  ")
     elseif member ~= nil then
@@ -161,35 +184,30 @@ local function pretty(value, form, indent)
   return #lines == 0 and "{}" or "{\n" .. table.concat(lines, ",\n") .. "\n" .. indent .. "}"
 end
 
--- The plan's text. key: a secret that signs it.
+-- Returns the plan as text. key (string or nil): the secret that signs it.
 function draft:text(key)
   local whole = setmetatable({}, { __index = self })
-  local text = digested(json.decode(json.encode(self))) -- as whoever reads it will have it
+  local text = digested(json.decode(json.encode(self))) -- as plan.parse will see it
   whole.sha256, whole.hmac_sha256 = sha256.hex(text), key and sha256.hmac(key, text)
   return pretty(whole, plan_form, "") .. "\n"
 end
 
--- Writes it, whole or not at all: true, or nil and a message.
+-- Returns whether a file that begins so is a plan.
+function plan.is_one(beginning)
+  return beginning:find '^%s*{%s*"azpec_plan"%s*:' ~= nil
+end
+
+-- Writes the plan to a file, completely or not at all. Returns true, or nil and a message.
 function draft:write(path, key)
-  return file.replace(path, self:text(key))
+  return file.replace(path, self:text(key), plan.is_one)
 end
 
--- Whether a plan may be written there without the loss of anything but a plan: true, or nil and a message.
-function plan.check_place(path)
-  if lfs.symlinkattributes(path, "mode") ~= "file" then return true end
-  local text, why = file.read(path)
-  if not text then return nil, why end
-  local contents = #text <= most_bytes and json.decode(text)
-  if text == "" or type(contents) == "table" and contents.azpec_plan ~= nil then return true end
-  return nil, path .. " is no plan of azpec's, and was left as it is; name another file"
-end
+-- ---- reading -------------------------------------------------------------------------------------------------------
 
--- ---- reading one ---------------------------------------------------------------------------------------------------
-
--- How many members the objects in a value have. Raises a number that JSON cannot hold, as 1e999.
+-- Counts the members of all objects in a value. Raises an error for a number that JSON cannot hold, such as 1e999.
 local function count_members(value)
   if type(value) == "number" and (value ~= value or math.abs(value) == math.huge) then
-    error(failed("plan", "this is no plan: a number in it is too large"), 0)
+    error(failed("plan", "not a plan: a number in it is too large"), 0)
   end
   if type(value) ~= "table" then return 0 end
   local count = 0
@@ -199,59 +217,62 @@ local function count_members(value)
   return count
 end
 
--- Of two members of one name the reader's eye may take the other one than a program does; the hash is the program's.
+-- Refuses two members of one name in an object: a person may read the one that the JSON parser, and so the hash, drops.
 local function check_names(contents, text)
   local without_strings = text:gsub("\\.", ""):gsub('"[^"]*"', "")
   local _, colons = without_strings:gsub(":", "")
   if colons ~= count_members(contents) then
-    error(failed("edited", "the plan was changed after it was made: a name stands in it twice"), 0)
+    error(failed("edited", "the plan was changed after it was made: an object has two members of one name"), 0)
   end
 end
 
 local function check_plan(contents, source, key)
   if type(contents) ~= "table" or contents.azpec_plan == nil then
-    error(failed("plan", "this is no plan of azpec's"), 0)
+    error(failed("plan", "not an azpec plan"), 0)
   end
   check_names(contents, source)
   if contents.azpec_plan ~= plan.version then
-    local form = json.encode(contents.azpec_plan)
-    error(failed("plan", "the plan has the form %s; only %d is known", form, plan.version), 0)
+    local version = json.encode(contents.azpec_plan)
+    error(failed("plan", "the plan has version %s; this azpec reads version %d", version, plan.version), 0)
   end
   check(contents, plan_form, "plan")
   local text = digested(contents)
   if sha256.hex(text) ~= contents.sha256 then
-    error(failed("edited", "the plan was changed after it was made: its sha256 is not that of its contents"), 0)
+    error(failed("edited", "the plan was changed after it was made: its sha256 does not match its contents"), 0)
   end
   if key and not contents.hmac_sha256 then error(failed("edited", "the plan is not signed"), 0) end
   if key and sha256.hmac(key, text) ~= contents.hmac_sha256 then
     error(failed("edited", "the plan was not signed with this key"), 0)
   end
   for n, item in ipairs(contents.items) do check_item(item, ("plan.items[%d]"):format(n)) end
+  for n, err in ipairs(contents.errors or {}) do check_object(err, error_form, ("plan.errors[%d]"):format(n)) end
 end
 
--- A plan from its text, or nil and an error: { kind = "plan" | "edited", message }. key: it has to be signed with it.
+-- Parses a plan. Returns the plan, or nil and an error { kind = "plan" | "edited", message }. key (string or nil): the
+-- plan must be signed with it. `complete` is false if accounts could not be read when the plan was made; `errors` then
+-- has why. A plan of azpec before 1.0 may have neither.
 function plan.parse(text, key)
   local contents, why = nil, "it is too large"
-  if #text <= most_bytes then contents, why = json.decode(text) end
-  if contents == nil then return nil, failed("plan", "this is no plan: %s", why) end
+  if #text <= file.ceilings.plan then contents, why = json.decode(text) end
+  if contents == nil then return nil, failed("plan", "not a plan: %s", why) end
   local ok, problem = pcall(check_plan, contents, text, key)
   if ok then return contents end
-  if getmetatable(problem) ~= failure then error(problem, 0) end
+  if type(problem) ~= "table" then error(problem, 0) end
   return nil, problem
 end
 
--- As parse, from a file; where that cannot be read, the error's kind is "plan", too.
+-- Like parse, from a file. If the file cannot be read, the error's kind is "plan" too.
 function plan.read(path, key)
-  local text, why = file.read(path)
+  local text, why = file.read(path, "plan")
   if not text then return nil, failed("plan", "%s", why) end
   local contents, err = plan.parse(text, key)
   if err then err.message = path .. ": " .. err.message end
   return contents, err
 end
 
--- ---- against the service -------------------------------------------------------------------------------------------
+-- ---- comparison with the service -----------------------------------------------------------------------------------
 
--- Why an item is no longer what was decided on; nil: it still is, or is already as it would be made.
+-- Says how a connection has changed since the plan was made. Returns nil if it has not, or is already as wanted.
 local function change_since(item, connection)
   if not connection then return "it is gone" end
   local facts, before, wanted = select.facts(connection), item.current, item.wanted
@@ -263,11 +284,12 @@ local function change_since(item, connection)
       return ("its %s is '%s', and was '%s'"):format((field:gsub("_", " ")), facts[field] or "", before[field] or "")
     end
   end
-  return "its ETag is another one"
+  return "its ETag has changed"
 end
 
--- Looks at the items that would change something as the service has them now, and gives each that has changed since
--- `stale`, a text that says how, and each that cannot be read `err`, an azpec.Error. options: as azpec.current's.
+-- Reads the connections that the items would change, and sets each item's `connection`. An item whose connection has
+-- changed gets `stale`, a text that says how; one that cannot be read gets `err`, an azpec.Error. options: as in
+-- azpec.refresh.read.
 function plan.check(items, client, options)
   local changing, connection_ids = {}, {}
   for _, item in ipairs(items) do
@@ -275,11 +297,18 @@ function plan.check(items, client, options)
       changing[#changing + 1], connection_ids[#connection_ids + 1] = item, item.id
     end
   end
-  local now = current.read(client, connection_ids, options)
+  local now = refresh.read(client, connection_ids, options)
   for _, item in ipairs(changing) do
     local connection, err = now(item.id)
-    item.err, item.stale = err, not err and change_since(item, connection) or nil
+    item.connection, item.err, item.stale = connection, err, not err and change_since(item, connection) or nil
   end
+end
+
+-- Converts an item of the plan to an item of azpec.run, with the findings of plan.check.
+function plan.item(item)
+  return { id = item.id, action = item.action, description = item.wanted.description, etag = item.etag,
+    before = item.current.status, rule = item.rule, reason = item.reason, connection = item.connection, err = item.err,
+    stale = item.stale }
 end
 
 return plan

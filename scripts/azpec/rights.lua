@@ -1,9 +1,10 @@
--- azpec.rights -- what an identity may do, by the role permissions that client:list_permissions tells of.
+-- azpec.rights -- the actions that an identity lacks, by the role permissions that client:list_permissions returns.
 --
---   local missing = rights.missing(permissions)       -- a list of { action, purpose, essential }; empty: all is there
+--   local missing = rights.missing(permissions)       -- { action, purpose, essential } each; empty: all granted
 --
--- A permission grants an action that one of its actions covers and none of its notActions does; permissions add up, so
--- what one of them leaves out another may grant ("Understand Azure role definitions"). Deny assignments are not told.
+-- A permission grants an action if one of its actions covers it and none of its notActions does. Permissions add up:
+-- one may grant an action that another excludes ("Understand Azure role definitions"). Deny assignments are not
+-- included.
 
 local glob = require "azpec.glob"
 
@@ -12,8 +13,8 @@ local rights = {}
 local account = "Microsoft.Batch/batchAccounts/"
 local connections = account .. "privateEndpointConnections/"
 
--- What azpec does, and the action that it takes; `or_else` does as well. Without the essential ones nothing can be
--- approved. An operation is followed at a URL of either collection: the service chooses.
+-- The purposes of azpec and the action that each needs; `or_else` is an alternative. Approving needs the essential
+-- ones. The service chooses which collection a polling URL belongs to.
 rights.needed = {
   { action = connections .. "read", purpose = "to list and look at connections", essential = true },
   { action = connections .. "write", purpose = "to approve and reject", essential = true },
@@ -25,13 +26,13 @@ rights.needed = {
 
 local function covers(patterns, action)
   for _, pattern in ipairs(patterns or {}) do
-    -- Nothing but "*" is special there; in a glob two more characters are.
+    -- Only "*" is special in an action; a glob has two more special characters.
     if glob.compile(pattern:gsub("[?\\]", "\\%0"), true)(action) then return true end
   end
   return false
 end
 
--- Whether a list of permissions, as Azure's Permissions - List For Resource has them, allows an action.
+-- Returns whether a list of permissions, in the form of Azure's "Permissions - List For Resource", allows an action.
 function rights.allows(permissions, action)
   for _, permission in ipairs(permissions) do
     if covers(permission.actions, action) and not covers(permission.notActions, action) then return true end
@@ -39,7 +40,7 @@ function rights.allows(permissions, action)
   return false
 end
 
--- Those of rights.needed that are not granted.
+-- Returns the entries of rights.needed that are not granted.
 function rights.missing(permissions)
   local missing = {}
   for _, need in ipairs(rights.needed) do

@@ -1,12 +1,12 @@
--- azpec.rules -- who may connect: a file of rules, read in a sandbox, and what it decides on a connection.
+-- azpec.rules -- decides on connections by a file of rules, which is read in a sandbox.
 --
 --   local rules = require "azpec.rules"
 --   local set = assert(rules.read "rules.lua")
 --   local decision = set:decide(connection)      -- { action, rule, reason, status, changes, ... }
 --
--- The file is Lua, and reads aloud:
+-- The file is Lua:
 --
---   at_most { approve = 20 }                     -- a run that would do more does nothing
+--   at_most { approve = 20 }                     -- a run that would approve more changes nothing
 --
 --   approve "our build agents" {
 --     when = { private_endpoint_subscription = "3f1c2a54-...", private_endpoint_name = "build-*" },
@@ -18,17 +18,24 @@
 --
 --   expect "approve" { private_endpoint = "/subscriptions/3f1c2a54-.../privateEndpoints/build-7" }
 --
--- The first rule that matches decides; where none does a request is held: nothing is approved that no rule names. A
--- rule that does not speak of `status` is about pending requests alone. `when` and `unless` take the fields of
--- azpec.select, `older_than`, `younger_than` ("90s", "15m", "2h", "7d", "2w") and `where`, a function that gets the
--- facts of azpec.select and the time, and returns true or false and perhaps a reason.
+-- The first rule that matches decides. A request that no rule matches is held, so nothing is approved without a rule.
+-- A rule without `status` applies to pending requests only. `when` and `unless` take the fields of azpec.select,
+-- `older_than`, `younger_than` ("90s", "15m", "2h", "7d", "2w") and `where`. `where` is a function of the facts
+-- (azpec.select) and of the time in UTC, a table: time (seconds since 1970), year, month, day, hour, min, weekday. It
+-- returns true or false, and optionally a reason. The fact `facts` is a table of the host's own data (azpec.enrich),
+-- empty without any.
 
-local age = require "azpec.age"
+local count = require "azpec.text".count
+local duration = require "azpec.duration"
+local ages = require "azpec.ages"
 local description = require "azpec.description"
+local enrich = require "azpec.enrich"
+local fields = require "azpec.fields"
 local file = require "azpec.file"
 local sandbox = require "azpec.sandbox"
 local select = require "azpec.select"
 local sha256 = require "azpec.sha256"
+local transitions = require "azpec.transitions"
 
 local rules = {}
 
@@ -43,7 +50,7 @@ local actions = { "approve", "reject", "ignore", "hold" }
 
 -- ---- checking ------------------------------------------------------------------------------------------------------
 
--- A fault of the file: at a line, in a statement.
+-- Raises an error that names the file, the line and the statement.
 local function fault(at, format, ...)
   error({ message = ("%s:%d: %s: %s"):format(at.source, at.line, at.what, format:format(...)) }, 0)
 end
@@ -53,10 +60,10 @@ local function expect_type(at, field, value, kind)
   return value
 end
 
--- Texts that a rule writes stand in plans, in audit trails and in front of people.
+-- The longest text of a rule in bytes: such texts go to plans, journals and tables.
 local longest_text = 1000
 
--- What is wrong with a text; nil: nothing.
+-- Says what is wrong with a text, or returns nil.
 local function flaw(value)
   if value == "" then return "it is empty" end
   if #value > longest_text then return ("it is longer than %d bytes"):format(longest_text) end
@@ -83,11 +90,13 @@ end
 -- ---- conditions ----------------------------------------------------------------------------------------------------
 
 local selectable, condition_fields = {}, { older_than = true, younger_than = true, where = true }
-for _, field in ipairs(select.fields) do selectable[field], condition_fields[field] = true, true end
+for _, field in ipairs(select.fields) do
+  if not condition_fields[field] then selectable[field], condition_fields[field] = true, true end
+end
 
-local function duration(at, field, value)
+local function seconds_of(at, field, value)
   if value == nil then return nil end
-  local seconds, why = age.seconds(value)
+  local seconds, why = duration.age(value)
   if not seconds then fault(at, "bad field '%s' (%s)", field, why) end
   return seconds
 end
@@ -114,8 +123,8 @@ local function compile(at, field, given)
   if not ok then fault(at, "%s: %s", field, (tostring(selector):gsub("^[^\n]-:%d+: ", ""))) end
   if given.where ~= nil then expect_type(at, field .. ".where", given.where, "function") end
   local condition = { selector = selector, where = given.where, names = wanted, at = at,
-    older = duration(at, field .. ".older_than", given.older_than),
-    younger = duration(at, field .. ".younger_than", given.younger_than) }
+    older = seconds_of(at, field .. ".older_than", given.older_than),
+    younger = seconds_of(at, field .. ".younger_than", given.younger_than) }
   condition.text = describe(condition, given)
   if condition.text == "" then fault(at, "bad field '%s' (it says nothing)", field) end
   return condition
@@ -135,16 +144,21 @@ local function names_somebody(condition)
   return condition.where ~= nil
 end
 
-local fillable = { rule = true, reason = true, description = true, name = true, ticket = true }
+-- The fields that are templates, and the words in braces that each may contain.
+local templates = { because = { "rule", "description", "name", "ticket" },
+  description = { "rule", "reason", "description", "name", "ticket" } }
+
+local function check_template(at, field, given)
+  local words = "{" .. table.concat(templates[field], "}, {") .. "}"
+  for place in expect_text(at, field, given):gmatch "{[^{}]*}" do
+    if not words:find(place, 1, true) then fault(at, "bad field '%s' ('%s' is none of %s)", field, place, words) end
+  end
+  return given
+end
 
 local function check_description(at, action, template)
   if not statuses[action] then fault(at, "bad field 'description' (%s writes none)", action) end
-  for name in expect_text(at, "description", template):gmatch "{([^{}]*)}" do
-    if not fillable[name] then
-      fault(at, "bad field 'description' ('{%s}' is none of {rule}, {reason}, {description}, {name}, {ticket})", name)
-    end
-  end
-  return template
+  return check_template(at, "description", template)
 end
 
 local function build_rule(at, statement)
@@ -156,7 +170,7 @@ local function build_rule(at, statement)
   local rule = { name = statement.name, action = action, line = statement.line }
   if body.when ~= nil then rule.when = compile(at, "when", body.when) end
   if body.unless ~= nil then rule.unless = compile(at, "unless", body.unless) end
-  if body.because ~= nil then rule.because = expect_text(at, "because", body.because) end
+  if body.because ~= nil then rule.because = check_template(at, "because", body.because) end
   if body.description ~= nil then rule.description = check_description(at, action, body.description) end
   if action == "approve" and not (rule.when and names_somebody(rule.when)) then
     fault(at, "it would approve whoever asks; let `when` say who: %s or where", table.concat(says_who, ", "))
@@ -180,10 +194,19 @@ end
 
 -- ---- deciding ------------------------------------------------------------------------------------------------------
 
-local function copy_of(facts)
-  local copy = {}
+-- The host's own facts: a table, or a function, which is called at most once, before the first rule function.
+local function own_facts(subject)
+  local own = subject.own
+  if type(own) == "function" then own = enrich.ask(own, subject.connection) end
+  subject.own = own
+  return own and enrich.copy(own) or {}
+end
+
+local function copy_of(subject)
+  local facts, copy = subject.facts, {}
   for name, value in pairs(facts) do copy[name] = value end
   copy.group_ids = table.move(facts.group_ids, 1, #facts.group_ids, 1, {})
+  copy.facts = own_facts(subject)
   return copy
 end
 
@@ -193,9 +216,9 @@ local function time_table(now)
     weekday = os.date("!%A", math.floor(now)) }
 end
 
--- Asks a rule's function; what it raises, or an answer that is none, is raised as a table.
+-- Calls a rule's function. Raises a table if the function raises an error or does not return a boolean.
 local function ask(self, condition, subject)
-  local ok, answer, reason = self.box:run(self.source, instructions_to_decide, condition.where, copy_of(subject.facts),
+  local ok, answer, reason = self.box:run(self.source, instructions_to_decide, condition.where, copy_of(subject),
     time_table(subject.now))
   if not ok then error({ message = answer }, 0) end
   if answer ~= nil and type(answer) ~= "boolean" then
@@ -207,7 +230,7 @@ local function ask(self, condition, subject)
   return answer, reason
 end
 
--- Whether a condition holds, and the reason its function gave.
+-- Returns whether a condition holds, and the reason that its function gave.
 local function holds(self, condition, subject)
   if #condition.selector:differences(subject.facts) > 0 then return false end
   if condition.older and not (subject.least_age and subject.least_age >= condition.older) then return false end
@@ -228,43 +251,44 @@ local function matches(self, rule, subject)
   return true, reason
 end
 
-local function fill(template, decision, subject)
+-- Returns a rule's template, filled in for the connection. reason: why the rule decides so, where that is known.
+local function fill(template, rule, subject, reason)
   local facts = subject.facts
-  local values = { rule = decision.rule, reason = decision.reason, description = facts.description or "",
-    name = facts.name or "", ticket = subject.ticket or "" }
-  return description.fill(template, values)
+  return description.fill(template, { rule = rule.name, reason = reason, description = facts.description or "",
+    name = facts.name or "", ticket = subject.ticket or "" })
 end
 
-local in_progress = { Creating = true, Updating = true, Deleting = true }
-
--- What a rule that matches means for the connection as it is.
+-- Applies a matching rule to the connection's current state.
 local function decision_of(rule, reason, subject)
   local facts = subject.facts
   local decision = { action = rule.action, rule = rule.name, line = rule.line,
-    reason = reason or rule.because or rule.when and rule.when.text or "it is about all that come so far" }
+    reason = reason or rule.because and fill(rule.because, rule, subject) or rule.when and rule.when.text
+      or "it is about all that come so far" }
   local status = statuses[rule.action]
   if not status then return decision end
-  if in_progress[facts.provisioning_state] and facts.status ~= status then
-    decision.action = "hold"
-    decision.reason = ("it is %s; to be looked at again when that is over"):format(facts.provisioning_state)
+  local forecast, why = transitions.of(facts, status)
+  if why then
+    decision.action, decision.reason, decision.impossible = "hold", why, forecast == "impossible" or nil
     return decision
   end
   local changes = facts.status ~= status
-  local text = changes and rule.description and fill(rule.description, decision, subject) or nil
-  local excess = text and description.excess(text)
+  local filled = changes and rule.description and fill(rule.description, rule, subject, decision.reason) or nil
+  local excess = filled and description.excess(filled)
   if excess then
     return { action = "hold", rule = rule.name, line = rule.line, failed = true,
       reason = ("its description would be %s"):format(excess) }
   end
-  decision.status, decision.changes, decision.description = status, changes, text
+  decision.status, decision.changes, decision.description = status, changes, filled
   return decision
 end
+
+local decide_fields = { now = "number", first_seen = "number", ticket = "string", facts = "table or function" }
 
 local function judge(self, subject)
   for _, rule in ipairs(self.rules) do
     local ok, matched, reason = pcall(matches, self, rule, subject)
     if not ok then
-      if type(matched) ~= "table" then error(matched, 0) end -- no fault of the rule's
+      if type(matched) ~= "table" then error(matched, 0) end -- not the rule's error
       return { action = "hold", rule = rule.name, line = rule.line, reason = matched.message, failed = true }
     end
     if matched then return decision_of(rule, reason, subject) end
@@ -274,56 +298,94 @@ local function judge(self, subject)
   return { action = "ignore", reason = ("it is %s, and no rule speaks of that"):format(status) }
 end
 
--- What the rules say to a connection: a table of
+-- Decides on a connection. Returns a table:
 --   action       "approve", "reject", "ignore" or "hold"
---   rule, line   the rule's name and where it stands; nil: none matched
---   reason       why, for people
---   status       what the connection's is to be; nil: as it is
---   description  what is to be written; nil: what stands there stays
---   changes      whether it has to be written for that
---   failed       true where a rule's function failed, which holds the request
--- options: now, the time; first_seen, since when the connection has been known, both in seconds since 1970; ticket, for
--- {ticket} in a rule's description.
+--   rule, line   the name and the line of the rule that matched; nil if none did
+--   reason       the reason, for people
+--   status       the status to set; nil: unchanged
+--   description  the description to write; nil: unchanged
+--   changes      whether the connection has to be written
+--   impossible   true if a rule asks for a change that the service does not make (azpec.transitions)
+--   failed       true if a rule's function failed; the request is then held
+-- options (table or nil): now, the time, and first_seen, the time when the connection was first listed, both in seconds
+-- since 1970; ticket (string), which replaces {ticket} in a rule's texts; facts, the host's own facts for the
+-- rules' functions, or a function that returns them for a connection (azpec.enrich). If that fails, the request is
+-- held.
 function set:decide(connection, options)
   options = options or {}
+  fields.check(options, decide_fields)
   local now = options.now or os.time()
+  if type(options.facts) == "table" then enrich.copy(options.facts) end
   local facts = select.facts(connection)
-  local created = facts.created_at and age.parse(facts.created_at)
-  local known = created and now - created
+  local known = ages.of(facts, now)
   local seen = options.first_seen and now - options.first_seen
-  return judge(self, { facts = facts, now = now, age = known, ticket = options.ticket,
-    least_age = known and math.max(known, seen or 0) or seen })
+  return judge(self, { facts = facts, connection = connection, own = options.facts, now = now, age = known,
+    ticket = options.ticket, least_age = known and math.max(known, seen or 0) or seen })
 end
 
--- The name of a rule whose description speaks of a {ticket}, if there is one.
+local would = { approve = "would approve", reject = "would reject", hold = "held", ignore = "ignored" }
+
+-- Returns the result of a decision that is only shown: "would approve", "would reject", "held", "ignored", "unchanged"
+-- or "impossible".
+function rules.result(decision)
+  return decision.impossible and "impossible" or decision.status and not decision.changes and "unchanged"
+    or would[decision.action]
+end
+
+-- Lists the names of the rules, in the order of the file.
+function set:names()
+  local list = {}
+  for n, rule in ipairs(self.rules) do list[n] = rule.name end
+  return list
+end
+
+-- Returns the name of a rule whose texts contain {ticket}, or nil.
 function set:speaks_of_ticket()
   for _, rule in ipairs(self.rules) do
-    if rule.description and rule.description:find("{ticket}", 1, true) then return rule.name end
+    for field in pairs(templates) do
+      if (rule[field] or ""):find("{ticket}", 1, true) then return rule.name end
+    end
+  end
+end
+
+-- Returns the name of a rule that uses ages, or nil. azpec.ages knows the api-versions that return the needed dates.
+function set:speaks_of_age()
+  for _, rule in ipairs(self.rules) do
+    for _, condition in pairs { rule.when or {}, rule.unless or {} } do
+      if condition.older or condition.younger then return rule.name end
+    end
+  end
+end
+
+-- Returns the name of a rule that is not about pending requests alone, or nil.
+function set:speaks_of_status()
+  for _, rule in ipairs(self.rules) do
+    if rule.of_any_status then return rule.name end
   end
 end
 
 local plural = { approve = "approve", reject = "reject", changes = "change" }
 
--- Whether so many changes are more than at_most allows: nil, or a message. counts: approve, reject; more: a limit of
--- the caller's own on all of them.
+-- Returns a message if the counts exceed at_most, else nil. counts: { approve, reject }; more: the caller's own limit
+-- on their sum.
 function set:excess(counts, more)
   local wanted = { approve = counts.approve or 0, reject = counts.reject or 0 }
   wanted.changes = wanted.approve + wanted.reject
   for _, what in ipairs { "approve", "reject", "changes" } do
     local limit = self.limits[what]
     if limit and wanted[what] > limit then
-      return ("this would %s %d connections, and %s allows at most %d"):format(plural[what], wanted[what],
-        self.source, limit)
+      return ("this would %s %s, and %s allows at most %d"):format(plural[what],
+        count(wanted[what], "connection"), self.source, limit)
     end
   end
   if more and wanted.changes > more then
-    return ("this would change %d connections, and at most %d were allowed"):format(wanted.changes, more)
+    return ("this would change %s, and at most %d were allowed"):format(count(wanted.changes, "connection"), more)
   end
 end
 
 -- ---- expectations --------------------------------------------------------------------------------------------------
 
-local expectation_fields = { age = true, group_id = true, rule = true }
+local expectation_fields = { age = true, group_id = true, rule = true, facts = true }
 for name in ("id name status description provisioning_state private_endpoint subscription_id resource_group_name "
   .. "account_name"):gmatch "%S+" do
   expectation_fields[name] = true
@@ -338,17 +400,18 @@ local function subject_of(at, body)
   for _, name in ipairs { "subscription_id", "resource_group_name", "account_name" } do
     facts[name] = facts[name] or body[name]
   end
-  local known = duration(at, "age", body.age)
-  return { facts = facts, now = os.time(), age = known, least_age = known }
+  local known = seconds_of(at, "age", body.age)
+  if body.facts ~= nil then expect_type(at, "facts", body.facts, "table") end
+  return { facts = facts, own = body.facts, now = os.time(), age = known, least_age = known }
 end
 
--- An example that the file gives of itself has to come out as it says.
+-- Checks one expectation of the file.
 local function check_expectation(self, at, statement)
   local body = statement.body
   if not body then fault(at, "it has no body; write expect \"%s\" { ... }", statement.name) end
   check_known(at, body, expectation_fields)
   for field, value in pairs(body) do
-    if field ~= "age" then expect_text(at, field, value) end
+    if field ~= "age" and field ~= "facts" then expect_text(at, field, value) end
   end
   local decision = judge(self, subject_of(at, body))
   local by = decision.rule and ("by rule '%s'"):format(decision.rule) or "by no rule"
@@ -359,7 +422,7 @@ end
 
 -- ---- reading -------------------------------------------------------------------------------------------------------
 
--- Where in the file a word of it was called.
+-- The line of the file from which a statement was called.
 local function line_of_caller()
   return debug.getinfo(3, "l").currentline
 end
@@ -371,7 +434,7 @@ local function new_statements()
     statements[#statements + 1] = statement
     return statement
   end
-  -- `word "name" { ... }`: only noted here; it is checked when the whole file has run, outside the sandbox.
+  -- `word "name" { ... }` is only recorded here. It is checked outside the sandbox, after the whole file has run.
   local function named(word)
     return function (name)
       if type(name) ~= "string" or name == "" then error(word .. ": a name in quotes is expected", 2) end
@@ -413,13 +476,13 @@ local function build(self, statements)
   for _, one in ipairs(expectations) do check_expectation(self, one.at, one.statement) end
 end
 
--- The rules in a text, or nil and a message with file and line. name: what messages call the file.
-function rules.parse(text, name)
+-- Reads rules from a text. Returns the set, or nil and a message with file and line. name: the file's name in messages.
+function rules.parse(source, name)
   name = name or "rules"
   local statements, words = new_statements()
   local self = setmetatable({ source = name, rules = {}, limits = {}, box = sandbox.new(words),
-    sha256 = sha256.hex(text) }, set)
-  local chunk, why = self.box:load(text, name)
+    sha256 = sha256.hex(source) }, set)
+  local chunk, why = self.box:load(source, name)
   if not chunk then return nil, why end
   local ran, message = self.box:run(name, instructions_to_read, chunk)
   statements.closed = true
@@ -430,11 +493,11 @@ function rules.parse(text, name)
   return nil, problem.message
 end
 
--- The rules in a file, or nil and a message.
+-- Reads rules from a file. Returns the set, or nil and a message.
 function rules.read(path)
-  local text, why = file.read(path)
-  if not text then return nil, why end
-  return rules.parse(text, path)
+  local source, why = file.read(path, "lua")
+  if not source then return nil, why end
+  return rules.parse(source, path)
 end
 
 return rules

@@ -1,9 +1,9 @@
--- Runs Lua that somebody else wrote: a text, never bytecode, in an environment of its own, with limits of instructions,
--- of time and of memory. Nothing in it can catch an error (no pcall, no coroutines, no metatables), so a limit that was
--- met is the end. No word in it reaches files, programs, the network or the host's tables.
+-- Runs untrusted Lua source in its own environment, with limits on instructions, time and memory. Bytecode is refused.
+-- The code cannot catch an error (no pcall, coroutines or metatables), so an exceeded limit ends it. It has no access
+-- to files, programs, the network or the host's tables.
 --
--- What a single instruction or call could do without end is kept small: texts that are handed to a function may have
--- 65536 bytes, patterns are globs, one expression joins at most 16 texts, and a list to be sorted may have 4096 items.
+-- A single instruction or call cannot be interrupted, so its cost is bounded: a function takes strings of at most 65536
+-- bytes, patterns are globs, one expression concatenates at most 16 strings, and table.sort takes at most 4096 items.
 
 local glob = require "azpec.glob"
 
@@ -12,12 +12,12 @@ sandbox.__index = sandbox
 
 local most_source, most_text, most_joined, most_sorted = 1 << 20, 1 << 16, 16, 4096
 local most_seconds, most_kilobytes = 2, 4096
-local most_frames = 64 -- that are looked at for the place of an error: each costs as much as it is deep
-local time_every = 256 -- instructions from one look at the clock to the next
+local most_frames = 64 -- that are searched for the place of an error: the cost of each grows with its depth
+local time_every = 256 -- instructions between two reads of the clock
 
 local string_format, tostring, type, error = string.format, tostring, type, error
 
--- ---- words --------------------------------------------------------------------------------------------------------
+-- ---- names --------------------------------------------------------------------------------------------------------
 
 local function text(value, word)
   if type(value) ~= "string" then error(string_format("%s: string expected, got %s", word, type(value)), 3) end
@@ -78,7 +78,7 @@ local function chosen(from, names)
   return copy
 end
 
--- The environment's words; `string` is also what methods of strings are looked up in.
+-- The environment's names. Methods of strings are looked up in its `string`.
 local function new_words(more)
   local words = chosen(_G, "error ipairs next pairs select tonumber tostring type assert")
   words.string = new_strings()
@@ -90,7 +90,7 @@ local function new_words(more)
   return words
 end
 
--- What a name was mistyped for is an error, and so is a global: helpers are `local`.
+-- An unknown name is an error, and so is an assignment to a global: helpers are `local`.
 local function new_environment(words)
   return setmetatable({}, {
     __index = setmetatable(words, { __index = unknown }),
@@ -101,7 +101,7 @@ local function new_environment(words)
   })
 end
 
--- ---- how much one expression joins --------------------------------------------------------------------------------
+-- ---- length of concatenations --------------------------------------------------------------------------------------
 
 local ends_expression = {}
 for word in ("and break do else elseif end for function goto if in local or repeat return then until while")
@@ -112,7 +112,7 @@ end
 local kinds = { { "space", "^%s+" }, { "number", "^%.?%d[%w.]*" }, { "word", "^[%a_][%w_]*" }, { "...", "^%.%.%." },
   { "..", "^%.%." } }
 
--- Where the token at `at` ends and what it is: "space", "text", "number", "word", or its own characters.
+-- Returns the end of the token at `at` and its kind: "space", "text", "number", "word", or its own characters.
 local function token(source, at)
   local long = source:match("^%-%-%[(=*)%[", at)
   if long then return select(2, source:find("]" .. long .. "]", at, true)), "space" end
@@ -136,8 +136,8 @@ local opens, closes = { ["("] = true, ["["] = true, ["{"] = true }, { [")"] = tr
 local separates = { [","] = true, [";"] = true, ["="] = true, ["<"] = true, [">"] = true, ["~"] = true, ["&"] = true,
   ["|"] = true }
 
--- The line in which an expression of a source that compiles joins too many texts, if one does. A join copies all its
--- texts in one instruction, between two looks at the memory.
+-- Returns the first line in which an expression concatenates too many strings, or nil. The source must compile. A
+-- concatenation copies all its strings in one instruction, between two checks of the memory.
 local function line_of_excess(source)
   local counts, at, line = { 0 }, 1, 1
   while at <= #source do
@@ -157,22 +157,23 @@ local function line_of_excess(source)
   end
 end
 
--- ---- where something went wrong ------------------------------------------------------------------------------------
+-- ---- positions of errors -------------------------------------------------------------------------------------------
 
--- A position as Lua puts it in front of a message; it shortens what is longer than 60 bytes.
+-- Returns a position as Lua puts it before a message; Lua shortens a name that is longer than 60 bytes.
 local function position(short, line)
   return string_format("%s:%d: ", short, line)
 end
 
--- The parser's message with the file's whole name.
-local function located_by_parser(message, name)
+-- Returns a message of Lua with the file's full name: in place of the name that Lua has shortened, else in front of it.
+function sandbox.named(message, name)
   local short = debug.getinfo(load("", "@" .. name), "S").short_src
-  if string.sub(message, 1, #short + 1) == short .. ":" then return name .. string.sub(message, #short + 1) end
+  local at = string.find(message, short .. ":", 1, true)
+  if at then return string.sub(message, 1, at - 1) .. name .. string.sub(message, at + #short) end
   return name .. ": " .. message
 end
 
--- What a coroutine that runs the text `name` died of, in front of it the file and the line: that which the message
--- names, or else the last one of the text that was run, or else the first of f.
+-- Returns the error that ended a coroutine, after the file and the line: the line that the message names, else the last
+-- line that ran in the text `name`, else the first line of f.
 local function located(co, message, name, f)
   if type(message) ~= "string" then message = "an error that is a " .. type(message) end
   local own, line = "@" .. name, nil
@@ -192,21 +193,23 @@ end
 
 -- ---- loading ------------------------------------------------------------------------------------------------------
 
--- A sandbox whose words are Lua's harmless ones and `words`.
-function sandbox.new(words)
+-- Returns a sandbox with Lua's harmless functions and the names in `words`. kilobytes: the memory limit of a run
+-- (default: 4096).
+function sandbox.new(words, kilobytes)
   local all = new_words(words or {})
-  return setmetatable({ strings = all.string, environment = new_environment(all) }, sandbox)
+  return setmetatable({ strings = all.string, environment = new_environment(all),
+    kilobytes = kilobytes or most_kilobytes }, sandbox)
 end
 
--- The function that a text is, or nil and a message with file and line. name: what messages call the file.
+-- Compiles a text. Returns a function, or nil and a message with file and line. name: the file's name in messages.
 function sandbox:load(source, name)
   if #source > most_source then return nil, ("%s: the file is larger than %d bytes"):format(name, most_source) end
   source = source:gsub("^\xef\xbb\xbf", ""):gsub("^#", "--")
   if source:sub(1, 1) == "\27" then return nil, name .. ": this is compiled; a text is wanted" end
-  -- In a coroutine: where the text nests too deep, the parser would call an outer xpcall's handler with no stack left.
+  -- In a coroutine: if the text nests too deep, the parser would call an outer xpcall's handler without any stack left.
   local co = coroutine.create(load)
   local _, chunk, why = coroutine.resume(co, source, "@" .. name, "t", self.environment)
-  if not chunk then return nil, located_by_parser(why, name) end
+  if not chunk then return nil, sandbox.named(why, name) end
   local line = line_of_excess(source)
   if line then
     return nil, ("%s:%d: more than %d texts are joined in one expression"):format(name, line, most_joined)
@@ -216,11 +219,11 @@ end
 
 -- ---- running ------------------------------------------------------------------------------------------------------
 
--- A hook for each instruction: it raises when one of the limits is met.
-local function new_limiter(instructions)
+-- Returns a hook for each instruction, which raises an error when a limit is exceeded.
+local function new_limiter(instructions, kilobytes)
   local left, begun, memory = instructions, os.clock(), collectgarbage "count"
   local function is_late() return os.clock() - begun > most_seconds end
-  local function is_full() return collectgarbage "count" > memory + most_kilobytes end
+  local function is_full() return collectgarbage "count" > memory + kilobytes end
   return function ()
     left = left - 1
     if left < 0 then error("it runs for too long", 0) end
@@ -233,7 +236,7 @@ local function new_limiter(instructions)
   end
 end
 
--- Methods of strings are the sandbox's until the result is closed.
+-- Replaces the methods of strings by the sandbox's until the result is closed.
 local function lend_methods(strings)
   local metatable = getmetatable ""
   local own = metatable.__index
@@ -241,12 +244,13 @@ local function lend_methods(strings)
   return setmetatable({}, { __close = function () metatable.__index = own end })
 end
 
--- Calls a function of the sandbox: true and its results, or false and a message with file and line. It runs in a
--- coroutine, which alone has the hook; whatever became of an error, the next instruction would meet the limit again.
+-- Calls a function of the sandbox. Returns true and its results, or false and a message with file and line. The
+-- function runs in a coroutine, and only that has the hook. If an error were caught, the next instruction would raise
+-- it again.
 function sandbox:run(name, instructions, f, ...)
   local co = coroutine.create(f)
-  debug.sethook(co, new_limiter(instructions), "", 1)
-  local _ <close> = lend_methods(self.strings) -- also where Ctrl-C raises an error here
+  debug.sethook(co, new_limiter(instructions, self.kilobytes), "", 1)
+  local _ <close> = lend_methods(self.strings) -- closed too if Ctrl-C raises an error here
   local results = table.pack(coroutine.resume(co, ...))
   if results[1] then return table.unpack(results, 1, results.n) end
   return false, located(co, results[2], name, f)

@@ -1,145 +1,150 @@
--- azpec.scope -- where to look: the connections of one account, of many, of a resource group, of subscriptions.
+-- azpec.scope -- iterates over the connections of an account, a resource group, or one or more subscriptions.
 --
 --   local scope = require "azpec.scope"
 --   for connection in scope.connections(client, { resource_group_name = "rg-contoso-prod" }) do ... end
 --
 -- A scope is a table of: subscription_ids (a list; default: the client's own), resource_group_name, account_name, id
--- (of a subscription, a resource group, an account, a connection, or a private endpoint, whose connections are looked
--- for), timeout (seconds for each list; default: the client's). What a service refuses is raised as its azpec.Error,
--- what cannot be found or understood as a table with `kind` ("not_found", "usage", "protocol"), `message` and `hint`.
+-- (of a subscription, resource group, account, connection or private endpoint; for the latter, its connections),
+-- timeout (seconds for each list; default: the client's). An error of the service is raised as its azpec.Error. Other
+-- errors are tables with `kind` ("not_found", "usage", "protocol"), `message` and `hint`.
 --
--- An item of a list becomes what is written, so its id has to lie where the list was asked for: an answer for another
--- account, by a fault or a proxy's cache, is an error of the kind "protocol".
+-- on_error(err, place) in the scope allows a partial listing. If one of several subscriptions or accounts cannot be
+-- read, the function is called and the listing continues. place: { subscription_id, resource_group_name, account_name,
+-- id }. The error is raised instead if there is no on_error, if the scope is a single place, or if sign-in failed,
+-- because all places would fail alike.
+--
+-- all_subscriptions, candidates and source: as in azpec.fleet, which finds and reads the accounts. on_found(found):
+-- called with the accounts found (azpec.fleet.Found), before connections are read.
 
-local ids = require "azpec.ids"
+local failure = require "azpec.failure"
+local fields = require "azpec.fields"
+local fleet = require "azpec.fleet"
+local ids = require "azpec.resource_id"
+local nearest = require "azpec.nearest"
 local select = require "azpec.select"
 
 local scope = {}
 
-local complaint = { __name = "azpec.scope_error" }
-
-function complaint:__tostring()
-  return self.hint and self.message .. "; " .. self.hint or self.message
-end
-
 local function fail(kind, message, hint)
-  error(setmetatable({ kind = kind, message = message, hint = hint }, complaint), 0)
+  error(failure.new(kind, message, { hint = hint }), 0)
 end
-
--- ---- what a list may hold ------------------------------------------------------------------------------------------
 
 local function same(a, b)
   return a:lower() == b:lower()
 end
 
-local place_fields = { "subscription_id", "resource_group_name", "account_name" }
-
--- What the id of a listed item names. Raises an id that is not of that kind ("account", "connection"), or does not lie
--- in the place that the list was asked for.
-local function listed_in(place, item, kind)
-  local id = item.id
-  if type(id) ~= "string" then fail("protocol", ("the service listed %s without an id"):format(
-    kind == "account" and "an account" or "a connection")) end
-  local found = ids.parse(id)
-  if not found or found.kind ~= kind then
-    fail("protocol", ("the service listed '%s', which is not the id of %s"):format(id,
-      kind == "account" and "a Batch account" or "a private endpoint connection"))
-  end
-  for _, part in ipairs(place_fields) do
-    if place[part] and not same(place[part], found[part]) then
-      fail("protocol", ("the service listed '%s', which is not in the %s '%s' that was asked for"):format(id,
-        part:gsub("_id$", ""):gsub("_name$", ""):gsub("_", " "), place[part]))
-    end
-  end
-  return found
-end
-
--- ---- several lists -------------------------------------------------------------------------------------------------
-
--- So many lists are under way beside each other.
-local most_at_once = 16
-
--- A list of the client's is begun with the call that makes it: its first page is asked for, and comes, while another
--- one is waited for.
-local function begun(...)
-  local following, state, item, closing = ...
-  return { next = following, state = state, item = item, closing = closing }
-end
-
--- The items of begin(place) for each of the places, and the place, in their order, for a generic `for`; what comes next
--- is under way already. Not by coroutines: Ctrl-C raises its error in the main one, so nothing ends while another one
--- waits.
-local function in_turn(begin, places)
-  local lists, at, last = {}, 1, 0
-  local function begin_more()
-    while last < math.min(#places, at + most_at_once - 1) do
-      lists[last + 1] = begun(begin(places[last + 1]))
-      last = last + 1
-    end
-  end
-  local function following()
-    while at <= #places do
-      begin_more()
-      local list = lists[at]
-      list.item = list.next(list.state, list.item)
-      if list.item then return list.item, places[at] end
-      lists[at], at = nil, at + 1
-    end
-  end
-  return following, nil, nil, setmetatable({}, { __close = function ()
-    for n = at, last do
-      local list <close> = lists[n].closing -- luacheck: ignore
-    end
-  end })
-end
-
 -- ---- accounts ------------------------------------------------------------------------------------------------------
 
--- The client's own subscription.
-local function own_subscription(client)
-  return client:settings().subscription_id
-end
-
--- The accounts that the service lists.
-local function listed(client, where)
-  local accounts = {}
-  local function begin(subscription_id)
-    return client:list_accounts { subscription_id = subscription_id or nil,
-      resource_group_name = where.resource_group_name, timeout = where.timeout }
-  end
-  for account, subscription_id in in_turn(begin, where.subscription_ids) do
-    local found = listed_in({ subscription_id = subscription_id or own_subscription(client),
-      resource_group_name = where.resource_group_name }, account, "account")
-    if not where.account_name or same(found.account_name, where.account_name) then
-      accounts[#accounts + 1] = found
-    end
-  end
-  return accounts
-end
-
-local function told(where)
+local function told(client, where)
   local parts = {}
   if where.resource_group_name then parts[#parts + 1] = "resource group '" .. where.resource_group_name .. "'" end
   local subscriptions = where.subscription_ids
-  if subscriptions[1] then
+  if where.all_subscriptions then
+    parts[#parts + 1] = "all subscriptions"
+  elseif subscriptions[1] then
     parts[#parts + 1] = (#subscriptions == 1 and "subscription " or "subscriptions ")
       .. table.concat(subscriptions, ", ")
   end
-  return #parts == 0 and "the subscription" or table.concat(parts, " of ")
+  local own = client:settings().subscription_id
+  return #parts == 0 and (own and "subscription " .. own or "the subscription") or table.concat(parts, " of ")
 end
 
--- Those meant; one that is wholly named needs no list.
-local function accounts_of(client, where)
-  if where.account_name and where.resource_group_name and #where.subscription_ids == 1 then
-    return { { subscription_id = where.subscription_ids[1] or own_subscription(client),
-      resource_group_name = where.resource_group_name, account_name = where.account_name } }
+-- Returns the accounts that a misspelt group and name may mean: first those with that name in another group, then
+-- those with a similar name in that group; else those with a similar name in a similar group. The account itself,
+-- which exists but cannot be read, is not one of them.
+local function near(place, accounts)
+  local meant, both, limit = {}, {}, nearest.limit(place.account_name)
+  for _, found in ipairs(accounts) do
+    local off = nearest.distance(place.account_name, found.account_name, limit)
+    local group_off = nearest.distance(place.resource_group_name, found.resource_group_name,
+      nearest.limit(place.resource_group_name))
+    local name = ("%s/%s"):format(found.resource_group_name, found.account_name)
+    if off == 0 and group_off == 0 then return {} end
+    if off == 0 then
+      table.insert(meant, 1, name)
+    elseif off <= limit and group_off < math.huge then
+      table.insert(group_off == 0 and meant or both, name)
+    end
   end
-  local accounts = listed(client, where)
-  if #accounts == 0 and where.account_name then
-    fail("not_found", ("there is no Batch account '%s' in %s"):format(where.account_name, told(where)),
-      "the identity sees only accounts that it may read")
+  return #meant > 0 and meant or both
+end
+
+-- Returns the resource groups with accounts that a misspelt name may mean.
+local function near_groups(name, accounts)
+  local groups, known = {}, {}
+  for _, found in ipairs(accounts) do
+    local group = found.resource_group_name
+    if not known[group:lower()] then groups[#groups + 1], known[group:lower()] = group, true end
   end
-  return accounts
+  return nearest.of(name, groups)
+end
+
+-- Explains the error of a list of an account or a resource group that does not exist: the hint names those that were
+-- probably meant. This costs one request, which lists the subscription's accounts.
+local function explain(client, err, place, group)
+  local is_group = type(err) == "table" and err.code == "ResourceGroupNotFound" and not place.account_name
+  if not is_group and not (type(err) == "table" and err.is_gone) then return err end
+  local ok, listed = pcall(fleet.find, client, { subscription_ids = { place.subscription_id } })
+  local accounts = ok and listed.accounts or {}
+  local found = is_group and near_groups(group, accounts) or not is_group and near(place, accounts) or {}
+  if #found == 0 then return err end
+  return failure.with(err, { hint = nearest.suggestion(found):gsub("mean ",
+    is_group and "mean the resource group " or "mean the Batch account ", 1) })
+end
+
+-- The advice for an account that is not among the listed ones.
+local function advice(where)
+  if where.account_name:find "[*?]" then
+    return "an account is named whole, without wildcards; the names of connections may have them"
+  end
+  return "the identity sees only accounts that it may read"
+    .. (where.all_subscriptions and "" or "; all_subscriptions looks in its other subscriptions")
+end
+
+-- Returns the account of a scope that names it fully, which needs no list; otherwise nil.
+local function named(client, where)
+  local is_one = where.account_name and where.resource_group_name and #where.subscription_ids == 1
+    and not where.all_subscriptions and not where.candidates
+  if not is_one then return nil end
+  local subscription = where.subscription_ids[1] or client:settings().subscription_id
+  local id = subscription and ("/subscriptions/%s/resourceGroups/%s/providers/Microsoft.Batch/batchAccounts/%s"):format(
+    subscription, where.resource_group_name, where.account_name)
+  return fleet.of({ { kind = "account", id = id, account_name = where.account_name, subscription_id = subscription,
+    resource_group_name = where.resource_group_name } }, where.timeout)
+end
+
+-- Raises an error if no account was found because a name is wrong or the identity may read nothing. An empty listing
+-- would mean that nothing is pending.
+local function check_names(client, where, found)
+  if found.absent == "subscriptions" then
+    fail("not_found", "the identity may read no subscription", "assign it a role, such as Reader, in the "
+      .. "subscriptions; if it has one, the sign-in may be in another tenant")
+  elseif found.absent == "resource_group" then
+    fail("not_found", ("there is no resource group '%s' in all subscriptions%s"):format(where.resource_group_name,
+      nearest.question(where.resource_group_name, found.groups or {}, true)),
+      "the identity sees only resource groups that it may read")
+  elseif where.account_name and (not where.candidates or found.absent) then
+    fail("not_found", ("there is no Batch account '%s' in %s%s"):format(where.account_name,
+      told(client, where), nearest.question(where.account_name, found.others, true)), advice(where))
+  end
+end
+
+-- Returns the scope's accounts. Reports the places that cannot be listed.
+local function find(client, where)
+  local found = named(client, where) or fleet.find(client, { subscription_ids = where.subscription_ids,
+    resource_group_name = where.resource_group_name, account_name = where.account_name, timeout = where.timeout,
+    all_subscriptions = where.all_subscriptions, candidates = where.candidates, source = where.source })
+  for _, missing in ipairs(found.errors) do
+    if not where.on_error or found.subscription_count == 1 then
+      error(where.resource_group_name and explain(client, missing.err, missing.place, where.resource_group_name)
+        or missing.err, 0)
+    end
+    where.on_error(missing.err, missing.place)
+  end
+  found.errors = {}
+  if #found.accounts == 0 then check_names(client, where, found) end
+  if where.on_found then where.on_found(found) end
+  return found
 end
 
 -- ---- the scope -----------------------------------------------------------------------------------------------------
@@ -160,7 +165,7 @@ local function check_subscription(where, found, given)
   not_in(given, "subscription", table.concat(others, "', '"))
 end
 
--- What the scope says of where its connections are, and an id says as well.
+-- The members of a scope that an id contains too.
 local function narrow(where, found, given)
   check_subscription(where, found, given)
   for _, name in ipairs { "resource_group_name", "account_name" } do
@@ -169,13 +174,20 @@ local function narrow(where, found, given)
     end
     where[name] = where[name] or found[name]
   end
-  where.subscription_ids = { found.subscription_id }
+  where.subscription_ids, where.all_subscriptions = { found.subscription_id }, nil
 end
 
--- The scope as it is walked: an id is taken apart.
+local known = { subscription_ids = "table", resource_group_name = "string", account_name = "string", id = "string",
+  timeout = "number", all_subscriptions = "boolean", candidates = "table", source = "string", on_found = "function",
+  on_error = "function" }
+
+-- Returns the scope with its id parsed into members.
 local function resolve(wanted)
+  fields.check(wanted, known, 3)
   local where = { resource_group_name = wanted.resource_group_name, account_name = wanted.account_name,
-    subscription_ids = wanted.subscription_ids or {}, timeout = wanted.timeout }
+    subscription_ids = wanted.subscription_ids or {}, timeout = wanted.timeout, on_error = wanted.on_error,
+    all_subscriptions = wanted.all_subscriptions, candidates = wanted.candidates, source = wanted.source,
+    on_found = wanted.on_found }
   if #where.subscription_ids == 0 then where.subscription_ids = { false } end -- false: the client's own
   if not wanted.id then return where end
   local found = ids.parse(wanted.id)
@@ -183,7 +195,7 @@ local function resolve(wanted)
     fail("usage", ("'%s' is not the id of a subscription, resource group, Batch account, private endpoint "
       .. "connection or private endpoint"):format(wanted.id))
   elseif found.kind == "private_endpoint" then
-    where.private_endpoint = found.id -- it may be in any subscription; its connection is in the scope
+    where.private_endpoint = found.id -- the endpoint may be in any subscription; its connection is in the scope
   else
     narrow(where, found, wanted.id)
     if found.kind == "connection" then where.connection = found.id end
@@ -191,7 +203,7 @@ local function resolve(wanted)
   return where
 end
 
--- Raises where the id of a connection, or of what it is in, is outside of the scope.
+-- Raises an error if the id is outside of the scope.
 function scope.check(wanted, id)
   narrow(resolve(wanted), ids.parse(id), id)
 end
@@ -201,12 +213,7 @@ local function has_endpoint(connection, id)
   return endpoint ~= nil and same(endpoint, id)
 end
 
-local function account_call(account, where)
-  return { subscription_id = account.subscription_id, resource_group_name = account.resource_group_name,
-    account_name = account.account_name, timeout = where.timeout }
-end
-
--- That one connection, for a generic `for`.
+-- Iterates over that one connection.
 local function only(client, id, timeout)
   local is_over = false
   return function ()
@@ -221,19 +228,55 @@ local function only(client, id, timeout)
   end
 end
 
--- The connections of a scope, for a generic `for`.
+-- Reports the error of one place of several; raises it otherwise.
+local function check_error(client, where, found, err, place)
+  if #found.accounts == 1 and place.kind == "account" then error(explain(client, err, place), 0) end
+  if not where.on_error then error(err, 0) end
+  where.on_error(err, place)
+end
+
+-- Iterates over the connections of a scope, for a generic `for`, with the account as second value. Raises errors as
+-- described at the head.
 function scope.connections(client, wanted)
   local where = resolve(wanted)
   if where.connection then return only(client, where.connection, where.timeout) end
-  local following, _, _, closing = in_turn(function (account) return client:list(account_call(account, where)) end,
-    accounts_of(client, where))
+  local found = find(client, where)
+  local following, _, _, closing = fleet.connections(client, found)
   return function ()
-    local connection, account
-    repeat
-      connection, account = following()
-      if connection then listed_in(account, connection, "connection") end
-    until not connection or not where.private_endpoint or has_endpoint(connection, where.private_endpoint)
-    return connection
+    while true do
+      local account, connection, err = following()
+      if err then
+        check_error(client, where, found, err, account)
+      elseif not account or not where.private_endpoint or has_endpoint(connection, where.private_endpoint) then
+        return connection, account
+      end
+    end
+  end, nil, nil, closing
+end
+
+-- Iterates over the accounts of a scope, for a generic `for`: account and the list of its connections; or a place, nil
+-- and the error that on_error has received.
+function scope.accounts(client, wanted)
+  local where = resolve(wanted)
+  if where.connection or where.private_endpoint then
+    fail("usage", "the id of an account, a resource group or a subscription expected")
+  end
+  local missing, on_error = {}, where.on_error
+  where.on_error = on_error and function (err, place)
+    missing[#missing + 1] = { place, err }
+    on_error(err, place)
+  end
+  local found = find(client, where)
+  local following, _, _, closing = fleet.accounts(client, found)
+  return function ()
+    local account, connections, err
+    if #missing == 0 then account, connections, err = following() end
+    if err then check_error(client, where, found, err, account) end
+    if #missing > 0 then
+      local one = table.remove(missing, 1)
+      return one[1], nil, one[2]
+    end
+    return account, connections
   end, nil, nil, closing
 end
 

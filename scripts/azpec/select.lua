@@ -1,30 +1,34 @@
--- azpec.select -- the right connection, never the first: selectors of private endpoint connections.
+-- azpec.select -- selects private endpoint connections by their properties, and never guesses among several.
 --
 --   local select = require "azpec.select"
 --   local selector = select.new { private_endpoint_name = "build-*", status = "Pending" }
---   local connection, err = selector:one(connections)          -- none and several are errors that list the candidates
+--   local connection, err = selector:one(connections)          -- no match or several: an error with the candidates
 --   local connections, err = selector:all(connections, { max = 10 })
 --
--- A field's value is a text, or a list of texts any of which may match: exact, or with `*` and `?`. Names of Azure's
--- compare without letter case; descriptions, which people write, compare with it. `connections` is a list, or the
--- function of an iterator, in which case its further values may follow.
+-- A field's value is a string, or a list of strings of which one must match: exactly, or with the wildcards `*` and
+-- `?`. Azure's names compare without letter case; descriptions compare with it. `connections` is a list, or an iterator
+-- function, optionally followed by the iterator's other values.
 
+local ages = require "azpec.ages"
+local duration = require "azpec.duration"
+local failure = require "azpec.failure"
 local glob = require "azpec.glob"
-local ids = require "azpec.ids"
+local ids = require "azpec.resource_id"
+local nearest = require "azpec.nearest"
 local text = require "azpec.text"
 
 local select = {}
 
--- ---- what a connection says of itself -------------------------------------------------------------------------------
+-- ---- facts ----------------------------------------------------------------------------------------------------------
 
 local guid = "%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x"
 
--- The service calls a connection "NAME-OF-THE-ENDPOINT.GUID".
+-- The service names a connection "NAME-OF-THE-ENDPOINT.GUID".
 local function without_guid(whole)
   return (whole:gsub("%." .. guid .. "$", ""))
 end
 
--- What an id of that kind names; of any other one: nothing.
+-- Returns the parts of an id of that kind; an empty table for any other id.
 local function parse(id, kind)
   local found = type(id) == "string" and ids.parse(id)
   return found and found.kind == kind and found or {}
@@ -34,71 +38,91 @@ local function table_of(value)
   return type(value) == "table" and value or {}
 end
 
-local text_facts = { "id", "etag", "status", "description", "provisioning_state", "name", "private_endpoint",
-  "created_at" }
+local function text_of(value)
+  return type(value) == "string" and value or nil
+end
 
--- What can be asked of a connection, in one flat table: its fields are absent where the connection does not say.
+local function texts_of(list)
+  local texts = {}
+  for _, item in ipairs(table_of(list)) do texts[#texts + 1] = text_of(item) end
+  return texts
+end
+
+-- Returns the facts of a connection as one flat table. Each fact is a string; group_ids is a list of strings. A fact
+-- that the service did not send, or sent with another type, is nil.
 function select.facts(connection)
-  local found, properties = parse(connection.id, "connection"), table_of(connection.properties)
-  local state = table_of(properties.privateLinkServiceConnectionState)
-  local facts = { id = connection.id, etag = connection.etag, status = state.status, description = state.description,
-    provisioning_state = properties.provisioningState, group_ids = table_of(properties.groupIds) }
-  facts.subscription_id, facts.resource_group_name = found.subscription_id, found.resource_group_name
-  facts.account_name, facts.name = found.account_name, found.name or connection.name
-  if not facts.name and type(connection.id) == "string" then facts.name = connection.id:match "[^/]+$" end
-  facts.private_endpoint = table_of(properties.privateEndpoint).id
-  local endpoint = parse(facts.private_endpoint, "private_endpoint")
-  facts.private_endpoint_subscription = endpoint.subscription_id
-  facts.private_endpoint_resource_group, facts.private_endpoint_name = endpoint.resource_group_name, endpoint.name
-  facts.created_at = table_of(connection.systemData).createdAt
-  for _, name in ipairs(text_facts) do
-    if type(facts[name]) ~= "string" then facts[name] = nil end
-  end
-  facts.base_name = facts.name and without_guid(facts.name)
-  return facts
+  local id, properties = text_of(connection.id), table_of(connection.properties)
+  local found, state = parse(id, "connection"), table_of(properties.privateLinkServiceConnectionState)
+  local private_endpoint = text_of(table_of(properties.privateEndpoint).id)
+  local endpoint = parse(private_endpoint, "private_endpoint")
+  local name = found.name or text_of(connection.name) or id and ids.last_segment(id)
+  return {
+    id = id, etag = text_of(connection.etag), status = text_of(state.status),
+    description = text_of(state.description), provisioning_state = text_of(properties.provisioningState),
+    group_ids = texts_of(properties.groupIds), name = name, base_name = name and without_guid(name),
+    subscription_id = found.subscription_id, resource_group_name = found.resource_group_name,
+    account_name = found.account_name, private_endpoint = private_endpoint,
+    private_endpoint_subscription = endpoint.subscription_id, private_endpoint_name = endpoint.name,
+    private_endpoint_resource_group = endpoint.resource_group_name,
+    created_at = text_of(table_of(connection.systemData).createdAt),
+  }
 end
 
 local longest_etag = 1024
 
--- The ETag that guards a write to a connection; nil where the service sent none. One that cannot be given back as
--- If-Match is nil and an error of the kind "protocol", so that no write goes out without its guard.
+-- Returns the ETag to send as If-Match, or nil if the service sent none. For an ETag that cannot be sent, returns nil
+-- and an error of the kind "protocol", so that no write is sent without it.
 function select.etag(connection)
   local etag = connection.etag
   if etag == nil then return nil end
   if type(etag) == "string" and #etag <= longest_etag and etag:find "^[\32-\126]+$" then return etag end
-  return nil, { kind = "protocol", id = connection.id,
-    message = ("the service sent an ETag that cannot be given back, for '%s'"):format(connection.id),
-    hint = "a proxy in the way may change ETags" }
+  return nil, failure.new("protocol", ("the service sent an ETag that cannot be given back, for '%s'"):format(
+    connection.id), { id = connection.id, hint = "a proxy in the way may change ETags" })
 end
 
 -- ---- fields ---------------------------------------------------------------------------------------------------------
 
-local statuses = { "Approved", "Disconnected", "Pending", "Rejected" }
+-- The statuses and provisioning states of the Batch Management REST API.
+select.statuses = { "Approved", "Disconnected", "Pending", "Rejected" }
+select.provisioning_states = { "Cancelled", "Creating", "Deleting", "Failed", "Succeeded", "Updating" }
 
 local function known_status(value, field)
   local test = glob.compile(value, true)
-  for _, status in ipairs(statuses) do
+  for _, status in ipairs(select.statuses) do
     if test(status) then return end
   end
-  error(("bad field '%s' ('%s' is none of %s)"):format(field, value, table.concat(statuses, ", ")), 0)
+  error(("bad field '%s' ('%s' is none of %s%s)"):format(field, value, table.concat(select.statuses, ", "),
+    nearest.question(value, select.statuses)), 0)
+end
+
+-- A test of the age. A connection without a date is not older than any age.
+local function is_older(value, field)
+  local least, why = duration.age(value)
+  if not least then error(("bad field '%s' (%s)"):format(field, why), 0) end
+  return function (facts, now)
+    local age = ages.of(facts, now)
+    return age ~= nil and age >= least
+  end
 end
 
 local function is_id(value)
   return value:find("/", 1, true) ~= nil
 end
 
--- A private endpoint's id where a connection's is wanted finds its connection.
+-- The field `id` also accepts a private endpoint's id, which selects that endpoint's connection.
 local function id_or_endpoint(value)
   return value:lower():find("/privateendpoints/", 1, true) and "private_endpoint" or "id"
 end
 
--- In the order in which texts name them. from: the facts that the value is compared with, any of them; or a function
--- that says which from the value.
+-- The fields, in the order in which messages list them. is_state: the value is one of a fixed set. from: the facts of
+-- which one must match, or a function that returns them for the value. compile(value, field): returns a test of all
+-- facts, in place of the comparison.
 local fields = {
   { "id", takes_ids = true, from = function (value) return { id_or_endpoint(value) } end },
   { "name", from = { "name", "base_name" } },
-  { "status", from = { "status" }, check = known_status },
-  { "provisioning_state", from = { "provisioning_state" } },
+  { "status", from = { "status" }, check = known_status, is_state = true },
+  { "provisioning_state", from = { "provisioning_state" }, is_state = true },
+  { "older_than", compile = is_older, is_state = true },
   { "private_endpoint", takes_ids = true, from = function (value)
     return { is_id(value) and "private_endpoint" or "private_endpoint_name" }
   end },
@@ -112,7 +136,7 @@ local fields = {
   { "account_name", from = { "account_name" } },
 }
 
--- The names of the fields, in that order.
+-- The names of the fields, in the same order.
 select.fields = {}
 local rules = {}
 for n, field in ipairs(fields) do
@@ -135,16 +159,24 @@ local function compile_one(rule, value)
   end
   if value == "" then error(("bad field '%s' (it is empty)"):format(field), 0) end
   if rule.check then rule.check(value, field) end
+  if rule.compile then return { holds = rule.compile(value, field), text = value } end
   if rule.takes_ids then value = (ids.parse(value) or { id = value }).id end
   local from = type(rule.from) == "function" and rule.from(value) or rule.from
-  return { test = glob.compile(value, not rule.exact_case), from = from }
+  local test = glob.compile(value, not rule.exact_case)
+  local function holds(facts)
+    for _, fact in ipairs(from) do
+      if fits_any(test, facts[fact]) then return true end
+    end
+    return false
+  end
+  return { holds = holds, from = from, text = value }
 end
 
--- The tests of a field, one of which has to succeed.
-local function compile(rule, value)
+-- Compiles the tests of a field, of which one must succeed.
+local function compile(rule, value, name)
   local values = type(value) == "table" and value or { value }
   if #values == 0 then error(("bad field '%s' (the list is empty)"):format(rule[1]), 0) end
-  local tests, count = { field = rule[1] }, 0
+  local tests, count = { field = rule[1], is_state = rule.is_state }, 0
   for _ in pairs(values) do count = count + 1 end
   if count ~= #values then error(("bad field '%s' (list of strings expected)"):format(rule[1]), 0) end
   local texts = {}
@@ -152,15 +184,13 @@ local function compile(rule, value)
     tests[n] = compile_one(rule, one)
     texts[n] = ("'%s'"):format(one)
   end
-  tests.text = tests.field .. " " .. table.concat(texts, " or ")
+  tests.text = (name or tests.field) .. " " .. table.concat(texts, " or ")
   return tests
 end
 
-local function succeeds(tests, facts)
+local function succeeds(tests, facts, now)
   for _, one in ipairs(tests) do
-    for _, fact in ipairs(one.from) do
-      if fits_any(one.test, facts[fact]) then return true end
-    end
+    if one.holds(facts, now) then return true end
   end
   return false
 end
@@ -171,20 +201,21 @@ local selector = {}
 selector.__index = selector
 selector.__name = "azpec.selector"
 
--- A selector from a table of the fields above; without any it matches every connection. An unknown field or a wrong
--- type raises.
-function select.new(wanted)
+-- Returns a selector for a table of the fields above. Without a field it matches every connection. Raises an error for
+-- an unknown field or a wrong type. names (table or nil): a field's name in messages; now: a function that returns the
+-- time from which ages are computed, in seconds since 1970 (default: os.time; see azpec.service_clock).
+function select.new(wanted, names, now)
   if type(wanted) ~= "table" then
     error(("bad argument #1 to 'new' (table expected, got %s)"):format(type(wanted)), 2)
   end
   for field in pairs(wanted) do
     if not rules[field] then error(("unknown field '%s'"):format(tostring(field)), 2) end
   end
-  local self = {}
+  local self = { now = now or os.time }
   for _, rule in ipairs(fields) do
     local value = wanted[rule[1]]
     if value ~= nil then
-      local ok, tests = pcall(compile, rule, value)
+      local ok, tests = pcall(compile, rule, value, names and names[rule[1]])
       if not ok then error(tests, 2) end
       self[#self + 1] = tests
     end
@@ -199,34 +230,34 @@ function selector:__tostring()
   return #texts > 0 and table.concat(texts, " and ") or "every connection"
 end
 
--- Whether it asks for nothing, so matches all.
+-- Returns whether the selector has no field, and so matches every connection.
 function selector:is_empty()
   return #self == 0
 end
 
--- The fields in which the facts of a connection differ from what is wanted, as a list; empty: it matches.
+-- Returns the list of fields that do not match the facts; empty if all match.
 function selector:differences(facts)
   local differing = {}
   for _, tests in ipairs(self) do
-    if not succeeds(tests, facts) then differing[#differing + 1] = tests.field end
+    if not succeeds(tests, facts, self.now()) then differing[#differing + 1] = tests.field end
   end
   return differing
 end
 
--- Whether the connection is meant.
+-- Returns whether the connection matches.
 function selector:matches(connection)
   local facts = select.facts(connection)
   for _, tests in ipairs(self) do
-    if not succeeds(tests, facts) then return false end
+    if not succeeds(tests, facts, self.now()) then return false end
   end
   return true
 end
 
--- ---- failures -------------------------------------------------------------------------------------------------------
+-- ---- errors ---------------------------------------------------------------------------------------------------------
 
-local most_candidates, most_shown = 100, 10
+local most_candidates = 100
 
--- One line that shows which connection it is.
+-- Describes a connection in one line.
 function select.describe(connection)
   local facts = select.facts(connection)
   local line = ("%s  %s"):format(text.clean(facts.id or facts.name), text.clean(text.state(facts.status)))
@@ -235,30 +266,14 @@ function select.describe(connection)
   return line
 end
 
-local failure = { __name = "azpec.selection_error" }
-
-function failure:__tostring()
-  local lines = { self.message }
-  for n, connection in ipairs(self.candidates) do
-    if n > most_shown then break end
-    lines[#lines + 1] = "  " .. select.describe(connection)
-  end
-  local more = math.max(self.count, #self.candidates) - math.min(#self.candidates, most_shown)
-  if more > 0 then lines[#lines + 1] = ("  and %d more"):format(more) end
-  return table.concat(lines, "\n")
-end
-
-function failure.__concat(a, b)
-  return tostring(a) .. tostring(b)
-end
-
 local function fail(kind, message, candidates, count)
-  return nil, setmetatable({ kind = kind, message = message, candidates = candidates, count = count }, failure)
+  return nil, failure.new(kind, message, { candidates = candidates, count = count })
 end
 
 -- ---- choosing -------------------------------------------------------------------------------------------------------
 
--- A function that yields each connection once, though two lists may hold it; stop closes what the iterator has.
+-- Returns a function that yields each connection once, even if two lists hold it, and a function `stop` that closes the
+-- iterator.
 local function walk(connections, state, control, closing)
   local seen, index = {}, 0
   local function following()
@@ -284,44 +299,119 @@ local function walk(connections, state, control, closing)
   return each, nil, nil, closing
 end
 
--- Those nearest to what is wanted, while all are looked at.
-local function new_nearest()
-  local best, fewest, examined = {}, math.huge, 0
-  local function note(connection, missing)
-    examined = examined + 1
-    if missing < fewest then best, fewest = {}, missing end
-    if missing == fewest and #best < most_candidates then best[#best + 1] = connection end
+-- Returns the distance between a fact and a wanted text: 0 if the fact contains the text, else the number of differing
+-- letters, or math.huge if there are too many. For ids the last name is compared.
+local function letters_off(wanted, fact)
+  wanted = (ids.last_segment((wanted:gsub("[*?]", ""))) or ""):lower()
+  fact = (ids.last_segment(fact) or ""):lower()
+  return fact:find(wanted, 1, true) and 0 or nearest.distance(wanted, fact, nearest.limit(wanted))
+end
+
+-- Returns the distance of a test: that of its nearest fact.
+local function test_off(one, facts)
+  local least = math.huge
+  for _, name in ipairs(one.from) do
+    local fact = facts[name]
+    for _, item in ipairs(type(fact) == "table" and fact or { fact }) do
+      if type(item) == "string" then least = math.min(least, letters_off(one.text, item)) end
+    end
   end
-  return note, function () return best, examined, fewest end
+  return least
+end
+
+-- Returns the distance of a field, and whether it is near enough to be a misspelling. A state is not misspelt; it
+-- counts as near if another field of the connection matches.
+local function field_off(tests, facts, any_matches)
+  if tests.is_state then return 0, any_matches end
+  local least = math.huge
+  for _, one in ipairs(tests) do
+    least = math.min(least, test_off(one, facts))
+  end
+  return least, least < math.huge
+end
+
+-- Returns the same for all fields that differ.
+local function likeness(self, facts, missing)
+  local sum, all_near = 0, true
+  for _, tests in ipairs(self) do
+    if not succeeds(tests, facts, self.now()) then
+      local off, is_near = field_off(tests, facts, missing < #self)
+      sum, all_near = sum + off, all_near and is_near
+    end
+  end
+  return sum, all_near
+end
+
+-- Inserts a candidate into a list that is sorted by distance; equal ones keep their order.
+local function insert_by_distance(list, candidate)
+  local at = #list + 1
+  while at > 1 and list[at - 1].off > candidate.off do at = at - 1 end
+  table.insert(list, at, candidate)
+  list[most_candidates + 1] = nil
+end
+
+-- Collects the connections nearest to the selector: those that differ in the fewest fields, then those with the
+-- smallest distance. If some are probable misspellings, only these are kept.
+local function new_nearest(self)
+  local best, fewest, examined, any_near = {}, math.huge, 0, false
+  local function note(connection, facts, missing)
+    examined = examined + 1
+    if missing > fewest then return end
+    if missing < fewest then best, fewest, any_near = {}, missing, false end
+    local off, is_near = likeness(self, facts, missing)
+    if is_near and not any_near then best, any_near = {}, true end
+    if is_near == any_near then insert_by_distance(best, { connection = connection, off = off }) end
+  end
+  return note, function ()
+    for n, candidate in ipairs(best) do best[n] = candidate.connection end
+    return best, examined, fewest == #self and not any_near, any_near
+  end
+end
+
+-- Follows a listing in which nothing may match: a function that takes each connection, and one that returns those whose
+-- names are probably meant, a list of connections; empty if none is near.
+function selector:follow_nearest()
+  local note, those_nearest = new_nearest(self)
+  local function look(connection)
+    local facts = select.facts(connection)
+    note(connection, facts, #self:differences(facts))
+  end
+  return look, function ()
+    local best, _, _, any_near = those_nearest()
+    return any_near and best or {}
+  end
 end
 
 local function collect(self, most, ...)
   local found, count = {}, 0
-  local note, nearest = new_nearest()
+  local note, those_nearest = new_nearest(self)
   for connection in walk(...) do
-    local missing = #self:differences(select.facts(connection))
+    local facts = select.facts(connection)
+    local missing = #self:differences(facts)
     if missing == 0 then
       count = count + 1
       if count <= math.max(most, most_candidates) then found[count] = connection end
     elseif count == 0 then
-      note(connection, missing)
+      note(connection, facts, missing)
     end
   end
   if count > 0 then return found, count end
-  local candidates, examined, fewest = nearest()
+  local candidates, examined, are_any, any_near = those_nearest()
   if examined == 0 then return fail("no_match", "there is no connection at all", {}, 0) end
-  local said = fewest == #self and "there are:"
+  local bare = ("no connection matches %s"):format(self)
+  if not (are_any or any_near) then return fail("no_match", bare, {}, 0) end
+  local said = are_any and "there are:"
     or #candidates == 1 and "this one comes nearest:" or "these come nearest:"
-  return fail("no_match", ("no connection matches %s; %s"):format(self, said), candidates, 0)
+  return fail("no_match", bare .. "; " .. said, candidates, 0)
 end
 
 local function first(list, most)
   return table.move(list, 1, math.min(#list, most), 1, {})
 end
 
--- The one connection that matches, or nil and an error of the kind "no_match" or "ambiguous". The error has `message`,
--- `candidates` (connections: those that match, or else come nearest; at most 100), `count` (of those that match);
--- tostring shows them.
+-- Returns the one connection that matches, or nil and an error of the kind "no_match" or "ambiguous". The error has
+-- `message`, `candidates` (at most 100 connections: those that match, else the nearest, if any is near) and `count`
+-- (the number that match). tostring(err) lists the candidates.
 function selector:one(...)
   local found, count = collect(self, 1, ...)
   if not found then return nil, count end
@@ -342,7 +432,8 @@ local function check_most(options)
   return most
 end
 
--- All that match, as a list, or nil and an error of the kind "no_match" or, with options.max, "too_many".
+-- Returns the list of all connections that match, or nil and an error of the kind "no_match" or, if more than
+-- options.max match, "too_many".
 function selector:all(connections, options)
   local most = check_most(options or {})
   local found, count = collect(self, most, connections)
@@ -352,7 +443,7 @@ function selector:all(connections, options)
     first(found, most_candidates), count)
 end
 
--- The values of an iterator, for a generic `for`: only those whose first, the connection, matches.
+-- Filters an iterator for a generic `for`: yields those whose first value, the connection, matches.
 function selector:filter(iterator, state, control, closing)
   local function pass(connection, ...)
     control = connection

@@ -1,25 +1,48 @@
--- Texts for people: without what would move a terminal's cursor or command a CI system, and as wide as they look.
+-- Makes foreign text safe for terminals, logs, spreadsheets and shells, and measures its width.
 --
--- A stranger writes the description of a request, and the service may say anything. `hidden` says which characters are
--- never shown as they are, to people by text.clean and in JSON by azpec.json; `disarm` says what a CI system would take
--- for a command in a log. The formats of azpec.command.output are made of these.
+-- A stranger writes the description of a request, and the service may send any text. `hidden` defines the characters
+-- that are never shown unchanged, neither to people (text.clean) nor in JSON (azpec.json). A spreadsheet may pass over
+-- them, so text.is_formula does. `disarm` defines the texts that a CI system would execute in a log. azpec.cli.output
+-- builds its formats from these.
 
 local text = {}
 
--- In UTF-8: C1 controls; the zero-width space; what turns the direction of writing; line and paragraph separators;
--- invisible operators; the byte order mark; tags.
-local hidden = { "\xc2[\x80-\x9f]", "\xd8\x9c", "\xe2\x80[\x8b\x8e\x8f\xa8-\xae]", "\xe2\x81[\xa0-\xaf]",
-  "\xef\xbb\xbf", "\xf3\xa0[\x80\x81][\x80-\xbf]" }
+-- In UTF-8: C1 controls, line and paragraph separators, interlinear annotations, and the default-ignorable characters
+-- of Unicode except those of `joining`.
+local hidden = {
+  "\xc2[\x80-\x9f\xad]", -- C1 controls, soft hyphen
+  "\xcd\x8f", -- combining grapheme joiner
+  "\xd8\x9c", -- Arabic letter mark
+  "\xe1\x85[\x9f\xa0]", -- Hangul fillers
+  "\xe1\x9e[\xb4\xb5]", -- Khmer inherent vowels
+  "\xe1\xa0\x8e", -- Mongolian vowel separator
+  "\xe2\x80[\x8b\x8e\x8f\xa8-\xae]", -- zero-width space, direction marks, separators
+  "\xe2\x81[\xa0-\xaf]", -- word joiner, invisible operators, direction marks
+  "\xe3\x85\xa4", -- Hangul filler
+  "\xef\xbb\xbf", -- byte order mark
+  "\xef\xbe\xa0", -- half-width Hangul filler
+  "\xef\xbf[\xb0-\xbb]", -- unassigned ones, interlinear annotations
+  "\xf0\x9b\xb2[\xa0-\xa3]", -- shorthand format controls
+  "\xf0\x9d\x85[\xb3-\xba]", -- musical format controls
+  "\xf3\xa0[\x80-\x83\x88-\xbf][\x80-\xbf]", "\xf3\xa0\x87[\xb0-\xbf]", -- tags, unassigned ones
+}
 
--- The text (UTF-8) with each hidden character replaced, as gsub does.
+-- These are default-ignorable too, but change the form of the letters beside them, so they are shown: joiners and
+-- variation selectors.
+local joining = { "\xe2\x80[\x8c\x8d]", "\xe1\xa0[\x8b-\x8d\x8f]", "\xef\xb8[\x80-\x8f]",
+  "\xf3\xa0[\x84-\x86][\x80-\xbf]", "\xf3\xa0\x87[\x80-\xaf]" }
+
+-- Replaces each hidden character of a UTF-8 text, as gsub does.
 function text.replace_hidden(line, replacement)
+  if not line:find "[\x80-\xff]" then return line end
   for _, pattern in ipairs(hidden) do line = line:gsub(pattern, replacement) end
   return line
 end
 
--- The text with each byte replaced that belongs to no character in UTF-8; replace(byte) returns what stands for it.
+-- Replaces each byte that is not part of a UTF-8 character by the result of replace(byte).
 function text.mend(line, replace)
   local parts, from, ok, bad = {}, 1, utf8.len(line)
+  if ok then return line end
   while not ok do
     parts[#parts + 1] = line:sub(from, bad - 1) .. replace(line:sub(bad, bad))
     from = bad + 1
@@ -32,8 +55,18 @@ local function question_mark()
   return "?"
 end
 
--- Azure Pipelines and TeamCity find "##vso[" and the like anywhere in a line, GitHub Actions "::name ...::" at its
--- start, behind blanks; a line may be begun by a "%0A" that a system decodes. A blank keeps each from being a command.
+-- Returns a text without blanks at its start and end.
+function text.trim(value)
+  return value:find "^%s*$" and "" or value:match "^%s*(.*%S)"
+end
+
+-- Returns a text without blanks at its end.
+function text.trim_end(value)
+  return value:match "^.*%S" or ""
+end
+
+-- Azure Pipelines and TeamCity execute "##vso[" and the like anywhere in a line; GitHub Actions executes "::name ...::"
+-- at its start, after blanks. A system may decode "%0A" to a new line. An added blank prevents each.
 local function disarm(line)
   if line:find("##", 1, true) then line = line:gsub("##(%a*%[)", "# #%1") end
   if not line:find "::.*::" then return line end
@@ -41,7 +74,12 @@ local function disarm(line)
   return (line:gsub("(%%0[ADad][%s\128-\255]*):(:%a)", "%1: %2"))
 end
 
--- One line for people: control characters and hidden ones are shown as a question mark, and so is what is no UTF-8.
+-- Changes the text so that no line of it is a command of a CI system. A carriage return also starts a line there.
+function text.disarm_lines(value)
+  return (value:gsub("[^\r\n]+", disarm))
+end
+
+-- Returns one line for people: control characters, hidden characters and invalid UTF-8 become question marks.
 function text.clean(value)
   local line = tostring(value)
   if line:find "[^\32-\126]" then
@@ -56,7 +94,12 @@ function text.clean_lines(value)
   return (tostring(value):gsub("[^\n]+", text.clean))
 end
 
--- East Asian wide characters take two columns, combining ones none (Unicode Standard Annex 11, in its main blocks).
+-- Returns whether a text contains control characters, hidden characters or invalid UTF-8.
+function text.has_control(value)
+  return not utf8.len(value) or text.replace_hidden(value, "\0"):find "%c" ~= nil
+end
+
+-- East Asian wide characters take two columns, combining characters none (the main blocks of Unicode Annex 11).
 local widths = {
   { 0x300, 0x36f, 0 }, { 0x1100, 0x115f, 2 }, { 0x200b, 0x200d, 0 }, { 0x2e80, 0x303e, 2 }, { 0x3041, 0xa4cf, 2 },
   { 0xac00, 0xd7a3, 2 }, { 0xf900, 0xfaff, 2 }, { 0xfe00, 0xfe0f, 0 }, { 0xfe30, 0xfe6f, 2 }, { 0xff00, 0xff60, 2 },
@@ -71,7 +114,7 @@ local function width_of(code)
   return 1
 end
 
--- How many columns a cleaned text takes.
+-- Returns the width of a cleaned text in columns.
 function text.width(line)
   if not line:find "[\128-\255]" then return #line end
   local columns = 0
@@ -83,6 +126,34 @@ function text.pad(line, columns)
   return line .. (" "):rep(columns - text.width(line))
 end
 
+-- Returns the first characters of a text, at most so many columns wide.
+local function beginning(codes, columns)
+  local parts, taken = {}, 0
+  for n, code in ipairs(codes) do
+    taken = taken + width_of(code)
+    if taken > columns then break end
+    parts[n] = utf8.char(code)
+  end
+  return parts
+end
+
+local function reversed(list)
+  local other = {}
+  for n, item in ipairs(list) do other[#list + 1 - n] = item end
+  return other
+end
+
+-- Shortens a cleaned text to so many columns (at least 2). The middle is cut out, because names often differ at their
+-- beginnings and ends.
+function text.shorten(line, columns)
+  if text.width(line) <= columns then return line end
+  local codes = {}
+  for _, code in utf8.codes(line) do codes[#codes + 1] = code end
+  local head = beginning(codes, columns // 2)
+  local tail = reversed(beginning(reversed(codes), (columns - 1) // 2))
+  return table.concat(head) .. "…" .. table.concat(tail)
+end
+
 local escapes = { ["\t"] = "\\t", ["\n"] = "\\n", ["\r"] = "\\r", ["\\"] = "\\\\" }
 
 -- A field of tab-separated values.
@@ -90,38 +161,55 @@ function text.field(value)
   return (tostring(value):gsub("[\t\n\r\\]", escapes))
 end
 
--- What a spreadsheet passes over in front of a formula: blanks of every kind, invisible characters, quotes.
-local passed_over = { "^[%s%c\"'`]+", "^\xc2\xa0", "^\xe2\x80[\x80-\x8f\xaf]", "^\xe2\x81[\x9f-\xaf]", "^\xe3\x80\x80",
-  "^\xef\xbb\xbf" }
+-- The characters that a spreadsheet skips before a formula are quotes, all kinds of blanks, and invisible characters.
+local blanks = { "[%s%c\"'`]+", "\xc2\xa0", "\xe1\x9a\x80", "\xe2\x80[\x80-\x8a\xaf]", "\xe2\x81\x9f", "\xe2\xa0\x80",
+  "\xe3\x80\x80" }
+local passed_over = { blanks, joining, hidden }
 
--- What begins a formula: = + - @, their full-width and small forms, the minus sign.
+-- The characters that start a formula: = + - @, their full-width and small forms, the minus sign.
 local formula_starts = { "^[=+@-]", "^\xef\xbc[\x8b\x8d\x9d\xa0]", "^\xef\xb9[\xa2\xa3\xa6\xab]", "^\xe2\x88\x92" }
 
-local function starts_with_any(value, patterns)
-  for _, pattern in ipairs(patterns) do
-    local _, last = value:find(pattern)
-    if last then return last end
+-- Returns the beginning of a text without the characters that are passed over: at least its first other character.
+local function first_shown(cell)
+  local head, after = cell:match "^([%s%c\"'`\x80-\xff]*)()"
+  for _, patterns in ipairs(passed_over) do
+    for _, pattern in ipairs(patterns) do head = head:gsub(pattern, "") end
   end
+  return head .. cell:sub(after, after)
 end
 
--- Whether a spreadsheet might take a cell for a formula.
+-- Returns whether a spreadsheet may read a text as a formula.
 function text.is_formula(cell)
   if cell:find "^[\t\r\n]" then return true end
-  local rest = cell
-  repeat
-    local last = starts_with_any(rest, passed_over)
-    rest = last and rest:sub(last + 1) or rest
-  until not last
-  return starts_with_any(rest, formula_starts) ~= nil
+  local shown = first_shown(cell)
+  for _, pattern in ipairs(formula_starts) do
+    if shown:find(pattern) then return true end
+  end
+  return false
 end
 
--- A word for the shell, quoted only where it must be.
+-- Returns a cell that is not a formula. This includes the text after a character that may end a cell or a row: if the
+-- list separator is ";" or a tab, quotes do not keep such a cell together.
+function text.no_formula(cell)
+  if text.is_formula(cell) then cell = "'" .. cell end
+  return (cell:gsub("([;\t\r\n])([^;\t\r\n]+)", function (sign, part)
+    return text.is_formula(part) and sign .. "'" .. part or nil
+  end))
+end
+
+local function octal(char)
+  return ("\\0%03o"):format(char:byte())
+end
+
+-- Quotes a word for the shell, if needed. Characters that a terminal or a CI system would interpret become octal
+-- escapes of printf.
 function text.shell(word)
+  if text.clean(word) ~= word then return ([["$(printf %%b '%s')"]]):format(word:gsub("[^%w ._/=-]", octal)) end
   if word:find "^[%w_./:=@%%+,-]+$" then return word end
   return "'" .. word:gsub("'", "'\\''") .. "'"
 end
 
--- The parts of a connection's state in words, of which the service may leave out any.
+-- Describes a connection's state; the service may leave out any part.
 function text.state(...)
   local parts = {}
   for n = 1, select("#", ...) do

@@ -2,14 +2,14 @@
 --
 --   azpec auto --rules scripts/examples/rules.lua        (only shows what it would do, and why)
 --
--- Rules are read from above, and the first that matches decides. What none matches is held for a person. A rule that
--- does not speak of `status` is about pending requests alone: what a person has approved or rejected stays so.
--- Texts may hold * and ?, a list means any of them, and all fields of a rule have to match.
+-- The first rule that matches decides. A request that no rule matches is held for a person. A rule without `status`
+-- applies to pending requests only, so decisions of people stay. All fields of a rule must match. A text may have *
+-- and ?, and a list means any of its texts.
 
 local build_team = "3f1c2a54-6a1e-4b7d-9c55-0e8d1b2a7f10"
 local partners = { "0d9b6f1e-2f60-4f0b-8a52-6f2d6a1c7e01", "7b3a1c55-90de-4a8e-b1ad-2c9e5f7d4b02" }
 
--- A run that would do more than this does nothing at all, and says so.
+-- A run that would do more than this does nothing, and says so.
 at_most { approve = 20, reject = 5 }
 
 hold "tests need a person" {
@@ -26,16 +26,16 @@ approve "our build agents" {
   because = "the build team's own subscription",
 }
 
--- A partner's request has to quote the ticket that we gave him. The text is written over his, so it repeats it.
+-- A partner's request must name the ticket that we issued. The description replaces the partner's, so it repeats it.
 approve "partners with a ticket" {
   when = { private_endpoint_subscription = partners, description = "*NET-*" },
   unless = { account_name = "*prod*" },
-  because = "a partner of ours, who names a ticket",
+  because = "a partner names a ticket",
   description = "{description} (approved: {rule})",
 }
 
--- Where data is not enough a function may decide. It gets what is known of the connection and the time, and returns
--- true or false and perhaps a reason; it can neither read files nor run for long, and where it fails nothing is done.
+-- A function can decide where texts are not enough. It gets the connection's facts and the time, and returns true or
+-- false, and optionally a reason. It cannot read files, and has a time limit. If it fails, the request is held.
 approve "office hours, by name" {
   when = {
     private_endpoint_name = "batch-ui-*",
@@ -46,18 +46,18 @@ approve "office hours, by name" {
   },
 }
 
-reject "nobody came back" {
+reject "too old" {
   when = { older_than = "30d" },
-  because = "a month has gone by without an answer",
+  because = "it was pending for 30 days",
 }
 
--- What these rules have to say to some requests. Where they say something else the file is refused, with its line.
+-- Tests of these rules. If a decision differs, the file is refused, and the message names the line.
 expect "approve" {
   private_endpoint = "/subscriptions/3f1c2a54-6a1e-4b7d-9c55-0e8d1b2a7f10/resourceGroups/rg-build-7"
     .. "/providers/Microsoft.Network/privateEndpoints/agent-1",
   rule = "our build agents",
 }
-expect "hold" { description = "just a test" }
+expect "hold" { description = "a test" }
 expect "hold" {
   private_endpoint = "/subscriptions/ffffffff-0000-4000-8000-000000000000/resourceGroups/rg-build-7"
     .. "/providers/Microsoft.Network/privateEndpoints/agent-1",

@@ -1,6 +1,11 @@
--- waiting.lua PORT CA_FILE N... -- what an operation costs that waits between two polls: KiB and CPU time of each, by
--- how many wait beside each other; descriptors of all together.
+-- waiting.lua PORT CA_FILE N -- prints what each of N operations costs that wait between two polls: KiB of blocks in
+-- use, KiB of the process and CPU time; and the descriptors of all together.
 local azpec = require "azpec"
+local cqueues = require "cqueues"
+local heap = require "heap"
+
+-- The first ones make the connections, so few that all are there before the others are measured, and the buffers.
+local WARM, CONNECTIONS = 1000, 8
 
 local function memory() -- KiB
   for line in io.lines "/proc/self/status" do
@@ -15,45 +20,38 @@ local function descriptors()
   return pipe:read "n"
 end
 
-local function begin(client, n)
-  for k = 1, n do
-    client:begin_update {
+local n, pollers = tonumber(arg[3]), {}
+for k = 1, WARM + n do pollers[k] = false end -- what the table takes is none of theirs
+local client <close> = azpec.client {
+  subscription_id = "00000000-0000-0000-0000-000000000001",
+  endpoint = "https://127.0.0.1:" .. arg[1], ca_file = arg[2], timeout = 7200, max_connections = CONNECTIONS,
+  credential = azpec.credential.token { token = "bench-token" },
+}
+local fd = { pollfd = client:pollfd(), events = "r" }
+
+-- Begins those operations, and steps until all of them wait for their first poll.  A listener (on_event) would tell of
+-- it, but leave garbage.
+local function begin(from, to)
+  for k = from, to do
+    pollers[k] = client:begin_update {
       resource_group_name = "bench", account_name = "waits", private_endpoint_connection_name = "bench." .. k,
       status = "Approved", description = "Approved by bench",
     }
   end
-end
-
--- Steps until n operations wait for their first poll.
-local function settle(client, told, n)
-  local fd = { pollfd = client:pollfd(), events = "r" }
-  local cqueues = require "cqueues"
-  while told.accepted < n do
-    cqueues.poll(fd, 10)
-    client:step()
+  for k = from, to do
+    while not pollers[k]:status() do
+      cqueues.poll(fd, 10)
+      client:step()
+    end
   end
 end
 
-print(("%-44s %10s %10s %10s"):format("operations waiting between two polls", "KiB each", "us each", "descriptors"))
-for at = 3, #arg do
-  local n, told = tonumber(arg[at]), { accepted = 0 }
-  local client <close> = azpec.client {
-    subscription_id = "00000000-0000-0000-0000-000000000001",
-    endpoint = "https://127.0.0.1:" .. arg[1], ca_file = arg[2], timeout = 7200,
-    credential = azpec.credential.token { token = "bench-token" },
-    on_event = function (event)
-      if event.event == "poll" then told.accepted = told.accepted + 1 end
-    end,
-  }
-  begin(client, 100) -- connections and their buffers are there
-  settle(client, told, 100)
-  collectgarbage()
-  collectgarbage()
-  local kib, time = memory(), os.clock()
-  begin(client, n)
-  settle(client, told, 100 + n)
-  local spent = os.clock() - time
-  collectgarbage()
-  collectgarbage()
-  print(("  %-42d %10.2f %10.0f %10d"):format(n, (memory() - kib) / n, spent / n * 1e6, descriptors()))
-end
+begin(1, WARM)
+collectgarbage()
+collectgarbage()
+local used, kib, time = heap(), memory(), os.clock()
+begin(WARM + 1, WARM + n)
+local spent = os.clock() - time
+collectgarbage()
+collectgarbage()
+print(("%.2f %.2f %.0f %d"):format((heap() - used) / 1024 / n, (memory() - kib) / n, spent / n * 1e6, descriptors()))

@@ -6,6 +6,8 @@
  *   - success comes of an answer that shows it, about the resource asked for;
  *   - no second write before a look, after one that may have been carried out;
  *   - a write that was accepted is not passed over when the operation fails;
+ *   - where a policy token is acquired first, no write goes without one, and no
+ *     other request has one;
  *   - the deadline ends it.
  *
  * Bodies are read as the module reads them, by json.c and lua-cjson; all that
@@ -16,13 +18,13 @@
  * body is a template, or one with some bytes replaced, or taken from the input
  * as it is.
  */
+#include "fuzz.h"
+
 #include <lauxlib.h>
 
-#include "support.h"
-
 #include "core/op.h"
-#include "json.h"
-#include "json_error.h"
+#include "lua/json.h"
+#include "lua/json_error.h"
 
 #define HOST "https://management.azure.com"
 #define ACCOUNT                                                                \
@@ -68,21 +70,23 @@ static const char *const bodies[] = {
 	"{\"status\":\"Failed\",\"error\":{\"code\":\"C\"}}",
 	"{\"error\":{\"code\":\"C\",\"message\":\"m\"}}",
 	"{\"error\":{\"code\":\"MissingApiVersionParameter\"}}",
+	"{\"error\":{\"code\":\"RequestDisallowedByPolicy\",\"additionalInfo\":"
+	"[{"
+	"\"info\":{\"missingPolicyTokenDetails\":{\"shouldDeny\":true}}}]}}",
+	"{\"result\":\"Succeeded\",\"token\":\"PoP 0123456789abcdef\"}",
+	"{\"status\":\"Succeeded\",\"properties\":{\"result\":\"Succeeded\","
+	"\"token\":\"PoP fedcba9876543210\",\"tokenId\":\"7\"}}",
+	"{\"result\":\"Failed\",\"retryAfter\":\"2024-01-01T00:00:05Z\","
+	"\"results\":[{\"policyAction\":\"Error\",\"message\":\"m\"}]}",
 	"{}",
 	"<html>",
 	"{\"id\":",
-};
-
-struct input {
-	const uint8_t *p;
-	size_t n;
 };
 
 static struct {
 	struct op op;
 	struct url origin;
 	struct op_config cfg;
-	struct input in;
 	int64_t t;
 	enum op_kind kind;
 	bool write, own; /* of the request on its way */
@@ -91,18 +95,6 @@ static struct {
 	bool taken;      /* one was accepted */
 	bool shown;      /* the last answer shows a success */
 } world;
-
-static void wrong(const char *what) {
-	fprintf(stderr, "op.c: %s\n", what);
-	abort();
-}
-
-static uint8_t take(void) {
-	if (world.in.n == 0)
-		return 0;
-	world.in.n--;
-	return *world.in.p++;
-}
 
 /* The template with bytes from the input in the place of some of its own. */
 static void replace(char *out, const char *template) {
@@ -149,7 +141,12 @@ static void check_origin(struct span url) {
 
 static void check_request(const struct request *q) {
 	check_origin(buf_span(&q->url));
-	world.write = q->method != HTTP_GET;
+	world.write = q->method == HTTP_PATCH || q->method == HTTP_DELETE;
+	if (request_field(q, POLICY_HEADER).p && !world.write)
+		wrong("the policy token is on another request");
+	if (world.write && world.op.spec.policy == POLICY_ALWAYS &&
+	    request_field(q, POLICY_HEADER).n == 0)
+		wrong("a write without a policy token");
 	world.own = span_eq(buf_span(&q->url), SPAN(CONNECTION));
 	if (world.write && !world.own)
 		wrong("a write of something else");
@@ -160,7 +157,7 @@ static void check_request(const struct request *q) {
 }
 
 static bool is_word(struct span word) {
-	return poll_word(word) == POLL_SUCCEEDED;
+	return poll_verdict_of(word) == POLL_SUCCEEDED;
 }
 
 /* Our resource, final, and as asked or without its status. */
@@ -218,7 +215,7 @@ static lua_State *lua(void) {
 }
 
 /* The decoded body stays on Lua's stack, as long as the facts are used: as in
-   drive.c. */
+   loop.c. */
 static struct facts facts_of(const struct reply *r) {
 	lua_State *L = lua();
 	struct facts f;
@@ -226,15 +223,20 @@ static struct facts facts_of(const struct reply *r) {
 	lua_settop(L, 1);
 	json_decode(L, 1, buf_span(&r->body), &f);
 	json_read_error(L, -1, &f);
-	if (lua_istable(L, -1) && (r->status >= 300 || f.error)) {
+	if (lua_istable(L, -1) &&
+	    (r->status >= 300 || (f.error && !op_acquires(&world.op)))) {
 		buf_init(&scratch, test_mem(), MAX_RAW);
-		json_redact(L, -1, NO_SPAN, &scratch);
+		json_redact(L, -1, (struct secrets){ NULL, 0 }, &scratch);
 		buf_free(&scratch);
 		json_read_error(L, -1, &f);
 	}
-	json_read_resource(L, -1, &f);
-	if (lua_istable(L, -1))
-		json_polish(L, -1);
+	if (op_acquires(&world.op)) {
+		json_read_policy(L, -1, &f);
+	} else {
+		json_read_resource(L, -1, &f);
+		if (lua_istable(L, -1))
+			json_polish(L, -1);
+	}
 	lua_gc(L, LUA_GCCOLLECT);
 	return f;
 }
@@ -313,6 +315,9 @@ static void begin(uint8_t how) {
 		spec.status = SPAN("Approved");
 	if (how & 16)
 		spec.if_match = SPAN("\"0\"");
+	spec.policy = (enum policy_when)((how >> 5) % POLICY_WHENS);
+	if (how & 8)
+		spec.change_reference = SPAN("/c/\"7");
 	url_parse(SPAN(HOST "/"), &world.origin);
 	world.cfg = (struct op_config){ .mem = test_mem(),
 		                        .origins = &world.origin,
@@ -323,11 +328,9 @@ static void begin(uint8_t how) {
 		wrong("no memory");
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+static void fuzz(void) {
 	bool over = false;
 	memset(&world, 0, sizeof world);
-	world.in = (struct input){ data, size };
 	lua_gc(lua(), LUA_GCCOLLECT);
 	world.t = 1000;
 	begin(take());
@@ -341,6 +344,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 			wrong("its deadline does not end it");
 	}
 	op_free(&world.op);
-	test_no_leaks();
-	return 0;
 }

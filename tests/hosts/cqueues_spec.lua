@@ -4,6 +4,9 @@ package.path = "./tests/?.lua;" .. package.path
 local cqueues = require "cqueues"
 local auxlib = require "cqueues.auxlib"
 local azpec = require "azpec"
+local examples = require "hosts.examples"
+local files = require "azpec.file"
+local journal = require "azpec.journal"
 local lfs = require "lfs"
 local t = require "loopback.support"
 local loop = require "azpec.loop.cqueues"
@@ -36,6 +39,62 @@ local function descriptors()
   return count
 end
 
+-- Each calls client:update with it once, and returns its connection.
+local places = {
+  ["pcall, and xpcall with a handler"] = function (update)
+    return select(2, assert(pcall(function () return select(2, assert(xpcall(update, debug.traceback))) end)))
+  end,
+  ["__index"] = function (update)
+    return setmetatable({}, { __index = function () return update() end }).connection
+  end,
+  ["__close"] = function (update)
+    local got
+    do
+      local guard <close> = setmetatable({}, { __close = function () got = update() end }) -- luacheck: ignore
+    end
+    return got
+  end,
+  ["__close while an error is on its way"] = function (update)
+    local got
+    local ok, why = pcall(function ()
+      local guard <close> = setmetatable({}, { __close = function () got = update() end }) -- luacheck: ignore
+      error("on its way", 0)
+    end)
+    assert.same({ false, "on its way" }, { ok, why })
+    return got
+  end,
+  ["__call, __concat, __eq, __lt and __newindex"] = function (update)
+    local got
+    local meta = { __newindex = function () got = update() end }
+    function meta.__lt(_, _) meta.__newindex() return true end
+    function meta.__eq(a, b) return a < b end
+    function meta.__concat(a, b) return a == b and "text" end
+    function meta.__call(a, b) return a .. b end
+    local a, b = setmetatable({}, meta), setmetatable({}, meta)
+    assert.equal("text", a(b))
+    return got
+  end,
+  ["an iterator of a generic for"] = function (update)
+    local got
+    for connection in function (_, last) return not last and update() or nil end do got = connection end
+    return got
+  end,
+  ["a coroutine inside the coroutine, made by auxlib.wrap"] = function (update)
+    local inner = auxlib.wrap(function ()
+      local innermost = auxlib.wrap(function () coroutine.yield(update()) end)
+      coroutine.yield(innermost())
+    end)
+    return inner()
+  end,
+  ["a controller inside the controller"] = function (update)
+    local got
+    local inner = cqueues.new()
+    inner:wrap(function () got = update() end)
+    assert(inner:loop())
+    return got
+  end,
+}
+
 describe("under cqueues", function ()
   local client, wish
 
@@ -47,62 +106,6 @@ describe("under cqueues", function ()
   end)
   after_each(t.tidy)
   teardown(t.close)
-
-  -- Each calls client:update with it once, and returns its connection.
-  local places = {
-    ["pcall, and xpcall with a handler"] = function (update)
-      return select(2, assert(pcall(function () return select(2, assert(xpcall(update, debug.traceback))) end)))
-    end,
-    ["__index"] = function (update)
-      return setmetatable({}, { __index = function () return update() end }).connection
-    end,
-    ["__close"] = function (update)
-      local got
-      do
-        local guard <close> = setmetatable({}, { __close = function () got = update() end }) -- luacheck: ignore
-      end
-      return got
-    end,
-    ["__close while an error is on its way"] = function (update)
-      local got
-      local ok, why = pcall(function ()
-        local guard <close> = setmetatable({}, { __close = function () got = update() end }) -- luacheck: ignore
-        error("on its way", 0)
-      end)
-      assert.same({ false, "on its way" }, { ok, why })
-      return got
-    end,
-    ["__call, __concat, __eq, __lt and __newindex"] = function (update)
-      local got
-      local meta = { __newindex = function () got = update() end }
-      function meta.__lt(_, _) meta.__newindex() return true end
-      function meta.__eq(a, b) return a < b end
-      function meta.__concat(a, b) return a == b and "text" end
-      function meta.__call(a, b) return a .. b end
-      local a, b = setmetatable({}, meta), setmetatable({}, meta)
-      assert.equal("text", a(b))
-      return got
-    end,
-    ["an iterator of a generic for"] = function (update)
-      local got
-      for connection in function (_, last) return not last and update() or nil end do got = connection end
-      return got
-    end,
-    ["a coroutine inside the coroutine, made by auxlib.wrap"] = function (update)
-      local inner = auxlib.wrap(function ()
-        local innermost = auxlib.wrap(function () coroutine.yield(update()) end)
-        coroutine.yield(innermost())
-      end)
-      return inner()
-    end,
-    ["a controller inside the controller"] = function (update)
-      local got
-      local inner = cqueues.new()
-      inner:wrap(function () got = update() end)
-      assert(inner:loop())
-      return got
-    end,
-  }
 
   for name, place in t.each(places) do
     it("client:update yields in " .. name, function ()
@@ -186,6 +189,77 @@ describe("under cqueues", function ()
     end
     local kept = descriptors() - before -- sets of the pool, of three each, and no sockets
     assert(kept <= 3 * 2, kept .. " descriptors")
+  end)
+end)
+
+describe("a journal under cqueues", function ()
+  setup(function () emulator = t.emulator { operation_polls = 0, poll_answer = "resource" } end)
+  before_each(function () emulator:reset() end)
+  after_each(t.tidy)
+  teardown(t.close)
+
+  -- Lets another handle hold the file at each line until six attempts to lock it were refused. Returns a list of the
+  -- turns that the loop made meanwhile, line by line.
+  local function hold(path, turns)
+    local real, other, refusals, first, passed = files.lock, nil, 0, nil, {}
+    finally(function () files.lock = real end)
+    files.lock = function (handle, kind)
+      if not other then
+        other, refusals, first = assert(files.open(path)), 0, turns()
+        assert(real(other, "write"))
+      elseif refusals == 6 then
+        other:close()
+        other, passed[#passed + 1] = nil, turns() - first
+        return real(handle, kind)
+      end
+      refusals = refusals + 1
+      return real(handle, kind)
+    end
+    return passed
+  end
+
+  it("that another process holds: the intent waits without a yield, the result with one", function ()
+    local path, turn = t.new_path "journal", 0
+    local client = journal.client(t.merged(emulator:fields(), { credential = emulator:credential(),
+      wait = loop.wait }), journal.open(path, { patience = t.hang }))
+    local passed = hold(path, function () return turn end)
+    inside(function () assert(client:ensure { id = emulator.sample, status = "Approved" }) end,
+      function (number) turn = number end)
+    assert.equal(2, #passed)
+    assert.equal(0, passed[1])
+    assert(passed[2] > 0, "no turn of the loop")
+    assert.is_true(assert(journal.verify(path)).ok)
+  end)
+
+  it("that two processes write, with many operations each, refuses no write", function ()
+    local folder, path = examples.host_folder(), t.new_path "journal"
+    t.write(folder .. "/many.lua", [[
+      local journal, loop, cqueues = require "azpec.journal", require "azpec.loop.cqueues", require "cqueues"
+      local client = journal.client({ wait = loop.wait }, journal.open(arg[1], { patience = tonumber(arg[2]) }))
+      local controller = cqueues.new()
+      controller:wrap(function ()
+        loop.each(8, function (id)
+          for _, description in ipairs { "1", "2", "3" } do
+            assert(client:ensure { id = id, status = "Approved", description = description })
+          end
+        end, table.unpack { io.lines(arg[3]) })
+        print "done"
+      end)
+      assert(controller:loop())
+    ]])
+    local pipes = {}
+    for n = 1, 2 do
+      local ids = ("%s/ids%d"):format(folder, n)
+      t.write(ids, table.concat(emulator.many, "\n", 32 * n - 31, 32 * n) .. "\n")
+      pipes[n] = io.popen(("cd %s && %s%s many.lua %s %d %s 2>&1"):format(t.quote(folder),
+        examples.environment(folder, emulator), os.getenv "LUA" or "lua5.4", t.quote(path), t.hang, t.quote(ids)))
+    end
+    for n = 1, 2 do
+      assert.equal("done\n", pipes[n]:read "a")
+      pipes[n]:close()
+    end
+    local report = assert(journal.verify(path))
+    assert.same({ true, 2 * 3 * 64, {} }, { report.ok, report.lines, report.open })
   end)
 end)
 

@@ -1,10 +1,10 @@
--- lighttpd with mod_magnet and TLS, as the README shows it: the call blocks inside a request, and what that means.
+-- lighttpd with mod_magnet, TLS and the example script: the call blocks inside a request, and all others wait.
 package.path = "./tests/?.lua;" .. package.path
 
 local cqueues = require "cqueues"
 local socket = require "cqueues.socket"
 local t = require "loopback.support"
-local readme = require "hosts.readme"
+local examples = require "hosts.examples"
 
 local emulator
 local function installed()
@@ -19,7 +19,7 @@ server.document-root = "%s/pages"
 server.bind = "127.0.0.1"
 server.port = %d
 server.modules = ( "mod_magnet", "mod_openssl" )
-$HTTP["url"] == "/approve" { magnet.attract-raw-url-to = ( "%s/approve.lua" ) }
+$HTTP["url"] == "/approve" { magnet.attract-raw-url-to = ( "%s/lighttpd-approve.lua" ) }
 $SERVER["socket"] == "127.0.0.1:%d" { ssl.engine = "enable" ssl.pemfile = "%s/both.pem" }
 ]]
 
@@ -28,12 +28,12 @@ local make_certificate = "cd %s && openssl req -x509 -newkey ec -pkeyopt ec_para
 
 -- Its two ports: for HTTP, for HTTPS.
 local function start()
-  local folder, port, tls_port = readme.folder "approve.lua", t.free_port(), t.free_port()
+  local folder, port, tls_port = examples.host_folder(), t.free_port(), t.free_port()
   assert(os.execute(make_certificate:format(t.quote(folder))))
   assert(os.execute("mkdir " .. t.quote(folder .. "/pages")))
   t.write(folder .. "/pages/page.txt", "a page\n")
-  local file = t.write(folder .. "/lighttpd.conf", config:format(folder, port, folder, tls_port, folder))
-  assert(t.daemon(("%s%s -D -f %s"):format(readme.environment(folder, emulator), t.program "lighttpd", t.quote(file)),
+  local file = t.write(folder .. "/lighttpd.conf", config:format(folder, port, examples.folder, tls_port, folder))
+  assert(t.daemon(("%s%s -D -f %s"):format(examples.environment(folder, emulator), t.program "lighttpd", t.quote(file)),
     "server started"))
   return port, tls_port
 end
@@ -63,7 +63,7 @@ local function get_by_tls(port, target)
   return parts(pipe:read "a":gsub("^.-(HTTP/1)", "%1"))
 end
 
-describe("lighttpd with the README's approve.lua", function ()
+describe("lighttpd with the example lighttpd-approve.lua", function ()
   setup(function () emulator = t.emulator { operation_polls = 2, writes_bucket = 12000, reads_bucket = 12000 } end)
   before_each(function () emulator:reset() end)
   after_each(t.tidy)
@@ -83,7 +83,7 @@ describe("lighttpd with the README's approve.lua", function ()
     assert.same({ 200, "a page\n" }, { table.unpack({ get(port, "/page.txt") }, 1, 2) })
   end)
 
-  test("all other requests wait meanwhile, as the README says", function ()
+  test("all other requests wait meanwhile, as its head says", function ()
     emulator:faults { { match = { kind = "poll" }, action = { hold = true } } }
     local port = start()
     local _, _, alone = get(port, "/page.txt")

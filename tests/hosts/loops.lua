@@ -2,7 +2,9 @@
 --   spawn(f)           f runs in a coroutine of the loop
 --   every(seconds, f)  f is called that often until it returns true
 --   run(over)          runs the loop until over() is true
--- A loop whose library is not installed is not in the list.
+-- A loop whose library is not installed has only its name.
+
+package.path = package.path .. ";/usr/share/lua/5.2/?.lua" -- Debian 12 has copas, which is plain Lua, for 5.2 alone
 
 local cqueues = require "cqueues"
 
@@ -41,7 +43,8 @@ local function luv_loop(loop, uv)
   }
 end
 
-local function socket_loop(loop)
+-- A loop without timers of its own that a test needs: step(seconds) is one turn of it.
+local function stepped(name, wait, spawn, step)
   local timers = {}
   local function fire()
     local soonest, now = cqueues.monotime() + 1, cqueues.monotime()
@@ -55,23 +58,32 @@ local function socket_loop(loop)
     return soonest - cqueues.monotime()
   end
   return {
-    name = "luasocket's select", wait = loop.wait,
-    spawn = function (f) coroutine.wrap(f)() end,
+    name = name, wait = wait, spawn = spawn,
     every = function (seconds, f)
       timers[{ f = f, seconds = seconds, due = cqueues.monotime() + seconds }] = true
     end,
     run = function (over)
-      while not over() do loop.select(nil, nil, math.max(0, fire())) end
+      while not over() do step(math.max(0, fire())) end
     end,
   }
 end
 
+local function socket_loop(loop)
+  return stepped("luasocket's select", loop.wait, function (f) coroutine.wrap(f)() end,
+    function (seconds) loop.select(nil, nil, seconds) end)
+end
+
+local function copas_loop(loop, copas)
+  return stepped("copas", loop.wait, copas.addthread, copas.step)
+end
+
 for _, known in ipairs {
-  { "azpec.loop.cqueues", cqueues_loop }, { "azpec.loop.luv", luv_loop, "luv" },
-  { "azpec.loop.socket", socket_loop, "socket" },
+  { "cqueues", cqueues_loop }, { "luv", luv_loop }, { "socket", socket_loop }, { "copas", copas_loop },
 } do
-  local there, library = pcall(require, known[3] or "cqueues")
-  if there then loops[#loops + 1] = function () return known[2](require(known[1]), library) end end
+  local library, make = table.unpack(known)
+  local there, found = pcall(require, library)
+  loops[#loops + 1] = { name = library,
+    new = there and function () return make(require("azpec.loop." .. library), found) end }
 end
 
 return loops

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <locale.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -199,17 +200,21 @@ static void test_every_descriptor_is_close_on_exec(void **state) {
 	free(path);
 }
 
-/* Ours, as far as that can be told: libcurl may have an event of its own. */
+/* azpec's or libcurl's.  A UDP socket belongs to a name lookup of the C library,
+   which happens in a thread of its own. */
 static bool is_ours(int fd) {
 	char path[64], to[64] = "";
-	int domain = AF_UNSPEC;
-	socklen_t size = sizeof domain;
+	int type = 0;
+	socklen_t size = sizeof type;
+	struct sockaddr_storage at = { .ss_family = AF_UNSPEC };
+	socklen_t length = sizeof at;
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	if (readlink(path, to, sizeof to - 1) < 0)
 		return false;
-	getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size);
-	return domain == AF_INET || strstr(to, "eventpoll") ||
-	       strstr(to, "timerfd");
+	getsockname(fd, (struct sockaddr *)&at, &length);
+	getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size);
+	return at.ss_family == AF_UNIX || type == SOCK_STREAM ||
+	       strstr(to, "anon_inode:");
 }
 
 static int ours_below(int limit) {
@@ -219,18 +224,34 @@ static int ours_below(int limit) {
 	return n;
 }
 
-/* Before a client is made, and while it works. */
-static int without_standard_descriptors(lua_State *L) {
-	int seen = 0;
+static void close_standard(void) {
 	for (int fd = 0; fd <= STDERR_FILENO; fd++)
 		close(fd);
+}
+
+/* The C library does not try nscd's socket in the next lookups then. */
+static void look_up_a_name(void) {
+	struct addrinfo *found = NULL;
+	if (getaddrinfo("localhost", NULL, NULL, &found) == 0)
+		freeaddrinfo(found);
+}
+
+/* Before a client is made, while it works, and while it looks a name up. */
+static int without_standard_descriptors(lua_State *L) {
+	int seen = 0;
+	look_up_a_name();
+	close_standard();
 	host_run(L, "c = client() p = c:begin_update(approve(1)) return 1");
 	seen += ours_below(3);
 	host_run(L, "while p:progress().polls < 1 do p:wait(0.005) end");
 	seen += ours_below(3);
-	for (int fd = 0; fd <= STDERR_FILENO; fd++)
-		close(fd);
+	close_standard();
 	host_run(L, "q = client():begin_update(approve(2)) q:wait(0.005)");
+	seen += ours_below(3);
+	close_standard();
+	host_run(L, "d = client { endpoint = 'https://azpec.invalid',\n"
+	            "  credential = azpec.credential.token { token = 't' } }\n"
+	            "r = d:begin_update(approve(1)) d:step() d:step()");
 	seen += ours_below(3);
 	return seen;
 }
@@ -241,6 +262,27 @@ static void test_no_descriptor_of_ours_is_a_standard_one(void **state) {
 	(void)state;
 	if (pid == 0)
 		host_end_child(without_standard_descriptors(L));
+	assert_int_equal(host_wait(pid), 0);
+	lua_close(L);
+}
+
+/* A daemon closes what it finds open, also what an earlier client has left for
+   the next one. */
+static int after_closing_all(lua_State *L) {
+	host_run(L, "c = client() c:close() return 1");
+	closefrom(STDERR_FILENO + 1);
+	return strcmp(host_run(L, "local c = client() "
+	                          "assert(c:update(approve(1)).id == id(1)) "
+	                          "return 'fine'"),
+	              "fine") != 0;
+}
+
+static void test_a_client_works_after_the_host_closed_all(void **state) {
+	lua_State *L = host_state(&emulator);
+	pid_t pid = fork();
+	(void)state;
+	if (pid == 0)
+		host_end_child(after_closing_all(L));
 	assert_int_equal(host_wait(pid), 0);
 	lua_close(L);
 }
@@ -364,19 +406,36 @@ static bool set_comma(void) {
 	       *localeconv()->decimal_point == ',';
 }
 
-static void test_a_decimal_comma_changes_nothing(void **state) {
-	lua_State *L;
-	(void)state;
+static void unset_comma(void) {
+	setlocale(LC_ALL, "C");
+	unsetenv("LOCPATH");
+}
+
+static void make_client(lua_State *L) {
+	host_expect(L,
+	            "c = client { timeout = 41 / 2, poll_interval = 1 / 40 }\n"
+	            "return 'fine'",
+	            "fine");
+}
+
+/* late: the locale is set when the client is there. */
+static void work_with_a_comma(bool late) {
+	lua_State *L = host_state(&emulator);
+	if (late)
+		make_client(L);
 	if (!set_comma()) {
-		unsetenv("LOCPATH");
+		lua_close(L);
+		unset_comma();
 		skip();
 	}
-	L = host_state(&emulator);
+	if (!late)
+		make_client(L);
 	host_expect(L,
 	            "assert(tostring(1.5) == '1,5')\n"
-	            "c = client { timeout = 20.5, poll_interval = 0.025 }\n"
 	            "local value = assert(c:update(approve(1)))\n"
-	            "assert(value.properties.load == 0.5, 'load')\n"
+	            "local p = value.properties\n"
+	            "assert(p.load * 2 == 1 and p.part * 8e6 == 1, 'load')\n"
+	            "assert(#p.sizes == 2 and p.sizes[2] == 5, 'sizes')\n"
 	            "local p = c:begin_update(approve(2))\n"
 	            "while not p:continuation_token() do p:wait(0.005) end\n"
 	            "local token = p:continuation_token()\n"
@@ -387,9 +446,19 @@ static void test_a_decimal_comma_changes_nothing(void **state) {
 	            "fine");
 	lua_close(L);
 	assert_int_equal(*localeconv()->decimal_point, ',');
-	setlocale(LC_ALL, "C");
-	unsetenv("LOCPATH");
+	unset_comma();
 	assert_int_equal(emulator_count(&emulator, "update", NULL), 2);
+}
+
+static void test_a_decimal_comma_changes_nothing(void **state) {
+	(void)state;
+	work_with_a_comma(false);
+}
+
+static void
+test_a_decimal_comma_that_comes_later_changes_nothing(void **state) {
+	(void)state;
+	work_with_a_comma(true);
 }
 
 /* ---- no descriptor left -------------------------------------------------- */
@@ -426,8 +495,10 @@ int main(void) {
 		TEST(test_no_global_is_set),
 		TEST(test_every_descriptor_is_close_on_exec),
 		TEST(test_no_descriptor_of_ours_is_a_standard_one),
+		TEST(test_a_client_works_after_the_host_closed_all),
 		TEST(test_a_peer_that_resets_is_no_sigpipe),
 		TEST(test_a_decimal_comma_changes_nothing),
+		TEST(test_a_decimal_comma_that_comes_later_changes_nothing),
 		TEST(test_no_descriptor_left_is_said),
 	};
 	return RUN(tests);

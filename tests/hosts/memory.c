@@ -5,6 +5,7 @@
  */
 #include <azpec.h>
 #include <lauxlib.h>
+#include <limits.h>
 #include <lua-cjson.h>
 #include <lualib.h>
 #include <stdbool.h>
@@ -41,7 +42,16 @@ static int l_arm(lua_State *L) {
 	return 0;
 }
 
-/* False: said what is wrong. */
+/* What went wrong first: printed below the test's line. */
+static char problem[1000];
+
+static void note(long from, const char *why, long n) {
+	if (*problem == '\0')
+		snprintf(problem, sizeof problem, "# from %ld: %s (%ld)\n",
+		         from, why, n);
+}
+
+/* False: noted what is wrong. */
 static bool play(struct memory *m) {
 	lua_State *L = lua_newstate(resize, m);
 	bool fine;
@@ -57,10 +67,10 @@ static bool play(struct memory *m) {
 	fine = fine && lua_pcall(L, 1, 0, 0) == LUA_OK;
 	m->armed = false;
 	if (!fine)
-		printf("# from %ld: %s\n", m->from, lua_tostring(L, -1));
+		note(m->from, lua_tostring(L, -1), lua_gettop(L));
 	lua_close(L);
 	if (m->live != 0)
-		printf("# from %ld: %ld blocks left\n", m->from, m->live);
+		note(m->from, "blocks left", m->live);
 	return fine && m->live == 0;
 }
 
@@ -81,7 +91,7 @@ int main(void) {
 	static const struct {
 		long width, step;
 		const char *what;
-	} tests[] = { { 1L << 40, 1, "memory ends, at each allocation" },
+	} tests[] = { { LONG_MAX / 2, 1, "memory ends, at each allocation" },
 		      { 20, 9, "memory is short for a while" } };
 	const char *under = getenv("TEST_UNDER");
 	bool slow = under != NULL && *under != 'n'; /* not "nothing" */
@@ -89,8 +99,9 @@ int main(void) {
 	for (int i = 0; i < 2; i++) {
 		bool passed =
 			torture(slow ? 23 : tests[i].step, tests[i].width);
-		printf("%sok %d - %s\n", passed ? "" : "not ", i + 1,
-		       tests[i].what);
+		printf("%sok %d - %s\n%s", passed ? "" : "not ", i + 1,
+		       tests[i].what, problem);
+		*problem = '\0';
 		fine = fine && passed;
 	}
 	printf("1..2\n");

@@ -12,7 +12,9 @@ local config = kit.config { wait = coroutine.yield, on_event = function (event)
   if event.event == "request" then sent[tonumber(event.client_request_id)] = true end
 end }
 local options = {}
-for n = 1, CALLED do options[n] = kit.named { client_request_id = tostring(n) } end
+for n = 1, CALLED do
+  options[n] = kit.named { client_request_id = tostring(n), private_endpoint_connection_name = "one" .. n }
+end
 local account = { resource_group_name = "rg", account_name = "acct", client_request_id = tostring(CALLED) }
 local token = kit.passport { client_request_id = tostring(RESUMED) }
 local resume_options = { timeout = 0.05 }
@@ -79,6 +81,9 @@ if fine then
 end
 arm(false)
 if client then
+  for _, thread in ipairs(threads) do
+    if thread then pcall(coroutine.close, thread) end -- of two loops over all completions one would be refused
+  end
   pcall(collectgarbage)
   pcall(collectgarbage)
   client:step() -- what had been left behind would be sent

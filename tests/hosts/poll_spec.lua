@@ -1,8 +1,8 @@
--- A C program with a poll loop of its own, as the README shows it: compiled, linked with the archive, and run.
+-- The example C program with a poll loop of its own: compiled, linked with the archive, and run.
 package.path = "./tests/?.lua;" .. package.path
 
 local t = require "loopback.support"
-local readme = require "hosts.readme"
+local examples = require "hosts.examples"
 
 local emulator
 local build = os.getenv "BUILD" or "build"
@@ -21,23 +21,23 @@ print "begun"
 return client
 ]]
 
-describe("the README's host.c", function ()
+describe("the example host.c", function ()
   setup(function () emulator = t.emulator() end)
   before_each(function () emulator:reset() end)
   after_each(t.tidy)
   teardown(t.close)
 
   it("approves in its own loop, and ends when its own descriptor has something", function ()
-    local folder = readme.folder "host.c"
+    local folder = examples.host_folder()
     t.write(folder .. "/approvals.lua", approvals)
     assert(os.execute(("cc -Wall -Wextra -Werror %s -Ilua_module $(pkg-config --cflags lua5.4) -o %s/host %s/host.c "
       .. "%s/libazpec.a $(pkg-config --libs libcurl lua5.4)"):format(
-      os.getenv "TEST_UNDER" == "asan" and "-fsanitize=address,undefined" or "", folder, folder, build)))
+      os.getenv "TEST_UNDER" == "asan" and "-fsanitize=address,undefined" or "", folder, examples.folder, build)))
     local ids = table.concat(emulator.many, " ", 1, 40)
     local input = folder .. "/input"
     assert(os.execute("mkfifo " .. t.quote(input)))
     local host = assert(t.daemon(("env IDS=%s %s sh -c 'cd %s && exec ./host <input'"):format(t.quote(ids),
-      readme.environment(folder, emulator), folder), "")) -- it reads `input`: nothing is ready before that has a writer
+      examples.environment(folder, emulator), folder), "")) -- it reads `input`: nothing is ready before it has a writer
     local mine = assert(io.open(input, "w"))
     local said = host:read_until "begun"
     for _ = 1, 40 do said = said .. "\n" .. host:read_until "true" end

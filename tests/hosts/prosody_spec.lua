@@ -1,10 +1,10 @@
--- Prosody, with the README's module in it: it approves on its own loop and goes on serving XMPP meanwhile.
+-- Prosody, with the example module in it: it approves on its own loop and goes on serving XMPP meanwhile.
 package.path = "./tests/?.lua;" .. package.path
 
 local cqueues = require "cqueues"
 local socket = require "cqueues.socket"
 local t = require "loopback.support"
-local readme = require "hosts.readme"
+local examples = require "hosts.examples"
 
 local emulator
 
@@ -16,7 +16,7 @@ local config = [[
 run_as_root = true
 pidfile = "%s/prosody.pid"
 data_path = "%s"
-plugin_paths = { "%s" }
+plugin_paths = { "%s", "%s" }
 log = { info = "%s/log" }
 interfaces = { "127.0.0.1" }
 c2s_ports = { %d }
@@ -61,14 +61,16 @@ end)
 
 -- Starts Prosody with the module; its port, and its log's path.
 local function start()
-  local folder, port = readme.folder "mod_azpec.lua", t.free_port()
+  local folder, port = examples.host_folder(), t.free_port()
   t.write(folder .. "/mod_ready.lua", ready)
-  local file = t.write(folder .. "/prosody.cfg.lua", config:format(folder, folder, folder, folder, port))
-  assert(t.daemon(("%sprosody --config %s -F"):format(readme.environment(folder, emulator), t.quote(file)), "ready"))
+  local file = t.write(folder .. "/prosody.cfg.lua",
+    config:format(folder, folder, folder, examples.folder, folder, port))
+  local environment = examples.environment(folder, emulator)
+  assert(t.daemon(("%sprosody --config %s -F"):format(environment, t.quote(file)), "ready"))
   return port, folder .. "/log"
 end
 
-describe("Prosody with the README's mod_azpec", function ()
+describe("Prosody with the example mod_azpec", function ()
   setup(function () emulator = t.emulator { writes_bucket = 12000, reads_bucket = 12000 } end)
   before_each(function () emulator:reset() end)
   after_each(t.tidy)
@@ -84,10 +86,10 @@ describe("Prosody with the README's mod_azpec", function ()
       longest = math.max(longest, stream(port))
       streams = streams + 1
     end
-    for _, following in ipairs { "poll", "nothing" } do
+    for _, go_on in ipairs { function () hold "poll" end, function () emulator:release() end } do
       t.await("a request of its", function () return emulator:has_met(1) end, open_stream)
       for _ = 1, 10 do open_stream() end -- while its own request has no answer
-      hold(following)
+      go_on()
     end
     t.await("its end", function () return t.read(log):find(t.sample_name .. ": ", 1, true) end, open_stream)
     assert.truthy(t.read(log):find(t.sample_name .. ": approved", 1, true), t.read(log))

@@ -18,17 +18,17 @@ end
 
 local approve = t.call(t.id, { status = "Approved" })
 
-describe("no way to the service", function ()
-  setup(function () emulator = t.emulator() end)
-  before_each(function () emulator:reset() end)
-  after_each(t.tidy)
-  teardown(t.close)
+setup(function () emulator = t.emulator() end)
+before_each(function () emulator:reset() end)
+after_each(t.tidy)
+teardown(t.close)
 
+describe("no way to the service", function ()
   it("a refused connection", function ()
     local port = t.free_port()
     local client <close> = ready { endpoint = "http://127.0.0.1:" .. port }
     local _, value, err = t.timed(client.update, client, approve)
-    t.fails("transport", "^the connection was refused or not possible: .*127%.0%.0%.1.*" .. port, value, err)
+    t.fails("transport", "^could not connect to the server: .*127%.0%.0%.1.*" .. port, value, err)
     assert.equal("request", err.phase)
     assert.is_true(err.retryable)
     assert.is_nil(err.http_status)
@@ -39,7 +39,7 @@ describe("no way to the service", function ()
     local port = t.free_port()
     local client = emulator:client { authority_host = "http://127.0.0.1:" .. port }
     local value, err = client:update(t.call(emulator.sample, { status = "Approved" }))
-    t.fails("transport", "^sign%-in failed: the connection was refused or not possible: .*127%.0%.0%.1.*" .. port,
+    t.fails("transport", "^sign%-in failed: could not connect to the server: .*127%.0%.0%.1.*" .. port,
       value, err)
     assert.equal("token", err.phase)
     assert.is_nil(err.continuation_token)
@@ -50,7 +50,7 @@ describe("no way to the service", function ()
     local client <close> = ready { endpoint = "https://azpec.invalid", timeout = t.hang, proxy = "",
       retry = { max_tries = 1 } }
     local _, value, err = t.timed(client.update, client, approve)
-    t.fails("transport", "the host's name could not be resolved: Could not resolve host: azpec.invalid", value, err)
+    t.fails("transport", "the host name could not be resolved: Could not resolve host: azpec.invalid", value, err)
     assert.is_nil(err.continuation_token)
   end)
 
@@ -61,8 +61,8 @@ describe("no way to the service", function ()
     other:stop()
     t.fails("untrusted", "^the server's certificate is not trusted: .*unable to get local issuer certificate", value,
       err)
-    assert.equal("if the endpoint's certificate comes from a company's own authority, name its CA file (ca_file, or "
-      .. "SSL_CERT_FILE)", err.hint)
+    assert.equal("if a private CA issued the server's certificate, as with a TLS-inspecting proxy, name its CA file "
+      .. "(ca_file, or SSL_CERT_FILE)", err.hint)
     assert.is_false(err.retryable)
     assert.is_nil(err.continuation_token)
     assert.equal("", emulator:kinds())
@@ -133,27 +133,24 @@ describe("no way to the service", function ()
   end)
 end)
 
+-- What a GET and a PATCH make of a server's bytes.
+local function meet(rules, more)
+  local server = t.server(rules)
+  local client = server:client(t.merged({ retry = { max_tries = 2, base_delay = 0.01 } }, more or {}))
+  local _, value, err = t.timed(client.get, client, t.call(t.id))
+  assert.is_nil(value)
+  assert.is_nil(err.continuation_token)
+  local read = #server:requests()
+  local _, none, why = t.timed(client.update, client, approve)
+  assert.is_nil(none)
+  t.has_no_secret(why, "an error")
+  return err, why, read
+end
+
+local head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+local cut = "the network connection was closed before the response was complete: "
+
 describe("answers that are none", function ()
-  after_each(t.tidy)
-  teardown(t.close)
-
-  -- What a GET and a PATCH make of a server's bytes.
-  local function meet(rules, more)
-    local server = t.server(rules)
-    local client = server:client(t.merged({ retry = { max_tries = 2, base_delay = 0.01 } }, more or {}))
-    local _, value, err = t.timed(client.get, client, t.call(t.id))
-    assert.is_nil(value)
-    assert.is_nil(err.continuation_token)
-    local read = #server:requests()
-    local _, none, why = t.timed(client.update, client, approve)
-    assert.is_nil(none)
-    t.has_no_secret(why, "an error")
-    return err, why, read
-  end
-
-  local head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-  local cut = "the connection ended before the whole answer came: "
-
   for name, case in t.each {
     ["an empty reply"] = { { raw = "", after = "close" }, "transport", cut .. "Empty reply from server" },
     ["a reply cut in its status line"] = { { raw = "HTTP/1.", after = "close" }, "transport", "^" .. cut },
@@ -188,7 +185,7 @@ describe("answers that are none", function ()
 
   it("a body cut without anybody saying so (no length) is no connection", function ()
     local err = meet { { raw = head .. 'Connection: close\r\n\r\n{"id":', after = "close" } }
-    t.fails("protocol", 'the answer is not a JSON object: {"id":', nil, err)
+    t.fails("protocol", 'the response is not a JSON object: {"id":', nil, err)
   end)
 
   for name, bytes in t.each {
@@ -198,36 +195,39 @@ describe("answers that are none", function ()
   } do
     it("garbage instead of HTTP: " .. name, function ()
       local err, why = meet { { raw = bytes, after = "close" } }
-      t.fails("protocol", "^the server's answer is not HTTP: ", nil, err)
-      t.fails("protocol", "^the server's answer is not HTTP: ", nil, why)
+      t.fails("protocol", "^the server's response is not HTTP: ", nil, err)
+      t.fails("protocol", "^the server's response is not HTTP: ", nil, why)
       assert.is_string(why.continuation_token)
     end)
   end
 
-  it("a switch to another protocol that nobody asked for", function ()
+  it("an unrequested switch to another protocol", function ()
     local err, why = meet({ { raw = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", after = "stall" } },
       { timeout = 100 })
-    t.fails("protocol", "the server's answer is not HTTP", nil, err)
-    t.fails("protocol", "the server's answer is not HTTP", nil, why)
+    t.fails("protocol", "the server's response is not HTTP", nil, err)
+    t.fails("protocol", "the server's response is not HTTP", nil, why)
     assert.is_string(why.continuation_token)
   end)
+end)
 
+describe("answers that are none (content)", function ()
   it("HTML with status 200 instead of JSON", function ()
     local page = "<html><body>Welcome to the hotel's WiFi</body></html>"
     local err, why = meet { { headers = { "Content-Type: text/html" }, body = page } }
-    t.fails("protocol", "the answer is not a JSON object: " .. page, nil, err)
+    t.fails("protocol", "the response is not a JSON object: " .. page, nil, err)
     assert.equal(200, err.http_status)
-    t.fails("protocol", "the answer to the write makes no sense: " .. page, nil, why)
+    t.fails("protocol", "unexpected response to the write: " .. page, nil, why)
     assert.is_string(why.continuation_token)
   end)
 
   for name, case in t.each {
-    ["an empty body"] = { "", "the answer is not a JSON object" },
-    ["a JSON array"] = { "[1]", "^the answer is not a" },
-    ["an empty object"] = { "{}", "^the answer is not a" },
-    ["JSON nested beyond all sense"] = { ("["):rep(2000) .. ("]"):rep(2000), "^the answer is not a JSON object: %[%[" },
-    ["two texts in one"] = { '{"id":"a"}{"id":"b"}', '^the answer is not a JSON object: ' },
-    ["a NaN"] = { '{"id":NaN}', "^the answer is not a JSON object: " },
+    ["an empty body"] = { "", "the response is not a JSON object" },
+    ["a JSON array"] = { "[1]", "^the response is not a" },
+    ["an empty object"] = { "{}", "^the response is not a" },
+    ["JSON nested beyond all sense"] = { ("["):rep(2000) .. ("]"):rep(2000),
+      "^the response is not a JSON object: %[%[" },
+    ["two texts in one"] = { '{"id":"a"}{"id":"b"}', '^the response is not a JSON object: ' },
+    ["a NaN"] = { '{"id":NaN}', "^the response is not a JSON object: " },
   } do
     it("200 with " .. name, function ()
       local err = meet({ { headers = json, body = case[1] } }, { retry = { max_tries = 1 } })
@@ -242,11 +242,13 @@ describe("answers that are none", function ()
     t.fails("forbidden", "InvalidSubscriptionState: m (HTTP 200)", nil, why)
     assert.is_string(why.continuation_token)
   end)
+end)
 
+describe("answers that are none (size)", function ()
   it("a body larger than the ceiling ends as soon as it is", function ()
     local err, why = meet { { headers = json, pad = 17 * 1024 * 1024 } }
-    t.fails("limit", "the answer is larger than allowed", nil, err)
-    t.fails("limit", "the answer is larger than allowed", nil, why)
+    t.fails("limit", "the response is larger than allowed", nil, err)
+    t.fails("limit", "the response is larger than allowed", nil, why)
     assert.is_false(err.retryable)
     assert.is_string(why.continuation_token)
   end)
@@ -258,7 +260,7 @@ describe("answers that are none", function ()
       for _ in server:client():list { resource_group_name = "rg", account_name = "acct" } do end
     end)
     assert.is_false(ok)
-    t.fails("limit", "^the link to the next page is longer", nil, err)
+    t.fails("limit", "^the link to the next page is too long", nil, err)
   end)
 
   it("a small body that unpacks to more than the ceiling", function ()
@@ -266,7 +268,7 @@ describe("answers that are none", function ()
     local bomb = pipe:read "a"
     assert(#bomb < 100000)
     local err = meet { { headers = { t.json_type, "Content-Encoding: gzip" }, body = bomb } }
-    t.fails("limit", "the answer is larger than allowed", nil, err)
+    t.fails("limit", "the response is larger than allowed", nil, err)
   end)
 
   it("a body that only claims to be larger than the ceiling ends at once or at the deadline", function ()
@@ -277,7 +279,15 @@ describe("answers that are none", function ()
   it("a head without an end is a limit, not a lack of memory", function ()
     local err = meet { { raw = "HTTP/1.1 200 OK\r\n" .. ("X-Filler: " .. ("x"):rep(990) .. "\r\n"):rep(2000),
       after = "close" } }
-    t.fails("limit", "^the answer is larger than allowed", nil, err)
+    t.fails("limit", "^the response is larger than allowed", nil, err)
+  end)
+
+  it("lines without an end before the head or after the body are a limit", function ()
+    local line = "X-Filler: " .. ("x"):rep(990) .. "\r\n"
+    for _, raw in ipairs { ("HTTP/1.1 103 Early Hints\r\n" .. line .. "\r\n"):rep(280),
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n" .. line:rep(280) } do
+      t.fails("limit", "^the response is larger than allowed", nil, meet { { raw = raw, after = "close" } })
+    end
   end)
 
   it("what was read of a head that is too large is not looked at: a folded line, and one that just fits", function ()
@@ -286,7 +296,7 @@ describe("answers that are none", function ()
     local fits = "x-ms-request-id: " .. ("r"):rep(256 * 1024 - 250 * 1000 - 17)
     for _, last in ipairs { id .. "\r\n " .. ("y"):rep(20000), fits } do
       local err = meet { { raw = "HTTP/1.1 200 OK\r\n" .. filler .. last .. "\r\n\r\n", after = "close" } }
-      t.fails("limit", "^the answer is larger than allowed", nil, err)
+      t.fails("limit", "^the response is larger than allowed", nil, err)
       assert.is_nil(err.request_id)
     end
   end)
@@ -294,8 +304,8 @@ describe("answers that are none", function ()
   it("one header line that is longer than all sense is a limit, and named", function ()
     local err = meet { { raw = "HTTP/1.1 200 OK\r\nX-Filler: " .. ("x"):rep(1000000) .. "\r\n\r\n", after = "close" } }
     -- libcurl 8.6 has a code of its own for it
-    assert(err.message:find "^not enough memory, or a header line beyond all limits"
-      or err.message:find "^the answer is larger than allowed", err.message)
+    assert(err.message:find "^not enough memory, or a header line is too long"
+      or err.message:find "^the response is larger than allowed", err.message)
     assert.equal("limit", err.kind)
   end)
 
@@ -321,9 +331,6 @@ describe("answers that are none", function ()
 end)
 
 describe("a server that stalls", function ()
-  after_each(t.tidy)
-  teardown(t.close)
-
   -- Enough for all that comes before the stall, on any machine.
   local timeout = 1 * t.patience
   local stall = { raw = "", after = "stall" }
@@ -335,7 +342,7 @@ describe("a server that stalls", function ()
     local client = server:client(t.merged({ timeout = timeout }, more or {}))
     local took, value, err = t.timed(client[call], client, call == "get" and t.call(t.id) or approve)
     assert(took >= timeout - 0.01, took)
-    t.fails("timeout", "^no end within ", value, err)
+    t.fails("timeout", "^timed out after ", value, err)
     assert.is_true(err.retryable)
     assert.is_nil(err.http_status)
     return err, server
@@ -380,7 +387,7 @@ describe("a server that stalls", function ()
     local server = t.server { stall }
     local client <close> = ready { endpoint = server.endpoint:gsub("^http:", "https:"), timeout = timeout }
     local _, value, err = t.timed(client.update, client, approve)
-    t.fails("timeout", "^no end within ", value, err)
+    t.fails("timeout", "^timed out after ", value, err)
     assert.equal(0, #server:requests())
     assert.is_nil(err.continuation_token)
   end)
@@ -389,7 +396,7 @@ describe("a server that stalls", function ()
     local client = t.server { stall }:client()
     local pollers = {}
     for n = 1, 40 do
-      pollers[n] = client:begin_update(t.call(t.id, { status = "Approved", timeout = 1 * t.patience + n * 0.005 }))
+      pollers[n] = client:begin_update(t.call(t.id .. n, { status = "Approved", timeout = 1 * t.patience + n * 0.005 }))
     end
     local kinds = {}
     for n = 1, 40 do
@@ -400,7 +407,7 @@ describe("a server that stalls", function ()
     assert.same({ ["timeout in phase request"] = 40 }, kinds)
   end)
 
-  it("while it answers 503 for ever: the deadline ends it and names the last problem", function ()
+  it("while it always answers 503: the deadline ends it and names the last error", function ()
     local server = t.server { { status = 503 } }
     local client = server:client { timeout = timeout, retry = { max_tries = 86400, base_delay = 0.01,
       max_delay = 0.05 } }
@@ -412,11 +419,11 @@ describe("a server that stalls", function ()
     assert(#server:requests() > 4)
   end)
 
-  it("the error tells a timeout of a fraction of a second as it was asked for", function ()
+  it("the error has a timeout of a fraction of a second as it was given", function ()
     local server = t.server { stall }
     local client = server:client { timeout = 0.25 }
     local value, err = client:get(t.call(t.id)) -- wherever in the call the deadline passes
-    t.fails("timeout", "^no end within 0%.25 s", value, err)
+    t.fails("timeout", "^timed out after 0%.25 s", value, err)
     assert(err.elapsed.total >= 0.2, err.elapsed.total)
   end)
 end)

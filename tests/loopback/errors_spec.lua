@@ -19,10 +19,12 @@ local function refusal(body, headers, status)
   return { { status = status or 400, headers = headers or json, body = body } }
 end
 
-describe("the shapes of errors", function ()
-  after_each(t.tidy)
-  teardown(t.close)
+setup(function () emulator = t.emulator() end)
+before_each(function () emulator:reset() end)
+after_each(t.tidy)
+teardown(t.close)
 
+describe("the shapes of errors", function ()
   it("CloudError, with target and nested details", function ()
     local value, err = get(refusal [[{"error":{"code":"BadThing","message":"It is bad.","target":"properties.x",
       "details":[{"code":"Inner","message":"deep","target":"y","details":[{"code":"Innermost","message":"deeper"}]}],
@@ -54,9 +56,9 @@ describe("the shapes of errors", function ()
     ["details null"] = { [[{"error":{"code":"C","message":"Words.","details":null,"target":null}}]],
       "C: Words. (HTTP 400)", "C" },
     ["message null"] = { [[{"error":{"code":"C","message":null}}]],
-      [[C: no message in {"error":{"code":"C","message":null}} (HTTP 400)]], "C" },
-    ["error null"] = { [[{"error":null}]], [[no message in {"error":null} (HTTP 400)]] },
-    ["an unknown shape"] = { [[{"fault":"F-17"}]], [[no message in {"fault":"F-17"} (HTTP 400)]] },
+      [[C: no error message in {"error":{"code":"C","message":null}} (HTTP 400)]], "C" },
+    ["error null"] = { [[{"error":null}]], [[no error message in {"error":null} (HTTP 400)]] },
+    ["an unknown shape"] = { [[{"fault":"F-17"}]], [[no error message in {"fault":"F-17"} (HTTP 400)]] },
     ["message alone"] = { [[{"message":"the real reason"}]], "the real reason (HTTP 400)" },
     ["message in another letter case"] = { [[{"MESSAGE":"the real reason","Code":"C"}]],
       "C: the real reason (HTTP 400)", "C" },
@@ -96,9 +98,9 @@ describe("the shapes of errors", function ()
       "C: Words. (HTTP 400)", "C" },
     ["an error in an error"] = { [[{"error":{"error":{"code":"C","message":"Words."}}}]], "C: Words. (HTTP 400)", "C" },
     ["an error deeper than anybody would look"] = { ('{"error":'):rep(40) .. '{"message":"deep"}' .. ("}"):rep(40),
-      "^no message in {" },
+      "^no error message in {" },
     ["a code with members that nobody knows"] = { [[{"error":{"code":"C","pbi.error":{"code":"C","details":[]}}}]],
-      [[C: no message in {"error":{"code":"C","pbi.error":{"code":"C","details":[]}}} (HTTP 400)]], "C" },
+      [[C: no error message in {"error":{"code":"C","pbi.error":{"code":"C","details":[]}}} (HTTP 400)]], "C" },
     ["a gateway's"] = { [[{"statusCode":400,"message":"Words.","activityId":"1"}]], "Words. (HTTP 400)" },
     ["code as a number"] = { [[{"error":{"code":17,"message":"Words."}}]], "^.*Words%. %(HTTP 400%)$" },
     ["a JSON text that is no object"] = { [["just words"]], "^.*just words.*%(HTTP 400%)$" },
@@ -119,15 +121,16 @@ describe("the shapes of errors", function ()
 
   for name, case in t.each {
     HTML = { "<!DOCTYPE html>\n<html><body><h1>Bad Gateway</h1></body></html>", "Content-Type: text/html",
-      "not JSON but text/html: <!DOCTYPE html> <html><body><h1>Bad Gateway</h1></body></html> (HTTP 400)" },
+      "the response is not JSON but text/html: <!DOCTYPE html> <html><body><h1>Bad Gateway</h1></body></html> "
+        .. "(HTTP 400)" },
     XML = { [[<?xml version="1.0"?><Error><Code>C</Code></Error>]], "Content-Type: application/xml",
-      [[not JSON but application/xml: <?xml version="1.0"?><Error><Code>C</Code></Error> (HTTP 400)]] },
+      [[the response is not JSON but application/xml: <?xml version="1.0"?><Error><Code>C</Code></Error> (HTTP 400)]] },
     ["plain text"] = { "upstream connect error", "Content-Type: text/plain",
-      "not JSON but text/plain: upstream connect error (HTTP 400)" },
-    ["text without a type"] = { "huh", "X-Type: none", "not JSON but something else: huh (HTTP 400)" },
+      "the response is not JSON but text/plain: upstream connect error (HTTP 400)" },
+    ["text without a type"] = { "huh", "X-Type: none", "the response is not JSON (no Content-Type): huh (HTTP 400)" },
     ["broken JSON"] = { [[{"error":{"code":]], t.json_type,
-      [[not JSON but application/json; charset=utf-8: {"error":{"code": (HTTP 400)]] },
-    nothing = { "", t.json_type, "no message (HTTP 400)" },
+      [[the response is not JSON but application/json; charset=utf-8: {"error":{"code": (HTTP 400)]] },
+    nothing = { "", t.json_type, "empty response (HTTP 400)" },
   } do
     it(name, function ()
       local value, err = get(refusal(case[1], { case[2] }))
@@ -135,15 +138,63 @@ describe("the shapes of errors", function ()
       assert.is_nil(err.code)
     end)
   end
+end)
 
+-- count members "1": value, "2": value and so on, as JSON.
+local function members(count, value)
+  local list = {}
+  for i = 1, count do list[i] = ('"%d":%s'):format(i, value) end
+  return "{" .. table.concat(list, ",") .. "}"
+end
+
+local function nested(depth, inner)
+  return ('{"details":'):rep(depth) .. inner .. ("}"):rep(depth)
+end
+
+-- The processor time of a GET with this answer, the least of five.
+local function cost(body)
+  local client = t.server(refusal(body)):client()
+  local least = math.huge
+  for _ = 1, 5 do
+    local begun = os.clock()
+    assert.is_nil(client:get(t.call(t.id)))
+    least = math.min(least, os.clock() - begun)
+  end
+  return least
+end
+
+describe("the time to read an error", function ()
+  local many, tables = 20000, 10000
+  for name, case in t.each {
+    ["members of no meaning"] = { members(many, "1"), members(many, "1") },
+    ["members of no meaning in an error"] = { '{"error":' .. members(many, "1") .. "}", members(many, "1") },
+    ["errors in errors, eight deep"] = { '{"error":' .. nested(8, members(many, "1")) .. "}", members(many, "1") },
+    ["errors beside errors"] = { '{"error":' .. nested(7, members(tables, "{}")) .. "}", members(tables, "{}") },
+    ["a list of errors without a text"] = { '{"error":{"details":[' .. ("{},"):rep(tables) .. "{}]}}",
+      members(tables, "{}") },
+  } do
+    it("is near that of a result of the same size: " .. name, function ()
+      local error_time, result_time = cost(case[1]), cost('{"value":' .. case[2] .. "}")
+      assert(error_time < 4 * result_time, ("%.4f s, and a result %.4f s"):format(error_time, result_time))
+    end)
+  end
+
+  it("has a bound, and the exact names are found beyond it", function ()
+    local body = members(120000, "1"):sub(1, -2) .. [[,"code":"C","message":"Words."}]]
+    local value, err = get(refusal('{"error":' .. body .. "}"))
+    t.fails("service", "C: Words. (HTTP 400)", value, err)
+  end)
+end)
+
+describe("the shapes of errors (details and secrets)", function ()
   it("x-ms-error-code alone is the code", function ()
     local value, err = get(refusal("", { "x-ms-error-code: HeaderCode" }))
-    assert.equal("HeaderCode", t.fails("service", "HeaderCode: no message (HTTP 400)", value, err).code)
+    assert.equal("HeaderCode", t.fails("service", "HeaderCode: empty response (HTTP 400)", value, err).code)
   end)
 
   it("a megabyte of text is cut to a line's length", function ()
     local value, err = get { { status = 400, headers = { "Content-Type: text/plain" }, body = ("lorem "):rep(180000) } }
-    t.fails("service", "^not JSON but text/plain: lorem .*%.%.%. %(HTTP 400%)$", value, err)
+    t.fails("service", "^the response is not JSON but text/plain: lorem .*%.%.%. %(HTTP 400%)$", value, err)
     assert(#err.message < 2000, #err.message)
   end)
 
@@ -195,30 +246,35 @@ describe("the shapes of errors", function ()
     assert.equal("<redacted>", err.request_id)
     assert.equal("<redacted>", err.correlation_id)
   end)
+
+  it("nor one that is a name in what the service adds", function ()
+    local body = ('{"error":{"code":"C","message":"m","additionalInfo":[{"type":"T","info":{"%s":1,"a":{"x%sy":2}}}]}}')
+      :format(t.canary, t.canary)
+    local value, err = get(refusal(body))
+    t.fails("service", "C: m (HTTP 400)", value, err)
+    assert.same({ ["<redacted>"] = 1, a = { ["x<redacted>y"] = 2 } }, err.additional_info[1].info)
+  end)
 end)
 
 describe("the hint", function ()
-  after_each(t.tidy)
-  teardown(t.close)
-
   -- By the code, whatever the status: { status, kind, part of the hint }.
   for code, case in t.each {
-    AuthorizationFailed = { 403, "forbidden", "granted just now, wait" },
+    AuthorizationFailed = { 403, "forbidden", "granted recently, wait" },
     LinkedAuthorizationFailed = { 403, "forbidden", "linked resource" },
     RequestDisallowedByPolicy = { 403, "forbidden", "Azure Policy" },
     DenyAssignmentAuthorizationFailed = { 403, "forbidden", "deny assignment" },
     ReadOnlyDisabledSubscription = { 409, "forbidden", "disabled or read-only" },
     InvalidSubscriptionState = { 400, "forbidden", "disabled or read-only" },
     ScopeLocked = { 409, "conflict", "lock" },
-    AnotherOperationInProgress = { 409, "conflict", "has not ended yet" },
+    AnotherOperationInProgress = { 409, "conflict", "is still running" },
     MissingSubscriptionRegistration = { 409, "service", "az provider register --namespace Microsoft.Batch" },
     SubscriptionNotRegistered = { 409, "service", "az provider register --namespace Microsoft.Batch" },
     SubscriptionNotFound = { 404, "not_found", "subscription's id" },
     ResourceGroupNotFound = { 404, "not_found", "name of the resource group" },
-    ResourceNotFound = { 404, "not_found", "connection's whole name" },
+    ResourceNotFound = { 404, "not_found", "full connection name" },
     InvalidAuthenticationTokenTenant = { 401, "credential", "another tenant" },
-    TooManyRequests = { 429, "throttled", "fewer operations at once" },
-    resourcenotfound = { 404, "not_found", "connection's whole name" },
+    TooManyRequests = { 429, "throttled", "fewer operations in parallel" },
+    resourcenotfound = { 404, "not_found", "full connection name" },
   } do
     it("of " .. code .. " is its own", function ()
       local value, err = get(refusal(('{"error":{"code":"%s","message":"m"}}'):format(code), nil, case[1]),
@@ -243,7 +299,7 @@ describe("the hint", function ()
     it("of " .. what .. " says that Azure did not answer", function ()
       for _, status in ipairs { 400, 403, 404 } do
         local _, err = get(refusal(case[1], { case[2] }, status))
-        assert.truthy((err.hint or ""):find("not Azure Resource Manager's: is a proxy", 1, true), err.hint)
+        assert.truthy((err.hint or ""):find("not from Azure Resource Manager: check for a proxy", 1, true), err.hint)
       end
     end)
   end
@@ -255,14 +311,11 @@ describe("the hint", function ()
 end)
 
 describe("the statuses", function ()
-  after_each(t.tidy)
-  teardown(t.close)
-
   local read = "the identity needs Microsoft.Batch/batchAccounts/privateEndpointConnections/read on the Batch account"
-    .. "; if it was granted just now, wait some minutes"
+    .. "; if it was granted recently, wait a few minutes"
   local write = "the identity needs Microsoft.Batch/batchAccounts/privateEndpointConnections/write on the Batch account"
-    .. "; if it was granted just now, wait some minutes"
-  local where = "check subscription, resource group, account and the connection's whole name (it usually ends in a "
+    .. "; if it was granted recently, wait a few minutes"
+  local where = "check the subscription, resource group, account and full connection name (it usually ends in a "
     .. "GUID)"
 
   for status, case in t.each {
@@ -297,7 +350,7 @@ describe("the statuses", function ()
       { status = 403, headers = json, body = [[{"error":{"code":"AuthorizationFailed","message":"no"}}]] },
     }
     local err = t.fails("forbidden",
-      "accepted, but its end could not be read: AuthorizationFailed: no (HTTP 403)",
+      "the write was accepted, but its result could not be read: AuthorizationFailed: no (HTTP 403)",
       server:client():update(t.call(t.id, { status = "Approved" })))
     assert.equal("poll", err.phase)
     assert.truthy(err.hint:find("privateEndpointConnectionResults/read", 1, true))
@@ -342,7 +395,7 @@ describe("the statuses", function ()
 
   it("retry.max_tries = 1 asks once", function ()
     local value, err, server = get(refusal("", nil, 503), { retry = { max_tries = 1 } })
-    t.fails("service", "no message (HTTP 503)", value, err)
+    t.fails("service", "empty response (HTTP 503)", value, err)
     assert.equal(1, #server:requests())
   end)
 
@@ -361,26 +414,21 @@ describe("the statuses", function ()
   it("a 5xx to every PATCH leaves the end unknown, and says so by a token", function ()
     local server = t.server { { method = "PATCH", status = 503, headers = json },
       { headers = json, body = t.connection_json "Pending" } }
-    local err = t.fails("service", "no message (HTTP 503)",
+    local err = t.fails("service", "empty response (HTTP 503)",
       server:client():update(t.call(t.id, { status = "Approved" })))
     assert.is_string(err.continuation_token)
   end)
 end)
 
-describe("tokens and writes that go astray", function ()
-  setup(function () emulator = t.emulator() end)
-  before_each(function () emulator:reset() end)
-  after_each(t.tidy)
-  teardown(t.close)
+local function statuses()
+  local list = {}
+  for n, entry in ipairs(emulator:log()) do list[n] = entry.kind .. " " .. math.tointeger(entry.status) end
+  return table.concat(list, ", ")
+end
 
-  local function statuses()
-    local list = {}
-    for n, entry in ipairs(emulator:log()) do list[n] = entry.kind .. " " .. math.tointeger(entry.status) end
-    return table.concat(list, ", ")
-  end
+local function approve(client) return client:update(t.call(emulator.sample, { status = "Approved" })) end
 
-  local function approve(client) return client:update(t.call(emulator.sample, { status = "Approved" })) end
-
+describe("tokens that go astray", function ()
   it("a token that has expired is renewed once, before the PATCH and between polls", function ()
     emulator:faults {
       { match = { kind = "update", nth = 1 }, action = { expire_token = true } },
@@ -391,12 +439,13 @@ describe("tokens and writes that go astray", function ()
       statuses())
   end)
 
-  it("a token that is refused for ever ends the call after one renewal", function ()
+  it("a token that is always refused ends the call after one renewal", function ()
     emulator:faults { { match = { kind = "update" }, action = { status = 401,
       error = { code = "InvalidAuthenticationToken", message = "No." } } } }
     local err = t.fails("credential", "InvalidAuthenticationToken: No. (HTTP 401)", approve(emulator:client()))
     assert.equal(401, err.http_status)
-    assert.equal("the token was not accepted: is it for this tenant, this cloud and the management endpoint?", err.hint)
+    assert.equal("the token was rejected: check that it is for this tenant, this cloud and the management endpoint",
+      err.hint)
     assert.is_nil(err.continuation_token)
     assert.equal("token 200, update 401, token 200, update 401", statuses())
   end)
@@ -445,7 +494,7 @@ describe("tokens and writes that go astray", function ()
     assert.equal("Bearer " .. t.canary .. "2", server:requests()[2].headers.authorization)
   end)
 
-  it("a token function that fails is told of as the credential's failure", function ()
+  it("a token function that fails is a failure of the credential", function ()
     local server = t.server { { headers = json, body = t.connection_json() } }
     for _, get_token in ipairs { function () error("vault is sealed", 0) end,
       function () return nil, "vault is sealed" end } do
@@ -476,9 +525,9 @@ describe("tokens and writes that go astray", function ()
       approve(emulator:client { credential = emulator:credential { client_id = nobody } })).code)
   end)
 
-  it("a token endpoint that answers with a page is named as such", function ()
+  it("a token endpoint that answers with a page is not taken for one", function ()
     emulator:faults { { match = { kind = "token" }, action = { html = true, status = 403 } } }
-    local err = t.fails("credential", "sign-in failed: the answer is not an OAuth error but text/html; charset=utf-8 "
+    local err = t.fails("credential", "sign-in failed: the response is not an OAuth error but text/html; charset=utf-8 "
       .. "(HTTP 403)", approve(emulator:client()))
     assert.equal(403, err.http_status)
   end)
@@ -489,7 +538,9 @@ describe("tokens and writes that go astray", function ()
     assert.is_true(err.retryable)
     assert.equal("token token token", emulator:kinds())
   end)
+end)
 
+describe("writes that go astray", function ()
   it("a PATCH whose answer was lost is looked for, and not sent again where it was carried out", function ()
     emulator:set { concurrent_update = "allow" }
     emulator:faults { { match = { kind = "update", nth = 1 }, action = { lose = true } } }
@@ -499,7 +550,7 @@ describe("tokens and writes that go astray", function ()
     assert(#emulator:log "get" >= 1)
   end)
 
-  it("a PATCH that was never carried out is sent again after a look", function ()
+  it("a PATCH that had no effect is sent again after a read", function ()
     emulator:faults { { match = { kind = "update", nth = 1 }, action = { close = true } } }
     local connection = assert(approve(emulator:client()))
     assert.equal("Approved", connection.properties.privateLinkServiceConnectionState.status)
@@ -518,11 +569,12 @@ describe("tokens and writes that go astray", function ()
   it("a guarded PATCH whose answer was lost, then 412, is neither success nor plain failure", function ()
     emulator:faults { { match = { kind = "update", nth = 1 }, action = { close = true } },
       { match = { kind = "update", nth = 2 }, action = { status = 412 } } }
-    local err = t.fails("precondition", "^PreconditionFailed: .* %(HTTP 412%); an earlier try was not answered",
+    local err = t.fails("precondition", "^PreconditionFailed: .* %(HTTP 412%); an earlier attempt got no response",
       emulator:client { poll_interval = 0.1 }:update(
         t.call(emulator.sample, { status = "Approved", if_match = 'W/"0x8D4EDFEBFADF4AB"' })))
     assert.is_string(err.continuation_token)
-    assert.falsy(err.hint:find("somebody", 1, true))
+    assert.is_nil(err.replaced)
+    assert.falsy(err.hint:find("changed after", 1, true))
     assert.equal("Pending", emulator:connection(emulator.sample).status)
   end)
 
@@ -546,6 +598,14 @@ describe("tokens and writes that go astray", function ()
     local err = t.fails("conflict", "^AnotherOperationInProgress: .* %(HTTP 409%)$", approve(emulator:client()))
     assert.is_nil(err.continuation_token)
     assert.equal(2, #emulator:log "update")
+  end)
+
+  it("a code that the caller lists is retried, in its order and with its tries", function ()
+    emulator:faults { { match = { kind = "update", times = 2 },
+      action = { status = 400, error = { code = "AccountBusy" } } } }
+    t.fails("service", "^AccountBusy: ", approve(emulator:client { retry = { base_delay = 0.01 } }))
+    assert(approve(emulator:client { retry = { base_delay = 0.01, codes = { "Other", "accountbusy" } } }))
+    assert.equal(3, #emulator:log "update")
   end)
 
   it("the body of an error can be shown as JSON again", function ()

@@ -1,6 +1,7 @@
 package.path = "./tests/?.lua;" .. package.path
 
 local azpec = require "azpec"
+local cqueues = require "cqueues"
 local t = require "loopback.support"
 
 local emulator
@@ -23,12 +24,12 @@ local function of(events, name)
   return found
 end
 
-describe("what on_event is told", function ()
-  setup(function () emulator = t.emulator() end)
-  before_each(function () emulator:reset() end)
-  after_each(t.tidy)
-  teardown(t.close)
+setup(function () emulator = t.emulator() end)
+before_each(function () emulator:reset() end)
+after_each(t.tidy)
+teardown(t.close)
 
+describe("what on_event is told", function ()
   it("is every step of an operation, in order", function ()
     local client, events = emulator:client()
     assert(approve(client))
@@ -55,6 +56,34 @@ describe("what on_event is told", function ()
     assert.is_true(last.ok)
     assert.equal("Succeeded", last.status)
     assert(last.elapsed > 0)
+  end)
+
+  it("has the parts of each request's time, as far as it had them", function ()
+    emulator:faults { { match = { kind = "get" }, action = { hold = true } } }
+    local function hold_for_a_moment() -- called when the request is sent
+      if not emulator:has_met(1) then return end
+      cqueues.poll(0.05)
+      emulator:faults { { match = { kind = "get", nth = 1 }, action = { reset = true } },
+        { match = { kind = "get", nth = 2 }, action = { reset = true } } } -- a GET is sent again on a new connection
+      hold_for_a_moment = function () end
+    end
+    local client, events = emulator:client { tls = true, retry = { max_tries = 1 }, wait = function (pollable)
+      hold_for_a_moment()
+      cqueues.poll(pollable)
+    end }
+    for _ = 1, 2 do client:get { id = emulator.sample } end
+    local answers = of(events, "response")
+    local kept, lost, made = answers[1].timings, answers[2].timings, of(events, "token")[2].timings
+    for part in pairs(made) do assert(made[part] >= 0, part) end
+    for _, part in ipairs { "dns", "connect", "tls" } do
+      assert.is_number(made[part])
+      assert.is_nil(kept[part])
+    end
+    assert(made.tls > 0)
+    assert(kept.wait >= 0.05, kept.wait)
+    assert.is_number(kept.receive)
+    assert.is_nil(lost.wait or lost.receive)
+    assert.is_nil(of(events, "request")[1].timings)
   end)
 
   it("is enough for a support request: method, URL without query, status, ids", function ()
@@ -96,7 +125,7 @@ describe("what on_event is told", function ()
     assert(client:get(t.call(t.id)))
     local response = of(events, "response")[1]
     assert.is_nil(response.status)
-    assert.equal("the connection ended before the whole answer came", response.error)
+    assert.equal("the network connection was closed before the response was complete", response.error)
   end)
 
   it("is the failure at the end, in the error's words", function ()
@@ -123,7 +152,7 @@ describe("what on_event is told", function ()
     assert.equal("99", headers["x-ms-ratelimit-remaining-subscription-reads"])
   end)
 
-  it("tells of the sign-in without what was sent or came", function ()
+  it("reports the sign-in without the contents of requests and responses", function ()
     local client, events = emulator:client()
     assert(approve(client))
     local tokens = of(events, "token")
@@ -139,7 +168,9 @@ describe("what on_event is told", function ()
     assert(approve(emulator:client { on_event = false }))
     assert.equal("", names(events))
   end)
+end)
 
+describe("on_event (errors, calls of its own)", function ()
   it("may fail: the call concerned raises that, another one does not", function ()
     local bad
     local client = emulator:client { on_event = function (event)
@@ -171,6 +202,39 @@ describe("what on_event is told", function ()
     assert.equal(1, #emulator:log("update"))
   end)
 
+  it("and raises during a blocking call keeps the outcome, which goes with the error", function ()
+    for _, event_name in ipairs { "request", "response", "poll", "end" } do
+      emulator:reset()
+      local client = emulator:client { on_event = function (event)
+        if event.event == event_name then error("listener is broken", 0) end
+      end }
+      local ok, err = pcall(approve, client)
+      assert.is_false(ok)
+      assert.equal("callback", err.kind)
+      assert.equal("callback: on_event raised an error: listener is broken; the call itself succeeded: see `result`",
+        tostring(err))
+      assert.equal("listener is broken", err.raised)
+      assert.equal("Approved", err.result.properties.privateLinkServiceConnectionState.status)
+      assert.is_nil(err.err)
+      assert.equal(1, #emulator:log("update"))
+    end
+  end)
+
+  it("and raises during a blocking call that fails keeps its error, with the continuation token", function ()
+    emulator:set { operation_polls = 1000 }
+    local broken = { "a table" }
+    local client = emulator:client { poll_interval = 0.05, on_event = function (event)
+      if event.event == "poll" then error(broken, 0) end
+    end }
+    local _, err = pcall(approve, client, { timeout = 0.3 })
+    assert.equal(broken, err.raised)
+    assert.is_nil(err.result)
+    assert.equal("timeout", err.err.kind)
+    emulator:set { operation_polls = 0 }
+    assert(assert(emulator:client():resume(err.err.continuation_token)):wait())
+    assert.equal(1, #emulator:log("update"))
+  end)
+
   it("may not step, close or use the client that calls", function ()
     local client, said
     client = emulator:client { on_event = function ()
@@ -178,17 +242,12 @@ describe("what on_event is told", function ()
       for _, call in ipairs { "step", "close" } do said[call] = select(2, pcall(client[call], client)) end
     end }
     assert(approve(client))
-    assert.truthy(said.step:find("a client's own callback must not step it", 1, true))
-    assert.truthy(said.close:find("a client's own callback must not close it", 1, true))
+    assert.truthy(said.step:find("a client's callback must not step the client", 1, true))
+    assert.truthy(said.close:find("a client's callback must not close the client", 1, true))
   end)
 end)
 
 describe("what every request carries", function ()
-  setup(function () emulator = t.emulator() end)
-  before_each(function () emulator:reset() end)
-  after_each(t.tidy)
-  teardown(t.close)
-
   local function ids(...)
     local seen, list = {}, {}
     for _, entry in ipairs(emulator:log(...)) do
@@ -218,16 +277,48 @@ describe("what every request carries", function ()
     assert.same({ "my own id" }, ids("update", "poll", "get"))
   end)
 
-  it("the caller's traceparent, and none when there is none", function ()
-    local parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    local client = emulator:client()
-    assert(approve(client, { traceparent = parent }))
+  local parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+  it("a span of its own in the caller's trace, and none when there is none", function ()
+    local spans, told = {}, {}
+    local client = emulator:client { on_event = function (event) told[event.span_id or 1] = event end }
+    emulator:faults { { match = { kind = "update", nth = 1 }, action = { status = 503 } } }
+    assert(approve(client, { traceparent = parent, tracestate = "congo=t61" }))
     for _, entry in ipairs(emulator:log("update", "poll", "get")) do
-      assert.equal(parent, entry.headers.traceparent)
+      local span = entry.headers.traceparent:match "^00%-4bf92f3577b34da6a3ce929d0e0e4736%-(%x+)%-01$"
+      assert(#span == 16 and span ~= "00f067aa0ba902b7" and not spans[span], span)
+      spans[span] = true
+      assert.equal("congo=t61", entry.headers.tracestate)
+      local event = told[span]
+      assert.same({ "response", "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7" },
+        { event.event, event.trace_id, event.parent_id })
     end
+    assert.is_nil(emulator:log "token"[1].headers.traceparent)
     emulator:control("DELETE", "log")
     assert(client:get(t.call(emulator.sample)))
     assert.is_nil(emulator:log "get"[1].headers.traceparent)
+    assert.is_nil(told[1].trace_id)
+  end)
+
+  it("the client's traceparent, also to sign in, where the call has none", function ()
+    local told = {}
+    local client = emulator:client { traceparent = parent, tracestate = "congo=t61", on_event = function (event)
+      if event.event == "token" then told[#told + 1] = event end
+    end }
+    assert(approve(client))
+    for _, entry in ipairs(emulator:log()) do
+      assert.truthy(entry.headers.traceparent:find("^00%-4bf92f3577b34da6a3ce929d0e0e4736%-%x+%-01$"), entry.kind)
+      assert.equal("congo=t61", entry.headers.tracestate)
+    end
+    assert.equal(16, #told[1].span_id)
+    assert.equal(told[1].span_id, told[2].span_id)
+    emulator:control("DELETE", "log")
+    local own = parent:gsub("4bf9", "1234"):gsub("01$", "00")
+    assert(client:get(t.call(emulator.sample, { traceparent = own })))
+    local sent = emulator:log "get"[1].headers
+    assert.truthy(sent.traceparent:find "^00%-1234")
+    assert.truthy(sent.traceparent:find "%-00$")
+    assert.is_nil(sent.tracestate)
   end)
 
   it("a User-Agent of Azure's form, the application's name before it", function ()

@@ -3,7 +3,7 @@
 package.path = "./tests/?.lua;" .. package.path
 
 local cjson = require "cjson"
-local kit = require "command.kit"
+local kit = require "cli.kit"
 local t = require "loopback.support"
 
 local json = { t.json_type }
@@ -49,6 +49,23 @@ end
 
 local failed = says("Failed", { error = { code = "Denied", message = "by rule" } })
 
+describe("a connection that never shows its status", function ()
+  after_each(t.tidy)
+  teardown(t.close)
+
+  for name, shown in t.each { ["no member of it"] = "{}", null = '{"privateLinkServiceConnectionState":null}',
+    ["a null status"] = '{"privateLinkServiceConnectionState":{"status":null}}',
+    ["a status of another type"] = '{"privateLinkServiceConnectionState":{"status":{"a":1}}}' } do
+    it("is not a success, and its token can be resumed:  " .. name, function ()
+      local look = { path = t.id, headers = json, body = ('{"id":"%s","properties":%s}'):format(t.id, shown) }
+      local value, err, server = update({ patch(200, nil, look.body), look }, { poll_interval = 0.01 })
+      t.fails("protocol", "^", value, err)
+      assert.is_string(err.continuation_token)
+      assert.equal("PATCH GET GET GET", asked(server))
+    end)
+  end
+end)
+
 describe("an operation that fails after an Approved answer", function ()
   after_each(t.tidy)
   teardown(t.close)
@@ -73,7 +90,7 @@ describe("an operation that fails after an Approved answer", function ()
   end)
 end)
 
-describe("an operation that nobody called over", function ()
+describe("an operation without a terminal status", function ()
   after_each(t.tidy)
   teardown(t.close)
 
@@ -91,7 +108,8 @@ describe("an operation that nobody called over", function ()
 
   it("ends at the deadline, with a continuation token and the untrusted URL named", function ()
     local value, err = update({ patch(202, { "Location: https://evil.example/x" }), shows "Pending" }, { timeout = 1 })
-    t.fails("timeout", "^no end within 1 s; .*the polling URL is on an origin that is not trusted", value, err)
+    t.fails("timeout", "^timed out after 1 s; .*the polling URL was not used because its origin is not trusted", value,
+      err)
     assert.is_string(err.continuation_token)
     assert.is_true(err.untrusted_poll_url)
   end)
@@ -99,7 +117,7 @@ describe("an operation that nobody called over", function ()
   it("makes the command exit with 8", function ()
     local result = approve(t.server { patch(202), shows "Pending" }, "--timeout 1")
     assert.equal(8, result.code)
-    assert.truthy(result.err:find("no end within 1 s", 1, true))
+    assert.truthy(result.err:find("timed out after 1 s", 1, true))
   end)
 end)
 
@@ -142,7 +160,7 @@ describe("an answer about another resource", function ()
   it("proves nothing", function ()
     local value, err = update { patch(202, { "Location: " .. operation }),
       { path = results, headers = json, body = other }, shows "Pending" }
-    t.fails("operation", "^the operation is over, but the connection is Pending", value, err)
+    t.fails("operation", "^the operation ended, but the connection is Pending", value, err)
   end)
 
   it("is read whatever the letter case of its members", function ()
@@ -157,12 +175,12 @@ describe("an answer about another resource", function ()
   it("is no reason for ensure to write", function ()
     local server = t.server { { headers = json, body = other } }
     local value, err = server:client():ensure(t.call(t.id, { status = "Approved" }))
-    t.fails("protocol", "^the answer is another resource", value, err)
+    t.fails("protocol", "^the response is another resource", value, err)
     assert.equal("GET", asked(server))
   end)
 end)
 
-describe("a success that nobody saw", function ()
+describe("a success that was not read back", function ()
   after_each(t.tidy)
   teardown(t.close)
 
@@ -170,15 +188,16 @@ describe("a success that nobody saw", function ()
     return { patch(202, { "Azure-AsyncOperation: " .. operation }), says "Succeeded", last }
   end
 
-  it("is none: the last read is damaged", function ()
+  it("is not a success: the last read is damaged", function ()
     local value, err = update(unseen { path = t.id, headers = json, body = t.connection_json():sub(1, -20) })
-    t.fails("protocol", "^accepted, but its end could not be read: the answer is not the connection", value, err)
+    t.fails("protocol", "^the write was accepted, but its result could not be read: the response is not the connection",
+      value, err)
     assert.is_string(err.continuation_token)
   end)
 
-  it("is none: the last read never comes", function ()
+  it("is not a success: the last read gets no response", function ()
     local value, err = update(unseen { path = t.id, raw = "", after = "stall" }, { timeout = 1 })
-    t.fails("timeout", "^the operation has ended well, but the connection was not seen so within 1 s", value, err)
+    t.fails("timeout", "^the operation succeeded, but the connection did not show the result within 1 s", value, err)
     assert.is_string(err.continuation_token)
   end)
 
@@ -212,7 +231,7 @@ describe("the writer's own part", function ()
     assert.equal("PATCH GET", asked(server))
   end)
 
-  it("goes on where a token of ensure says: the polling URL, its Retry-After, its error", function ()
+  it("continues at the polling URL of an ensure's token: its Retry-After, its error", function ()
     local server = t.server { times(shows "Pending", 1), patch(202, { "Azure-AsyncOperation: " .. operation }),
       { path = results, times = 1, after = "stall", raw = "" },
       { path = results, times = 1, headers = { t.json_type, "retry-after-ms: 200" }, body = '{"status":"InProgress"}' },

@@ -38,12 +38,12 @@ local function job(tls)
   end)
 end
 
-describe("the whole job", function ()
-  setup(function () emulator = t.emulator() end)
-  before_each(function () emulator:reset() end)
-  after_each(t.tidy)
-  teardown(t.close)
+setup(function () emulator = t.emulator() end)
+before_each(function () emulator:reset() end)
+after_each(t.tidy)
+teardown(t.close)
 
+describe("the whole job", function ()
   job(nil)
   job(true)
 
@@ -90,11 +90,13 @@ describe("the whole job", function ()
     assert.equal("request", err.phase)
     assert.is_false(err.retryable)
     assert.is_nil(err.continuation_token)
-    assert.equal("somebody changed the connection since its ETag was read: read it again and decide anew", err.hint)
+    assert.equal("the connection changed after its ETag was read: read it again, then decide", err.hint)
     assert.equal("Pending", emulator:connection(emulator.sample).status)
     assert.equal("token update", emulator:kinds())
   end)
+end)
 
+describe("the whole job (reject, delete, ensure)", function ()
   it("rejects, and the service then refuses to approve", function ()
     local client = emulator:client()
     assert.equal("Rejected", state_of(assert(client:update(t.call(emulator.sample, { status = "Rejected" })))).status)
@@ -148,13 +150,15 @@ describe("the whole job", function ()
     assert.equal("get", emulator:kinds())
   end)
 
-  it("ensure that meets another writer reads again and decides anew", function ()
+  it("ensure that meets another writer reads again and decides again", function ()
     emulator:faults { { match = { kind = "update", nth = 1 }, action = { status = 412 } } }
     local result = assert(emulator:client():ensure(t.call(emulator.sample, { status = "Approved" })))
     assert.is_true(result.changed)
     assert.equal("token get update get update poll poll poll", emulator:kinds())
   end)
+end)
 
+describe("the whole job (lists and values)", function ()
   it("lists all pages, one request a page", function ()
     emulator:set { ["manyacct:page_size"] = 10 }
     local names = {}
@@ -245,7 +249,9 @@ describe("the whole job", function ()
     assert.is_nil(state_of(connection).description)
     assert.same({ "a" }, connection.properties.groupIds)
   end)
+end)
 
+describe("the whole job (the ways of the operation)", function ()
   for answer, kinds in t.each {
     ["200"] = "token update", ["201"] = "token update", ["204"] = "token update get",
     updating = "token update poll poll poll",
@@ -271,6 +277,8 @@ describe("the whole job", function ()
     ["a resource that lags behind"] = { poll_answer = "monitor", resource_lag = 2 },
     ["words in other letters"] = { poll_answer = "monitor", success_word = "SUCCEEDED", running_word = "running" },
     ["an operation URL to be kept byte for byte"] = { operation_url_extra = "&t=%24a$b%2Fc%2f%7e~+%20'()*;:@,[x]" },
+    ["a signed URL in each header"] = { operation_url_signature = "yes" },
+    ["a signed URL in each header, the monitor apart"] = { operation_url_signature = "yes", async_url = "own" },
     ["the other collection and api-version"] = { results_collection = "privateEndpointConnectionProxyResults",
       operation_api_version = "2022-01-01" },
   } do
@@ -303,10 +311,10 @@ describe("the whole job", function ()
     local err = t.fails("operation", "^the operation failed",
       emulator:client():update(t.call(emulator.sample, { status = "Approved" })))
     assert.is_nil(err.continuation_token)
-    assert(not err.message:find("no message", 1, true), "says nothing of the state Failed: " .. err.message)
+    assert(not err.message:find("no error message", 1, true), "says nothing of the state Failed: " .. err.message)
   end)
 
-  it("reports an operation that was canceled by somebody", function ()
+  it("reports an operation that was canceled by the service", function ()
     emulator:set { operation_end = "canceled", poll_answer = "monitor" }
     local err = t.fails("operation", "^the operation was canceled: OperationCanceled: ",
       emulator:client():update(t.call(emulator.sample, { status = "Approved" })))

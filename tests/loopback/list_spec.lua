@@ -34,7 +34,7 @@ describe("a list", function ()
     local found, err = names(server)
     assert.equal("a b", found)
     assert.equal("protocol", err.kind)
-    assert.truthy(err.message:find("the list goes in a circle", 1, true), err.message)
+    assert.truthy(err.message:find("the list loops", 1, true), err.message)
     assert.equal(1, #server:requests())
   end)
 
@@ -72,8 +72,11 @@ describe("a list", function ()
       "an item in the 'value' of the list's page is not an object" },
     ["with an item that is a number"] = { '{"value":[7]}',
       "an item in the 'value' of the list's page is not an object" },
-    ["that is cut off"] = { '{"value":[', 'the answer is not a JSON object: {"value":[' },
-    ["of a status that is not a page's"] = { '{"value":[]}', 'the status of the answer is not 200: {"value":[]}', 202 },
+    ["whose nextLink is a number"] = { '{"value":[],"nextLink":7}', "the link to the next page is not a string" },
+    ["that is empty, and whose nextLink is an object"] = { '{"nextLink":{}}',
+      "the link to the next page is not a string" },
+    ["that is cut off"] = { '{"value":[', 'the response is not a JSON object: {"value":[' },
+    ["of a status that is not a page's"] = { '{"value":[]}', 'the response status is not 200: {"value":[]}', 202 },
   } do
     it(what .. " fails, and the message says what is wrong", function ()
       local found, err = names(t.server { { status = case[3], headers = json, body = case[1] } })
@@ -82,7 +85,7 @@ describe("a list", function ()
     end)
   end
 
-  it("whose value is null goes on with the next page", function ()
+  it("whose value is null continues with the next page", function ()
     local found, err = names(t.server {
       { path = "page=2", headers = json, body = page "a" },
       { headers = json, body = '{"value":null,"nextLink":"{origin}/x?page=2"}' } })
@@ -105,7 +108,7 @@ describe("a list", function ()
   it("answered with a page of HTML asks for the proxy in the way", function ()
     local _, err = names(t.server { { headers = { "Content-Type: text/html" }, body = "<html>Log in</html>" } })
     assert.equal("protocol", err.kind)
-    assert.truthy(err.hint:find("is a proxy or a captive portal in the way", 1, true), err.hint)
+    assert.truthy(err.hint:find("check for a proxy or captive portal", 1, true), err.hint)
   end)
 
   it("has connections whose optional members are null, and to Lua absent", function ()

@@ -19,12 +19,12 @@ local function all_approved(count)
   assert.equal(count, approved)
 end
 
-describe("many at once", function ()
-  setup(function () emulator = t.emulator() end)
-  before_each(function () emulator:reset() end)
-  after_each(t.tidy)
-  teardown(t.close)
+setup(function () emulator = t.emulator() end)
+before_each(function () emulator:reset() end)
+after_each(t.tidy)
+teardown(t.close)
 
+describe("many at once", function ()
   for _, tls in ipairs { false, true } do
     it("begins 64 operations on one client over " .. (tls and "HTTPS" or "HTTP") .. ", with one token", function ()
       local client, pollers = emulator:client { tls = tls }, {}
@@ -41,6 +41,24 @@ describe("many at once", function ()
       all_approved(64)
     end)
   end
+
+  it("sends a write to a connection when the one before it has ended, and holds no reads", function ()
+    emulator:set { operation_polls = 2 }
+    local client = emulator:client { poll_interval = 0.02 }
+    local first = client:begin_update(t.call(emulator.sample, { status = "Approved" }))
+    local second = client:begin_update { id = emulator.sample:gsub("sampleacct", "SAMPLEACCT"), status = "Rejected" }
+    local read = assert(client:get(t.call(emulator.sample)))
+    assert.equal(emulator.sample, read.id)
+    assert(first:wait())
+    assert.equal("Rejected", status_of(assert(second:wait())))
+    local updates = {}
+    for n, entry in ipairs(emulator:log("update", "poll", "get")) do
+      if entry.kind == "update" then updates[#updates + 1] = n end
+    end
+    -- the first one ends with the third poll, as which the emulator counts the read too
+    assert.equal(4, updates[2] - updates[1])
+    assert(emulator:kinds():find "update get.* update" or emulator:kinds():find "get update.* update")
+  end)
 
   it("uses no more connections than max_connections allows", function ()
     local client, pollers = emulator:client { max_connections = 4 }, {}
@@ -102,33 +120,28 @@ describe("many at once", function ()
   end)
 end)
 
-describe("coroutines", function ()
-  setup(function () emulator = t.emulator() end)
-  before_each(function () emulator:reset() end)
-  after_each(t.tidy)
-  teardown(t.close)
-
-  -- Runs `work(n)` in 50 coroutines beside a timer, which calls on_tick(count); how often it ticked.
-  local function beside_a_timer(work, on_tick)
-    local loop, left, ticks = cqueues.new(), 50, 0
-    for n = 1, 50 do
-      loop:wrap(function ()
-        work(n)
-        left = left - 1
-      end)
-    end
+-- Runs `work(n)` in 50 coroutines beside a timer, which calls on_tick(count); how often it ticked.
+local function beside_a_timer(work, on_tick)
+  local loop, left, ticks = cqueues.new(), 50, 0
+  for n = 1, 50 do
     loop:wrap(function ()
-      while left > 0 do
-        cqueues.sleep(0.01)
-        ticks = ticks + 1
-        if on_tick then on_tick(ticks) end
-      end
+      work(n)
+      left = left - 1
     end)
-    assert(loop:loop(t.life))
-    assert.equal(0, left)
-    return ticks
   end
+  loop:wrap(function ()
+    while left > 0 do
+      cqueues.sleep(0.01)
+      ticks = ticks + 1
+      if on_tick then on_tick(ticks) end
+    end
+  end)
+  assert(loop:loop(t.life))
+  assert.equal(0, left)
+  return ticks
+end
 
+describe("coroutines", function ()
   it("with wait = cqueues.poll: 50 of them and a timer that goes on ticking", function ()
     emulator:faults { { match = { kind = "update" }, action = { hold = true } } }
     local client, results = emulator:client { wait = cqueues.poll, timeout = t.life }, {}
@@ -179,8 +192,10 @@ describe("coroutines", function ()
     assert(loop:loop(t.life))
     assert.is_true(done)
   end)
+end)
 
-  it("a host that only looks when the descriptor is readable is woken for everybody", function ()
+describe("coroutines (wake-ups)", function ()
+  it("a host that steps only when the descriptor is readable is woken for every waiter", function ()
     local client = emulator:client { wait = coroutine.yield }
     local waiting, ended = {}, 0
     for n = 1, 50 do
@@ -201,6 +216,26 @@ describe("coroutines", function ()
     assert.equal(50, ended)
     assert(looks < 2000, looks .. " looks: the descriptor spins")
     all_approved(50)
+  end)
+
+  it("a step begins a few requests, and the rest keeps the descriptor readable", function ()
+    local begun, most, ended = 0, 0, 0
+    local client = emulator:client { on_event = function (event)
+      if event.event == "request" and event.method == "PATCH" then begun = begun + 1 end
+    end }
+    for n = 1, 64 do client:begin_update(t.call(emulator.many[n], { status = "Approved" })) end
+    while ended < 64 do
+      local fd, before = { pollfd = client:pollfd(), events = "r" }, begun
+      assert.equal(fd, cqueues.poll(fd, t.hang))
+      client:step()
+      most = math.max(most, begun - before)
+      for _, connection, err in client:finished() do
+        assert(connection, err)
+        ended = ended + 1
+      end
+    end
+    assert.equal(64, begun)
+    assert(most <= 4, most .. " requests in one step")
   end)
 
   it("a client in an idle loop does not keep its descriptor readable", function ()
@@ -234,7 +269,7 @@ describe("coroutines", function ()
       end)
     end
     assert(loop:loop(t.life))
-    local err = t.fails("timeout", "^no end within ", table.unpack(outcomes[1], 1, 2))
+    local err = t.fails("timeout", "^timed out after ", table.unpack(outcomes[1], 1, 2))
     assert.equal("token", err.phase)
     assert.is_nil(err.continuation_token)
     assert.equal("Approved", status_of(assert(outcomes[2][1])))

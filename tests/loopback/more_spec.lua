@@ -16,12 +16,12 @@ local function names(...)
   return table.concat(list, " ")
 end
 
-describe("beside the connections", function ()
-  setup(function () emulator = t.emulator() end)
-  before_each(function () emulator:reset() end)
-  after_each(t.tidy)
-  teardown(t.close)
+setup(function () emulator = t.emulator() end)
+before_each(function () emulator:reset() end)
+after_each(t.tidy)
+teardown(t.close)
 
+describe("beside the connections", function ()
   it("the subscription's Batch accounts are listed", function ()
     assert.equal("manyacct sampleacct tokyobatch", names(emulator:client():list_accounts()))
   end)
@@ -102,7 +102,9 @@ describe("beside the connections", function ()
     assert.is_false(ok)
     assert.equal("forbidden", err.kind)
   end)
+end)
 
+describe("beside the connections (private link resources, api-versions)", function ()
   it("private link resources are listed, and read by name", function ()
     local client, first = emulator:client(), nil
     for resource in client:list_private_link_resources(account) do first = first or resource end
@@ -145,10 +147,6 @@ describe("beside the connections", function ()
 end)
 
 describe("on_event", function ()
-  setup(function () emulator = t.emulator() end)
-  after_each(t.tidy)
-  teardown(t.close)
-
   -- bytes that Lua allocates for one warm read, with the collector stopped
   local function cost(on_event)
     local fields = t.merged(emulator:fields(), { credential = emulator:credential(), on_event = on_event })

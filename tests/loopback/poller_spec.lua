@@ -12,12 +12,12 @@ local function begin(client, id)
   return client:begin_update(t.call(id or emulator.sample, { status = "Approved" }))
 end
 
-describe("a poller", function ()
-  setup(function () emulator = t.emulator() end)
-  before_each(function () emulator:reset() end)
-  after_each(t.tidy)
-  teardown(t.close)
+setup(function () emulator = t.emulator() end)
+before_each(function () emulator:reset() end)
+after_each(t.tidy)
+teardown(t.close)
 
+describe("a poller", function ()
   it("begins without any I/O; the first step sends", function ()
     local client = emulator:client()
     local poller = begin(client)
@@ -36,12 +36,12 @@ describe("a poller", function ()
     assert.equal("", emulator:kinds())
   end)
 
-  it("goes on being of use when wait(s) has passed", function ()
+  it("can be used after wait(s) timed out", function ()
     emulator:set { operation_polls = 1000 }
     local poller = begin((emulator:client()))
     for _ = 1, 3 do
       local took, value, err = t.timed(poller.wait, poller, 0.1 * t.patience)
-      t.fails("timeout", "still running: the wait's time is up, the operation goes on", value, err)
+      t.fails("timeout", "still running: the wait timed out, the operation continues", value, err)
       assert(took >= 0.09 * t.patience, took)
       assert.is_false(poller:done())
       assert.is_true(err.retryable)
@@ -67,7 +67,7 @@ describe("a poller", function ()
     assert(poller:wait())
   end)
 
-  it("has the service's last word as its status, and counts what it did", function ()
+  it("has the service's last status, and counts requests", function ()
     emulator:set { poll_answer = "monitor", running_word = "Working", operation_polls = 1000 }
     local poller = begin((emulator:client()))
     repeat poller:wait(0.01) until poller:progress().polls >= 2
@@ -90,7 +90,9 @@ describe("a poller", function ()
     assert.equal(err, select(2, poller:wait()))
     assert.equal(err, select(2, poller:result()))
   end)
+end)
 
+describe("a poller (canceled, closed, dropped)", function ()
   it("cancel is local: it says so, gives a token, and the service carries on", function ()
     local client = emulator:client()
     emulator:set { operation_polls = 3 }
@@ -98,7 +100,7 @@ describe("a poller", function ()
     repeat poller:wait(0.01) until poller:progress().polls > 0
     poller:cancel()
     local value, err = poller:wait()
-    t.fails("canceled", "stopped waiting: what the service was asked to do goes on", value, err)
+    t.fails("canceled", "stopped waiting: the operation continues in the service", value, err)
     assert.is_true(poller:done())
     assert.is_string(err.continuation_token)
     emulator:set { operation_polls = 0 }
@@ -129,14 +131,14 @@ describe("a poller", function ()
     for n = 1, 8 do
       assert.is_true(pollers[n]:done())
       local value, err = pollers[n]:wait()
-      t.fails("canceled", "the client was closed: what the service was asked to do goes on", value, err)
+      t.fails("canceled", "the client was closed: the operation continues in the service", value, err)
       assert.is_string(err.continuation_token)
     end
     assert.has_error(function () client:get(t.call(emulator.sample)) end)
     assert.equal(8, #emulator:log "update")
   end)
 
-  it("that nobody holds any more is carried out all the same", function ()
+  it("that was dropped is still carried out", function ()
     local client = emulator:client()
     for n = 1, 16 do begin(client, emulator.many[n]) end
     collectgarbage()

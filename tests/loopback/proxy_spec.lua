@@ -56,17 +56,31 @@ local function given(more)
     id = emulator.sample }, more or {})
 end
 
-describe("a proxy", function ()
+local function with_emulator()
   setup(function () emulator = t.emulator() end)
   before_each(function () emulator:reset() end)
   after_each(t.tidy)
   teardown(t.close)
+end
+
+describe("a proxy", function ()
+  with_emulator()
 
   it("named by the option carries HTTPS, and sees neither token nor secret", function ()
     local proxy, port = tinyproxy(port_of(emulator.tls_endpoint))
     local client = emulator:client { tls = true, proxy = "http://127.0.0.1:" .. port }
     assert.equal("Approved", status_of(assert(approve(client))))
     assert.equal(1, emulator:connection_count())
+    assert.truthy(proxy:read_until "CONNECT 127":find("127.0.0.1:" .. port_of(emulator.tls_endpoint), 1, true))
+  end)
+
+  it("named to a recorder of azpec.record carries its requests", function ()
+    local proxy, port = tinyproxy(port_of(emulator.tls_endpoint))
+    local recorder <close> = require "azpec.record".start { file = t.new_path "recording", ca_file = emulator.ca_file,
+      endpoint = emulator.tls_endpoint, authority_host = emulator.tls_endpoint, lua = "env -u LD_PRELOAD lua5.4",
+      proxy = "http://127.0.0.1:" .. port }
+    local client <close> = recorder:client { credential = emulator:credential(), poll_interval = 0.02 }
+    assert.equal("Approved", status_of(assert(approve(client))))
     assert.truthy(proxy:read_until "CONNECT 127":find("127.0.0.1:" .. port_of(emulator.tls_endpoint), 1, true))
   end)
 
@@ -95,7 +109,8 @@ describe("a proxy", function ()
     assert.equal("", emulator:kinds())
   end)
 
-  for status, text in t.each { [407] = "the proxy asks for a user name and password",
+  for status, text in t.each { [407] = "the proxy requires a user name and password",
+    [401] = "the proxy requires a user name and password",
     [403] = "the proxy refused the connection", [405] = "the proxy refused the connection",
     [502] = "the proxy could not be used" } do
     for _, way in ipairs { "option", "environment" } do
@@ -113,6 +128,7 @@ describe("a proxy", function ()
   local refusals = {
     ["407 to no password"] = { { status = 407, headers = { "Proxy-Authenticate: Basic realm=\"x\"" } } },
     ["407 to a wrong password"] = { { status = 407, headers = { "Proxy-Authenticate: Basic" } }, "user:wrong@" },
+    ["401 to a wrong password"] = { { status = 401, headers = { "WWW-Authenticate: Basic" } }, "user:wrong@" },
     ["407 that asks for NTLM"] = { { status = 407, headers = { "Proxy-Authenticate: NTLM",
       "Proxy-Authenticate: Negotiate" } }, "DOMAIN%5Cuser:wrong@" },
     ["403"] = { { status = 403, body = "<html>blocked</html>" } },
@@ -131,11 +147,15 @@ describe("a proxy", function ()
         local _, err = approve(client)
         assert.equal("transport", err.kind)
         assert.is_false(err.retryable)
-        assert.equal(rule.status == 407, err.hint ~= nil and err.hint:find "USER:PASSWORD" ~= nil)
+        assert.equal(rule.status == 407 or rule.status == 401, err.hint ~= nil and err.hint:find "USER:PASSWORD" ~= nil)
         assert.equal(1, #proxy:requests())
       end)
     end
   end
+end)
+
+describe("a proxy (failures and secrets)", function ()
+  with_emulator()
 
   it("that answers 503 to CONNECT is asked again", function ()
     local proxy = t.server { { method = "CONNECT", status = 503 } }
@@ -156,7 +176,7 @@ describe("a proxy", function ()
   end)
 
   for name, case in t.each {
-    ["wants a way to sign in that we have not"] = { "\5\255", "the proxy asks for a user name and password" },
+    ["wants a way to sign in that we have not"] = { "\5\255", "the proxy requires a user name and password" },
     ["lets nobody through"] = { "\5\0\5\2\0\1\0\0\0\0\0\0", "the proxy refused the connection" },
     ["cannot reach the host"] = { "\5\0\5\4\0\1\0\0\0\0\0\0", "the proxy could not be used" },
   } do
@@ -174,7 +194,7 @@ describe("a proxy", function ()
       ["switched off"] = t.child(child_code, given(t.merged(plain, { proxy = "" })), { https_proxy = at }),
       ["not for this host"] = t.child(child_code, given(plain), { https_proxy = "http://127.0.0.1:9",
         no_proxy = "localhost" }) } do
-      assert.equal("transport: the connection was refused or not possible: ", said:match "^transport: [^:]*: ", name)
+      assert.equal("transport: could not connect to the server: ", said:match "^transport: [^:]*: ", name)
     end
   end)
 
@@ -189,7 +209,8 @@ describe("a proxy", function ()
 
   it("whose name does not resolve is named as the proxy's trouble", function ()
     local said = t.child(child_code, given { proxy = "http://azpec.invalid:8080", token = t.canary })
-    assert.equal("transport: the proxy could not be used: Could not resolve proxy: azpec.invalid", said)
+    assert.equal("transport: the proxy could not be used: Could not resolve proxy: azpec.invalid "
+      .. "(http://azpec.invalid:8080, from `proxy`)", said)
   end)
 
   it("that refuses leaves nothing to resume: no PATCH can have passed", function ()
@@ -197,7 +218,7 @@ describe("a proxy", function ()
     local server = t.server {}
     local client = server:client { endpoint = server.endpoint:gsub("^http:", "https:"), proxy = proxy.endpoint }
     local value, err = client:update(t.call(t.id, { status = "Approved" }))
-    t.fails("transport", "^the proxy asks for a user name and password: ", value, err)
+    t.fails("transport", "^the proxy requires a user name and password: ", value, err)
     assert.is_nil(err.continuation_token)
   end)
 
@@ -212,7 +233,9 @@ describe("a proxy", function ()
 
   for name, url in t.each { ["port"] = "http://user:hush-hush@127.0.0.1:99999", ["scheme"] = "x://user:hush-hush@a",
     ["host"] = "http://user:hush-hush@azpec.invalid:1", ["blank"] = "http://user:hush hush@a b:1",
-    ["without scheme"] = "user:hush-hush@127.0.0.1:99999" } do
+    ["without scheme"] = "user:hush-hush@127.0.0.1:99999", ["encoded @"] = "http://user:hush-hush%40127.0.0.1:1",
+    ["encoded @, without scheme"] = "user:hush-hush%40127.0.0.1:1", ["host that is missing"] = "http://user:hush-hush",
+    ["://"] = "user:hush-hush://x@127.0.0.1:1" } do
     it("whose URL has a password and a bad " .. name .. " never has that printed", function ()
       for _, said in ipairs { t.child(child_code, given { proxy = url, token = t.canary }),
         t.child(child_code, given { token = t.canary }, { https_proxy = url }) } do
@@ -228,6 +251,117 @@ describe("a proxy", function ()
       all_proxy = proxy.endpoint })
     for _, request in ipairs(proxy:requests()) do assert.is_nil(request.headers.authorization, request.bytes) end
     assert.equal("update", emulator:kinds())
+  end)
+end)
+
+describe("a proxy's URL", function ()
+  with_emulator()
+
+  local told_code = [[
+  local client <close> = azpec.client { endpoint = given.endpoint, ca_file = given.ca_file, timeout = 20,
+    proxy = given.proxy, retry = { max_tries = 1 }, subscription_id = given.subscription_id,
+    credential = azpec.credential.token { token = given.token } }
+  local _, err = client:get { id = given.id }
+  print(("%s: %s\nhint: %s"):format(err.kind, err.message, err.hint))]]
+
+  local plain = "HTTP/1.1 400 Bad Request\r\n\r\n"
+
+  local function basic(status, ...)
+    return { { method = "CONNECT", status = status, headers = { ... } } }
+  end
+
+  -- The names of the rows' parts: `proxy` (rules of a server in its place, or none), tls (it speaks TLS), trusted (its
+  -- CA is the client's), url ($at: its address), kind, message, says (in the message), hint (in the hint).
+  local unusable, login = "the proxy could not be used: ", "the proxy requires a user name and password: "
+  local scheme, check = "begin the proxy's URL with http://", "only if the proxy itself speaks TLS"
+  local rows = {
+    ["https:// and a proxy with plain HTTP"] = { proxy = { { greeting = plain } }, url = "https://$at", hint = scheme,
+      message = "the TLS handshake with the proxy failed: ", says = "(https://$at, from $from)" },
+    ["https:// and a certificate that is not trusted"] = { proxy = {}, tls = true, url = "https://$at",
+      kind = "untrusted", message = "the proxy's certificate is not trusted: ", says = "(https://$at, from $from)",
+      hint = "ca_file" },
+    ["https://, a trusted certificate and no password"] = { proxy = basic(407, "Proxy-Authenticate: Basic"), tls = true,
+      trusted = true, url = "https://$at", message = login, says = "(https://$at, from $from; its URL has no user name",
+      hint = "USER:PASSWORD" },
+    ["http:// and a proxy with TLS"] = { proxy = {}, tls = true, url = "http://$at", message = unusable,
+      says = "(http://$at, from $from)", hint = check },
+    ["no password where one is needed"] = { proxy = basic(407, "Proxy-Authenticate: Basic"), url = "http://$at",
+      message = login, says = "(http://$at, from $from; its URL has no user name and password)",
+      hint = "USER:PASSWORD" },
+    ["a wrong password"] = { proxy = basic(407, "Proxy-Authenticate: Basic"), url = "http://user:hush-hush@$at",
+      message = login, says = "(http://$at, from $from; it refused the user name and password of its URL)",
+      hint = "USER:PASSWORD" },
+    ["a backslash in the user name"] = { proxy = basic(407, "Proxy-Authenticate: Basic"),
+      url = "DOMAIN\\user:hush-hush@$at", message = login, says = "($at, from $from; it refused the user name" },
+    ["a password, and a proxy with NTLM only"] = { url = "http://user:hush-hush@$at", message = login,
+      proxy = basic(407, "Proxy-Authenticate: NTLM", "Proxy-Authenticate: Negotiate"),
+      says = "it does not offer Basic authentication, the only kind that is supported)" },
+    ["a host that is not allowed"] = { proxy = basic(403), url = "$at", message = "the proxy refused the connection: ",
+      says = "($at, from $from)", hint = "NO_PROXY" },
+    ["a name that does not resolve"] = { url = "http://azpec.invalid:8080", message = unusable,
+      says = "(http://azpec.invalid:8080, from $from)", hint = check },
+    ["a port where nobody listens"] = { url = "http://$at", message = unusable, says = "(http://$at, from $from)",
+      hint = check },
+    ["no scheme"] = { url = "$at", message = unusable, says = "($at, from $from)", hint = check },
+    ["the path of a PAC file"] = { url = "http://$at/proxy.pac", message = unusable,
+      says = "(http://$at/proxy.pac, from $from; its path is not used, and a PAC file cannot be given here)" },
+    ["no port"] = { url = "http://azpec.invalid/", message = unusable, says = "; without a port, curl uses 1080)" },
+    ["a blank"] = { url = "http://127.0.0.1 :1", message = unusable, says = "from $from; its URL contains a blank" },
+    ["an @ in its password"] = { url = "http://user:p@hush-hush@$at", message = unusable,
+      says = "(http://$at, from $from; write @ in its user name or password as %40)" },
+    ["a host that is not UTF-8"] = { url = "http://user:hush-hush@\xff\xfe:1", message = unusable,
+      says = "(http://??:1, from $from)" },
+    ["a port that is no number"] = { url = "http://azpec.invalid:808O", message = unusable,
+      says = "(http://azpec.invalid, from $from; its port is not a number)" },
+    ["an unknown scheme"] = { url = "pac+http://user:hush-hush@$at", message = unusable,
+      says = "(pac+http://$at, from $from; curl knows no proxies of this scheme)" },
+    ["SOCKS and a proxy with HTTP"] = { proxy = { { greeting = plain } },
+      url = "socks5h://$at", message = unusable, says = "(socks5h://$at, from $from)", hint = check },
+  }
+
+  local function told(row, from)
+    local proxy = row.proxy and t.server(row.proxy, row.tls)
+    local at = proxy and proxy.endpoint:match "//(.*)$" or "127.0.0.1:" .. t.free_port()
+    local url = row.url:gsub("%$at", at)
+    local said = t.child(told_code, given { proxy = from == "`proxy`" and url or nil, token = t.canary,
+      ca_file = row.trusted and proxy.ca_file or nil }, from ~= "`proxy`" and { [from] = url } or nil)
+    return said, (row.says:gsub("%$%l+", { ["$at"] = at, ["$from"] = from }))
+  end
+
+  for name, row in t.each(rows) do
+    for _, from in ipairs { "`proxy`", "HTTPS_PROXY", "all_proxy" } do
+      it(("with %s (%s) is named, with where it is from and what to do"):format(name, from), function ()
+        local said, says = told(row, from)
+        local start = (row.kind or "transport") .. ": " .. row.message
+        assert.equal(start, said:sub(1, #start))
+        assert.matches(says, said, 1, true)
+        assert.matches(row.hint or "", said:match "\nhint: (.*)$", 1, true)
+        assert.is_nil(said:find("hush", 1, true))
+        assert.equal("", emulator:kinds())
+      end)
+    end
+  end
+
+  for name, case in t.each { ["that has opened the tunnel"] = { "http", { { method = "CONNECT",
+    raw = "HTTP/1.1 200 OK\r\n\r\n" .. plain } } },
+    ["by SOCKS"] = { "socks5h", { { greeting = "\5\0\5\0\0\1\0\0\0\0\0\0" .. plain } } } } do
+    it("of one " .. name .. " is not blamed for the server's TLS", function ()
+      local proxy = t.server(case[2])
+      for _, from in ipairs { "proxy", "HTTPS_PROXY" } do
+        local url = case[1] .. proxy.endpoint:sub(5)
+        local said = t.child(told_code, given { proxy = from == "proxy" and url or nil, token = t.canary },
+          from ~= "proxy" and { [from] = url } or nil)
+        assert.equal("transport: the TLS handshake failed: ", said:match "^transport: [^:]*: ")
+        assert.is_nil(said:find(proxy.endpoint:match "//(.*)$", 1, true), said)
+      end
+    end)
+  end
+
+  it("at the port of the server itself is found in the environment", function ()
+    local port = port_of(t.server { { greeting = plain } }.endpoint)
+    local said = t.child(told_code, given { endpoint = "https://azpec.invalid:" .. port, token = t.canary },
+      { HTTPS_PROXY = "https://127.0.0.1:" .. port })
+    assert.equal("transport: the TLS handshake with the proxy failed: ", said:match "^transport: [^:]*: ")
   end)
 end)
 

@@ -36,7 +36,7 @@ end
 -- Ends at its deadline with the operation under way; the error.
 local function expired()
   emulator:set { operation_polls = 100000 }
-  return t.fails("timeout", "^no end within ", emulator:client { timeout = plenty }:update(wish()))
+  return t.fails("timeout", "^timed out after ", emulator:client { timeout = plenty }:update(wish()))
 end
 
 local function let_it_end() emulator:set { operation_polls = 0 } end
@@ -63,16 +63,16 @@ local function resumed_elsewhere(token)
   return cjson.decode(t.child("local cjson = require 'cjson'\n" .. resume_code, given { token = token }))
 end
 
-describe("a deadline", function ()
-  setup(function () emulator = t.emulator() end)
-  before_each(function () emulator:reset() end)
-  after_each(t.tidy)
-  teardown(t.close)
+setup(function () emulator = t.emulator() end)
+before_each(function () emulator:reset() end)
+after_each(t.tidy)
+teardown(t.close)
 
+describe("a deadline", function ()
   it("that passes while polling says what is known and gives a token", function ()
     emulator:set { poll_answer = "monitor" }
     local err = expired()
-    assert.truthy(err.message:find("; the service's last word: InProgress", 1, true), err.message)
+    assert.truthy(err.message:find("; last status: InProgress", 1, true), err.message)
     assert.equal("poll", err.phase)
     assert.is_true(err.retryable)
     assert.is_nil(err.http_status)
@@ -84,7 +84,7 @@ describe("a deadline", function ()
     assert.is_string(err.continuation_token)
   end)
 
-  it("names the last problem when there was one", function ()
+  it("names the last error when there was one", function ()
     emulator:faults { { match = { kind = "poll" }, action = { status = 503, retry_after = "3600",
       error = { code = "ServerBusy", message = "Come later." } } } }
     local err = expired()
@@ -96,7 +96,7 @@ describe("a deadline", function ()
     emulator:set { operation_polls = 100000 }
     emulator:faults { { match = { kind = { "token", "update" } }, action = { delay = plenty / 4 } } }
     local took, value, err = t.timed(function () return emulator:client { timeout = plenty }:update(wish()) end)
-    t.fails("timeout", "^no end within ", value, err)
+    t.fails("timeout", "^timed out after ", value, err)
     local spent = err.elapsed
     assert(spent.token >= plenty / 4 - 0.01 and spent.request >= plenty / 4 - 0.01, t.text_of(spent))
     assert(math.abs(spent.token + spent.request + spent.poll - spent.total) < 0.002, t.text_of(spent))
@@ -107,24 +107,19 @@ describe("a deadline", function ()
     emulator:faults { { match = { kind = "update" }, action = { hold = true } } }
     local client = emulator:client { timeout = 3600 }
     local _, value, err = t.timed(client.update, client, wish { timeout = 0.1 })
-    t.fails("timeout", "^no end within 0.1 s", value, err)
+    t.fails("timeout", "^timed out after 0.1 s", value, err)
   end)
 
   it("of no time at all ends before anything is sent", function ()
     local value, err = emulator:client():update(t.call(emulator.sample, { status = "Approved", timeout = 0 }))
-    t.fails("timeout", "^no end within 0 s", value, err)
+    t.fails("timeout", "^timed out after 0 s", value, err)
     assert.is_nil(err.continuation_token)
     assert.equal(0, #emulator:log "update")
   end)
 end)
 
 describe("a continuation token", function ()
-  setup(function () emulator = t.emulator() end)
-  before_each(function () emulator:reset() end)
-  after_each(t.tidy)
-  teardown(t.close)
-
-  it("is versioned JSON that tells what was asked, and no secret", function ()
+  it("is versioned JSON that has the request, and no secret", function ()
     local token = left_alone("update", { if_match = "*" })
     t.has_no_secret(token, "a continuation token")
     local fields = cjson.decode(token)
@@ -139,7 +134,7 @@ describe("a continuation token", function ()
     assert.equal(emulator:log "update"[1].headers["x-ms-client-request-id"], fields.client_request_id)
   end)
 
-  it("goes on in another process and gets the result, without a second PATCH", function ()
+  it("continues in another process and gets the result, without a second PATCH", function ()
     local token = left_alone()
     let_it_end()
     local connection = resumed_elsewhere(token)
@@ -175,7 +170,7 @@ describe("a continuation token", function ()
     assert.equal(1, #emulator:log "update")
   end)
 
-  it("of an operation that ended while nobody looked gets the result", function ()
+  it("of an operation that ended meanwhile gets the result", function ()
     local token = left_alone()
     let_it_end()
     assert(emulator:client():get(t.call(emulator.sample)))
@@ -189,7 +184,16 @@ describe("a continuation token", function ()
     t.fails("operation", "^the operation failed: PrivateEndpointConnectionUpdateFailed: ", value, err)
     assert.is_nil(err.continuation_token)
   end)
+end)
 
+-- A token of an ensure whose write the service may not have received, as anybody can write it.
+local function forged(more)
+  return cjson.encode(t.merged({ azpec = 1, operation = "ensure", endpoint = emulator.endpoint, id = emulator.sample,
+    api_version = "2022-06-01", status = "Approved", client_request_id = "r-1", poll = "resource", changed = false },
+    more or {}))
+end
+
+describe("a continuation token (of a write that may not have arrived)", function ()
   -- An update whose PATCH has come to the emulator, and met a fault there.
   local function begun_and_met()
     local poller = emulator:client():begin_update(wish())
@@ -197,7 +201,7 @@ describe("a continuation token", function ()
     return poller
   end
 
-  it("of a lost answer goes on from the resource", function ()
+  it("of a lost response continues from the resource", function ()
     emulator:faults { { match = { kind = "update" }, action = { perform = true, stall = true } } }
     local poller = begun_and_met()
     poller:cancel()
@@ -206,7 +210,7 @@ describe("a continuation token", function ()
     assert.equal(1, #emulator:log "update")
   end)
 
-  it("of a PATCH that never arrived does not claim that it was carried out", function ()
+  it("of a PATCH that never arrived does not claim that it took effect", function ()
     emulator:faults { { match = { kind = "update" }, action = { stall = true } } }
     local poller = begun_and_met()
     poller:cancel()
@@ -216,22 +220,15 @@ describe("a continuation token", function ()
     local asked_again = #emulator:log "update" > 1
     assert(why or asked_again, "a success without a write: " .. (connection and status_of(connection) or ""))
     if not why then return end
-    t.fails("timeout", "^no end within 1 s", nil, why)
+    t.fails("timeout", "^timed out after 1 s", nil, why)
     assert.is_string(why.continuation_token)
   end)
-
-  -- A token of an ensure whose write the service may not have received, as anybody can write it.
-  local function forged(more)
-    return cjson.encode(t.merged({ azpec = 1, operation = "ensure", endpoint = emulator.endpoint, id = emulator.sample,
-      api_version = "2022-06-01", status = "Approved", client_request_id = "r-1", poll = "resource", changed = false },
-      more or {}))
-  end
 
   it("of an ensure causes no write unless the caller allows it", function ()
     for _, options in ipairs { false, {}, { write = false } } do
       local value, err = assert(emulator:client():resume(forged(), options or nil)):wait()
-      t.fails("precondition", "^the connection is not as asked and no operation is under way; nothing was written: "
-        .. "its status is Pending$", value, err)
+      t.fails("precondition", "^the connection is not in the requested state and no operation is running; "
+        .. "nothing was written: its status is Pending$", value, err)
       assert.matches("write = true", err.hint)
       assert.equal(forged(), cjson.encode(cjson.decode(err.continuation_token)))
     end
@@ -253,14 +250,14 @@ describe("a continuation token", function ()
     emulator:set { operation_polls = 2 }
     emulator:client():begin_update(t.call(emulator.sample, { status = "Rejected" })):wait(0.5)
     local value, err = assert(emulator:client():resume(forged())):wait()
-    t.fails("precondition", "^the connection is not as asked .*: its status is Rejected$", value, err)
+    t.fails("precondition", "^the connection is not in the requested state .*: its status is Rejected$", value, err)
     assert.equal(1, #emulator:log "update")
   end)
 
-  it("in a checkpoint has no say in what a continued run writes", function ()
+  it("in a journal has no say in what a continued run writes", function ()
     local client = emulator:client()
     local etag = assert(client:get(t.call(emulator.sample))).etag
-    local summary = require "azpec.many".run { client = client, items = { { id = emulator.sample, status = "Approved",
+    local summary = require "azpec.run".run { client = client, items = { { id = emulator.sample, status = "Approved",
       etag = etag, begun_before = true, token = forged { status = "Rejected" } } } }
     assert.equal(1, summary.changed)
     local writes = emulator:log "update"
@@ -268,7 +265,9 @@ describe("a continuation token", function ()
     assert.equal(etag, writes[1].headers["if-match"])
     assert.equal("Approved", emulator:connection(emulator.sample).status)
   end)
+end)
 
+describe("a continuation token (options and calls)", function ()
   it("is not checked against a subscription that the client does not have", function ()
     local client = azpec.client { endpoint = emulator.endpoint, credential = emulator:credential(),
       authority_host = emulator.endpoint }
@@ -278,7 +277,7 @@ describe("a continuation token", function ()
     t.fails("not_found", "^SubscriptionNotFound", value, err)
   end)
 
-  it("of a deletion goes on until the connection is gone", function ()
+  it("of a deletion continues until the connection is gone", function ()
     local token = left_alone "delete"
     assert.equal("delete", cjson.decode(token).operation)
     let_it_end()
@@ -316,7 +315,9 @@ describe("a continuation token", function ()
     assert(poller:wait())
     assert.is_nil(poller:continuation_token())
   end)
+end)
 
+describe("a continuation token (refused)", function ()
   local function refused(why, token, client, options)
     local value, err = client:resume(token, options)
     return t.fails("protocol", "the continuation token is refused: " .. why, value, err)
@@ -334,19 +335,19 @@ describe("a continuation token", function ()
     assert.equal(before, emulator:kinds())
   end)
 
-  it("is refused when it is of another version, unknown, or changed by somebody", function ()
+  it("is refused when it has another version, unknown, or changed by somebody", function ()
     local token = left_alone()
     local client = emulator:client()
     local function changed(fields)
       return cjson.encode(t.merged(cjson.decode(token), fields))
     end
-    refused("it is of another version", changed { azpec = 2 }, client)
+    refused("it has another version", changed { azpec = 2 }, client)
     refused("its operation is unknown", changed { operation = "launch" }, client)
     refused("its polling URL is on another origin", changed { poll_url = "https://evil.example/op" }, client)
     refused("its polling URL is on another origin", changed { poll_url = emulator.tls_endpoint .. "/op" }, client)
-    refused("a field of it cannot stand in a request", changed { if_match = "x\r\nEvil: 1" }, client)
-    refused("its status makes no sense", changed { status = "Maybe" }, client)
-    refused("its api_version makes no sense", changed { api_version = "2022&x=1" }, client)
+    refused("one of its fields cannot be sent in a request", changed { if_match = "x\r\nEvil: 1" }, client)
+    refused("its status is invalid", changed { status = "Maybe" }, client)
+    refused("its api_version is invalid", changed { api_version = "2022&x=1" }, client)
     refused("its id is not a private endpoint connection's", changed { id = "/subscriptions/x" }, client)
   end)
 
@@ -359,7 +360,7 @@ describe("a continuation token", function ()
       .. ("x"):rep(65536) }, client)
     refused("it has a member twice", (forged():gsub("}$", ',"status":"Rejected"}')), client, { write = true })
     refused("its description is not a string", forged { description = { "x" } }, client, { write = true })
-    refused("it has a member that is not known", forged { force = true }, client, { write = true })
+    refused("it has an unknown member", forged { force = true }, client, { write = true })
     assert.equal(before, emulator:kinds())
   end)
 
@@ -369,13 +370,98 @@ describe("a continuation token", function ()
       refused("it is not JSON", token, client)
     end
     for _, token in ipairs { "{}", "[]", '{"azpec":"1.5"}', '{"azpec":null}', '{"azpec":{}}' } do
-      refused("it is of another version", token, client)
+      refused("it has another version", token, client)
     end
     t.fails("protocol", "^the continuation token is refused: ", client:resume '{"azpec":1}')
     assert.has_error(function () client:resume(nil) end)
     assert.has_error(function () client:resume({}) end)
   end)
+end)
 
+describe("a continuation token (signed)", function ()
+  it("is signed with a key, and is refused where it was not or has been changed", function ()
+    emulator:set { operation_polls = 1000 }
+    local key, client = "key of 32 bytes: keep it secret!", emulator:client()
+    local poller = client:begin_update(wish())
+    polled(poller)
+    local bare, signed = poller:continuation_token(), poller:continuation_token { key = key }
+    local mac = signed:match '^.+,"hmac_sha256":"(%x+)"}$'
+    assert.equal(bare:sub(1, -2), signed:sub(1, #bare - 1))
+    -- as any other program computes it
+    assert.equal(mac, t.child([[
+      local hmac = require "openssl.hmac".new(given.key, "sha256"):final(given.text)
+      io.write((hmac:gsub(".", function (c) return ("%02x"):format(c:byte()) end)))]], { key = key, text = bare }))
+    assert.is_nil(signed:find(key, 1, true))
+    local before = emulator:kinds()
+    local not_signed, wrong = "it is not signed", "it is not signed with this key, or was changed"
+    local other = mac:gsub("^.", function (c) return c == "0" and "1" or "0" end)
+    for token, why in pairs {
+      [bare] = not_signed, ["{}"] = not_signed, [""] = not_signed, [signed:sub(1, -2)] = not_signed,
+      [signed .. "x"] = not_signed, [signed:gsub(mac, mac:sub(1, 63))] = not_signed,
+      [signed:gsub("Approved", "Rejected")] = wrong, [signed:gsub(mac, other)] = wrong,
+      [signed:gsub(mac, mac:upper())] = wrong, [signed:gsub(mac, ("0"):rep(64))] = wrong,
+      [signed:gsub('"changed"', ' "changed"')] = wrong, ['{,"hmac_sha256":"' .. mac .. '"}'] = wrong,
+    } do
+      t.fails("protocol", "the continuation token is refused: " .. why, client:resume(token, { key = key }))
+    end
+    t.fails("protocol", "the continuation token is refused: " .. wrong, client:resume(signed, { key = "another" }))
+    assert.equal(before, emulator:kinds())
+    let_it_end()
+    for _, read in ipairs { signed, signed .. "\n", " \t" .. signed .. " \r\n" } do -- as from a file
+      assert.equal("Approved", status_of(assert(assert(client:resume(read, { key = key })):wait())))
+    end
+    assert(assert(client:resume(signed)):wait()) -- who has no key cannot check it
+  end)
+
+  it("is signed wherever a client with a key makes one, and that client takes no others", function ()
+    local key, unsigned = "the client's own key", left_alone()
+    emulator:reset()
+    emulator:set { operation_polls = 1000 }
+    local client = emulator:client { token_key = key }
+    local poller = client:begin_update(wish())
+    polled(poller)
+    local own = poller:continuation_token()
+    assert.matches('"hmac_sha256":"%x+"}$', own)
+    assert(own ~= poller:continuation_token { key = "another" })
+    poller:cancel()
+    assert.equal(own, select(2, poller:wait()).continuation_token)
+    let_it_end()
+    t.fails("protocol", "^the continuation token is refused: it is not signed", client:resume(unsigned))
+    t.fails("protocol", "^the continuation token is refused: it is not signed with this key",
+      client:resume(own, { key = "another" }))
+    assert(assert(client:resume(own)):wait())
+    assert(assert(emulator:client():resume(own, { key = key })):wait())
+  end)
+
+  it("needs azpec_signing.so only where it is signed", function ()
+    local code = client_code:gsub("subscription_id = given.subscription_id,", "%0 token_key = given.key,") .. [[
+      print(select(2, client:resume("{}", { key = "k" })))]]
+    local hide = "package.cpath = package.cpath:gsub('/%?%.so', '/none/?.so') package.loaded.cjson = require 'cjson'\n"
+    local out = t.child(hide .. code, given())
+    assert.matches("the continuation token is refused: it is not signed", out, 1, true)
+    code = code:gsub('"{}"', "given.token")
+    out = t.child(hide .. code, given { token = '{"azpec":1,"hmac_sha256":"' .. ("0"):rep(64) .. '"}' })
+    assert.matches("is refused: azpec_signing.so is not installed (it is built where OpenSSL's headers", out, 1, true)
+    out = t.child(hide .. code, given { token = "{}", key = "k" })
+    assert.matches("bad field 'token_key' (azpec_signing.so is not installed", out, 1, true)
+  end)
+
+  it("has a key that is a string, and not an empty one", function ()
+    local client = emulator:client()
+    for value, why in pairs { [""] = "must not be empty", [17] = "string expected, got 17" } do
+      local message = ("bad field 'key' (%s)"):format(why)
+      assert.has_error(function () client:resume("{}", { key = value }) end, message)
+      local poller = client:begin_update(wish())
+      assert.has_error(function () poller:continuation_token { key = value } end, message)
+      poller:cancel()
+      assert.has_error(function () emulator:client { token_key = value } end, (message:gsub("'key'", "'token_key'")))
+    end
+    assert.has_error(function () client:begin_update(wish()):continuation_token { keys = "x" } end,
+      "unknown field 'keys'")
+  end)
+end)
+
+describe("a continuation token (where it comes from)", function ()
   it("is worth as much when it comes from cancel or close", function ()
     for _, way in ipairs { "cancel", "close" } do
       emulator:reset()

@@ -102,7 +102,7 @@ for _, tls in ipairs { false, true } do
       local server = t.server({ first, broken }, tls)
       local client = server:client { retry = { max_tries = 1 } }
       assert(calls.GET(client))
-      t.fails("transport", "^the connection ended before the whole answer came: ", calls.GET(client))
+      t.fails("transport", "^the network connection was closed before the response was complete: ", calls.GET(client))
       assert.equal(3, #server:requests())
     end)
 

@@ -17,14 +17,12 @@ local function file(name) return signin.certificates() .. "/" .. name end
 local secret = [[return azpec.credential.client_secret { tenant_id = given.tenant_id, client_id = given.client_id,
   client_secret = given.secret }]]
 
-describe("an application's credential", function ()
-  setup(function () emulator = signin.start() end)
-  before_each(function () signin.reset() end)
-  after_each(t.tidy)
-  teardown(t.close)
+setup(function () emulator = signin.start() end)
+before_each(function () signin.reset() end)
+after_each(t.tidy)
+teardown(t.close)
 
-  -- ---- client_secret
-
+describe("an application's credential (client_secret)", function ()
   it("client_secret: every character arrives", function ()
     signin.works { credential = secret, given = { secret = t.secret } }
     local token = signin.log "token"[1].token
@@ -38,7 +36,7 @@ describe("an application's credential", function ()
       local err = signin.fails("credential", "AADSTS7000215", { given = { secret = t.secret .. "\n" },
         credential = "return azpec.credential.client_secret { tenant_id = given.tenant_id, "
           .. "client_id = given.client_id, client_secret = " .. from .. " }" })
-      assert.truthy(err.hint:find("ends in a line end", 1, true), err.hint)
+      assert.truthy(err.hint:find("ends with a line break", 1, true), err.hint)
     end
   end)
 
@@ -57,7 +55,9 @@ describe("an application's credential", function ()
 
   for number, word in t.each {
     ["7000222"] = "expired", ["90002"] = "no such tenant", ["700016"] = "no such application", ["65001"] = "consent",
-    ["500011"] = "cloud or scope", ["700024"] = "clock", ["50012"] = "certificate", ["700027"] = "certificate",
+    ["500011"] = "cloud or scope", ["700024"] = "clock", ["50012"] = "certificate", ["700027"] = "send_x5c",
+    ["50027"] = "malformed", -- Azure/login#302
+    ["7000213"] = "file has its issuers", -- AzureAD/microsoft-authentication-library-for-dotnet#3909
     ["70021"] = "federated", ["700213"] = "federated",
   } do
     it("AADSTS" .. number .. " has its hint", function ()
@@ -68,7 +68,9 @@ describe("an application's credential", function ()
       assert.truthy(err.hint and err.hint:find(word, 1, true), err.hint)
     end)
   end
+end)
 
+describe("an application's credential (failures)", function ()
   it("temporarily_unavailable and 5xx are asked again, with Retry-After where it is named", function ()
     emulator:faults {
       { match = { kind = "token", times = 1 },
@@ -88,7 +90,7 @@ describe("an application's credential", function ()
     assert.equal(3, #signin.log "token")
   end)
 
-  it("a page in place of the answer is told as one, and a clock that is off as such", function ()
+  it("a page instead of the response is reported, and so is a clock that is wrong", function ()
     emulator:faults { { match = { kind = "token" }, action = { html = true, status = 400 } } }
     local err = signin.fails("credential", "text/html", { credential = secret, given = { secret = t.secret } })
     assert.is_nil(err.message:find("<html", 1, true))
@@ -170,7 +172,7 @@ describe("an application's credential", function ()
     ["a proxy that nobody listens at"] = { "transport", "HTTPS_PROXY", function ()
       return { proxy = "http://127.0.0.1:" .. t.free_port() }
     end },
-    ["a name that does not resolve"] = { "transport", "name server", function ()
+    ["a name that does not resolve"] = { "transport", "check DNS", function ()
       return { endpoint = "https://nowhere.invalid" }
     end },
   } do
@@ -182,7 +184,9 @@ describe("an application's credential", function ()
       assert.equal(0, #signin.log())
     end)
   end
+end)
 
+describe("an application's credential (answers)", function ()
   it("a redirect of the token endpoint is not followed", function ()
     emulator:faults { { match = { kind = "token", times = 1 }, action = { status = 307,
       headers = { Location = "{origin}/" .. emulator.tenant_id .. "/oauth2/v2.0/token" } } } }
@@ -193,6 +197,9 @@ describe("an application's credential", function ()
   for form, answer in t.each {
     ["expires_in as text"] = { expires_in = "3599" }, ["expires_on as a number"] = { expires_on = os.time() + 3600 },
     ["expires_on as digits"] = { expires_on = tostring(os.time() + 3600) },
+    ["expires_in as a fraction"] = { expires_in = 3599.5 }, ["such a text"] = { expires_in = "3599.5" },
+    ["blanks in it"] = { expires_in = " 3599 " },
+    ["expires_on as a fraction"] = { expires_on = ("%d.25"):format(os.time() + 3600) },
     ["201"] = { status = 201, expires_in = 3599 }, ["an answer without expiry"] = {},
   } do
     it("takes " .. form, function ()
@@ -207,6 +214,9 @@ describe("an application's credential", function ()
   for what, answer in t.each {
     ["with a life of minus one"] = { access_token = t.canary, expires_in = -1 },
     ["with a life in words"] = { access_token = t.canary, expires_in = "an hour" },
+    ["with half a fraction"] = { access_token = t.canary, expires_in = "3599." },
+    ["with two points"] = { access_token = t.canary, expires_in = "3599.0.1" },
+    ["with no whole number"] = { access_token = t.canary, expires_in = ".5" },
     ["that lives a hundred years"] = { access_token = t.canary, expires_in = 3153600000 },
     ["with a line end in it"] = { access_token = t.canary .. "\r\nX-Evil: 1", expires_in = 3600 },
     ["without a token"] = { expires_in = 3600 }, ["that is a list"] = { 1, 2 },
@@ -239,12 +249,14 @@ describe("an application's credential", function ()
         expires_in = absurd } },
       { status = 400, headers = { t.json_type }, body = cjson.encode { error = "authorization_pending" } } }
     local client = server:client { timeout = 1, credential = azpec.credential.device_code { prompt = function () end } }
-    t.fails("timeout", "^no end within 1 s", client:get { id = t.id })
+    t.fails("timeout", "^timed out after 1 s", client:get { id = t.id })
     assert.equal(1, #server:requests()) -- five seconds are the usual interval (RFC 8628 3.2)
   end)
 
   -- ---- client_certificate
+end)
 
+describe("an application's credential (client_certificate)", function ()
   it("client_certificate: a file that was rotated serves the next token", function ()
     local path = t.write(t.new_path "rotated", t.read(file "other.crt") .. t.read(file "other.key"))
     local client = emulator:client { credential = require "azpec".credential.client_certificate {
@@ -302,6 +314,38 @@ describe("an application's credential", function ()
     assert.equal("RS256", log[2].token.algorithm)
   end)
 
+  it("client_certificate: sign and the thumbprint need neither certificate nor signing module", function ()
+    local folder = signin.folder()
+    signin.shell(("cp %s/azpec.so %s"):format(os.getenv "BUILD" or "build", folder))
+    local crt = file "leaf.crt"
+    local digests = { PS256 = "sha256", RS256 = "sha1" }
+    local options = { PS256 = "-sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32 -sigopt rsa_mgf1_md:sha256",
+      RS256 = "" }
+    local code = [[thumbprint = given.thumbprint, x5c = given.x5c, send_x5c = true, algorithm = given.algorithm,
+      sign = function (algorithm, data)
+        assert(algorithm == given.algorithm and not pcall(require, "azpec_signing"))
+        local file <close> = assert(io.open(given.folder .. "/data", "wb"))
+        file:write(data)
+        file:close()
+        assert(os.execute(given.openssl))
+        local signed <close> = assert(io.open(given.folder .. "/signature", "rb"))
+        return signed:read "a"
+      end]]
+    for _, algorithm in ipairs { "PS256", "RS256" } do
+      local thumbprint = signin.shell(("openssl x509 -in %s -noout -fingerprint -%s"):format(crt, digests[algorithm]))
+      signin.works { credential = certificate(code), env = { PATH = "/usr/bin:/bin", LUA_CPATH = folder .. "/?.so;"
+        .. "/usr/lib/x86_64-linux-gnu/lua/5.4/?.so;/usr/local/lib/lua/5.4/?.so;;" }, given = { folder = folder,
+          algorithm = algorithm, thumbprint = thumbprint:match "=(.*)", endpoint = emulator.tls_endpoint,
+          x5c = { signin.shell(("openssl x509 -in %s -outform DER | openssl base64 -A"):format(crt)) },
+          openssl = ("openssl dgst -sha256 -sign %s %s -out %s/signature %s/data"):format(file "leaf.key",
+            options[algorithm], folder, folder) } }
+    end
+    local log = signin.log "token"
+    assert.equal("PS256", log[1].token.algorithm)
+    assert.equal("RS256", log[2].token.algorithm)
+    assert.equal(1, log[1].token.chain)
+  end)
+
   it("client_certificate: a signature of the host's that is wrong, none, or an error", function ()
     local given = { crt = t.read(file "leaf.crt") }
     local function with(code) return { credential = certificate("certificate = given.crt, sign = " .. code),
@@ -311,7 +355,9 @@ describe("an application's credential", function ()
     signin.fails("credential", "signing failed: ", with "function () return nil, 'the HSM is busy' end")
     signin.fails("credential", "the HSM is on fire", with "function () error 'the HSM is on fire' end")
   end)
+end)
 
+describe("an application's credential (client_certificate, refused)", function ()
   it("client_certificate: one that is not registered is refused, and what to do is said", function ()
     local err = signin.fails("credential", "AADSTS700027", { credential = certificate
       "certificate_path = given.dir .. '/other.crt', key_path = given.dir .. '/other.key'",
@@ -382,7 +428,9 @@ describe("an application's credential", function ()
   end)
 
   -- ---- client_assertion
+end)
 
+describe("an application's credential (client_assertion, workload_identity)", function ()
   local assertion = [[return azpec.credential.client_assertion { tenant_id = given.tenant_id,
     client_id = given.client_id, assertion = %s }]]
 
@@ -417,7 +465,7 @@ describe("an application's credential", function ()
       AZURE_FEDERATED_TOKEN_FILE = path }
   end
 
-  it("workload_identity: the file that the webhook names is read anew for each token", function ()
+  it("workload_identity: the file that the webhook names is read again for each token", function ()
     emulator:set { token_lifetime = 1 }
     local path = t.write(t.new_path "federated", signin.federated[1] .. "\n")
     signin.works { credential = pod, env = pod_env(path), given = { path = path, second = signin.federated[2] },
@@ -438,7 +486,9 @@ describe("an application's credential", function ()
   end)
 
   -- ---- device_code
+end)
 
+describe("an application's credential (device_code)", function ()
   local device = [[prompted = {}
     return azpec.credential.device_code { tenant_id = given.tenant_id, client_id = given.client_id,
       prompt = function (info) prompted[#prompted + 1] = info end }]]
@@ -501,7 +551,7 @@ describe("an application's credential", function ()
     assert(never.took >= 0.99, never.took)
   end)
 
-  it("device_code: a refresh token that is refused begins it anew", function ()
+  it("device_code: a refresh token that is refused starts a new sign-in", function ()
     emulator:set { device_interval = 1, device_polls = 0, token_lifetime = 1, refresh_token = "refuse" }
     signin.works { credential = device, body = [[get()
       get_until(function () return #prompted > 1 end)]] }

@@ -22,9 +22,14 @@ end
 
 local app = "tenant_id = given.tenant_id, client_id = given.client_id, "
 
--- Each flow: the kind of its request, the credential, its environment, what is done with it where that is not a get.
+-- Each flow: the kind of its request, the credential, its environment, what is done with it where that is not a get;
+-- id_token: what a pipeline's service answers.
 local function flows()
   local file = t.write(t.new_path "federated", signin.federated[1])
+  local github = { ACTIONS_ID_TOKEN_REQUEST_URL = emulator.endpoint .. "/actions/idtoken",
+    ACTIONS_ID_TOKEN_REQUEST_TOKEN = signin.pipeline }
+  local azure = { SYSTEM_OIDCREQUESTURI = emulator.endpoint .. "/pipelines/oidctoken",
+    SYSTEM_ACCESSTOKEN = signin.pipeline, AZURESUBSCRIPTION_SERVICE_CONNECTION_ID = signin.connection }
   return {
     client_secret = { "token", "client_secret { " .. app .. "client_secret = given.secret }" },
     client_certificate = { "token", "client_certificate { " .. app .. "certificate = given.crt, key = given.key }" },
@@ -43,6 +48,12 @@ local function flows()
       IDENTITY_ENDPOINT = emulator.tls_endpoint .. "/servicefabric/token", IDENTITY_HEADER = signin.header,
       IDENTITY_SERVER_THUMBPRINT = emulator.tls_thumbprint } },
     cloud_shell = { "cloud_shell", "managed_identity {}", { MSI_ENDPOINT = emulator.endpoint .. "/cloudshell/token" } },
+    github_actions = { "github_actions", "github_actions { " .. app .. "}", github },
+    github_exchange = { "token", "github_actions { " .. app .. "}", github,
+      id_token = { kind = "github_actions", body = { value = signin.federated[1] } } },
+    azure_pipelines = { "azure_pipelines", "azure_pipelines { " .. app .. "}", azure },
+    azure_exchange = { "token", "azure_pipelines { " .. app .. "}", azure,
+      id_token = { kind = "azure_pipelines", body = { oidcToken = signin.federated[1] } } },
     secret_function = { "token", "client_secret { " .. app .. "client_secret = function () return given.secret end }" },
     discovery = { "metadata", "client_secret { " .. app .. "client_secret = given.secret }", nil,
       "client = new { credential = credential, discover = true }; get();" },
@@ -51,7 +62,8 @@ end
 
 -- What a hostile or careless peer may answer: all that it was sent, or could have been, and a token in an odd place.
 local function hostile()
-  local all = { t.secret, signin.header, signin.federated[1], signin.password, t.canary, signin.az_token }
+  local all = { t.secret, signin.header, signin.federated[1], signin.password, t.canary, signin.az_token,
+    signin.pipeline }
   local text = table.concat(all, " ")
   local list = {
     { status = 400, body = { error = "invalid_client", error_description = "AADSTS7000215: not " .. text } },
@@ -90,10 +102,16 @@ describe("a secret", function ()
       local own = { client_secret = { t.secret }, secret_function = { t.secret }, discovery = { t.secret },
         service_fabric = { signin.header }, app_service = { signin.header }, azure_ml = { signin.header },
         client_assertion = { signin.federated[1] }, workload_identity = { signin.federated[1] },
+        github_actions = { signin.pipeline }, github_exchange = { signin.pipeline, signin.federated[1] },
+        azure_pipelines = { signin.pipeline }, azure_exchange = { signin.pipeline, signin.federated[1] },
         pkcs12 = { signin.password } }
       for name, flow in t.each(flows()) do
         local action = hostile()[number]
-        emulator:faults { { match = { kind = flow[1] }, action = action } }
+        local rules = { { match = { kind = flow[1] }, action = action } }
+        if flow.id_token then -- one that can be told from all others
+          rules[2] = { match = { kind = flow.id_token.kind }, action = { status = 200, body = flow.id_token.body } }
+        end
+        emulator:faults(rules)
         local pipe <close> = io.popen(signin.command { credential = "return azpec.credential." .. flow[2],
           env = flow[3], body = flow[4], given = t.merged(given(), { timeout = 0.8 * t.patience }) }
           .. " 2>&1 </dev/null")

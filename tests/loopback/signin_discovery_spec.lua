@@ -40,12 +40,12 @@ local function fails(kind, text, more)
   return err
 end
 
-describe("discover", function ()
-  setup(function () emulator = t.emulator() end)
-  before_each(function () emulator:reset() end)
-  after_each(t.tidy)
-  teardown(t.close)
+setup(function () emulator = t.emulator() end)
+before_each(function () emulator:reset() end)
+after_each(t.tidy)
+teardown(t.close)
 
+describe("discover", function ()
   it("asks the endpoint, without a token, before the first sign-in, and once", function ()
     emulator:set { token_lifetime = 1 }
     local client <close> = client_of()
@@ -136,7 +136,7 @@ describe("discover", function ()
     fails("untrusted", "not https", { tls = true })
   end)
 
-  it("tells an answer that is none", function ()
+  it("reports an unexpected response", function ()
     answer { html = true, status = 200 }
     fails("protocol", "not JSON")
     answer { status = 404, body = "{}" }
@@ -146,7 +146,7 @@ describe("discover", function ()
     assert.equal(1, #emulator:log "metadata" - 2)
   end)
 
-  it("and after a failure the next call asks anew", function ()
+  it("and after a failure the next call asks again", function ()
     emulator:faults { { match = { kind = "metadata", times = 1 }, action = { status = 404 } } }
     local client <close> = client_of()
     assert.is_nil((client:get { id = emulator.sample }))

@@ -121,7 +121,7 @@ describe("client:identity", function ()
     assert.is_nil(identity)
     assert.equal("timeout", err.kind)
     assert.equal("token", err.phase)
-    assert.truthy(err.message:find("the sign-in by client_secret has not ended", 1, true), err.message)
+    assert.truthy(err.message:find("the sign-in by client_secret has not finished", 1, true), err.message)
     assert.equal("client_secret=trying", outcomes(err.links))
     assert(err.links[1].elapsed >= 0.19, err.links[1].elapsed)
   end)
@@ -161,7 +161,7 @@ describe("client:explain", function ()
       client_id = emulator.client_id, token_file_path = "/nonexistent/token" }, ... }
   end
 
-  it("says of each link what became of it, and asks nobody", function ()
+  it("has the outcome of each link, and sends nothing", function ()
     local client = emulator:client { credential = chain(emulator:credential(), azpec.credential.azure_cli {}) }
     assert.equal("workload_identity=untried client_secret=untried azure_cli=untried", outcomes(client:explain()))
     for _, link in ipairs(client:explain()) do
@@ -196,7 +196,17 @@ describe("client:explain", function ()
     assert.equal("workload_identity=absent token=failed", outcomes(err.links))
   end)
 
-  it("an error that is none of the sign-in has no links", function ()
+  it("an error of a sign-in after a 401 has them too, beside what the service said", function ()
+    emulator:faults { { match = { kind = "get" }, action = { status = 401, error = { code = "ExpiredToken",
+      message = "m", details = { { code = "Inner" } } } } } }
+    local _, err = emulator:client { credential = chain(azpec.credential.token { token = signin.az_token }) }:get {
+      id = emulator.sample }
+    assert.equal("credential", err.kind)
+    assert.equal("Inner", err.details[1].code)
+    assert.equal("workload_identity=absent token=failed", outcomes(err.links))
+  end)
+
+  it("an error outside the sign-in has no links", function ()
     local _, err = emulator:client():get { id = (emulator.sample:gsub("[^/]+$", "nobody.1")) }
     assert.equal("not_found", err.kind)
     assert.is_nil(err.links)

@@ -34,12 +34,12 @@ local versions = { imds = "2018-02-01", app_service = "2019-08-01", azure_ml = "
 
 local function oauth(word, text) return { error = word, error_description = text } end
 
-describe("a managed identity", function ()
-  setup(function () emulator = signin.start() end)
-  before_each(function () signin.reset() end)
-  after_each(t.tidy)
-  teardown(t.close)
+setup(function () emulator = signin.start() end)
+before_each(function () signin.reset() end)
+after_each(t.tidy)
+teardown(t.close)
 
+describe("a managed identity", function ()
   for _, kind in ipairs { "imds", "app_service", "azure_ml", "cloud_shell" } do
     it(kind .. ": the machine's own", function ()
       signin.works { credential = managed(), env = sources()[kind].env }
@@ -138,14 +138,16 @@ describe("a managed identity", function ()
   end)
 
   -- ---- the metadata service
+end)
 
+describe("a managed identity (imds)", function ()
   for status, times in pairs { [404] = 2, [410] = 2, [429] = 2, [500] = 1, [503] = 2, [504] = 1 } do
     it("imds: " .. status .. " passes; Retry-After is waited for", function ()
       emulator:faults { { match = { kind = "imds", times = times }, action = { status = status,
         body = oauth("x", "y"), retry_after = "ms:50" } } }
       local out = signin.works { credential = managed(), env = imds_env() }
       assert.equal(times + 1, #signin.log "imds")
-      assert(out[1].took >= 0.04 * times, out[1].took) -- what else it might be: tests/unit/flows.c
+      assert(out[1].took >= 0.04 * times, out[1].took) -- what else it might be: tests/core/token/managed.c
     end)
   end
 
@@ -163,7 +165,7 @@ describe("a managed identity", function ()
     end)
   end
 
-  it("imds: an identity that is not assigned here is told as such", function ()
+  it("imds: an identity that is not assigned here is reported", function ()
     local err = signin.fails("credential", "Identity not found", { credential =
       "return azpec.credential.managed_identity { client_id = '11111111-2222-3333-4444-555555555555' }",
       env = imds_env() })
@@ -177,17 +179,25 @@ describe("a managed identity", function ()
     local out = signin.run { credential = managed(), env = imds_env(), given = { timeout = 0.5 } }
     assert.equal("timeout", out[1].kind)
     assert.equal("token", out[1].phase)
-    assert.truthy(out[1].message:find("managed_identity (virtual machine) has not ended", 1, true), out[1].message)
-    assert.truthy(out[1].hint:find("does this run on Azure", 1, true), out[1].hint)
+    assert.truthy(out[1].message:find("managed_identity (virtual machine) has not finished", 1, true), out[1].message)
+    assert.truthy(out[1].hint:find("is this Azure", 1, true), out[1].hint)
   end)
 
-  it("imds: where nobody answers, the call's time-out tells so", function ()
+  it("imds: without a response, the call's time-out says so", function ()
     local out = signin.run { credential = managed(), given = { timeout = 1.5 }, -- less than the pause after a refusal
       env = { AZURE_POD_IDENTITY_AUTHORITY_HOST = "http://127.0.0.1:" .. t.free_port() } }
     assert.equal("timeout", out[1].kind)
-    assert.truthy(out[1].message:find("has not ended: sign-in failed: the connection was refused", 1, true),
+    assert.truthy(out[1].message:find("has not finished: sign-in failed: could not connect", 1, true),
       out[1].message)
-    assert.truthy(out[1].hint:find("does this run on Azure", 1, true), out[1].hint)
+    assert.truthy(out[1].hint:find("is this Azure", 1, true), out[1].hint)
+  end)
+
+  it("imds: its address may have blanks, slashes and a query around it", function ()
+    for _, rest in ipairs { "", "/", "?/", "/?a=b", "#/", " " } do
+      emulator:control("DELETE", "log")
+      signin.works { credential = managed(), env = { AZURE_POD_IDENTITY_AUTHORITY_HOST = emulator.endpoint .. rest } }
+      assert.equal(1, #signin.log "imds", rest)
+    end
   end)
 
   it("imds: no probe where it was chosen by hand", function ()
@@ -195,7 +205,9 @@ describe("a managed identity", function ()
     assert.equal(1, #signin.log "imds")
     assert.equal(200, signin.log "imds"[1].status)
   end)
+end)
 
+describe("a managed identity (imds in a chain)", function ()
   it("imds: in a chain the probe comes first, without the header", function ()
     signin.works { credential = "return azpec.credential.chain { azpec.credential.managed_identity {} }",
       env = imds_env() }
@@ -227,10 +239,10 @@ describe("a managed identity", function ()
     local out = signin.run { credential = chain, env = env, body = "get(); get()", given = { max_tries = 3 } }
     assert.equal(2, #out.results)
     assert.equal(1, out.tokens) -- answers, or what came in place of one: nobody was asked twice
-    assert.truthy(out.results[2].message:find("not here when it was last looked for", 1, true), out.results[2].message)
+    assert.truthy(out.results[2].message:find("not found when last checked", 1, true), out.results[2].message)
   end)
 
-  -- tests/unit/flows.c has them all
+  -- tests/core/token/managed.c has them all
   local strangers = { { status = 200, body = "" }, { status = 302, headers = { Location = "/" } },
     { status = 404, body = { message = "no such route" } }, { html = true, status = 503 } }
 
@@ -255,14 +267,31 @@ describe("a managed identity", function ()
 
   -- ---- the others
 
-  it("App Service: a wrong header is told, the header itself is not", function ()
+  it("App Service: a wrong header is reported, the header itself is not", function ()
     local env = sources().app_service.env
     env.IDENTITY_HEADER = "not " .. signin.header
     signin.fails("credential", "401", { credential = managed(), env = env })
   end)
 
   -- ---- Service Fabric: known by its certificate's thumbprint
+end)
 
+local function arc(files, name)
+  local var = signin.folder()
+  signin.shell("mkdir -p " .. var .. "/azcmagent/tokens " .. var .. "/elsewhere")
+  local within = ("exec unshare -rm sh -c 'mount --bind %s /var/opt && exec \"$@\"' sh"):format(var)
+  if not os.execute("unshare -rm sh -c 'mount --bind " .. var .. " /var/opt' 2>/dev/null") then
+    pending "no mount of one's own is allowed here"
+  end
+  for path, bytes in pairs(files) do t.write(var .. "/azcmagent/tokens/" .. path, bytes) end
+  signin.shell(("chmod -R u=rwX,g=rX,o= %s/azcmagent"):format(var)) -- whatever the umask
+  signin.reset { arc_key_file = t.write(t.new_path "arc", signin.arc_key),
+    arc_realm = name or "/var/opt/azcmagent/tokens/one.key" }
+  return { credential = managed(), within = within, var = var .. "/azcmagent/tokens",
+    env = { IDENTITY_ENDPOINT = emulator.endpoint .. "/arc/token", IMDS_ENDPOINT = emulator.endpoint } }
+end
+
+describe("a managed identity (Service Fabric)", function ()
   local function fabric(thumbprint, more)
     return t.merged({ credential = managed(), env = {
       IDENTITY_ENDPOINT = emulator.tls_endpoint .. "/servicefabric/token", IDENTITY_HEADER = signin.header,
@@ -313,7 +342,7 @@ describe("a managed identity", function ()
     assert.equal(0, #signin.log())
   end)
 
-  it("Service Fabric: each token is asked for after the certificate was looked at anew", function ()
+  it("Service Fabric: the certificate is checked again before each token", function ()
     emulator:set { token_lifetime = 1, tls_certificate = "first" }
     -- no connection that the certificate was looked at by stays open
     signin.works(fabric(nil, { body = [[
@@ -357,7 +386,7 @@ describe("a managed identity", function ()
     assert.equal(0, #signin.log())
   end)
 
-  it("Service Fabric: a redirect is not followed, a wrong header is told", function ()
+  it("Service Fabric: a redirect is not followed, a wrong header is reported", function ()
     emulator:faults { { match = { kind = "service_fabric" }, action = { status = 302,
       headers = { Location = emulator.endpoint .. "/elsewhere" } } } }
     assert.is_false(signin.run(fabric())[1].ok)
@@ -377,20 +406,9 @@ describe("a managed identity", function ()
 
   -- ---- Azure Arc: its directory is the machine's, so the tests bring one of their own
 
-  local function arc(files, name)
-    local var = signin.folder()
-    signin.shell("mkdir -p " .. var .. "/azcmagent/tokens " .. var .. "/elsewhere")
-    local within = ("exec unshare -rm sh -c 'mount --bind %s /var/opt && exec \"$@\"' sh"):format(var)
-    if not os.execute("unshare -rm sh -c 'mount --bind " .. var .. " /var/opt' 2>/dev/null") then
-      pending "no mount of one's own is allowed here"
-    end
-    for path, bytes in pairs(files) do t.write(var .. "/azcmagent/tokens/" .. path, bytes) end
-    signin.reset { arc_key_file = t.write(t.new_path "arc", signin.arc_key),
-      arc_realm = name or "/var/opt/azcmagent/tokens/one.key" }
-    return { credential = managed(), within = within, var = var .. "/azcmagent/tokens",
-      env = { IDENTITY_ENDPOINT = emulator.endpoint .. "/arc/token", IMDS_ENDPOINT = emulator.endpoint } }
-  end
+end)
 
+describe("a managed identity (Azure Arc)", function ()
   it("Azure Arc: reads the file that the challenge names, and asks again", function ()
     signin.works(arc { ["one.key"] = signin.arc_key .. "\n" })
     local log = signin.log "arc"
@@ -446,13 +464,27 @@ describe("a managed identity", function ()
     end
   end)
 
-  it("Azure Arc: reads no file that anybody may write", function ()
-    local spec = arc { ["one.key"] = signin.arc_key }
-    signin.shell("chmod 666 " .. spec.var .. "/one.key")
-    signin.fails("credential", "anybody may write it", spec)
-    assert.equal(1, #signin.log "arc")
-  end)
+  for change, why in t.each {
+    ["chmod 666 {}/one.key"] = "everybody can write to it", ["chmod 664 {}/one.key"] = "its group can write to it",
+    ["chmod 777 {}"] = "everybody can write to its folder", ["chmod 1777 {}"] = "everybody can write to its folder",
+    ["mv {} {}.moved && ln -s tokens.moved {}"] = "its folder is a symbolic link or not a folder",
+  } do
+    it("Azure Arc: reads no file that others may have written: " .. change, function ()
+      local spec = arc { ["one.key"] = signin.arc_key }
+      signin.shell((change:gsub("{}", spec.var)))
+      signin.fails("credential", why, spec)
+      assert.equal(1, #signin.log "arc")
+    end)
+  end
 
+  it("Azure Arc: reads the file where the folder is as its agent makes it", function ()
+    local spec = arc { ["one.key"] = signin.arc_key }
+    signin.shell(("chmod 750 %s && chmod 640 %s/one.key"):format(spec.var, spec.var))
+    signin.works(spec)
+  end)
+end)
+
+describe("a managed identity (Azure Arc, refused)", function ()
   it("Azure Arc: has no user-assigned identity", function ()
     local spec = arc {}
     spec.credential = managed "client_id"

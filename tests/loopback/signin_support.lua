@@ -14,6 +14,8 @@ signin.header = "canary-identity-header-71c05b8e/+="
 signin.federated = { "canary.federated-token-1.5bd0c7", "canary.federated-token-2.91fe3a" }
 signin.arc_key = "canary-arc-key-b64d09e2f1c7"
 signin.password = "canary-p4ssw0rd-5f2e"
+signin.pipeline = "canary-pipeline-token-a94be07c1d"
+signin.connection = "9d0c4e5b-6a71-4f2e-8b3d-1c5e7f902a64"
 signin.az_token = "canary.az-token.d1a5c3f0e97b4826"
 signin.user = { client_id = "0c3a1f5e-7d24-4b86-9e10-2f6a8b4c9d11",
   object_id = "7e5d9a02-1c3b-4f68-8a97-b0d4e6f81c22",
@@ -21,7 +23,7 @@ signin.user = { client_id = "0c3a1f5e-7d24-4b86-9e10-2f6a8b4c9d11",
     .. "/Microsoft.ManagedIdentity/userAssignedIdentities/one" }
 
 local canaries = { signin.header, signin.federated[1], signin.federated[2], signin.arc_key, signin.password,
-  signin.az_token, "PRIVATE KEY-----", "eyJhbGci" }
+  signin.pipeline, signin.az_token, "PRIVATE KEY-----", "eyJhbGci" }
 
 signin.canaries = canaries
 
@@ -82,7 +84,9 @@ local function state_of(more)
   local spec = emulator:control("GET", "state")
   return t.merged(spec, { tenant_domain = "contoso.onmicrosoft.com", client_secret = t.secret,
     certificates = { t.read(signin.certificates() .. "/leaf.crt") }, federated_tokens = signin.federated,
-    identity_header = signin.header, user_identities = { signin.user },
+    identity_header = signin.header, pipeline_token = signin.pipeline,
+    service_connection_id = signin.connection,
+    user_identities = { signin.user },
     options = { operation_polls = 2, retry_after = "none" } }, more or {})
 end
 

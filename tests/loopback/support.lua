@@ -124,22 +124,7 @@ end
 
 -- ---- raw HTTP ------------------------------------------------------------------------------------------------------
 
--- One request on a connection of its own; the answer's status, body and head.
-function support.http(endpoint, method, target, body, headers)
-  local host, port = endpoint:match "^http://([^:]+):(%d+)"
-  local sock = socket.connect { host = host, port = tonumber(port) }
-  sock:onerror(function (_, _, why) return why end)
-  assert(sock:connect(10), "cannot connect to " .. endpoint)
-  body = body or ""
-  local head = ("%s %s HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\nContent-Length: %d\r\n%s\r\n"):format(
-    method, target, host, port, #body, headers or "")
-  sock:xwrite(head .. body, "bn", 10)
-  local answer = sock:xread("*a", "b", 60) or ""
-  sock:close()
-  local status, rest = answer:match "^HTTP/1%.%d (%d+)(.*)$"
-  local first, last = (rest or ""):find("\r\n\r\n", 1, true)
-  return tonumber(status), first and rest:sub(last + 1), first and rest:sub(1, first)
-end
+support.http = require "azpec.emulator.http_client".request
 
 -- ---- processes -----------------------------------------------------------------------------------------------------
 
@@ -179,16 +164,20 @@ function process:stop()
   return status
 end
 
--- Starts a program by its own rules; `ready` is the text its output shows when it is.
-function support.daemon(command, ready)
+-- Starts a program by its own rules. `ready` is a text of the line by which it says that it is ready; the result's
+-- `ready` is that line. scope "file": it serves all tests of the file.
+function support.daemon(command, ready, scope)
   local pipe = assert(io.popen(("exec env -u LD_PRELOAD sh -c 'echo $$; exec %s' 2>&1"):format(
     (command:gsub("'", "'\\''")))))
   local self = setmetatable({ pid = pipe:read "n", pipe = pipe }, process)
-  running[self] = "test"
+  running[self] = scope or "test"
   local said = {}
   for line in pipe:lines() do
     said[#said + 1] = line
-    if line:find(ready, 1, true) then return self end
+    if line:find(ready, 1, true) then
+      self.ready = line
+      return self
+    end
   end
   self:stop()
   return nil, table.concat(said, "\n")
@@ -292,21 +281,22 @@ local function state(options)
   return {
     tenant_id = "8d5d7f62-54e8-4c0b-a3d1-5b6f2f3c9e01", client_id = "b1e0c6a4-2f75-4a39-8d0e-6c1f7a9b3d22",
     client_secret = support.secret, subscription_id = "3f1c2a54-6a1e-4b7d-9c55-0e8d1b2a7f10",
-    options = merged({ operation_polls = 2, retry_after = "none" }, options or {}),
+    options = merged({ operation_polls = 2, retry_after = "none", poll_answer = "resource" }, options or {}),
     accounts = {
-      { name = "sampleacct", resource_group = "default-azurebatch-japaneast", connections = {
+      { account_name = "sampleacct", resource_group_name = "default-azurebatch-japaneast", connections = {
           { name = sample, status = "Pending", description = "Please approve", etag = 'W/"0x8D4EDFEBFADF4AB"' },
         } },
-      { name = "manyacct", resource_group = "rg-contoso-prod", connections = many },
-      { name = "tokyobatch", resource_group = "検証-バッチ(東京)", connections = {
+      { account_name = "manyacct", resource_group_name = "rg-contoso-prod", connections = many },
+      { account_name = "tokyobatch", resource_group_name = "検証-バッチ(東京)", connections = {
           { name = "kaihatsu.5a7e001f-91c4-4d2b-8f36-70b1e2c3b7bc", status = "Pending", description = "承認" },
         } },
     },
   }
 end
 
-local emulator = setmetatable({}, { __index = process })
-emulator.__index = emulator
+-- azpec.emulator's methods, of a process that this file starts.
+local emulator = setmetatable({}, { __index = merged(require "azpec.emulator", process) })
+emulator.__index, emulator.__gc, emulator.__close = emulator, nil, nil
 
 -- The emulator for the tests of one file: `options` are those of its state, `more` goes onto its command line.
 function support.emulator(options, more)
@@ -323,21 +313,8 @@ function support.emulator(options, more)
   return self
 end
 
-function emulator:control(method, what, body)
-  local status, answer = support.http(self.endpoint, method, "/_emulator/" .. what, body and cjson.encode(body))
-  assert(status and status < 300, ("control %s %s: %s %s"):format(method, what, status, answer))
-  return answer ~= "" and cjson.decode(answer) or nil
-end
-
--- As at start, for the next test.
-function emulator:reset()
-  for _, what in ipairs { "faults", "options", "state", "log" } do self:control("DELETE", what) end
-end
-
 -- The state it was started with, to be changed and put back by control.
 function emulator:state() return cjson.decode(cjson.encode(self.given)) end
-
-function emulator:set(options) self:control("PATCH", "options", options) end
 
 function emulator:faults(list) self:control("PUT", "faults", list) end
 
@@ -382,7 +359,8 @@ end
 function emulator:connection(id)
   for _, account in ipairs(self:control("GET", "state").accounts) do
     for _, connection in ipairs(account.connections) do
-      if id:sub(-#connection.name) == connection.name and id:find(account.name, 1, true) then return connection end
+      local fits = id:sub(-#connection.name) == connection.name and id:find(account.account_name, 1, true)
+      if fits then return connection end
     end
   end
 end

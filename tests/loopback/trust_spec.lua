@@ -19,22 +19,23 @@ end
 
 local json = { t.json_type }
 
-describe("where the token goes", function ()
-  setup(function () emulator = t.emulator() end)
-  before_each(function () emulator:reset() end)
-  after_each(t.tidy)
-  teardown(t.close)
+setup(function () emulator = t.emulator() end)
+before_each(function () emulator:reset() end)
+after_each(t.tidy)
+teardown(t.close)
 
+describe("where the token goes", function ()
   for _, status in ipairs { 301, 302, 303, 307, 308 } do
     it("a redirect (" .. status .. ") is never followed, for GET, PATCH and DELETE alike", function ()
       local other = t.server { { headers = json, body = t.connection_json() } }
       local server = t.server { { status = status, headers = { "Location: " .. other.endpoint .. "/login?secret=1" } } }
       local client = server:client()
       for _, call in ipairs { "get", "update", "delete" } do
-        local err = t.fails("service", ("no message, redirect to %s/login (HTTP %d)"):format(other.endpoint, status),
+        local err = t.fails("service",
+          ("empty response, redirect to %s/login (HTTP %d)"):format(other.endpoint, status),
           client[call](client, t.call(t.id, { status = call == "update" and "Approved" or nil })))
         assert.equal(status, err.http_status)
-        assert.equal("redirects are never followed with a token: a proxy or a captive portal may be in the way",
+        assert.equal("redirects are never followed with a token: check for a proxy or captive portal",
           err.hint)
         assert.is_nil(err.continuation_token)
       end
@@ -101,11 +102,13 @@ describe("where the token goes", function ()
     local _, value, err = t.timed(function ()
       return emulator:client():update(t.call(emulator.sample, { status = "Approved", timeout = 2 * t.patience }))
     end)
-    t.fails("timeout", "^no end within ", value, err)
+    t.fails("timeout", "^timed out after ", value, err)
     assert.is_string(err.continuation_token)
     assert.is_nil(err.continuation_token:find("evil", 1, true))
   end)
+end)
 
+describe("where the token goes (trusted origins, lists)", function ()
   it("trusted_origins lets the polls go to another place, with the token", function ()
     local other = t.server { { headers = json, body = t.connection_json() } }
     local server = t.server {
@@ -142,7 +145,7 @@ describe("where the token goes", function ()
       body = '{"value":[{"name":"a"}],"nextLink":"' .. other.endpoint .. '/next?token=1"}' } }
     local ok, err = pcall(listed, server:client())
     assert.is_false(ok)
-    t.fails("untrusted", "the next page lies on another origin: " .. other.endpoint .. "/next", nil, err)
+    t.fails("untrusted", "the link to the next page is on another origin: " .. other.endpoint .. "/next", nil, err)
     assert.equal(0, other:connection_count())
   end)
 

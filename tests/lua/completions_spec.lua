@@ -36,7 +36,7 @@ describe("completions", function ()
     for _ in client:completions {} do error "there is none" end
   end)
 
-  it("without an argument goes on with those that are begun inside the loop", function ()
+  it("without an argument also returns those started inside the loop", function ()
     local client <close> = kit.client()
     begun(client, 1)
     local seen = 0
@@ -97,8 +97,10 @@ describe("completions", function ()
     for _ in client:completions() do error "they are their callers'" end
     for _ in client:finished() do error "they are their callers'" end
   end)
+end)
 
-  it("asks the waiter with the client, and goes on when it returns", function ()
+describe("completions (waiting, breaking off)", function ()
+  it("calls the waiter with the client, and continues when it returns", function ()
     local seen = {}
     local client
     client = kit.client { wait = function (...) seen[#seen + 1] = table.pack(...) end }
@@ -187,7 +189,9 @@ describe("completions", function ()
       assert.equal("canceled", select(2, pollers[1]:result()).kind)
     end
   end)
+end)
 
+describe("completions (misuse, close, collection)", function ()
   it("a second loop over all raises; one over others does not", function ()
     local client <close> = kit.client()
     local pollers = begun(client, 3)
@@ -297,6 +301,24 @@ describe("finished", function ()
     end
     assert.equal(10, seen)
     for _ in client:finished() do error "they have been collected" end
+  end)
+
+  it("hands out an operation as soon as its poller is done, without a step", function ()
+    local ends = {}
+    local client <close> = kit.client { on_event = function (event)
+      if event.event == "end" then ends[#ends + 1] = event end
+    end }
+    local pollers = begun(client, 2)
+    pollers[1]:cancel()
+    assert.is_true(pollers[1]:done())
+    local collected = {}
+    for poller, _, err in client:finished() do
+      collected[#collected + 1] = poller
+      assert.equal("canceled", err.kind)
+    end
+    assert.same({ pollers[1] }, collected)
+    assert.is_true(pollers[1]:done())
+    assert.equal(1, #ends)
   end)
 
   it("leaves to a loop what that has named", function ()

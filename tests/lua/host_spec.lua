@@ -64,6 +64,38 @@ describe("lua-cjson", function ()
     assert.truthy(said:find("no cjson here", 1, true))
   end)
 
+  -- lua-cjson itself ends the process, with exit(-1) and "Out of memory", where malloc fails.
+  it("ends no process where there is no memory for a text", function ()
+    if (os.getenv "TEST_UNDER" or "nothing") ~= "nothing" then return pending "the tools need the address space" end
+    local read = ([[
+      local azpec = require "azpec"
+      local client = azpec.client { endpoint = "http://127.0.0.1:1", proxy = "", subscription_id = "s",
+        credential = azpec.credential.token { token = "t" } }
+      local text = '"' .. ("x"):rep(1 << 23) .. '"'
+      collectgarbage()
+      if %q then
+        local statm <close> = io.open "/proc/self/statm"
+        return print(statm:read "n" * 4)
+      end
+      print(pcall(client.resume, client, text))
+    ]])
+    local kilobytes = tonumber(kit.child((read:gsub("%%q", "true"))))
+    local name = os.tmpname()
+    local file <close> = assert(io.open(name, "w"))
+    file:write((read:gsub("%%q", "false")))
+    file:flush()
+    local ends = {}
+    for more = 0, 28 do
+      local pipe <close> = io.popen(("ulimit -v %d; %s %s 2>&1"):format(kilobytes + more * 1024,
+        os.getenv "LUA" or "lua5.4", name))
+      local said = pipe:read "a"
+      assert.falsy(said:find "Out of memory", more)
+      ends[said:match "not enough memory" or said:match "not JSON" or "not even begun"] = true
+    end
+    os.remove(name)
+    assert.is_true(ends["not enough memory"] and ends["not JSON"])
+  end)
+
   it("is taken from package.loaded in a sandbox without require", function ()
     assert.equal("transport", kit.child((work:gsub('local azpec = require "azpec"',
       'local azpec = require "azpec"; require "cjson"; require = nil; package.path = ""; package.cpath = ""'))))
@@ -78,7 +110,7 @@ describe("warn", function ()
     private_endpoint_connection_name = "pe", status = "Approved" }]]
   local text = "Lua warning: azpec: subscription_id is not a GUID"
 
-  it("tells of a subscription id that is no GUID", function ()
+  it("warns of a subscription id that is not a GUID", function ()
     assert.equal(text, kit.child(open:format("subid", ""), nil, "-W"))
   end)
 
@@ -91,20 +123,20 @@ describe("warn", function ()
     assert.equal("", kit.child(open:format("subid", begin)))
   end)
 
-  it("tells of one that AZURE_SUBSCRIPTION_ID names", function ()
+  it("warns of one in AZURE_SUBSCRIPTION_ID", function ()
     assert.equal(text, kit.child([[require "azpec".client()]], { AZURE_SUBSCRIPTION_ID = "subid" }, "-W"))
   end)
 
-  it("tells of one that a call names", function ()
+  it("warns of one in a call's options", function ()
     assert.equal(text, kit.child(open:format(kit.subscription, begin:gsub("{", "{ subscription_id = 'subid',")), nil,
       "-W"))
   end)
 
-  it("tells of the client's once, not at every call", function ()
+  it("warns of the client's once, not at every call", function ()
     assert.equal(text, kit.child(open:format("subid", begin .. "\n" .. begin), nil, "-W"))
   end)
 
-  it("tells of azpec.update's once", function ()
+  it("warns of azpec.update's once", function ()
     assert.equal(text, kit.child([[
       local azpec = require "azpec"
       azpec.update { endpoint = "http://127.0.0.1:1", subscription_id = "subid", proxy = "",
@@ -152,7 +184,7 @@ describe("the caller's tables", function ()
     assert.equal("transport", select(2, client:update(frozen(kit.named()))).kind)
   end)
 
-  it("may be emptied as soon as the call has returned: nothing looks at them again", function ()
+  it("may be emptied as soon as the call has returned: they are not read again", function ()
     local config = kit.config { application_id = "mine", retry = { max_tries = 1 },
                                 trusted_origins = { "https://a" } }
     local options = kit.named { description = ("why"):rep(3), if_match = ('"%d"'):format(5) }

@@ -86,6 +86,8 @@ local variables = {
   "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "AZURE_ACCESS_TOKEN", "AZURE_FEDERATED_TOKEN_FILE",
   "AZURE_POD_IDENTITY_AUTHORITY_HOST", "IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IDENTITY_SERVER_THUMBPRINT",
   "IMDS_ENDPOINT", "MSI_ENDPOINT", "MSI_SECRET", "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE",
+  "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "SYSTEM_OIDCREQUESTURI", "SYSTEM_ACCESSTOKEN",
+  "AZURESUBSCRIPTION_TENANT_ID", "AZURESUBSCRIPTION_CLIENT_ID", "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID",
 }
 
 -- Runs Lua text in a process of its own, with these variables in its environment and no others of Azure's; returns what
@@ -103,6 +105,12 @@ function kit.child(code, env, flags)
   local out = pipe:read "a"
   os.remove(name)
   return (out:gsub("%s+$", ""))
+end
+
+-- An update by this credential, to the end.
+function kit.use(c, more)
+  local client <close> = kit.client(kit.merged({ credential = c }, more))
+  return client:update(kit.named())
 end
 
 -- Seconds of a clock that runs while the process sleeps, to a hundredth.

@@ -2,6 +2,7 @@
 -- and the other has not, in either direction, is a failure.
 local azpec = require "azpec"
 local kit = dofile "tests/lua/kit.lua"
+local luacats = require "tools.luacats"
 
 local path = "lua_module/azpec.meta.lua"
 
@@ -10,65 +11,34 @@ local function text_of(name)
   return file:read "a"
 end
 
--- ---- the reader: classes, aliases, enumerations, functions ---------------------------------------------------------
+-- ---- the file, by names -------------------------------------------------------------------------------------------
 
--- "name type text" of a ---@field line, the type with its brackets balanced.
-local function split_field(line)
-  local name, rest = line:match "^(%S+)%s+(.+)$"
-  local depth, at = 0, 1
-  while at <= #rest do
-    local c = rest:sub(at, at)
-    if c:find "[%(%[{<]" then depth = depth + 1 end
-    if c:find "[%)%]}>]" then depth = depth - 1 end
-    if c == " " and depth == 0 and rest:sub(at - 1, at - 1) ~= ":" then break end
-    at = at + 1
+local function by_name(values)
+  local found = {}
+  for _, value in ipairs(values) do
+    found[value.name:match '^"(.*)"$' or value.name] = { type = value.type, text = table.concat(value.text, " "),
+      optional = value.optional }
   end
-  local bare, optional = name:gsub("%?$", "")
-  return bare:match '^%["(.*)"%]$' or bare,
-    { type = rest:sub(1, at - 1), text = rest:sub(at + 1), optional = optional > 0 }
+  return found
 end
 
 local function read_meta()
   local meta = { classes = {}, aliases = {}, enums = {}, functions = {} }
-  local class, alias, enum, comment, options
-  for line in io.lines(path) do
-    local word, rest = line:match "^%-%-%-@(%w+)%s*(.*)$"
-    if word == "class" then
-      local name, parents = rest:gsub("^%(exact%)%s*", ""):match "^([%w_.]+):?%s*(.*)$"
-      class = { fields = {}, parents = {}, text = comment }
-      for parent in parents:gmatch "[%w_.]+" do class.parents[#class.parents + 1] = parent end
-      assert(not meta.classes[name], name .. " twice")
-      meta.classes[name] = class
-    elseif word == "field" then
-      local name, field = split_field(rest)
-      field.text = (comment or "") .. field.text
-      assert(not class.fields[name], name .. " twice")
-      class.fields[name] = field
-    elseif word == "alias" then
-      local name, type = rest:match "^(%S+)%s*(.*)$"
-      alias = { type = type, values = {} }
-      meta.aliases[name] = alias
-    elseif word == "enum" then
-      enum = { values = {} }
-      meta.enums[rest] = enum
-    elseif word == "param" and rest:find "^options%?? " then
-      options = rest:match "^options%??%s+(%S+)"
-    elseif alias and line:find "^%-%-%-|" then
-      alias.values[line:match '"([^"]+)"'] = line:match "# (.+)$" or ""
-    elseif enum and line:find "^%s+%w+ = " then
-      local k, v = line:match '(%w+) = "(%w+)"'
-      enum.values[k] = v
+  for _, item in ipairs(luacats.read(text_of(path))) do
+    if item.kind == "class" then
+      meta.classes[item.name] = { fields = by_name(item.fields), parents = item.parents }
+    elseif item.kind == "alias" then
+      meta.aliases[item.name] = { type = item.type or "", values = {} }
+      for value, more in pairs(by_name(item.values)) do meta.aliases[item.name].values[value] = more.text end
+    elseif item.kind == "enum" then
+      meta.enums[item.name] = { values = {} }
+      for _, value in ipairs(item.values) do meta.enums[item.name].values[value.name] = value.type:match '"(.*)"' end
+    elseif item.kind == "function" then
+      local options = by_name(item.params).options
+      meta.functions[item.owner] = meta.functions[item.owner] or {}
+      meta.functions[item.owner][item.name] = { options = options and options.type,
+        text = table.concat(item.text, " ") }
     end
-    local owner, name, params = line:match "^function ([%w_.]+)[.:]([%w_]+)%((.-)%) end$"
-    if owner then
-      meta.functions[owner] = meta.functions[owner] or {}
-      meta.functions[owner][name] = { params = params, options = options, text = comment }
-      options = nil
-    end
-    local said = line:match "^%-%-%- (.+)$"
-    if said then comment = (comment or "") .. said .. " " elseif not word then comment = nil end
-    if word == "field" or word == "class" then comment = nil end
-    if not word and not line:find "^%-%-%-|" and line:find "^$" then alias, enum = nil, nil end
   end
   return meta
 end
@@ -170,7 +140,9 @@ describe("azpec.meta.lua's functions are the module's:", function ()
       if type(v) ~= "function" then names[#names + 1] = k end
     end
     table.sort(names)
-    assert.same(names, keys(meta.classes.azpec.fields))
+    local documented = merged(meta.classes.azpec.fields)
+    for enum in pairs(meta.enums) do documented[enum:match "[^.]+$"] = true end
+    assert.same(names, keys(documented))
   end)
 
   it("the file is Lua that loads", function ()
@@ -184,7 +156,7 @@ describe("azpec.meta.lua's enumerations are the module's:", function ()
   it("their names", function ()
     local names = {}
     for k, v in pairs(azpec) do
-      if type(v) == "table" and k ~= "credential" then names[#names + 1] = "azpec." .. k end
+      if type(v) == "table" and k ~= "credential" and k ~= "transitions" then names[#names + 1] = "azpec." .. k end
     end
     table.sort(names)
     assert.same(names, keys(meta.enums))
@@ -199,9 +171,15 @@ describe("azpec.meta.lua's enumerations are the module's:", function ()
   end
 
   it("azpec.Cloud's values are those of options.c, and accepted", function ()
-    local rows = words(between("lua_module/options.c", "clouds%[%] = {", "};"), '{ "(%w+)"')
+    local rows = words(between("lua_module/lua/options.c", "clouds%[%] = {", "};"), '{ "(%w+)"')
     assert.same(keys(rows), keys(meta.aliases["azpec.Cloud"].values))
     for cloud in pairs(rows) do azpec.client(kit.config { cloud = cloud }):close() end
+  end)
+
+  it("azpec.PolicyTokenWhen's values are those of policy.c, and accepted", function ()
+    local names = words(between("lua_module/core/policy.c", "policy_when_name", "return"), '"(%w+)"')
+    assert.same(keys(names), keys(meta.aliases["azpec.PolicyTokenWhen"].values))
+    for when in pairs(names) do azpec.client(kit.config { policy_token = when }):close() end
   end)
 
   it("azpec.ErrorKind's values are those of fail.c but for none", function ()
@@ -217,28 +195,32 @@ describe("azpec.meta.lua's enumerations are the module's:", function ()
 
   it("azpec.EventName's values are those of events.c", function ()
     local names = {}
-    for call in text_of "lua_module/events.c":gmatch "begin%(L,([^;]+);" do
-      for name in call:gmatch '"(%w+)"' do names[name] = true end
+    for call in text_of "lua_module/lua/events.c":gmatch "begin%(L,([^;]+);" do
+      for name in call:gmatch '"([%w_]+)"' do names[name] = true end
     end
     assert.same(keys(names), keys(meta.aliases["azpec.EventName"].values))
   end)
 
   it("azpec.CredentialName's values are those of the flows", function ()
-    local files = "lua_module/core/%s.c"
-    local names = found('\n\t%.name = "([^"]+)"', files:format "oauth", files:format "managed", files:format "tools")
+    local names = {}
+    for file in io.popen "ls lua_module/core/token/*.c":lines() do
+      names = merged(names, found('\n\t%.name = "([^"]+)"', file))
+    end
+    names.cache, names.discovery = nil, nil -- they come before the links
     assert.same(keys(names), keys(meta.aliases["azpec.CredentialName"].values))
   end)
 
-  it("azpec.LinkOutcome's values and azpec.Claims' fields are those of lidentity.c", function ()
-    local outcomes = words(between("lua_module/lidentity.c", "outcomes%[%] = {", "};"), '"(%w+)"')
+  it("azpec.LinkOutcome's values and azpec.Claims' fields are those of identity.c", function ()
+    local outcomes = words(between("lua_module/lua/identity.c", "outcomes%[%] = {", "};"), '"(%w+)"')
     assert.same(keys(outcomes), keys(meta.aliases["azpec.LinkOutcome"].values))
-    local claims = words(between("lua_module/lidentity.c", "shown%[%] = {", "};"), '"([%w_]+)"')
+    local claims = words(between("lua_module/lua/identity.c", "shown%[%] = {", "};"), '"([%w_]+)"')
     assert.same(keys(claims), keys(meta.classes["azpec.Claims"].fields))
   end)
 
   it("each value of these has its meaning beside it", function ()
-    for _, name in ipairs { "azpec.Cloud", "azpec.ErrorKind", "azpec.Phase", "azpec.EventName", "azpec.LinkOutcome",
-                            "azpec.SigningAlgorithm", "azpec.DefaultLink" } do
+    for _, name in ipairs { "azpec.Cloud", "azpec.PolicyTokenWhen", "azpec.ErrorKind", "azpec.Phase",
+                            "azpec.EventName", "azpec.LinkOutcome",
+                            "azpec.SigningAlgorithm", "azpec.DefaultLink", "azpec.TokenCache" } do
       for value, text in pairs(meta.aliases[name].values) do
         assert(#text > 2, name .. " " .. value .. " has no text")
       end
@@ -249,7 +231,7 @@ end)
 -- ---- options -------------------------------------------------------------------------------------------------------
 
 -- Every name that any call may know: options.c's own table, and all that is documented.
-local candidates = words(between("lua_module/options.c", "%} fields%[%] = {", "};"), '{ "([%w_]+)"')
+local candidates = words(between("lua_module/lua/options.c", " fields%[%] = {", "};"), '{ "([%w_]+)"')
 for name, class in pairs(meta.classes) do
   if name:find "Options$" or name:find "Name$" then
     for field in pairs(class.fields) do candidates[field] = true end
@@ -275,9 +257,10 @@ local function agrees(expected, type)
   if expected:find "^number of seconds" or expected:find "^number from" then
     return type == "number" or type == "integer"
   end
-  if expected == "positive integer" then return type == "integer" end
+  if expected == "positive integer" or expected:find "^integer from" then return type == "integer" end
   if expected == "boolean" then return type == "boolean" end
   if expected == "function" then return type:find "^fun%(" end
+  if expected:find "^list of" then return type == "string[]" end
   if expected == "table" then return type:find "%[%]$" or meta.classes[type] end
   return expected == "azpec.credential" and type == "azpec.Credential"
 end
@@ -299,6 +282,14 @@ local function compare(class, call, names)
     end
   end
 end
+
+-- Options that are just enough.
+local enough = {
+  client_secret = { tenant_id = "a", client_id = "b", client_secret = "c" },
+  client_certificate = { tenant_id = "a", client_id = "b", certificate = "c" },
+  client_assertion = { tenant_id = "a", client_id = "b", assertion = print },
+  device_code = { prompt = print },
+}
 
 describe("azpec.meta.lua's options are those that the module accepts, with their types:", function ()
   local client = kit.client()
@@ -325,40 +316,33 @@ describe("azpec.meta.lua's options are those that the module accepts, with their
   end)
 
   it("retry takes azpec.RetryOptions", function ()
-    local names = words(text_of "lua_module/options.c":match '{[^{}]*"max_tries"[^{}]*}', '"([%w_]+)"')
+    local names = words(text_of "lua_module/lua/options.c":match '{[^{}]*"max_tries"[^{}]*}', '"([%w_]+)"')
     compare("azpec.RetryOptions", function (field, value)
       local text = kit.raised(azpec.client, kit.config { retry = { [field] = value } })
       error((text:gsub("'retry%.", "'")), 0)
     end, merged(names, meta.classes["azpec.RetryOptions"].fields))
   end)
 
-  -- Options that are just enough.
-  local enough = {
-    client_secret = { tenant_id = "a", client_id = "b", client_secret = "c" },
-    client_certificate = { tenant_id = "a", client_id = "b", certificate = "c" },
-    client_assertion = { tenant_id = "a", client_id = "b", assertion = print },
-    device_code = { prompt = print },
-  }
-
   for kind, f in pairs(meta.functions["azpec.credential"]) do
     if f.options and kind ~= "default" then
       it("azpec.credential." .. kind .. " takes " .. f.options, function ()
-        local names = words(text_of "lua_module/lcredential.c", '"([%l%d_]+)"')
+        local names = words(text_of "lua_module/lua/credential.c", '"([%l%d_]+)"')
         compare(f.options, function (field, value)
           azpec.credential[kind](kit.merged(enough[kind] or {}, { [field] = value }))
         end, merged(names, fields_of(f.options)))
       end)
 
-      it(f.options .. " has the fields that lcredential.c's kinds give " .. kind, function ()
-        local types = { STRING = "string", FUNCTION = "function", SECONDS = "number of seconds", BOOLEAN = "boolean",
-          SECRET = "string or function" }
-        local kinds = between("lua_module/lcredential.c", "%} kinds%[%] = {", "};")
+      it(f.options .. " has the fields that credential.c's kinds give " .. kind, function ()
+        local types = { string = "string", text = "string", certificates = "list of certificates",
+          schema_function = "function",
+          seconds = "number of seconds", schema_boolean = "boolean", secret_value = "string or function" }
+        local kinds = between("lua_module/lua/credential.c", "%} kinds%[%] = {", "};")
         local row = assert(kinds:match('{ "' .. kind .. '",(.-}) } }'), kind)
         local documented, n = fields_of(f.options), 0
-        for field, type, required in row:gmatch '{ "([%w_]+)", FIELD_(%u+), (%l+) }' do
+        for field, type, required in row:gmatch '{ "([%w_]+)",%s*&([%l_]+),%s*(%u+) }' do
           local doc = assert(documented[field], field .. " is not documented")
           assert(agrees(types[type], doc.type), ("%s is %s, not %s"):format(field, type, doc.type))
-          assert.equal(required == "false", doc.optional, field)
+          assert.equal(required == "OPTIONAL", doc.optional, field)
           n = n + 1
         end
         assert.equal(#keys(documented), n)
@@ -367,19 +351,23 @@ describe("azpec.meta.lua's options are those that the module accepts, with their
   end
 
   it("azpec.credential.default takes azpec.DefaultOptions", function ()
-    local names = words(text_of "lua_module/lcredential.c", '"([%l%d_]+)"')
+    local names = words(text_of "lua_module/lua/credential.c", '"([%l%d_]+)"')
     local documented = fields_of "azpec.DefaultOptions"
     for field in pairs(merged(names, documented)) do
-      local ok = pcall(azpec.credential.default, { [field] = {} })
+      local ok = pcall(azpec.credential.default, { [field] = field == "timeout" and 1 or {} })
       assert.equal(documented[field] ~= nil, ok, field)
     end
   end)
+end)
+
+describe("azpec.meta.lua's values are those of the module:", function ()
+  local client = kit.client()
 
   it("azpec.DefaultLink has the links of the default chain, their names, and the order of each", function ()
     local text = text_of(path):match '%-%-%-@alias azpec%.DefaultLink\n(.-)\n\n'
     local said, order, listed = {}, {}, {}
     for link, name in text:gmatch '"([%l_]+)" # (%a+)' do said[#said + 1] = link .. " " .. name end
-    for link, name in between("lua_module/lcredential.c", "%} default_links%[%] = {", "};"):gmatch
+    for link, name in between("lua_module/lua/credential.c", "%} default_links%[%] = {", "};"):gmatch
       '{ "([%l_]+)", "(%a+)"' do order[#order + 1] = link .. " " .. name end
     assert.same(order, said)
     for link in text_of(path):match "%-%-%- %* environment: .-\n%-%-%-\n":gmatch "%f[%w_][%l_]+%f[^%w_]" do
@@ -398,15 +386,7 @@ describe("azpec.meta.lua's options are those that the module accepts, with their
       kit.merged(enough.client_certificate, { algorithm = "?" }))
     assert.same(keys(values), keys(words(said, "%f[%u](%u%u%d+)")))
     local default = fields_of "azpec.ClientCertificateOptions".algorithm.text:match '"(%w+)"'
-    assert.equal(text_of "lua_module/lsignin.c":match 'algorithm : SPAN%("(%w+)"%)', default)
-  end)
-
-  it("every function that takes options names their class", function ()
-    for owner, names in pairs(meta.functions) do
-      for name, f in pairs(names) do
-        assert.equal(f.params:find "options" ~= nil, f.options ~= nil, owner .. "." .. name)
-      end
-    end
+    assert.equal(text_of "lua_module/lua/provide.c":match 'algorithm : SPAN%("(%w+)"%)', default)
   end)
 
   -- Without a required field a call raises for that very field; least: options that are just enough.
@@ -424,6 +404,8 @@ describe("azpec.meta.lua's options are those that the module accepts, with their
       enough.client_assertion },
     ["azpec.DeviceCodeOptions"] = { function (t) azpec.credential.device_code(t) end, enough.device_code },
     ["azpec.WorkloadIdentityOptions"] = { function (t) azpec.credential.workload_identity(t) end, {} },
+    ["azpec.GithubActionsOptions"] = { function (t) azpec.credential.github_actions(t) end, {} },
+    ["azpec.AzurePipelinesOptions"] = { function (t) azpec.credential.azure_pipelines(t) end, {} },
     ["azpec.ManagedIdentityOptions"] = { function (t) azpec.credential.managed_identity(t) end, {} },
     ["azpec.AzureCliOptions"] = { function (t) azpec.credential.azure_cli(t) end, {} },
     ["azpec.AzureDeveloperCliOptions"] = { function (t) azpec.credential.azure_developer_cli(t) end, {} },
@@ -442,7 +424,7 @@ describe("azpec.meta.lua's options are those that the module accepts, with their
 
   it("the defaults said there are those of the source", function ()
     local fields, retry = meta.classes["azpec.ClientOptions"].fields, meta.classes["azpec.RetryOptions"].fields
-    local options = text_of "lua_module/options.c"
+    local options = text_of "lua_module/lua/options.c"
     assert.truthy(fields.api_version.text:find(options:match 'api_version = SPAN%("([^"]+)"%)', 1, true))
     assert.truthy(fields.timeout.text:find("default: " .. options:match '"timeout", (%d+)000%)' .. ".", 1, true))
     local header = text_of "lua_module/core/retry.h"
@@ -456,7 +438,7 @@ describe("azpec.meta.lua's options are those that the module accepts, with their
   end)
 
   it("the defaults and limits said of credentials are those of the source", function ()
-    local edge, credentials = text_of "lua_module/lsignin.c", text_of "lua_module/lcredential.c"
+    local edge, credentials = text_of "lua_module/lua/provide.c", text_of "lua_module/lua/credential.c"
     local timeout = "default: " .. edge:match "PROGRAM_TIMEOUT = (%d+)000," .. "."
     for _, class in ipairs { "azpec.AzureCliOptions", "azpec.AzureDeveloperCliOptions" } do
       assert.truthy(fields_of(class).timeout.text:find(timeout, 1, true), class)
@@ -466,7 +448,7 @@ describe("azpec.meta.lua's options are those that the module accepts, with their
     assert.truthy(device.tenant_id.text:find(credentials:match 'set%(L, "tenant_id", ("%l+")%)', 1, true))
     local path_text = fields_of "azpec.WorkloadIdentityOptions".token_file_path.text
     assert.truthy(path_text:find(edge:match "MAX_FILE = (%d+) %* 1024" .. " KiB", 1, true))
-    local links = text_of "lua_module/lcredential.h":match "MAX_LINKS = (%d+)"
+    local links = text_of "lua_module/lua/credential.h":match "MAX_LINKS = (%d+)"
     assert.truthy(meta.functions["azpec.credential"].chain.text:find("1 to " .. links .. " ", 1, true))
     local bytes = credentials:match "MAX_VALUE = (%d+)"
     assert.truthy(text_of(path):find("Strings have 1 to " .. bytes .. " bytes", 1, true))
@@ -491,11 +473,21 @@ end
 
 describe("azpec.meta.lua's tables hold what the module puts into them:", function ()
   it("azpec.Error", function ()
-    local text = text_of "lua_module/lerror.c"
-    local names = set_names(text)
+    local text = text_of "lua_module/lua/error.c"
+    local names = set_names((text:gsub("\nint error_raise_with.-\n}\n", "")))
     names.total = nil -- of elapsed
     for name in text:gmatch '{ "%a+", "([%l_]+)" }' do names[name] = true end -- the service's, renamed
     assert.same(keys(names), keys(fields_of "azpec.Error"))
+  end)
+
+  it("azpec.CallbackError", function ()
+    local names = set_names(between("lua_module/lua/error.c", "\nint error_raise_with", "\n}"))
+    names.message, names.retryable = true, true -- as of any error
+    assert.same(keys(names), keys(fields_of "azpec.CallbackError"))
+  end)
+
+  it("azpec.Write", function ()
+    assert.same(keys(set_names(text_of "lua_module/lua/before_write.c")), keys(fields_of "azpec.Write"))
   end)
 
   it("azpec.Elapsed: a number for each phase, and their sum", function ()
@@ -515,17 +507,21 @@ describe("azpec.meta.lua's tables hold what the module puts into them:", functio
   end)
 
   it("azpec.Progress", function ()
-    local text = between("lua_module/lpoller.c", "static int l_progress", "\n}")
+    local text = between("lua_module/lua/poller.c", "static int l_progress", "\n}")
     assert.same(keys(set_names(text)), keys(fields_of "azpec.Progress"))
   end)
 
   it("azpec.Ensured", function ()
-    local text = between("lua_module/lpoller.c", "static void push_ensured", "\n}")
+    local text = between("lua_module/lua/poller.c", "static void push_ensured", "\n}")
     assert.same(keys(set_names(text)), keys(fields_of "azpec.Ensured"))
   end)
 
-  it("azpec.Event", function ()
-    assert.same(keys(set_names(text_of "lua_module/events.c")), keys(fields_of "azpec.Event"))
+  it("azpec.Event and azpec.Timings", function ()
+    local timings = set_names(between("lua_module/lua/events.c", "static void set_timings", "lua_setfield"))
+    assert.same(keys(timings), keys(fields_of "azpec.Timings"))
+    local names = set_names(text_of "lua_module/lua/events.c" .. text_of "lua_module/lua/trace_context.c")
+    for name in pairs(timings) do names[name] = fields_of "azpec.Event"[name] and true end
+    assert.same(keys(names), keys(fields_of "azpec.Event"))
   end)
 
   it("azpec.Event at run time, sign-in included", function ()
@@ -548,7 +544,7 @@ describe("azpec.meta.lua's tables hold what the module puts into them:", functio
   end)
 
   it("azpec.DeviceCode", function ()
-    local text = between("lua_module/lsignin.c", "static void meet_prompt", "\n}")
+    local text = between("lua_module/lua/provide.c", "static void provide_prompt", "\n}")
     assert.same(keys(words(text, 'set_text%(L, "([%l_]+)"')), keys(fields_of "azpec.DeviceCode"))
   end)
 
@@ -573,14 +569,15 @@ describe("azpec.meta.lua's environment", function ()
                     no_proxy = true, NO_PROXY = true } -- libcurl's
 
   it("names the variables that the source reads, and no others but libcurl's for proxies", function ()
-    local read = found('"([A-Z][A-Z0-9]*_[A-Z0-9_]+)"', "lua_module/options.c", "lua_module/lcredential.c")
+    local read = found('"([A-Z][A-Z0-9]*_[A-Z0-9_]+)"', "lua_module/lua/options.c", "lua_module/lua/credential.c")
     assert.same(keys(merged(read, proxies)), keys(documented()))
   end)
 
-  it("is read nowhere but in options.c", function ()
-    for line in io.popen "grep -l 'getenv(' lua_module/*.c lua_module/*/*.c":lines() do
-      assert.equal("lua_module/options.c", line)
-    end
+  it("is read nowhere but in options.c, and libcurl's for proxies in curl_proxy.c", function ()
+    local files = {}
+    for line in io.popen "grep -rl 'getenv(' lua_module":lines() do files[line] = true end
+    assert.same({ ["lua_module/lua/options.c"] = true, ["lua_module/io/curl_proxy.c"] = true }, files)
+    for name in pairs(found('"([%a]+_[%a]+)"', "lua_module/io/curl_proxy.c")) do assert(proxies[name], name) end
   end)
 end)
 

@@ -22,7 +22,7 @@ describe("require 'azpec'", function ()
       stat:close()
       local function open()
         local n = 0
-        local pipe <close> = io.popen("ls -l /proc/" .. pid .. "/fd")
+        local pipe <close> = io.popen("ls -l /proc/" .. pid .. "/fd 2>/dev/null")
         for line in pipe:lines() do
           if line:find "socket:" or line:find "anon_inode:" then n = n + 1 end
         end
@@ -66,15 +66,18 @@ describe("require 'azpec'", function ()
     for k, v in pairs(azpec) do names[#names + 1] = k .. ":" .. type(v) end
     table.sort(names)
     assert.equal("PrivateEndpointConnectionProvisioningState:table PrivateLinkServiceConnectionStatus:table "
-      .. "_VERSION:string client:function credential:table libcurl:string type:function update:function",
+      .. "_RELEASED:string _VERSION:string client:function credential:table libcurl:string "
+      .. "transitions:table type:function update:function",
       table.concat(names, " "))
   end)
 
-  it("says its name and the version of azpec.h in _VERSION", function ()
+  it("says its name and the version of azpec.h in _VERSION, and the version's date in _RELEASED", function ()
     local file <close> = assert(io.open "lua_module/azpec.h")
-    local version = file:read "a":match '#define AZPEC_VERSION "([^"]+)"'
+    local text = file:read "a"
+    local version = text:match '#define AZPEC_VERSION "([^"]+)"'
     assert.equal("azpec " .. version, azpec._VERSION)
     assert.truthy(version:match "^%d+%.%d+%.%d+$")
+    assert.equal(text:match '#define AZPEC_RELEASED "(%d%d%d%d%-%d%d%-%d%d)"', azpec._RELEASED)
   end)
 
   it("says in libcurl which libcurl was loaded", function ()

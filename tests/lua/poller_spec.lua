@@ -107,7 +107,7 @@ describe("a poller before its end", function ()
       kit.raised(function () poller:wait "soon" end))
   end)
 
-  it("tells its progress", function ()
+  it("reports its progress", function ()
     assert.is_true(kit.drive(client, function () return poller:progress().next_wait ~= nil end))
     local p = poller:progress()
     assert.equal("request", p.phase)
@@ -169,7 +169,7 @@ describe("poller:cancel", function ()
     assert.same({ "end" }, told)
   end)
 
-  it("inside on_event's 'request' keeps that request from being sent, and tells the end", function ()
+  it("inside on_event's 'request' keeps that request from being sent, and reports the end", function ()
     local told, mine = {}, nil
     local c <close> = kit.client { on_event = function (e)
       told[#told + 1] = e.event
@@ -225,7 +225,7 @@ describe("a poller after its end", function ()
     assert.equal("transport", select(2, poller:result()).kind)
   end)
 
-  it("tells no further wait", function ()
+  it("reports no further wait", function ()
     assert.is_nil(poller:progress().next_wait)
   end)
 
@@ -287,7 +287,8 @@ describe("a closed client", function ()
     local client = kit.client()
     client:close()
     for _, name in ipairs { "update", "ensure", "delete", "get", "list", "list_accounts", "get_private_link_resource",
-                            "list_private_link_resources", "get_account", "list_permissions", "begin_update",
+                            "list_private_link_resources", "get_account", "list_permissions", "list_subscriptions",
+                            "query_resource_graph", "begin_update",
                             "begin_ensure", "begin_delete", "step", "pollfd", "events", "timeout", "rate_limits",
                             "identity", "explain", "settings" } do
       assert.equal("attempt to use a closed client", kit.raised(client[name], client, kit.named()), name)
@@ -314,12 +315,14 @@ describe("a closed client", function ()
     assert.is_true(kit.drive(client, function () return refused:progress().next_wait end))
     local unsent = client:begin_update(kit.named())
     client:close()
-    for _, poller in ipairs { unsent, refused, resumed } do
+    local words = { [unsent] = "nothing was changed", [refused] = "nothing was changed",
+      [resumed] = "the operation continues in the service" }
+    for poller, rest in pairs(words) do
       assert.is_true(poller:done())
       local result, err = poller:result()
       assert.is_nil(result)
       assert.equal("canceled", err.kind)
-      assert.equal("the client was closed: what the service was asked to do goes on", err.message)
+      assert.equal("the client was closed: " .. rest, err.message)
     end
     assert.is_nil(select(2, unsent:result()).continuation_token)
     assert.is_nil(select(2, refused:result()).continuation_token)
@@ -425,7 +428,8 @@ describe("settings", function ()
     local client <close> = kit.client { ca_file = "/a.pem", ca_path = "/b", api_version = "2024-07-01",
       scope = "https://example.com/.default" }
     assert.same({ endpoint = kit.nowhere, authority_host = kit.nowhere, scope = "https://example.com/.default",
-      api_version = "2024-07-01", ca_file = "/a.pem", ca_path = "/b", subscription_id = kit.subscription },
+      api_version = "2024-07-01", ca_file = "/a.pem", ca_path = "/b", subscription_id = kit.subscription,
+      subscription_from = "options" },
       client:settings())
   end)
 
@@ -499,5 +503,27 @@ describe("Ctrl-C, which lua raises as an error wherever Lua code runs next,", fu
     assert.is_false(first:done())
     assert.is_false(second:done())
     assert.equal("timeout", select(2, second:wait(0)).kind)
+  end)
+end)
+
+describe("an operation that is being made", function ()
+  it("is about its own connection, whatever a finalizer of the host begins meanwhile", function ()
+    local client <close> = kit.client()
+    local other = kit.id:gsub("/[^/]*$", "/" .. ("other"):rep(12))
+    local begun = 0
+    local function litter()
+      setmetatable({}, { __gc = function ()
+        client:begin_update(kit.named { private_endpoint_connection_name = other:match "[^/]*$" })
+        begun = begun + 1
+      end })
+    end
+    local pause = collectgarbage("incremental", 1, 1000)
+    for _ = 1, 300 do
+      litter()
+      local poller = client:begin_update(kit.named())
+      assert.equal(kit.id, poller:progress().id)
+    end
+    collectgarbage(pause)
+    assert(begun > 100, begun)
   end)
 end)

@@ -11,9 +11,9 @@ local put, patch, post, delete = "put", "patch", "post", "delete"
 local bad_request = "^Expected bad request message"
 local failed = "^the operation failed: "
 local canceled = "^the operation was canceled: "
-local senseless = "^the polls' answers make no sense: "
-local not_ours = "^the answer is not the connection"
-local no_end = "^no end within"
+local senseless = "^the polling URL returned unexpected responses: "
+local not_ours = "^the response is not the connection"
+local no_end = "^timed out after "
 
 -- method, route; of a failure: its kind, and its message. reads = true: the server counts a GET of the Location as the
 -- end, and we read the connection instead, since an update's result is its resource. endless = true: nothing tells the
@@ -61,7 +61,7 @@ local cases = {
   { post, "/postasync/retry/succeeded" },
   { post, "/postasync/noretry/succeeded" },
   { post, "/postasync/retry/failed", "operation", failed .. "Internal Server Error" },
-  { post, "/postasync/retry/canceled", "operation", canceled .. "no message in" },
+  { post, "/postasync/retry/canceled", "operation", canceled .. "no error message in" },
   { post, "/customheader/postasync/retry/succeeded" },
   { post, "/LROPostDoubleHeadersFinalAzureHeaderGet" },
   { post, "/LROPostDoubleHeadersFinalAzureHeaderGetDefault", reads = true },
@@ -91,12 +91,12 @@ local cases = {
   { delete, "/nonretryerror/delete/202/retry/400", "service", bad_request },
   { delete, "/nonretryerror/deleteasync/retry/400", "service", bad_request },
   -- answers that make no sense
-  { put, "/error/put/200/invalidjson", "protocol", "^the answer to the write makes no sense: " },
+  { put, "/error/put/200/invalidjson", "protocol", "^unexpected response to the write: " },
   { put, "/error/put/201/noprovisioningstatepayload", "protocol", not_ours },
   { put, "/error/putasync/retry/nostatus", "protocol", senseless },
   { put, "/error/putasync/retry/nostatuspayload", "protocol", not_ours },
   { put, "/error/putasync/retry/invalidjsonpolling", "protocol", senseless },
-  { post, "/error/postasync/retry/nopayload", "operation", "^the operation is over, but the connection is Pending" },
+  { post, "/error/postasync/retry/nopayload", "operation", "^the operation ended, but the connection is Pending" },
   { post, "/error/postasync/retry/invalidjsonpolling", "protocol", senseless },
   { delete, "/error/deleteasync/retry/nostatus", "protocol", senseless },
   { delete, "/error/deleteasync/retry/invalidjsonpolling", "protocol", senseless },
@@ -152,7 +152,7 @@ describe("against Microsoft's test server for long-running operations", function
       if kind then
         assert.is_table(ended.err, story)
         assert.equal(kind, ended.err.kind)
-        local said = ended.err.message:gsub("^accepted, but its end could not be read: ", "")
+        local said = ended.err.message:gsub("^the write was accepted, but its result could not be read: ", "")
         assert.truthy(said:find(message), said)
       else
         assert.is_nil(ended.err, tostring(ended.err))

@@ -5,6 +5,11 @@ local file = require "azpec.file"
 local plan = require "azpec.plan"
 local rules = require "azpec.rules"
 
+local function write(path, text)
+  local handle <close> = assert(io.open(path, "wb"))
+  assert(handle:write(text))
+end
+
 local set = assert(rules.parse([[
   approve "ours" { when = { private_endpoint_name = "build-*" }, because = "it is ours", description = "by {rule}" }
   reject "theirs" { when = { private_endpoint_name = "evil" } }]], "r.lua"))
@@ -32,12 +37,31 @@ end
 local function refused(kind, message, text, key)
   local read, err = plan.parse(text, key)
   assert.is_nil(read)
-  assert.equal(kind .. ": " .. message, err.kind .. ": " .. err)
+  assert.equal(kind .. ": " .. message, tostring(err))
 end
 
-local edited = "the plan was changed after it was made: its sha256 is not that of its contents"
+local edited = "the plan was changed after it was made: its sha256 does not match its contents"
 
 describe("a plan", function ()
+  it("has the errors of what could not be read, under its hash; without any it is complete", function ()
+    local draft = example()
+    draft:note_unread {}
+    assert.is_true(assert(plan.parse(draft:text())).complete)
+    local err = { place = "/subscriptions/s", kind = "forbidden", message = "no", code = "Denied" }
+    draft:note_unread { { place = err.place, kind = err.kind, message = err.message, code = err.code, hint = "-" } }
+    local read = assert(plan.parse(draft:text()))
+    assert.same({ false, { err } }, { read.complete, read.errors })
+    refused("edited", edited, (draft:text():gsub('"complete": false', '"complete": true')))
+    refused("edited", edited, (draft:text():gsub('"Denied"', '"Throttled"')))
+  end)
+
+  it("of before these members is read as ever", function ()
+    local draft = example()
+    draft.complete = nil
+    assert.falsy(draft:text():find("complete", 1, true))
+    assert.equal(4, #assert(plan.parse(draft:text())).items)
+  end)
+
   it("holds each decision with what it was made on", function ()
     local draft = example()
     assert.equal(3, draft:changes())
@@ -80,13 +104,13 @@ describe("a plan", function ()
     assert.equal(1, #assert(plan.parse(draft:text())).items)
   end)
 
-  it("is refused where a name stands in it twice: people and programs would not take the same one", function ()
+  it("is refused if an object has two members of one name, which a person could read differently", function ()
     local text = example():text()
     for name in text:gmatch '"([%w_]+)":' do
       local twice = text:gsub(('"%s": '):format(name), ('"%s": "what the eye meets", %%0'):format(name), 1)
-      refused("edited", "the plan was changed after it was made: a name stands in it twice", twice)
+      refused("edited", "the plan was changed after it was made: an object has two members of one name", twice)
     end
-    refused("edited", "the plan was changed after it was made: a name stands in it twice",
+    refused("edited", "the plan was changed after it was made: an object has two members of one name",
       (text:gsub('"status": "Pending"', '"stat\\u0075s": "Approved", %0', 1)))
   end)
 
@@ -94,24 +118,27 @@ describe("a plan", function ()
     for _, number in ipairs { "1e999", "-1e999" } do
       for _, name in ipairs { "azpec_plan", "approve" } do
         local text = example():text():gsub(('("%s": )%%d'):format(name), "%1" .. number)
-        refused("plan", "this is no plan: a number in it is too large", text)
+        refused("plan", "not a plan: a number in it is too large", text)
       end
     end
     for _, number in ipairs { "NaN", "Infinity", "0x2" } do
       local read, err = plan.parse((example():text():gsub('("approve": )%d', "%1" .. number)))
       assert.is_nil(read)
-      assert.matches("^this is no plan: ", err.message)
+      assert.matches("^not a plan: ", err.message)
     end
   end)
+end)
 
+describe("a plan (refused)", function ()
   it("is refused when a value was changed", function ()
     local text = example():text()
     local count = 0
-    -- Each string and number in it, one after the other.
+    -- Each string, number and boolean in it, one after the other.
     for at, word, last in text:gmatch '()": "?([^"{}%[%],\n]+)()' do
       if not text:sub(1, at - 1):find '"azpec_plan$' then
         count = count + 1
-        local changed = text:sub(1, last - #word - 1) .. (tonumber(word) and word + 1 or "x" .. word) .. text:sub(last)
+        local other = word == "true" and "false" or tonumber(word) and word + 1 or "x" .. word
+        local changed = text:sub(1, last - #word - 1) .. other .. text:sub(last)
         local read, err = plan.parse(changed)
         assert.is_nil(read, changed)
         assert.equal("edited", err.kind, tostring(err))
@@ -147,11 +174,11 @@ describe("a plan", function ()
   end)
 
   it("is refused when it is none, or of another form", function ()
-    refused("plan", "this is no plan of azpec's", "{}")
-    refused("plan", "this is no plan of azpec's", "[1]")
-    refused("plan", "this is no plan of azpec's", "3")
-    refused("plan", "the plan has the form 2; only 1 is known", '{"azpec_plan":2}')
-    refused("plan", "the plan has the form \"x\"; only 1 is known", '{"azpec_plan":"x"}')
+    refused("plan", "not an azpec plan", "{}")
+    refused("plan", "not an azpec plan", "[1]")
+    refused("plan", "not an azpec plan", "3")
+    refused("plan", "the plan has version 2; this azpec reads version 1", '{"azpec_plan":2}')
+    refused("plan", "the plan has version \"x\"; this azpec reads version 1", '{"azpec_plan":"x"}')
   end)
 
   it("is refused when its hash was made anew but what is asked makes no sense", function ()
@@ -171,13 +198,15 @@ describe("a plan", function ()
     bare.etag = nil
     draft:add(bare, set:decide(bare))
     assert.equal(0, draft:changes())
-    assert.equal("hold: the service sent no ETag, so nothing could guard the change",
+    assert.equal("hold: the service sent no ETag, so the change could overwrite a newer one",
       draft.items[1].action .. ": " .. draft.items[1].reason)
     draft = example()
     draft.items[1].etag = nil
     refused("plan", "plan.items[1].etag is missing", draft:text())
   end)
+end)
 
+describe("a plan (signed, written)", function ()
   it("is signed with a key, and read with that key alone", function ()
     local text = example():text "a key"
     assert(plan.parse(text, "a key"))
@@ -189,7 +218,7 @@ describe("a plan", function ()
 
   it("is written whole or not at all", function ()
     local path = os.tmpname()
-    assert(file.replace(path, "before"))
+    write(path, "")
     assert.is_true(example():write(path))
     assert.equal(4, #assert(plan.read(path)).items)
     local read, err = plan.read(path, "key")
@@ -198,26 +227,25 @@ describe("a plan", function ()
     os.remove(path)
     read, err = plan.read(path)
     assert.is_nil(read)
-    assert.equal("plan: " .. path .. ": No such file or directory", err.kind .. ": " .. err)
+    assert.equal("plan: " .. path .. ": No such file or directory", tostring(err))
     local ok, why = example():write "/nowhere/at/all.json"
     assert.is_nil(ok)
     assert.truthy(why:find("No such file or directory", 1, true))
   end)
 
-  it("may replace nothing but a plan", function ()
+  it("replaces nothing but a plan", function ()
     local path = os.tmpname()
-    assert.is_true(plan.check_place(path)) -- it is empty
-    assert(example():write(path))
-    assert.is_true(plan.check_place(path))
+    assert.is_true(example():write(path)) -- it was empty
+    assert.is_true(example():write(path))
     for _, text in ipairs { "before", "{}", "[]", '{"a":1}', "return 1\n" } do
-      assert(file.replace(path, text))
-      local free, why = plan.check_place(path)
-      assert.is_nil(free)
-      assert.equal(path .. " is no plan of azpec's, and was left as it is; name another file", why)
+      write(path, text)
+      local ok, why, is_taken = example():write(path)
+      assert.is_nil(ok)
+      assert.is_true(is_taken)
+      assert.equal(path .. ": there is another file; name a new one, or remove it", why)
+      assert.equal(text, file.read(path, "plan"))
     end
     os.remove(path)
-    assert.is_true(plan.check_place(path))
-    assert.is_true(plan.check_place "/dev/stdout")
   end)
 
   it("goes into a pipe, which stays what it is", function ()
@@ -232,14 +260,15 @@ describe("a plan", function ()
 
   it("leaves the file that was there where the disk is full", function ()
     local path = os.tmpname()
-    assert(file.replace(path, "before"))
+    write(path, "before")
     -- A limit on the size of files stands for a full disk: what is written fails likewise, also what was buffered.
-    local code = ("local ok, why = require 'azpec.file'.replace('%s', ('x'):rep(%d)) io.write(tostring(ok), ' ', why)")
+    local code = ("local ok, why = require 'azpec.file'.replace('%s', ('x'):rep(%d), function () return true end) "
+      .. "io.write(tostring(ok), ' ', why)")
     for _, bytes in ipairs { 1100, 1000000 } do
       local pipe <close> = io.popen(("trap '' XFSZ; ulimit -f 1; lua5.4 -e \"%s\""):format(code:format(path, bytes)))
       local said = pipe:read "a"
       assert.equal("nil " .. path .. ": File too large", said)
-      assert.equal("before", file.read(path))
+      assert.equal("before", file.read(path, "plan"))
     end
     local pipe <close> = io.popen("ls " .. path .. "*")
     assert.equal(path .. "\n", pipe:read "a")

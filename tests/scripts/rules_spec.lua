@@ -81,7 +81,7 @@ describe("rules", function ()
   end)
 
   it("know ages, and take an unknown one for neither old nor young", function ()
-    local old, young = 'reject "o" { when = { older_than = "1d" } }', 'reject "y" { when = { younger_than = 3600 } }'
+    local old, young = 'reject "o" { when = { older_than = "1d" } }', 'reject "y" { when = { younger_than = "1h" } }'
     local function ago(seconds) return os.date("!%Y-%m-%dT%H:%M:%S.0Z", now - seconds) end
     assert.equal("reject", decide(old, { created = ago(86400) }).action)
     assert.equal("hold", decide(old, { created = ago(86399) }).action)
@@ -125,7 +125,9 @@ describe("rules", function ()
       assert.same({ action = "hold", rule = "bad", line = 1, reason = message, failed = true }, decision)
     end
   end)
+end)
 
+describe("rules (needs, descriptions, limits)", function ()
   it("are not changed by their own file once it is read", function ()
     local text = [[
       local when = { name = "nobody" }
@@ -146,7 +148,7 @@ describe("rules", function ()
   it("wait for what the service is still at", function ()
     for _, state in ipairs { "Creating", "Updating", "Deleting" } do
       assert.same({ action = "hold", rule = "named", line = 1, reason = "it is " .. state
-        .. "; to be looked at again when that is over" }, decide(by_name, { provisioning = state }))
+        .. "; look again when that has ended" }, decide(by_name, { provisioning = state }))
     end
     assert.equal("approve", decide(by_name, { provisioning = "Failed" }).action)
   end)
@@ -174,6 +176,15 @@ describe("rules", function ()
     assert.is_nil(parse(by_name):speaks_of_ticket())
   end)
 
+  it("fill in the reason, which a description may repeat", function ()
+    local set = parse [[approve "x" { when = { name = "*" }, because = "{name} is of {ticket}",
+      description = "{reason}" }]]
+    assert.equal("x", set:speaks_of_ticket())
+    local decision = set:decide(connection {}, { ticket = "CHG-1" })
+    assert.matches("^build%S+ is of CHG%-1$", decision.reason)
+    assert.equal(decision.reason, decision.description)
+  end)
+
   it("limit what one run does", function ()
     local set = parse('at_most { approve = 2, changes = 3 }\n' .. by_name)
     assert.is_nil(set:excess { approve = 2, reject = 1 })
@@ -194,11 +205,11 @@ describe("rules", function ()
       by_name .. 'hold "b" {}\nexpect "hold" { rule = "a" }')
     refused("r.lua:2: expect 'aprove': one of approve, reject, ignore, hold is expected",
       by_name .. 'expect "aprove" { name = "x" }')
-    refused("r.lua:2: expect 'hold': unknown field 'nme' (known: account_name, age, description, group_id, id, name, "
-      .. "private_endpoint, provisioning_state, resource_group_name, rule, status, subscription_id)",
+    refused("r.lua:2: expect 'hold': unknown field 'nme' (known: account_name, age, description, facts, group_id, id, "
+      .. "name, private_endpoint, provisioning_state, resource_group_name, rule, status, subscription_id)",
       by_name .. 'expect "hold" { nme = "x" }')
     assert.equal("reject", decide('reject "o" { when = { older_than = "1d" } } expect "reject" { age = "2d" } '
-      .. 'expect "hold" { age = 60 }', {}, { first_seen = now - 86400 }).action)
+      .. 'expect "hold" { age = "1m" }', {}, { first_seen = now - 86400 }).action)
   end)
 end)
 
@@ -223,16 +234,24 @@ describe("a rules file", function ()
       .. "private_endpoint_subscription, provisioning_state, resource_group_name, status, subscription_id, where, "
       .. "younger_than)", "hold 'x' { when = { nme = 1 } }")
     refused("r.lua:1: hold 'x': when: bad field 'status' ('Aproved' is none of Approved, Disconnected, Pending, "
-      .. "Rejected)", "hold 'x' { when = { status = 'Aproved' } }")
+      .. "Rejected; did you mean 'Approved'?)", "hold 'x' { when = { status = 'Aproved' } }")
     refused("r.lua:1: hold 'x': unless: bad field 'name' (it is empty)", "hold 'x' { unless = { name = '' } }")
-    refused("r.lua:1: hold 'x': bad field 'when.older_than' ('soon' is no time; write seconds, or 30s, 15m, 2h, 7d, "
-      .. "2w)", "hold 'x' { when = { older_than = 'soon' } }")
+    refused("r.lua:1: hold 'x': bad field 'when.older_than' ('soon' is not a duration; write 30s, 15m, 2h, 7d, 2w)",
+      "hold 'x' { when = { older_than = 'soon' } }")
+    for _, field in ipairs { "older_than", "younger_than" } do
+      for _, age in ipairs { "7", "'7'" } do
+        refused(("r.lua:1: hold 'x': bad field 'when.%s' ('7' has no unit; write 7d for days, 7h for hours, "
+          .. "7m for minutes)"):format(field), ("hold 'x' { when = { %s = %s } }"):format(field, age))
+      end
+    end
     refused("r.lua:1: hold 'x': bad field 'when.where' (function expected, got string)",
       "hold 'x' { when = { where = 'x' } }")
     refused("r.lua:1: hold 'x': bad field 'because' (string expected, got number)", "hold 'x' { because = 1 }")
     refused("r.lua:1: hold 'x': bad field 'because' (it is not UTF-8)", "hold 'x' { because = '\\xff' }")
     refused("r.lua:1: hold 'x': bad field 'because' (it is longer than 1000 bytes)",
       ("hold 'x' { because = '%s' }"):format(("x"):rep(1001)))
+    refused("r.lua:1: hold 'x': bad field 'because' ('{reason}' is none of {rule}, {description}, {name}, {ticket})",
+      "hold 'x' { because = '{reason}' }")
     refused("r.lua:1: hold: its name: it is not UTF-8", "hold '\\xff' {}")
     refused("r.lua:1: hold: its name: it is longer than 1000 bytes", ("hold '%s' {}"):format(("x"):rep(1001)))
     refused("r.lua:1: hold 'x': bad field 'description' (hold writes none)", "hold 'x' { description = 'x' }")
@@ -285,6 +304,6 @@ describe("a rules file", function ()
     assert.equal(path .. ": No such file or directory", why)
     set, why = rules.read "/"
     assert.is_nil(set)
-    assert.equal("/: Is a directory", why)
+    assert.equal("/ is no regular file but a directory", why)
   end)
 end)

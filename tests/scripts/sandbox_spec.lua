@@ -24,16 +24,16 @@ local function host_state()
   return table.concat(names, " ")
 end
 
-describe("the sandbox", function ()
-  local before
-  before_each(function () before = host_state() end)
-  after_each(function ()
-    assert.equal(before, host_state())
-    assert.equal(string, getmetatable "".__index)
-    assert.is_nil(debug.gethook())
-    assert.equal("aa", ("a"):rep(2))
-  end)
+local before
+before_each(function () before = host_state() end)
+after_each(function ()
+  assert.equal(before, host_state())
+  assert.equal(string, getmetatable "".__index)
+  assert.is_nil(debug.gethook())
+  assert.equal("aa", ("a"):rep(2))
+end)
 
+describe("the sandbox", function ()
   it("runs what is harmless", function ()
     for source, expected in pairs {
       ["return 1 + 1"] = 2, ["return ('Ab'):lower()"] = "ab", ["return #('x'):format(1)"] = 1,
@@ -93,7 +93,9 @@ describe("the sandbox", function ()
     refused("^r%.lua:1: '1' cannot be set", "_ENV[1] = 1")
     refused("^r%.lua:1: unknown word 'aprove'$", "aprove 'x' {}")
   end)
+end)
 
+describe("the sandbox (limits)", function ()
   it("ends what does not end", function ()
     local long = "^r%.lua:%d+: it runs for too long$"
     refused(long, "while true do end")
@@ -158,7 +160,9 @@ describe("the sandbox", function ()
     refused("string expected, got nil$", "return string.lower()")
     refused("string expected, got table$", "return matches({}, 'x')")
   end)
+end)
 
+describe("the sandbox (errors, coroutines)", function ()
   it("tells any error with the file's name and line", function ()
     for message, source in pairs {
       ["r.lua:2: attempt to index a nil value (local 'x')"] = "local x\nreturn x.y",
@@ -208,7 +212,8 @@ describe("the sandbox", function ()
 
   it("finds the place of an error that comes from deep down without taking long", function ()
     local begun = os.clock()
-    refused("^r%.lua:1: it takes too much memory$", "local function f() return 1 + f() end f()")
+    -- Memory or instructions: which are used up first depends on the size of a pointer and on Lua's version.
+    refused("^r%.lua:1: it .* too ", "local function f() return 1 + f() end f()")
     assert.is_true(os.clock() - begun < 2)
   end)
 

@@ -158,7 +158,8 @@ describe("a selector", function ()
     assert.equal("bad field 'name' (the list is empty)", raised { name = {} })
     assert.equal("bad field 'name' (list of strings expected)", raised { name = { "x", y = "z" } })
     assert.equal("bad argument #1 to 'new' (table expected, got nil)", raised())
-    assert.equal("bad field 'status' ('Aproved' is none of Approved, Disconnected, Pending, Rejected)",
+    assert.equal("bad field 'status' ('Aproved' is none of Approved, Disconnected, Pending, Rejected; "
+      .. "did you mean 'Approved'?)",
       raised { status = "Aproved" })
   end)
 
@@ -169,6 +170,24 @@ describe("a selector", function ()
   it("says what it asks for", function ()
     assert.equal("name 'a' or 'b' and status 'Pending'",
       tostring(select.new { status = "Pending", name = { "a", "b" } }))
+  end)
+end)
+
+describe("facts", function ()
+  it("are strings, and group ids a list of strings, whatever the service sent", function ()
+    for _, odd in ipairs { true, 5, { a = 1 }, { "x" } } do
+      for _, facts in ipairs {
+        select.facts { id = odd, name = odd, etag = odd, properties = odd, systemData = odd },
+        select.facts { id = build.id, name = odd, etag = odd, systemData = { createdAt = odd }, properties = {
+          provisioningState = odd, groupIds = { odd, "batchAccount" }, privateEndpoint = { id = odd },
+          privateLinkServiceConnectionState = { status = odd, description = odd } } },
+      } do
+        for name, value in pairs(facts) do
+          if name ~= "group_ids" then assert.is_string(value, name) end
+        end
+        for _, value in ipairs(facts.group_ids) do assert.is_string(value) end
+      end
+    end
   end)
 end)
 
@@ -184,8 +203,8 @@ describe("choosing", function ()
     assert.equal("no connection matches name 'build' and status 'Approved'; these come nearest:", err.message)
     assert.same(all, err.candidates)
     assert.equal(0, err.count)
-    assert.equal(err.message .. "\n  " .. build.id .. "  Pending  from " .. build.properties.privateEndpoint.id
-      .. "  \"Ticket 42, please\"", tostring(err):match "^[^\n]*\n[^\n]*")
+    assert.equal(("no_match: %s\n  %s  Pending  from %s  \"Ticket 42, please\""):format(err.message, build.id,
+      build.properties.privateEndpoint.id), tostring(err):match "^[^\n]*\n[^\n]*")
     found, err = select.new { name = "nightly", status = "Approved" }:one(all)
     assert.is_nil(found)
     assert.same({ nightly }, err.candidates)
@@ -193,6 +212,28 @@ describe("choosing", function ()
     found, err = select.new { name = "nobody" }:one(all)
     assert.is_nil(found)
     assert.equal("no connection matches name 'nobody'; there are:", err.message)
+    found, err = select.new { name = "nobody", status = "Pending" }:one(all)
+    assert.is_nil(found)
+    assert.same({ "no connection matches name 'nobody' and status 'Pending'", {}, 0 },
+      { err.message, err.candidates, err.count })
+  end)
+
+  it("of many shows those whose names are nearest, wherever they stand in the list", function ()
+    local many = {}
+    for n = 1, 300 do many[n] = connection(("team%03d"):format(n)) end
+    many[290] = connection "web-frontend"
+    local function nearest_to(name)
+      local found, err = select.new { name = name }:one(many)
+      assert.is_nil(found)
+      return err
+    end
+    assert.same({ many[290] }, nearest_to "web-frontned".candidates)
+    assert.same({ many[290] }, nearest_to "frontend".candidates)
+    assert.equal("no connection matches name 'WEB-FRONT'; this one comes nearest:", nearest_to "WEB-FRONT".message)
+    local err = nearest_to "team301"
+    assert.same(many[1], err.candidates[1]) -- one letter off, and so are 001, 101, 201, 300
+    assert.equal("no connection matches name 'database'; there are:", nearest_to "database".message)
+    assert.equal(100, #nearest_to "database".candidates)
   end)
 
   it("shows of a stranger's text nothing that moves a cursor or turns the direction of writing", function ()
@@ -203,7 +244,7 @@ describe("choosing", function ()
   it("says that there is nothing to choose from", function ()
     local found, err = select.new { name = "build" }:one {}
     assert.is_nil(found)
-    assert.equal("no_match: there is no connection at all", err.kind .. ": " .. err)
+    assert.equal("no_match: there is no connection at all", tostring(err))
     assert.same({}, err.candidates)
   end)
 
@@ -221,7 +262,9 @@ describe("choosing", function ()
     again.id = again.id:upper()
     assert.equal(nightly, select.new { status = "Approved" }:one { nightly, again, nightly })
   end)
+end)
 
+describe("choosing (many)", function ()
   it("gives all, up to a number", function ()
     local selector = select.new { status = "Pending" }
     assert.same({ build, stranger }, selector:all(all))

@@ -10,6 +10,11 @@ describe("sha256", function ()
       sha256.hex "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")
   end)
 
+  it("gives them in base64 as well", function ()
+    assert.equal("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", sha256.base64 "")
+    assert.equal("ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=", sha256.base64 "abc")
+  end)
+
   it("equals sha256sum at each length around a block", function ()
     local name = os.tmpname()
     for length = 50, 130 do

@@ -65,6 +65,13 @@ end
 local harmless = { delay_answer = true, chunked = true, close_after = true, dribble = true, http_version = true,
   gzip = true, location = true, expire_token = true, bom = true }
 
+-- A read with another ETag than a write had in If-Match: that write can no longer take effect.
+local function settle(op, etag)
+  for _, write in ipairs(op.writes) do
+    if etag and write.if_match and write.if_match ~= etag then write.settled = true end
+  end
+end
+
 for line in io.lines(log_file) do
   local entry = json.decode(line)
   local op = operations[entry.headers and entry.headers["x-ms-client-request-id"]]
@@ -72,7 +79,9 @@ for line in io.lines(log_file) do
     local intact = not entry.fault or harmless[entry.fault]
     table.insert(op.requests, ("%s %s %s %s"):format(entry.time:match "T(.*)Z", entry.kind, entry.status, entry.fault))
     if entry.kind == "update" or entry.kind == "delete" then
-      table.insert(op.writes, { status = entry.status, intact = intact })
+      table.insert(op.writes, { status = entry.status, intact = intact, if_match = entry.headers["if-match"] })
+    elseif intact then
+      settle(op, entry.etag)
     end
   end
 end
@@ -105,16 +114,21 @@ local function check_writes(request_id, op)
   if #op.writes > most then complain("%s (%s) wrote %d times of %d", request_id, op.kind, #op.writes, most) end
 end
 
+-- May the service have acted, with an end that no answer has shown?
+local function is_open(write)
+  local status = write.status
+  return not write.settled and (not status or status < 300 or status == 408 or status >= 500)
+end
+
 -- Without a token nothing may have been left at the service with its end unknown.
 local function check_errors(request_id, op)
   local reached = false
-  for _, write in ipairs(op.writes) do
-    reached = reached or not write.intact or write.status and write.status < 300
-  end
+  for _, write in ipairs(op.writes) do reached = reached or is_open(write) end
   for _, e in ipairs(op.errors) do
     local cut_short = e[1] == "canceled" or e[1] == "timeout" or e[1] == "transport"
     if cut_short and e[2] == "none" and reached then
-      complain("%s (%s) ended as %s without a token, and had written", request_id, op.kind, e[1])
+      complain("%s (%s) ended as %s without a token, and had written: %s", request_id, op.kind, e[1],
+        table.concat(op.requests, ", "))
     end
   end
 end

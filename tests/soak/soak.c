@@ -167,7 +167,7 @@ static int start(void **state) {
 	return 0;
 }
 
-static int stop(void **state) {
+static int finish(void **state) {
 	(void)state;
 	emulator_stop(&t.emulator);
 	return 0;
@@ -183,5 +183,5 @@ int main(int argc, char **argv) {
 	t.seconds = argc > 1 ? atoi(argv[1]) : SHORT;
 	t.seed = argc > 2 ? atoi(argv[2]) : (int)(time(NULL) % 1000000);
 	printf("# %d seconds, seed %d\n", t.seconds, t.seed);
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, start, finish);
 }

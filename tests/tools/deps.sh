@@ -1,25 +1,31 @@
 #!/bin/sh
-# deps.sh run|test|check|bench|systems -- see to it that Debian's packages for that
+# deps.sh run|test|check|bench|debian|systems|emulated|proofs -- see to it that Debian's packages for that
 # are installed: by apt where that is permitted, else by saying what to type.
 # Asks no network when everything is there.
 # shellcheck disable=SC2086  # lists of packages are meant to be split
 set -u
 run="gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libcurl4-openssl-dev \
-lua-cjson lua-cqueues lua-luaossl lua-filesystem lua-argparse ca-certificates"
-test="$run perl lua-busted lua-socket lua-luv lua-cjson-dev libcmocka-dev openssl libssl-dev locales"
-check="$test nginx-light tinyproxy prosody lighttpd lighttpd-modules-lua lighttpd-mod-openssl \
+lua-cjson lua-cqueues lua-luaossl lua-argparse ca-certificates"
+test="$run perl keyutils util-linux lua-busted lua-filesystem lua-socket lua-luv lua-cjson-dev libcmocka-dev openssl libssl-dev locales zsh fish groff-base"
+check="$test nginx-light tinyproxy prosody lighttpd lighttpd-modules-lua lighttpd-mod-openssl lua-copas \
 clang clang-format clang-tidy libclang-rt-dev cppcheck lua-check \
-universal-ctags valgrind luarocks"
+universal-ctags valgrind luarocks g++ chromium"
+debian="$run build-essential debhelper dpkg-dev libssl-dev libcmocka-dev lintian perl"
 systems="debootstrap util-linux"
-bench="$run openssl valgrind nginx-light curl"
+emulated="dpkg-dev qemu-user-static binfmt-support"
+proofs="cbmc gcc libc6-dev"
+bench="$run openssl valgrind strace nginx-light curl python3"
 
 case ${1-} in
 run) want=$run ;;
 test) want=$test ;;
 check) want=$check ;;
 bench) want=$bench ;;
+proofs) want=$proofs ;;
+debian) want=$debian ;;
 systems) want=$systems ;;
-*) echo "usage: deps.sh run|test|check|bench|systems" >&2; exit 2 ;;
+emulated) want=$emulated ;;
+*) echo "usage: deps.sh run|test|check|bench|debian|systems|emulated|proofs" >&2; exit 2 ;;
 esac
 say() { echo "azpec: $*" >&2; }
 

@@ -88,14 +88,16 @@ static const char state_file[] =
 	"for n = 1, %d do\n"
 	"  c[n] = { name = ('pe%%03d.5a7e0001-91c4-4d2b-8f36-70b1e2c3%%04x')"
 	":format(n, n), status = 'Pending',\n"
-	"    properties = { load = 0.5 } }\n"
+	"    properties = { load = 0.5,\n"
+	"      sizes = { 1, 5 }, part = 1.25e-7 } }\n"
 	"end\n"
 	"return { tenant_id = '8d5d7f62-54e8-4c0b-a3d1-5b6f2f3c9e01',\n"
 	"  client_id = 'b1e0c6a4-2f75-4a39-8d0e-6c1f7a9b3d22',\n"
 	"  client_secret = 'a secret for the hosts of the tests',\n"
 	"  subscription_id = '3f1c2a54-6a1e-4b7d-9c55-0e8d1b2a7f10',\n"
 	"  options = { operation_polls = 2, retry_after = 'none' },\n"
-	"  accounts = { { name = 'hostacct', resource_group = 'rg',\n"
+	"  accounts = { {\n"
+	"    account_name = 'hostacct', resource_group_name = 'rg',\n"
 	"    connections = c } } }\n";
 
 static void write_state(struct emulator *e) {
@@ -175,6 +177,8 @@ void emulator_start(struct emulator *e) {
 	fclose(f);
 	member(line, "endpoint", e->endpoint, sizeof e->endpoint);
 	member(line, "tls_endpoint", e->tls_endpoint, sizeof e->tls_endpoint);
+	member(line, "tls_thumbprint", e->tls_thumbprint,
+	       sizeof e->tls_thumbprint);
 }
 
 void emulator_stop(struct emulator *e) {
@@ -354,6 +358,7 @@ bool host_furnish(lua_State *L, const struct emulator *e) {
 	lua_newtable(L);
 	set_text(L, "endpoint", e->endpoint);
 	set_text(L, "tls_endpoint", e->tls_endpoint);
+	set_text(L, "tls_thumbprint", e->tls_thumbprint);
 	set_text(L, "ca_file", e->ca_file);
 	lua_setglobal(L, "e");
 	lua_pushinteger(L, host_patience());

@@ -42,7 +42,7 @@ enum { HOST_CONNECTIONS = 96 }; /* all Pending in the account hostacct */
 struct emulator {
 	pid_t pid;
 	int in; /* it ends when this is closed */
-	char endpoint[64], tls_endpoint[64], ca_file[256];
+	char endpoint[64], tls_endpoint[64], tls_thumbprint[64], ca_file[256];
 	char state[256], log[256]; /* files */
 	long from;                 /* where the log begins for this test */
 };
@@ -81,7 +81,7 @@ int emulator_connections(struct emulator *e);
  *   id(n)             the id of the emulator's n-th connection, from 1
  *   approve(n [, t])  the options that approve it, with the fields of t
  *   client([t])       a client over TLS, with the fields of t
- *   e                 endpoint, tls_endpoint, ca_file and the sign-in's fields
+ *   e                 endpoint, tls_endpoint, tls_thumbprint, ca_file and the sign-in's fields
  *   patience, hang    see above; hang in seconds
  */
 lua_State *host_state(const struct emulator *e);

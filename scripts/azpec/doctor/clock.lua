@@ -1,20 +1,10 @@
--- How far this machine's clock is from a server's.
+-- Judges the difference between this machine's clock and a server's.
 
-local age = require "azpec.age"
+local date = require "azpec.date"
 
 local clock = {}
 
-local months = { Jan = 1, Feb = 2, Mar = 3, Apr = 4, May = 5, Jun = 6, Jul = 7, Aug = 8, Sep = 9, Oct = 10, Nov = 11,
-  Dec = 12 }
-
--- The time since 1970 that a Date header tells (IMF-fixdate, RFC 9110 section 5.6.7), or nil.
-function clock.parse(date)
-  local day, month, year, time = date:match "^%a%a%a, (%d%d) (%a%a%a) (%d%d%d%d) (%d%d:%d%d:%d%d) GMT$"
-  if not months[month] then return nil end
-  return age.parse(("%s-%02d-%sT%sZ"):format(year, months[month], day, time))
-end
-
--- "fast" is before the server's time, seconds always positive.
+-- Describes a difference; "fast" means ahead of the server.
 local function words(seconds)
   local amount = math.abs(seconds)
   local text = amount < 120 and ("%d s"):format(amount) or amount < 7200 and ("%.0f min"):format(amount / 60)
@@ -22,13 +12,14 @@ local function words(seconds)
   return ("%s %s"):format(text, seconds > 0 and "fast" or "slow")
 end
 
--- Microsoft Entra ID takes an assertion, and a token is of use, within five minutes of its times.
+-- In seconds. Microsoft Entra ID tolerates five minutes in an assertion's times; tokens are checked alike.
 local tolerated, noticed = 300, 60
 
--- A verdict ("ok", "warning", "failed") and what it rests on. date: a Date header's value; now: this machine's time.
-function clock.judge(date, now)
-  local theirs = clock.parse(date)
-  if not theirs then return "warning", ("the server's Date is none: '%s'"):format(date) end
+-- Returns a verdict ("ok", "warning", "failed"), the reason, and the difference in seconds. header: the value of a Date
+-- header; now: this machine's time.
+function clock.judge(header, now)
+  local theirs = date.parse_http(header)
+  if not theirs then return "warning", ("the server's Date header is not a date: '%s'"):format(header) end
   local skew = math.floor(now - theirs)
   if math.abs(skew) <= 5 then return "ok", "as the service's", skew end
   local found = ("%s, by the service's"):format(words(skew))

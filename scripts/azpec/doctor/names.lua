@@ -1,5 +1,4 @@
--- What a host name resolves to, asked as the machine's own programs ask (hosts file, nsswitch.conf, resolv.conf), and
--- within a time.
+-- Resolves host names as the machine's programs do (hosts file, nsswitch.conf, resolv.conf), with a time limit.
 
 local cqueues = require "cqueues"
 local config = require "cqueues.dns.config"
@@ -13,7 +12,7 @@ local names = {}
 local rcodes = { [2] = "the name server failed (SERVFAIL)", [3] = "there is no such name (NXDOMAIN)",
   [5] = "the name server refused (REFUSED)" }
 
--- A container need not have a hosts file: then no name is in it.
+-- A container may have no hosts file; it then counts as empty.
 local function known_hosts(file)
   local known = hosts.new()
   known:loadpath(file)
@@ -39,8 +38,8 @@ local function add_answers(found, packet)
   end
 end
 
--- { addresses, aliases } of a name; or nil and why none is known. resolv (or nil): what is to be different in the
--- machine's configuration, as cqueues.dns.config takes it; hosts_file: in place of /etc/hosts.
+-- Returns { addresses, aliases } of a name, or nil and a text. resolv (table or nil): changes to the machine's
+-- configuration, in the form of cqueues.dns.config; hosts_file: replaces /etc/hosts.
 function names.resolve(name, timeout, resolv, hosts_file)
   local deadline = cqueues.monotime() + timeout
   local found, problem = { addresses = {}, aliases = {} }, nil
@@ -57,11 +56,11 @@ function names.resolve(name, timeout, resolv, hosts_file)
   return nil, problem or "it has no address"
 end
 
--- The networks that are not the Internet's (RFC 1918, RFC 6598, RFC 4193; loopback and link-local, RFC 6890).
+-- The private networks (RFC 1918, RFC 6598, RFC 4193; loopback and link-local, RFC 6890).
 local private_patterns = { "^10%.", "^192%.168%.", "^127%.", "^169%.254%.", "^[fF][cdCD]%x%x:", "^[fF][eE][89abAB]%x:",
   "^::1$" }
 
--- Whether an address is one of a private network.
+-- Returns whether an address belongs to a private network.
 function names.is_private(address)
   local a, b = address:match "^(%d+)%.(%d+)%."
   a, b = tonumber(a), tonumber(b)

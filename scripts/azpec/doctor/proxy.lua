@@ -1,4 +1,6 @@
--- Which proxy libcurl takes from the environment for a URL, and by which variable (curl's manual, "Environment").
+-- Finds the proxy that libcurl takes from the environment for a URL, and its variable (curl's manual, "Environment").
+
+local text_of = require "azpec.text"
 
 local proxy = {}
 
@@ -9,7 +11,7 @@ local function first_set(names, getenv)
   end
 end
 
--- For http only in small letters: HTTP_PROXY is a header of a request to a CGI program.
+-- http_proxy only in lower case: a CGI program gets HTTP_PROXY from a request's header.
 local variables = {
   https = { "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" },
   http = { "http_proxy", "all_proxy", "ALL_PROXY" },
@@ -35,7 +37,7 @@ local function is_in_net(host, entry)
   return address & mask == net & mask
 end
 
--- A name stands for itself and all below it, with or without a dot in front.
+-- A name matches itself and all its subdomains, with or without a leading dot.
 local function is_excepted(host, entry)
   entry = entry:gsub("^%.", ""):gsub("%.$", "")
   if entry == "" then return false end
@@ -43,21 +45,24 @@ local function is_excepted(host, entry)
 end
 
 local function exception(host, list)
-  if list:match "^%s*(.-)%s*$" == "*" then return "*" end
+  if text_of.trim(list) == "*" then return "*" end
   for entry in list:lower():gmatch "[^%s,]+" do
     if is_excepted(host, entry) then return entry end
   end
 end
 
--- Without what is in front of an "@": a name and a password.
+-- Removes a name and a password before an "@", even one that is encoded, and a port that is no number: that may be the
+-- password of a URL without a host.
 local function without_credentials(url)
   local scheme, rest = url:match "^(%a[%w+.-]*://)(.*)$"
-  rest = (rest or url):gsub("/.*$", ""):gsub("^.*@", "")
-  return (scheme or "http://") .. rest
+  rest = (rest or url):gsub("%%40", "@"):gsub("^.*@", ""):gsub("[/?#].*$", "")
+  local host = rest:match "^%[.-%]" or rest:match "^[^:]*"
+  local port = rest:sub(#host + 1)
+  return (scheme or "http://") .. host .. (port:match "^:%d*$" or "")
 end
 
--- A table: url and variable of the proxy in force; or, with neither, because = why a proxy is not in force though a
--- variable names one. getenv: os.getenv, or what takes its place.
+-- Returns a table: url and variable of the proxy in use; or, without these, because: the reason why the proxy that a
+-- variable names is not used. getenv: os.getenv or a replacement.
 function proxy.choose(url, getenv)
   local scheme, host = url:lower():match "^(%a+)://([^/]*)"
   host = host:match "^%[(.*)%]" or host:gsub(":%d+$", ""):gsub("%.$", "")

@@ -1,10 +1,11 @@
--- Access tokens as Microsoft Entra ID makes them ("Access token claims reference"): JSON Web Tokens that say for whom
--- they are and what for. Nobody here verifies their signature, which is none: random, and easily found in a text.
+-- Access tokens in the form of Microsoft Entra ID ("Access token claims reference"): JSON Web Tokens with their subject
+-- and audience. The signature is random and easy to find in a text, until a client asks for the keys that verify it.
 
 local digest = require "openssl.digest"
 local ids = require "azpec.emulator.ids"
 local json = require "azpec.json"
 local jwt = require "azpec.emulator.jwt"
+local openid = require "azpec.emulator.openid"
 
 local accesstoken = {}
 
@@ -13,13 +14,13 @@ local audiences = {
   batch = "https://batch.core.windows.net/",
 }
 
--- The client id of Azure's own command-line tools.
+-- The client id of Azure's command-line tools.
 local tools = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 
 local person = { appid = tools, name = "Emi Sato (佐藤 恵美)", upn = "emi.sato@contoso.com",
   unique_name = "emi.sato@contoso.com", idtyp = "user", scp = "user_impersonation" }
 
--- An object id that is the same at each start.
+-- Returns an object id that is the same at each start.
 local function object_id(world, principal)
   local hex = digest.new("sha256"):final(world.tenant_id .. principal):gsub(".", function (char)
     return ("%02x"):format(char:byte())
@@ -50,7 +51,7 @@ local function add_bearer(world, principal, claims)
   if user then claims.xms_mirid = user.resource_id end
 end
 
--- The text of a token {principal, audience, expires} made now.
+-- Returns a new token {principal, audience, expires} as text.
 function accesstoken.write(world, token, now)
   local issuer = ("https://sts.windows.net/%s/"):format(world.tenant_id)
   local user = identity_of(world, token.principal)
@@ -62,8 +63,8 @@ function accesstoken.write(world, token, now)
   }
   claims.sub = claims.oid
   add_bearer(world, token.principal, claims)
-  local head = json.encode { alg = "RS256", kid = "emulator", typ = "JWT" }
-  return ("%s.%s.%s"):format(jwt.encode(head), jwt.encode(json.encode(claims)), ids.signature())
+  local signed = ("%s.%s"):format(jwt.encode(json.encode(openid.header)), jwt.encode(json.encode(claims)))
+  return ("%s.%s"):format(signed, openid.signature(world, signed) or ids.signature())
 end
 
 return accesstoken

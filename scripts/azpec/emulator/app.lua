@@ -1,4 +1,4 @@
--- The emulator itself: gives each request to the service that it is for, under the fault that it meets, and logs it.
+-- The emulator itself: dispatches each request to a service, applies a matching fault, and logs it.
 
 local arm = require "azpec.emulator.arm"
 local clock = require "azpec.emulator.clock"
@@ -8,9 +8,11 @@ local entra = require "azpec.emulator.entra"
 local faults = require "azpec.emulator.faults"
 local identity = require "azpec.emulator.identity"
 local operations = require "azpec.emulator.operations"
+local pipeline = require "azpec.emulator.pipeline"
+local policies = require "azpec.emulator.policies"
 local reply = require "azpec.emulator.reply"
 local routes = require "azpec.emulator.routes"
-local spoil = require "azpec.emulator.spoil"
+local spoil = require "azpec.emulator.inject"
 local state = require "azpec.emulator.state"
 local throttle = require "azpec.emulator.throttle"
 local text = require "azpec.emulator.text"
@@ -18,7 +20,7 @@ local tokens = require "azpec.emulator.tokens"
 
 local app = {}
 
-local others = { entra = entra, identity = identity }
+local others = { entra = entra, identity = identity, pipeline = pipeline }
 
 local function service_answer(emulator, request, route)
   local other = others[route.service]
@@ -55,7 +57,7 @@ local function answer(emulator, request)
   return genuine(emulator, request)
 end
 
--- A mistake of the emulator's own: told on stderr, answered with 500.
+-- Reports a bug of the emulator on stderr, and answers 500.
 local function mishap(why)
   io.stderr:write("emulator: ", debug.traceback(tostring(why), 2), "\n")
   return reply.error(500, "InternalServerError", "The emulator made a mistake; its stderr says more."), "mistake"
@@ -67,10 +69,12 @@ local function logged(emulator, request, begun, result, kind, fault)
   return result
 end
 
-local function load_state(emulator, spec)
-  emulator.world = state.new(spec, emulator.overrides, emulator.clock)
+local function load_state(emulator, spec, identity_from)
+  emulator.world = state.new(spec, emulator.overrides, emulator.clock, identity_from)
   emulator.operations = operations.new(emulator.world)
+  emulator.policies = policies.new(emulator.world)
   emulator.tokens = tokens.new(emulator.world)
+  emulator.graph_windows = {}
   emulator.throttle = throttle.new(emulator.clock, emulator.world.options)
   local hidden = {}
   for _, secret in ipairs(emulator.world:secrets()) do
@@ -89,17 +93,18 @@ local function copy_scopes(scopes)
   return result
 end
 
--- What control may do beyond the emulator's parts.
+-- The functions that control adds to the emulator's parts.
 local function add_resets(emulator, settings)
-  function emulator.load_state(spec) load_state(emulator, spec) end
-  function emulator.reset_state() load_state(emulator, settings.spec) end
+  function emulator.load_state(spec) load_state(emulator, spec, emulator.world) end
+  function emulator.reset_state() load_state(emulator, settings.spec, settings.sample) end
   function emulator.reset_options()
     emulator.overrides = copy_scopes(settings.overrides)
     if emulator.world then emulator.world.overrides = emulator.overrides end
   end
 end
 
--- A new emulator. settings: spec (the state), overrides (options by scope), faults (rules), log, has_control.
+-- Returns an emulator. settings: spec (the state), sample (has tenant and application where spec names none), overrides
+-- (options by scope), faults (rules), log, has_control.
 function app.new(settings)
   local emulator = { clock = clock.new(), faults = faults.new(), log = settings.log,
     has_control = settings.has_control }
@@ -114,7 +119,7 @@ function app.new(settings)
     return logged(emulator, request, begun, select(2, xpcall(answer, mishap, emulator, request)))
   end
   local handshakes, last_rule = 0, nil
-  -- Which of a server's certificates the next TLS connection sees.
+  -- Selects the server certificate of the next TLS connection.
   function emulator.choose_context(secured)
     local rule = emulator.world.options.tls_certificate
     handshakes = rule == last_rule and handshakes + 1 or 1

@@ -2,35 +2,35 @@
 -- (api-version, token, route, resource) and answers it.
 
 local authorize = require "azpec.emulator.authorize"
-local clock = require "azpec.emulator.clock"
+local api_versions = require "azpec.api_versions"
+local base64 = require "azpec.base64"
 local connection = require "azpec.emulator.connection"
+local date = require "azpec.date"
+local directory = require "azpec.emulator.directory"
+local graph = require "azpec.emulator.graph"
 local ids = require "azpec.emulator.ids"
 local json = require "azpec.json"
+local lookup = require "azpec.emulator.lookup"
+local paging = require "azpec.emulator.paging"
+local policies = require "azpec.emulator.policies"
 local reply = require "azpec.emulator.reply"
 local retryafter = require "azpec.emulator.retryafter"
-local text = require "azpec.emulator.text"
+local routes = require "azpec.emulator.routes"
 
 local arm = {}
 
-local versions = { "2022-06-01", "2022-10-01", "2023-05-01", "2023-11-01", "2024-02-01", "2024-07-01", "2025-06-01",
-  "2026-08-01" }
+-- The api-versions of other providers.
+local policy_versions = { "2025-03-01", "2025-11-01" }
+local resources_versions = { "2015-11-01", "2016-06-01", "2018-05-01", "2018-06-01", "2019-06-01", "2019-11-01",
+  "2020-01-01", "2021-01-01", "2021-04-01", "2022-12-01" }
+local versions_of = {
+  acquire = policy_versions, acquisition = policy_versions, graph = { "2021-03-01", "2022-10-01", "2024-04-01" },
+  permissions = { "2015-07-01", "2018-01-01-preview", "2022-04-01" },
+  tenants = resources_versions, subscriptions = resources_versions, subscription = resources_versions,
+  groups = resources_versions, provider = resources_versions,
+}
 
-local is_version = {}
-for _, version in ipairs(versions) do is_version[version] = true end
-
-local function list_of(set)
-  local list = {}
-  for name in pairs(set) do list[#list + 1] = name end
-  table.sort(list)
-  return list
-end
-
--- Those of another provider that answers for the resource.
-local versions_of = { permissions = { ["2015-07-01"] = true, ["2018-01-01-preview"] = true, ["2022-04-01"] = true } }
-
-local function refuse(status, code, format, ...)
-  error({ status = status, code = code, message = format:format(...) }, 0)
-end
+local refuse = reply.refuse
 
 -- The checks before the route ------------------------------------------------------------------------------------
 
@@ -41,12 +41,12 @@ local function check_has_version(request)
 end
 
 local function challenge(world, request, word, description, claims)
-  local extra = claims and (', claims="%s"'):format(text.base64_encode(claims)) or ""
+  local extra = claims and (', claims="%s"'):format(base64.encode(claims)) or ""
   return ('Bearer authorization_uri="%s/%s", error="%s", error_description="%s"%s'):format(
     request.origin, world.tenant_id, word, description, extra)
 end
 
--- A 401: code of the body, its message, and what the challenge says.
+-- Returns a 401: code and message of the body, and the parameters of the challenge.
 local function unauthorized(world, request, code, message, claims)
   local word = claims and "insufficient_claims" or "invalid_token"
   error({ status = 401, code = code, message = message,
@@ -63,7 +63,7 @@ local function authenticate(self, request)
   if not token then fail("InvalidAuthenticationToken", "The access token is invalid.") end
   if self.tokens:is_expired(token) then
     fail("ExpiredAuthenticationToken", ("The access token expiry UTC time '%s' is earlier than current UTC time '%s'.")
-      :format(clock.timestamp(token.expires), clock.timestamp(world.clock:now())))
+      :format(date.stamp(token.expires, true), date.stamp(world.clock:now(), true)))
   elseif token.audience ~= "arm" then
     fail("InvalidAuthenticationTokenAudience", "The access token has been obtained for the wrong audience or resource.")
   end
@@ -77,10 +77,25 @@ end
 local function check_version(request, route)
   local version = request.params["api-version"]
   local old_poll = route.kind == "poll" and version:find "^20%d%d%-%d%d%-%d%d$"
-  local known = versions_of[route.kind] or is_version
-  if known[version] and not request.repeated["api-version"] or old_poll then return end
+  local supported = versions_of[route.kind] or api_versions.list
+  if not request.repeated["api-version"] then
+    for _, known in ipairs(supported) do
+      if version == known then return end
+    end
+  end
+  if old_poll then return end
   refuse(400, "InvalidApiVersionParameter", "The api-version '%s' is invalid. The supported versions are '%s'.",
-    version, table.concat(list_of(known), ","))
+    version, table.concat(supported, ","))
+end
+
+-- No api-version describes PUT; "az network private-endpoint-connection approve" sends it. DELETE came later.
+local function check_method(self, request, route)
+  local is_served = true
+  if route.kind == "replace" then is_served = self.world.options.put == "update" end
+  if route.kind == "delete" then is_served = api_versions.has(request.version, "DELETE") end
+  if not is_served then
+    refuse(405, "MethodNotAllowed", "The requested resource does not support http method '%s'.", request.method)
+  end
 end
 
 local function check_route(route)
@@ -95,56 +110,28 @@ local function check_route(route)
   refuse(404, "InvalidResourceType", "The resource type could not be found in the namespace 'Microsoft.Batch'.")
 end
 
--- Finding --------------------------------------------------------------------------------------------------------
-
-local function find_subscription(self, names)
-  local subscription = self.world:find_subscription(names.subscription)
-  if subscription then return subscription end
-  refuse(404, "SubscriptionNotFound", "The subscription '%s' could not be found.", names.subscription)
-end
-
-local function find_group(self, names)
-  local subscription = find_subscription(self, names)
-  local group = subscription.groups[names.group:lower()]
-  if group then return group, subscription end
-  refuse(404, "ResourceGroupNotFound", "Resource group '%s' could not be found.", names.group)
-end
-
-local function find_account(self, names)
-  local group, subscription = find_group(self, names)
-  local account = subscription.accounts[group:lower() .. "/" .. names.account:lower()]
-  if account then return account end
-  refuse(404, "ResourceNotFound",
-    "The Resource 'Microsoft.Batch/batchAccounts/%s' under resource group '%s' was not found.", names.account, group)
-end
-
-local function find_connection(self, names, is_read)
-  local account = find_account(self, names)
-  local resource = account.by_name[names.connection:lower()]
-  if resource then self.operations:look(resource, is_read) end
-  return account.by_name[names.connection:lower()], account
-end
-
-local function existing_connection(self, names, is_read)
-  local resource, account = find_connection(self, names, is_read)
-  if resource then return resource end
-  refuse(404, "ResourceNotFound", "The private endpoint connection '%s' of the Batch account '%s' was not found.",
-    names.connection, account.name)
+-- Refuses a request to an existing account that its permissions do not allow.
+local function check_rights(self, route, token)
+  if not route.names.account then return end
+  local subscription = self.world:find_subscription(route.names.subscription)
+  local account = subscription and subscription.accounts[(route.names.group .. "/" .. route.names.account):lower()]
+  local message = account and authorize.refusal(account, route, token)
+  if message then refuse(403, "AuthorizationFailed", "%s", message) end
 end
 
 -- Answers by kind ------------------------------------------------------------------------------------------------
 
-local kinds = {}
+local kinds = setmetatable({}, { __index = directory })
 
 local function resource_reply(status, resource, version)
   local answer = reply.json(status, connection.wire(resource, version))
   reply.add(answer, "ETag", resource.etag)
-  reply.add(answer, "Last-Modified", clock.http_date(resource.modified))
+  reply.add(answer, "Last-Modified", date.http(resource.modified))
   return answer
 end
 
 function kinds.get(self, request, route)
-  local resource = existing_connection(self, route.names, true)
+  local resource = lookup.existing_connection(self, route.names, true)
   return resource_reply(200, self.operations:seen(resource), request.version)
 end
 
@@ -169,7 +156,7 @@ local function check_media_type(request)
     "The content media type '%s' is not supported. Only 'application/json' is supported.", media)
 end
 
--- Begins an operation and answers how to follow it.
+-- Begins an operation and answers with its polling URLs.
 local function accepted(self, request, resource, kind, wanted, answer)
   local operation = self.operations:begin(kind, resource, request.version, wanted)
   answer = answer or reply.new(202)
@@ -203,7 +190,8 @@ local update_answers = {
 
 function kinds.update(self, request, route)
   check_media_type(request)
-  local resource = existing_connection(self, route.names)
+  local resource = lookup.existing_connection(self, route.names)
+  self.policies:check(resource, request)
   local wanted = connection.read_patch(resource, request.body, request.version)
   check_tag(resource, request)
   check_idle(self, resource)
@@ -211,89 +199,71 @@ function kinds.update(self, request, route)
   return update_answers[resource.options.update_answer](self, request, resource, wanted)
 end
 
+kinds.replace = kinds.update
+
 function kinds.delete(self, request, route)
-  local resource = find_connection(self, route.names)
+  local resource = lookup.connection(self, route.names)
   if not resource then return reply.new(204) end
-  check_tag(resource, request)
+  self.policies:check(resource, request)
+  if resource.options.delete_if_match == "heed" then check_tag(resource, request) end
   check_idle(self, resource)
   local status = resource.options.delete_answer
   if status == "202" then return accepted(self, request, resource, "Deleting") end
-  self.world.remove_connection(resource)
+  self.world.remove_connection(resource, self.world.clock:now())
   return reply.new(tonumber(status))
 end
 
+local write_kinds = { update = true, replace = true, delete = true }
+
+-- The connection that a policy token is wanted for, or nil, and its path. The token is given to whoever may make the
+-- change and may acquire tokens.
+local function guarded(self, wanted, token)
+  local path = wanted.uri:gsub("^%a+://[^/?#]*", ""):match "^[^?#]*"
+  local route = routes.find(wanted.method:upper(), path)
+  if not write_kinds[route.kind] then return nil, path end
+  check_rights(self, route, token)
+  return lookup.connection(self, route.names), path
+end
+
+function kinds.acquire(self, request, route, token)
+  lookup.subscription(self, route.names)
+  local wanted = policies.read(request)
+  local message = authorize.refusal({ id = "/subscriptions/" .. route.names.subscription,
+    permissions = self.world.permissions }, route, token)
+  if message then refuse(403, "AuthorizationFailed", "%s", message) end
+  local resource, path = guarded(self, wanted, token)
+  return self.policies:acquire(request, resource, wanted, path, route.names.subscription)
+end
+
+function kinds.acquisition(self, request, route)
+  return self.policies:poll(request, route.names.acquisition)
+end
+
 function kinds.poll(self, request, route)
-  local account = find_account(self, route.names)
+  local account = lookup.account(self, route.names)
   local operation = self.operations:find(account, route.names.operation)
   if not operation then refuse(404, "ResourceNotFound", "The operation was not found.") end
   return self.operations:poll(operation, request, route.pieces[#route.pieces - 1])
 end
 
-local function wanted_page(request, settings)
-  local given = request.params.maxresults
-  local limit = given and given:find "^%d+$" and math.tointeger(given)
-  if given and not (limit and limit >= 1 and limit < 1 << 31) then
-    refuse(400, "InvalidParameter", "The query parameter 'maxresults' is not a valid number: '%s'.", given)
-  end
-  local size = settings.page_size > 0 and settings.page_size or math.huge
-  return math.min(size, limit or math.huge)
-end
-
--- Where the page begins: the serial number of the item before it; 0 at first, -1 before a page that is to be empty.
-local function start_of(request, settings)
-  local token = request.params["$skiptoken"]
-  if not token then return settings.empty_page == "yes" and -1 or 0 end
-  local serial = (text.base64_decode(token) or ""):match "^after:(%d+)$"
-  if not serial then refuse(400, "InvalidParameter", "The query parameter '$skipToken' is not valid.") end
-  return tonumber(serial)
-end
-
-local function next_link(request, serial)
-  local query = request.query:gsub("&?[%%$][^=&]*[Ss]kip[Tt]oken=[^&]*", "")
-  local token = text.base64_encode("after:" .. serial):gsub("=", "%%3D")
-  return ("%s%s%s&%%24skipToken=%s"):format(request.origin, request.path, query, token)
-end
-
--- One page of items that have serial numbers in rising order, and the serial number after which the next one begins.
-local function page(items, start, size)
-  local value = json.list()
-  if start < 0 then return value, 0 end
-  for index, item in ipairs(items) do
-    if item.serial > start then
-      value[#value + 1] = item
-      if #value >= size then return value, items[index + 1] and item.serial end
-    end
-  end
-  return value
-end
-
-local last_links = { null = json.null, empty = "" }
-
-local function list_reply(request, settings, items, write)
-  local value, following = page(items, start_of(request, settings), wanted_page(request, settings))
-  for index, item in ipairs(value) do value[index] = write(item) end
-  local link = following and next_link(request, following) or last_links[settings.last_link]
-  return reply.json(200, { value = value, nextLink = link })
-end
-
 function kinds.list(self, request, route)
-  local account = find_account(self, route.names)
+  local account = lookup.account(self, route.names)
   self.operations:settle_all(account)
-  return list_reply(request, account.options, account.connections, function (resource)
+  return paging.reply(request, account.options, account.connections, function (resource)
     return connection.wire(resource, request.version)
   end)
 end
 
 function kinds.links(self, request, route)
-  local account = find_account(self, route.names)
+  local account = lookup.account(self, route.names)
   for serial, link in ipairs(account.links) do link.serial = serial end
-  return list_reply(request, account.options, account.links, function (link)
+  return paging.reply(request, account.options, account.links, function (link)
     return { id = link.id, name = link.name, type = link.type, properties = link.properties }
   end)
 end
 
 function kinds.link(self, _, route)
-  local account = find_account(self, route.names)
+  local account = lookup.account(self, route.names)
   for _, link in ipairs(account.links) do
     if link.name:lower() == route.names.link:lower() then
       return reply.json(200, { id = link.id, name = link.name, type = link.type, properties = link.properties })
@@ -302,10 +272,10 @@ function kinds.link(self, _, route)
   refuse(404, "ResourceNotFound", "The private link resource '%s' was not found.", route.names.link)
 end
 
--- "Permissions - List For Resource": a page for each assignment would be allowed, one page is what comes.
+-- "Permissions - List For Resource", in one page; the service may also send a page for each assignment.
 function kinds.permissions(self, request, route)
-  local account = find_account(self, route.names)
-  return list_reply(request, account.options, account.permissions, function (permission)
+  local account = lookup.account(self, route.names)
+  return paging.reply(request, account.options, account.permissions, function (permission)
     return { actions = permission.actions, notActions = permission.not_actions,
       dataActions = permission.data_actions, notDataActions = permission.not_data_actions }
   end)
@@ -327,33 +297,28 @@ local function account_body(self, account, version)
 end
 
 function kinds.account(self, request, route)
-  return reply.json(200, account_body(self, find_account(self, route.names), request.version))
+  return reply.json(200, account_body(self, lookup.account(self, route.names), request.version))
 end
 
 function kinds.accounts(self, request, route)
-  local subscription, group = find_subscription(self, route.names), nil
-  if route.names.group then group = find_group(self, route.names) end
+  local subscription, group = lookup.subscription(self, route.names), nil
+  if route.names.group then group = lookup.group(self, route.names) end
   local found = {}
   for _, account in ipairs(self.world.accounts) do
     local fits = account.subscription == subscription and (not group or account.group == group)
     if fits and authorize.shows(account) then found[#found + 1] = account end
   end
-  return list_reply(request, self.world.options, found, function (account)
+  return paging.reply(request, self.world.options, found, function (account)
     return account_body(self, account, request.version)
   end)
 end
 
--- The discovery of the cloud, which needs no token.
-local function metadata(request)
-  local cloud = {
-    name = "AzureCloud", portal = "https://portal.azure.com", resourceManager = request.origin .. "/",
-    authentication = { loginEndpoint = request.origin, tenant = "common", identityProvider = "AAD",
-      audiences = { "https://management.core.windows.net/", "https://management.azure.com/" } },
-    suffixes = { keyVaultDns = "vault.azure.net", storage = "core.windows.net" },
-    media = "https://rest.media.azure.net", gallery = "https://gallery.azure.com/",
-  }
-  local is_old = request.params["api-version"] < "2020-01-01"
-  return reply.json(200, is_old and { cloud } or cloud)
+function kinds.graph(self, request, _, token)
+  if self.world.options.graph == "off" then
+    refuse(404, "InvalidResourceNamespace", "The resource namespace 'Microsoft.ResourceGraph' is invalid.")
+  end
+  check_media_type(request)
+  return graph.answer(self, request, token)
 end
 
 -- What every answer has ------------------------------------------------------------------------------------------
@@ -364,7 +329,8 @@ local function throttled(self, request, route, token)
   if not route.names.subscription then return end
   local kind = counted_as[request.method] or "reads"
   local left, wait = self.throttle:take(route.names.subscription:lower(), token.principal, kind)
-  request.remaining = { "x-ms-ratelimit-remaining-subscription-" .. kind, tostring(left) }
+  local counter = kind == "reads" and self.world.options.reads_counter or kind
+  request.remaining = { "x-ms-ratelimit-remaining-subscription-" .. counter, tostring(left) }
   if wait and self.world.options.throttle == "on" then
     error({ status = 429, code = "SubscriptionRequestsThrottled", retry_after = tostring(wait),
       message = ("Number of requests for subscription '%s' exceeded the limit. Please try again after '%d' seconds.")
@@ -373,7 +339,7 @@ local function throttled(self, request, route, token)
 end
 
 local function refusal(self, request, route, fault)
-  local answer = reply.error(fault.status, fault.code, fault.message, fault.target)
+  local answer = reply.error(fault.status, fault.code, fault.message, fault.target, fault.additional_info)
   if fault.challenge then reply.add(answer, "WWW-Authenticate", fault.challenge) end
   if fault.status == 405 then reply.add(answer, "Allow", route.allow) end
   if fault.retry_after then retryafter.add(answer.headers, fault.retry_after, self.world.clock:now()) end
@@ -402,28 +368,20 @@ function arm.finish(self, request, answer)
   return answer
 end
 
--- A request to an account that is there, and that the permissions at it do not allow.
-local function check_rights(self, route, token)
-  if not route.names.account then return end
-  local subscription = self.world:find_subscription(route.names.subscription)
-  local account = subscription and subscription.accounts[(route.names.group .. "/" .. route.names.account):lower()]
-  local message = account and authorize.refusal(account, route, token)
-  if message then refuse(403, "AuthorizationFailed", "%s", message) end
-end
-
 local function handle(self, request, route)
   check_has_version(request)
-  if route.kind == "metadata" then return metadata(request) end
+  if route.kind == "metadata" then return kinds.metadata(self, request) end
   local token = authenticate(self, request)
   throttled(self, request, route, token)
   check_route(route)
   check_rights(self, route, token)
   check_version(request, route)
   request.version = request.params["api-version"]
-  return kinds[route.kind](self, request, route)
+  check_method(self, request, route)
+  return kinds[route.kind](self, request, route, token)
 end
 
--- Answers a request; `self` has world, tokens, operations and throttle.
+-- Answers a request; `self` has world, tokens, operations, policies, throttle and graph_windows.
 function arm.answer(self, request, route)
   local ok, result = pcall(handle, self, request, route)
   if not ok and type(result) ~= "table" then error(result, 0) end

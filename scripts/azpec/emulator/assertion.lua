@@ -1,6 +1,7 @@
--- What may stand in the place of a client's secret: a token that it signed itself, or one of a federated issuer
+-- The assertions that replace a client's secret: a token that the client signed, or one of a federated issuer
 -- ("Microsoft identity platform application authentication certificate credentials").
 
+local date = require "azpec.date"
 local jwt = require "azpec.emulator.jwt"
 
 local assertion = {}
@@ -31,7 +32,7 @@ local function check_time(world, claims)
   if math.type(from) and math.type(till) and from <= now + skew and till > now - skew and till > from
     and till - from <= longest_life then return end
   refuse(401, "invalid_client", 700024, "Client assertion is not within its valid time range. Current time: %s.",
-    os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(now)))
+    date.stamp(now))
 end
 
 local function check_once(world, claims)
@@ -47,13 +48,29 @@ local function federated(world, text)
   end
 end
 
--- Raises what is wrong with the form's assertion. What the log may say of it goes into `note`.
+-- Checks the id token of a pipeline's job: its audience and its lifetime.
+local function check_id_token(world, id_token)
+  if id_token.audience ~= "api://AzureADTokenExchange" then
+    refuse(400, "invalid_request", 700212, "No matching federated identity record found for presented assertion "
+      .. "audience '%s'. Please check your federated identity credential Subject, Audience and Issuer against the "
+      .. "presented assertion.", id_token.audience)
+  elseif world.clock:now() >= id_token.expires then
+    refuse(401, "invalid_client", 700024, "Client assertion is not within its valid time range.")
+  end
+end
+
+-- Raises an error if the form's assertion is wrong. Puts its loggable members into `note`.
 function assertion.check(world, request, form, note)
   if form.client_assertion_type ~= "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" then
     refuse(400, "invalid_request", 900144, "The client_assertion_type is missing or unknown.")
   end
   note.federated = federated(world, form.client_assertion)
   if note.federated then return end
+  local id_token = world.id_tokens[form.client_assertion]
+  if id_token then
+    note.issuer = id_token.kind
+    return check_id_token(world, id_token)
+  end
   local token = jwt.read(form.client_assertion)
   if not token then refuse(401, "invalid_client", 50027, "JWT token is invalid or malformed.") end
   local header, claims = token.header, token.claims

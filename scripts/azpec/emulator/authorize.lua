@@ -1,4 +1,4 @@
--- Role-based access control: what the permissions at an account allow, in the words of Azure Resource Manager.
+-- Role-based access control: checks the permissions at an account, with Azure Resource Manager's messages.
 
 local rights = require "azpec.rights"
 
@@ -10,34 +10,47 @@ local actions = {
   get = account_actions .. "privateEndpointConnections/read",
   list = account_actions .. "privateEndpointConnections/read",
   update = account_actions .. "privateEndpointConnections/write",
+  replace = account_actions .. "privateEndpointConnections/write",
   delete = account_actions .. "privateEndpointConnections/delete",
   links = account_actions .. "privateLinkResources/read",
   link = account_actions .. "privateLinkResources/read",
   account = account_actions .. "read",
   permissions = "Microsoft.Authorization/permissions/read",
+  acquire = "Microsoft.Authorization/acquirePolicyToken/action",
 }
 
--- The action that a request takes; a poll that of the collection in its URL. nil: none at an account.
+-- Returns the action that a request needs; for a poll, that of the collection in its URL. nil: not at an account.
 local function action_of(route)
   if route.kind == "poll" then return ("%s%s/read"):format(account_actions, route.pieces[#route.pieces - 1]) end
   return actions[route.kind]
 end
 
--- Whether the permissions at an account allow an action.
-function authorize.allows(account, action)
-  local permissions = {}
-  for n, permission in ipairs(account.permissions) do
-    permissions[n] = { actions = permission.actions, notActions = permission.not_actions }
+-- What is allowed by permissions, which never change: action -> boolean, by the list of permissions.
+local decided = setmetatable({}, { __mode = "k" })
+
+local function decide(permissions, action)
+  local list = {}
+  for n, permission in ipairs(permissions) do
+    list[n] = { actions = permission.actions, notActions = permission.not_actions }
   end
-  return rights.allows(permissions, action)
+  return rights.allows(list, action)
 end
 
--- Whether the account may be seen in lists.
+-- Returns whether the permissions at an account allow an action.
+function authorize.allows(account, action)
+  local permissions = account.permissions
+  local known = decided[permissions] or {}
+  decided[permissions] = known
+  if known[action] == nil then known[action] = decide(permissions, action) end
+  return known[action]
+end
+
+-- Returns whether the account appears in lists.
 function authorize.shows(account)
   return authorize.allows(account, actions.account)
 end
 
--- The message of the 403 that a request to an account deserves; nil: it is allowed.
+-- Returns the message of a 403 to a request, or nil if it is allowed.
 function authorize.refusal(account, route, token)
   local action = action_of(route)
   if not action or authorize.allows(account, action) then return nil end

@@ -1,4 +1,5 @@
--- Checks a table that a person wrote against a schema; the first fault is raised as a text that names the field.
+-- Checks a table that a person wrote against a schema. Raises all faults at once: {message}, with a line for each that
+-- names the field.
 
 local json = require "azpec.json"
 
@@ -17,6 +18,8 @@ local function expect(kind)
   end
 end
 
+local expect_table = expect "table"
+
 local scalar = { string = expect "string", number = expect "number", boolean = expect "boolean" }
 
 function scalar.any(value)
@@ -34,47 +37,85 @@ function scalar.count(value, path)
   return whole
 end
 
-local function known(schema)
+local function names_of(t)
   local names = {}
-  for name in pairs(schema) do names[#names + 1] = name end
-  table.sort(names)
-  return table.concat(names, ", ")
+  for name in pairs(t) do names[#names + 1] = name end
+  table.sort(names, function (a, b) return tostring(a) < tostring(b) end)
+  return names
+end
+
+local function known(schema)
+  return table.concat(names_of(schema), ", ")
+end
+
+-- The names of a schema in order, found once.
+local orders = setmetatable({}, { __mode = "k" })
+
+local function order_of(schema)
+  orders[schema] = orders[schema] or names_of(schema)
+  return orders[schema]
+end
+
+local function unknown_names(value, schema)
+  local unknown = {}
+  for name in pairs(value) do
+    if not schema[name] then unknown[name] = true end
+  end
+  return next(unknown) and names_of(unknown) or {}
+end
+
+-- Calls a function and adds what it raises to `faults`; returns what it returned.
+function check.collect(faults, call, ...)
+  local ok, result = pcall(call, ...)
+  if ok then return result end
+  if type(result) ~= "table" then error(result, 0) end
+  faults[#faults + 1] = result.message
+end
+
+-- Raises the faults that were collected, if there are any.
+function check.raise(faults)
+  if faults[1] then error({ message = table.concat(faults, "\n") }, 0) end
 end
 
 local value_of
 
 -- A table with named fields. Unknown names are refused; JSON null counts as absent.
 function check.record(value, schema, path)
-  expect "table" (value, path)
-  local result = {}
-  for name, item in pairs(value) do
-    local rule = schema[name]
-    if not rule then fail(path, "unknown field '%s' (known: %s)", tostring(name), known(schema)) end
-    if item ~= json.null then result[name] = value_of(item, rule, path .. "." .. name) end
+  expect_table(value, path)
+  local result, faults = {}, {}
+  for _, name in ipairs(unknown_names(value, schema)) do
+    check.collect(faults, fail, path, "unknown field '%s' (known: %s)", tostring(name), known(schema))
   end
-  for name, rule in pairs(schema) do
-    if rule.required and result[name] == nil then fail(path, "field '%s' is missing", name) end
+  for _, name in ipairs(order_of(schema)) do
+    local item, rule = value[name], schema[name]
+    if item == nil and rule.required then
+      check.collect(faults, fail, path, "field '%s' is missing", name)
+    elseif item ~= nil and item ~= json.null then
+      result[name] = check.collect(faults, value_of, item, rule, path .. "." .. name)
+    end
   end
+  check.raise(faults)
   return result
 end
 
 local function list(value, rule, path)
-  expect "table" (value, path)
-  local result = json.list()
+  expect_table(value, path)
+  local result, faults = json.list(), {}
   for key in pairs(value) do
     if math.type(key) ~= "integer" then fail(path, "a list expected, found the field '%s'", tostring(key)) end
   end
   for index, item in ipairs(value) do
-    result[index] = value_of(item, rule, ("%s[%d]"):format(path, index))
+    result[index] = check.collect(faults, value_of, item, rule, ("%s[%d]"):format(path, index))
   end
+  check.raise(faults)
   return result
 end
 
 local function map(value, rule, path)
-  expect "table" (value, path)
+  expect_table(value, path)
   local result = {}
   for name, item in pairs(value) do
-    expect "string" (name, path .. ": name of a field")
+    scalar.string(name, path .. ": name of a field")
     result[name] = value_of(item, rule, path .. "." .. name)
   end
   return result

@@ -1,16 +1,18 @@
--- One private endpoint connection: how it looks on the wire, and what a PATCH asks of it.
+-- One private endpoint connection: its JSON form, and the checks of a PATCH body.
 
-local clock = require "azpec.emulator.clock"
+local api_versions = require "azpec.api_versions"
+local date = require "azpec.date"
 local json = require "azpec.json"
 
 local connection = {}
 
 local type_name = "Microsoft.Batch/batchAccounts/privateEndpointConnections"
-local has_tags_since = "2025-06-01"
 
 local function link_state(self, version)
   local name = self.options.action_required_name
-  if name == "auto" then name = version < "2022-10-01" and "actionRequired" or "actionsRequired" end
+  if name == "auto" then
+    name = api_versions.has(version, "actionsRequired") and "actionsRequired" or "actionRequired"
+  end
   local both = name == "both"
   return {
     status = self.status,
@@ -22,28 +24,27 @@ end
 
 local function system_data(self)
   return {
-    createdBy = "emulator", createdByType = "Application", createdAt = clock.timestamp(self.created),
-    lastModifiedBy = "emulator", lastModifiedByType = "Application", lastModifiedAt = clock.timestamp(self.modified),
+    createdBy = "emulator", createdByType = "Application", createdAt = date.stamp(self.created, true),
+    lastModifiedBy = "emulator", lastModifiedByType = "Application", lastModifiedAt = date.stamp(self.modified, true),
   }
 end
 
--- The resource as the service writes it under an api-version.
+-- Returns the resource as the service sends it under an api-version.
 function connection.wire(self, version)
   local properties = {
     provisioningState = self.provisioning_state,
     privateEndpoint = { id = self.private_endpoint_id },
-    groupIds = self.group_ids,
+    groupIds = api_versions.has(version, "groupIds") and self.group_ids or nil,
     privateLinkServiceConnectionState = link_state(self, version),
   }
   for name, value in pairs(self.properties) do properties[name] = value end
   local resource = { id = self.id, name = self.name, type = type_name, etag = self.etag, properties = properties }
-  if version >= has_tags_since then
-    resource.tags, resource.systemData = self.tags, system_data(self)
-  end
+  if api_versions.has(version, "tags") then resource.tags = self.tags end
+  if api_versions.has(version, "systemData") then resource.systemData = system_data(self) end
   return resource
 end
 
--- A fault of the request: HTTP status, code, message, target.
+-- Raises an error of the request: HTTP status, code, message, target.
 local function refuse(code, target, format, ...)
   error({ status = 400, code = code, target = target, message = format:format(...) }, 0)
 end
@@ -77,7 +78,7 @@ local function check_read_only(self, mine, theirs, target)
   if must_equal and not is_same(mine, theirs) then invalid(target, "the read-only member '%s' differs.", target) end
 end
 
--- Goes through the members of an object: each has a reader, is read-only, or is unknown.
+-- Reads the members of an object: each has a reader, is read-only, or is unknown.
 local function read_members(self, given, mine, readers, path)
   for name, value in pairs(given) do
     local target = path .. name
@@ -153,13 +154,13 @@ local function decode(text)
   return body
 end
 
--- What a PATCH body asks for, as fields of the connection (description = false removes it); raises the refusal.
+-- Reads a PATCH body. Returns the fields of the connection to set (description = false removes it), or raises an error.
 function connection.read_patch(self, text, version)
   local wanted, mine, readers = {}, connection.wire(self, version), {}
   function readers.properties(value, target)
     read_properties(self, object(value, target), wanted, mine.properties)
   end
-  if version >= has_tags_since then
+  if api_versions.has(version, "tags") then
     function readers.tags(value, target) wanted.tags = read_tags(self, value, target) end
   end
   read_members(self, decode(text), mine, readers, "")
@@ -170,21 +171,25 @@ function connection.read_patch(self, text, version)
   return wanted
 end
 
-local function approving(self, rule, from)
-  if self.status == from and self.options[rule] == "refuse" then
-    refuse("BadRequest", nil, "Approving %s private endpoint connections is not supported.", from:lower())
+-- The option for what leaves a final status. The emulator runs without the C module, so it has its own copy of what
+-- azpec.transitions calls impossible; a test compares the two.
+local final = { Rejected = "approve_rejected", Disconnected = "approve_disconnected" }
+local leaving = { Approved = "Approving %s private endpoint connections is not supported.",
+  Pending = "Setting %s private endpoint connections to Pending is not supported." }
+
+local function check_final(self, asked)
+  local rule = final[self.status]
+  if rule and leaving[asked] and self.options[rule] == "refuse" then
+    refuse("BadRequest", nil, leaving[asked], self.status:lower())
   end
 end
 
--- Raises when the service's rules forbid the change.
+-- Raises an error if the service's rules forbid the change.
 function connection.check_change(self, wanted)
   local asked = wanted.status
-  if asked == "Approved" then
-    approving(self, "approve_rejected", "Rejected")
-    approving(self, "approve_disconnected", "Disconnected")
-    if self.status == "Approved" and self.options.approve_approved == "refuse" then
-      refuse("InvalidValuesForRequestParameters", nil, "The private endpoint connection is approved already.")
-    end
+  check_final(self, asked)
+  if asked == "Approved" and self.status == "Approved" and self.options.approve_approved == "refuse" then
+    refuse("InvalidValuesForRequestParameters", nil, "The private endpoint connection is approved already.")
   end
   local rule = asked == "Pending" and "request_pending" or asked == "Disconnected" and "request_disconnected"
   if rule and self.options[rule] == "refuse" then
@@ -196,7 +201,7 @@ local function bare(tag)
   return (tag:gsub("^W/", ""))
 end
 
--- Whether an If-Match header lets the request through.
+-- Returns whether an If-Match header matches.
 function connection.matches(self, if_match)
   if not if_match or if_match == "" or if_match == "*" then return true end
   if self.options.etag_compare == "weak" then return bare(if_match) == bare(self.etag) end

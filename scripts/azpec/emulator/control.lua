@@ -1,4 +1,5 @@
--- The control endpoints of tests, under /_emulator/: faults, state, options, log and clock. No token; off by default.
+-- The control endpoints for tests, under /_emulator/: faults, state, options, log and clock. They need no token, and
+-- are off by default.
 
 local json = require "azpec.json"
 local options = require "azpec.emulator.options"
@@ -40,14 +41,24 @@ local calls = {
     emulator.faults:load(body_of(request))
     return done()
   end,
+  ["POST faults"] = function (emulator, request)
+    emulator.faults:add(body_of(request))
+    return done()
+  end,
   ["DELETE faults"] = function (emulator)
     emulator.faults:load {}
     return done()
   end,
-  ["GET state"] = function (emulator) return reply.json(200, emulator.world:describe()) end,
+  ["GET state"] = function (emulator)
+    for _, account in ipairs(emulator.world.accounts) do emulator.operations:settle_all(account) end
+    return reply.json(200, emulator.world:describe())
+  end,
   ["PUT state"] = function (emulator, request)
     emulator.load_state(body_of(request))
     return done()
+  end,
+  ["POST connections"] = function (emulator, request)
+    return reply.json(201, { id = emulator.world:arrive(body_of(request)).id })
   end,
   ["DELETE state"] = function (emulator)
     emulator.reset_state()
@@ -59,6 +70,7 @@ local calls = {
     return done()
   end,
   ["GET log"] = function (emulator) return reply.json(200, json.list(emulator.log.entries)) end,
+  ["GET counts"] = function (emulator) return reply.json(200, emulator.log.counts) end,
   ["DELETE log"] = function (emulator)
     emulator.log:clear()
     return done()

@@ -1,4 +1,4 @@
--- A person who signs in on another device (RFC 8628), played: after some polls the answer is there; refresh tokens.
+-- Simulates a person who signs in on another device (RFC 8628): the sign-in ends after some polls. Also refresh tokens.
 
 local ids = require "azpec.emulator.ids"
 local reply = require "azpec.emulator.reply"
@@ -9,7 +9,7 @@ local function refuse(word, number, format, ...)
   error({ status = 400, word = word, number = number, message = format:format(...) }, 0)
 end
 
--- The answer to a request for a device code.
+-- Answers a request for a device code.
 function device.begin(world, request, form)
   local settings = world.options
   local code = ids.token()
@@ -32,7 +32,7 @@ local ends = {
   approved = function () end,
 }
 
--- Raises unless the person has signed in; the form's scope is the one asked for at the start.
+-- Raises an error until the person has signed in. Sets the form's scope to that of the device code's request.
 function device.poll(world, form)
   local settings = world.options
   local begun = world.device_codes[form.device_code]
@@ -55,7 +55,7 @@ local function has_word(scope, word)
   return (" " .. scope .. " "):find(" " .. word .. " ", 1, true) ~= nil
 end
 
--- A refresh token for that scope, or nil where none was asked for.
+-- Returns a refresh token for the scope, or nil if none was requested.
 function device.refresh_token(world, scope, client_id)
   if not has_word(scope, "offline_access") then return nil end
   local token = ids.token()
@@ -63,7 +63,7 @@ function device.refresh_token(world, scope, client_id)
   return token
 end
 
--- Takes a refresh token in; a rotated one is worth nothing any more.
+-- Redeems a refresh token; a rotated one becomes invalid.
 function device.redeem(world, form)
   local token = form.refresh_token
   if world.options.refresh_token == "refuse" or world.refresh_tokens[token] ~= form.client_id then

@@ -1,10 +1,12 @@
 -- The token endpoint of Microsoft Entra ID: client credentials with a secret or an assertion, device codes, refresh
--- tokens ("OAuth 2.0 client credentials flow on the Microsoft identity platform" and its sisters).
+-- tokens ("OAuth 2.0 client credentials flow on the Microsoft identity platform" and its sibling pages).
 
 local assertion = require "azpec.emulator.assertion"
+local base64 = require "azpec.base64"
 local device = require "azpec.emulator.device"
 local ids = require "azpec.emulator.ids"
 local json = require "azpec.json"
+local openid = require "azpec.emulator.openid"
 local reply = require "azpec.emulator.reply"
 local resources = require "azpec.emulator.resources"
 local text = require "azpec.emulator.text"
@@ -45,10 +47,10 @@ local function read_form(request)
   return form
 end
 
--- RFC 6749 section 2.3.1: identifier and secret may stand in an Authorization header, form-encoded each.
+-- RFC 6749 section 2.3.1: an Authorization header may hold identifier and secret, each form-encoded.
 local function add_basic(request, form)
   local encoded = (request.headers.authorization or ""):match "^[Bb]asic +(%S+)$"
-  local pair = encoded and text.base64_decode(encoded)
+  local pair = encoded and base64.decode(encoded)
   local id, secret = (pair or ""):match "^([^:]*):(.*)$"
   if not id then return end
   form.client_id = form.client_id or text.form_decode(id)
@@ -117,7 +119,7 @@ function grants.client_credentials(world, request, form)
   return { principal = world.client_id, audience = audience_of(form, request.origin), claims = check_claims(form) }
 end
 
--- The token of a person, who is whoever the device code or the refresh token stands for.
+-- Answers with the token of the person that the device code or the refresh token belongs to.
 local function user_token(world, request, form)
   return { principal = "person", audience = audience_of(form, request.origin), claims = check_claims(form) },
     device.refresh_token(world, form.scope, form.client_id)
@@ -140,8 +142,8 @@ end
 local known_fields = { "claims", "client_assertion", "client_assertion_type", "client_id", "client_secret",
   "device_code", "grant_type", "refresh_token", "scope" }
 
--- What the log may tell of a token request. A secret that was not encoded falls apart into fields and values that
--- nobody foresaw, so only what is known by name or form is told.
+-- Returns the loggable part of a token request. An unencoded secret may be split into unexpected fields and values, so
+-- only known names and forms are logged.
 local function note(request, form)
   local fields, unknown = json.list(), 0
   for _ in pairs(form) do unknown = unknown + 1 end
@@ -161,6 +163,10 @@ local function check_person_tenant(world, tenant)
 end
 
 local function grant(world, request, route)
+  if openid.has(route.kind) then
+    check_person_tenant(world, route.names.tenant)
+    return openid.answer(world, request, route)
+  end
   if request.method ~= "POST" then
     refuse(400, "invalid_request", 900561, "The endpoint only accepts POST requests. Received a %s request.",
       request.method)
@@ -215,13 +221,15 @@ local function grant_answer(world, tokens, token, refresh_token)
   })
 end
 
--- Answers a request to /{tenant}/oauth2/v2.0/token or /devicecode.
+-- Answers a request to /{tenant}/oauth2/v2.0/token or /devicecode, or for a document of azpec.emulator.openid.
 function entra.answer(world, tokens, request, route)
   local ok, result, refresh_token = pcall(grant, world, request, route)
   if not ok and type(result) ~= "table" then error(result, 0) end
   local answer = ok and grant_answer(world, tokens, result, refresh_token) or refusal(world, request, result)
-  reply.add(answer, "Cache-Control", "no-store, no-cache")
-  reply.add(answer, "Pragma", "no-cache")
+  if not openid.has(route.kind) then
+    reply.add(answer, "Cache-Control", "no-store, no-cache")
+    reply.add(answer, "Pragma", "no-cache")
+  end
   reply.add(answer, "x-ms-request-id", ids.guid())
   if request.headers["client-request-id"] then
     reply.add(answer, "client-request-id", request.headers["client-request-id"])

@@ -1,8 +1,9 @@
--- Fault rules: which request meets which fault. A rule counts the requests that fit it; the first one due is applied.
+-- Fault rules. A rule counts the requests that match it; the first rule that is due is applied.
 
 local check = require "azpec.emulator.check"
 local condition = require "cqueues.condition"
 local json = require "azpec.json"
+local routes = require "azpec.emulator.routes"
 
 local faults = {}
 faults.__index = faults
@@ -39,8 +40,18 @@ local pattern = { with = function (value, path)
   return value
 end }
 
+local one_kind = { with = function (value, path)
+  local why = routes.complaint(check.value(value, word, path))
+  if why then check.fail(path, "%s", why) end
+  return value
+end }
+
+local kind_or_kinds = { with = function (value, path)
+  return check.value(value, type(value) == "table" and { list = one_kind } or one_kind, path)
+end }
+
 local match_schema = {
-  method = word, path = pattern, plain = flag, kind = either(word, { list = word }), tls = flag,
+  method = word, path = pattern, plain = flag, kind = kind_or_kinds, tls = flag,
   nth = count, times = count,
 }
 
@@ -86,13 +97,25 @@ local function compile(spec, index)
   return rule
 end
 
--- Replaces the rules by those of a list; raises what is wrong with it.
-function faults:load(list)
+local function compile_all(list, after)
   check.value(list, { list = { is = "any" } }, "faults")
-  local rules = {}
-  for index, spec in ipairs(list) do rules[index] = compile(spec, index) end
-  self.rules = rules
+  local rules, problems = table.move(after, 1, #after, 1, {}), {}
+  for _, spec in ipairs(list) do
+    rules[#rules + 1] = check.collect(problems, compile, spec, #rules + 1)
+  end
+  check.raise(problems)
+  return rules
+end
+
+-- Replaces the rules by a list. Raises an error with all faults of it.
+function faults:load(list)
+  self.rules = compile_all(list, {})
   self.replaced:signal()
+end
+
+-- Adds rules behind the others. What is held stays so.
+function faults:add(list)
+  table.move(compile_all(list, self.rules), #self.rules + 1, #self.rules + #list, #self.rules + 1, self.rules)
 end
 
 function faults.new()
@@ -114,7 +137,7 @@ local function fits(match, request, kind)
   return not match.path or request.target:find(match.path, 1, match.plain) ~= nil
 end
 
--- The rule that this request meets, or nil.
+-- Counts the request, and returns the rule to apply, or nil.
 function faults:pick(request, kind)
   local picked
   for _, rule in ipairs(self.rules) do
@@ -133,7 +156,7 @@ function faults:hold()
   while self.rules == rules do self.replaced:wait() end
 end
 
--- How often each rule's match was met, for whoever asks.
+-- Returns the number of matches of each rule.
 function faults:describe()
   local list = json.list()
   for index, rule in ipairs(self.rules) do list[index] = { name = rule.name, seen = rule.seen } end

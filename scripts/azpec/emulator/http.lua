@@ -1,5 +1,5 @@
--- HTTP/1.1 on one connection (RFC 9112): reads requests within limits and deadlines, hands each to a handler, sends its
--- answer, and goes on while the connection may be kept.
+-- HTTP/1.1 on one connection (RFC 9112): reads requests within limits and deadlines, calls the handler, sends its
+-- answer, and repeats while the connection is kept.
 
 local monotime = require "cqueues".monotime
 local text = require "azpec.emulator.text"
@@ -14,7 +14,7 @@ connection.__index = connection
 
 -- Bytes in --------------------------------------------------------------------------------------------------------
 
--- Reads some more; false at the end, on a failure and at the deadline.
+-- Reads more bytes. Returns false at the end, on a failure and at the deadline.
 function connection:fill(deadline)
   local left = deadline - monotime()
   local data = left > 0 and self.sock:xread(-16384, left)
@@ -108,7 +108,7 @@ local function read_headers(lines)
   return headers
 end
 
--- Path and query of the request's target, which may be absolute.
+-- Returns path and query of the request's target, which may be an absolute URL.
 local function split_target(target)
   local origin_form = target:gsub("^[Hh][Tt][Tt][Pp][Ss]?://[^/?]*", "")
   if origin_form:sub(1, 1) ~= "/" then
@@ -207,7 +207,7 @@ end
 
 -- The conversation ------------------------------------------------------------------------------------------------
 
--- The next request, complete; or nil and what is wrong with it ({gone} when nobody is there any more).
+-- Returns the next complete request, or nil and the fault ({gone} if the peer has left).
 function connection:read_request()
   local request
   local ok, fault = pcall(function ()
@@ -219,7 +219,7 @@ function connection:read_request()
   return nil, fault, request
 end
 
--- Closes so that the peer can still read what was sent: half first, then the rest of what it is sending is let pass.
+-- Closes so that the peer can still read the answer: shuts down sending first, then reads and drops the rest.
 function connection:part(polite)
   if polite then
     self.sock:shutdown "w"
@@ -242,7 +242,7 @@ function connection:refuse(fault, request, handler)
   wire.send(self.sock, handler.refuse(request, fault), fashion_of(request, handler.clock))
 end
 
--- Serves a connection until it ends. The handler has answer(request), refuse(request, fault) and clock.
+-- Serves a connection until its end. The handler has answer(request), refuse(request, fault) and clock.
 function http.serve(sock, info, handler)
   sock:setmode("b", "bn")
   sock:onerror(function (_, _, why) return why end)

@@ -1,6 +1,8 @@
--- The places that hand out the tokens of managed identities: the instance metadata service, App Service, Azure Arc,
--- Azure Machine Learning, Cloud Shell and Service Fabric, each with its own rules.
+-- The endpoints that issue tokens of managed identities: the instance metadata service, App Service, Azure Arc, Azure
+-- Machine Learning, Cloud Shell and Service Fabric, each with its own rules.
 
+local date = require "azpec.date"
+local file = require "azpec.file"
 local ids = require "azpec.emulator.ids"
 local json = require "azpec.json"
 local reply = require "azpec.emulator.reply"
@@ -13,7 +15,8 @@ local function refuse(status, word, format, ...)
   error({ status = status, word = word, message = format:format(...) }, 0)
 end
 
--- By kind: api-versions taken, the header that proves the caller, and what each id of a user's identity is called.
+-- By kind: the accepted api-versions, the header that authenticates the caller, and the parameters that name a
+-- user-assigned identity.
 local places = {
   imds = { versions = { ["2018-02-01"] = true, ["2019-08-01"] = true, ["2021-02-01"] = true }, metadata = true,
     names = { client_id = "client_id", object_id = "object_id", msi_res_id = "resource_id",
@@ -40,16 +43,12 @@ local function check_caller(world, place, request)
   end
 end
 
-local function read_file(path)
-  local file <close> = path and io.open(path, "rb")
-  return file and file:read "a"
-end
-
--- Azure Arc: who can read the file is allowed to ask.
+-- Azure Arc: a caller proves that it can read the file.
 local function check_key(world, request)
   local path = world.arc_key_file
   local given = (request.headers.authorization or ""):match "^Basic (.+)$"
-  local key = read_file(path)
+  local handle <close> = path and file.open_to_read(path)
+  local key = handle and file.rest(handle, "secret")
   if given and key and given == (key:gsub("%s+$", "")) then return end
   error({ status = given and 403 or 401, word = "unauthorized", message = "The key file's content is asked for.",
     realm = world.arc_realm or path or "/var/opt/azcmagent/tokens/missing.key" }, 0)
@@ -61,7 +60,7 @@ local function parameters(request)
   return form
 end
 
--- Whose token is asked for; raises where nobody here has that identity.
+-- Returns the requested identity. Raises an error if there is none of that id.
 local function find(world, place, params)
   local wanted
   for name, member in pairs(place.names) do
@@ -95,7 +94,7 @@ local forms = {
   numbers = function (life, ends) return life, ends end,
   expires_in = function (life) return tostring(life) end,
   expires_on = function (_, ends) return nil, tostring(ends) end,
-  rfc3339 = function (_, ends) return nil, os.date("!%Y-%m-%dT%H:%M:%SZ", ends) end,
+  rfc3339 = function (_, ends) return nil, date.stamp(ends) end,
   date = function (_, ends) return nil, os.date("!%Y-%m-%d %H:%M:%S", ends) end,
   us_date = function (_, ends) return nil, os.date("!%m/%d/%Y %H:%M:%S +00:00", ends) end,
   none = function () end,

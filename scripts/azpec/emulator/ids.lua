@@ -1,4 +1,4 @@
--- What has to be unique: request ids, operation ids, entity tags, tokens.
+-- Creates unique values: request ids, operation ids, entity tags, tokens.
 
 local rand = require "openssl.rand"
 
@@ -17,22 +17,30 @@ local function random_hex(count)
   return (rand.bytes(count):gsub(".", function (char) return string.format("%02x", char:byte()) end))
 end
 
--- An opaque token; it says nothing about its bearer.
+-- Returns the ends of so many URLs that the service signs at once: the time and its certificate, which they share, and
+-- a signature and a hash.
+function ids.url_signatures(count)
+  local signed, common = {}, ("&t=%d&c=%s"):format(os.time(), random_hex(1000))
+  for n = 1, count do signed[n] = ("%s&s=%s&h=%s"):format(common, random_hex(171), random_hex(22)) end
+  return table.unpack(signed)
+end
+
+-- Returns an opaque token.
 function ids.token()
   return "emulator." .. random_hex(36)
 end
 
--- What stands where a JSON Web Token has its signature.
+-- Returns the text in the place of a JSON Web Token's signature.
 function ids.signature()
   return "emulator-" .. random_hex(36)
 end
 
--- What tokens look like, as Lua patterns: opaque ones, and JSON Web Tokens by their ends and their beginnings.
+-- Lua patterns that find tokens: opaque ones, and JSON Web Tokens by their ends and their beginnings.
 ids.token_patterns = { "eyJ[%w_-]+%.[%w_-]+%.[%w_-]+", "emulator[.-]%x%x%x%x%x%x%x%x%x*", "eyJ[%w_-]+%.eyJ[%w_-]*" }
 
 local ticks_at_1970 = 62135596800 * 10000000
 
--- A maker of tags as the service's own: ticks since the year 1 in hexadecimal, never the same twice.
+-- Returns a function that creates unique entity tags in the service's form: ticks since the year 1 in hexadecimal.
 function ids.tags()
   local last = 0
   return function (time)

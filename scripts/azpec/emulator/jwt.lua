@@ -1,10 +1,10 @@
--- Signed assertions: takes a JSON Web Token apart (RFC 7515) and verifies it by a certificate: RS256, PS256 (RFC 7518).
+-- Signed assertions: parses a JSON Web Token (RFC 7515) and verifies it with a certificate: RS256, PS256 (RFC 7518).
 
+local base64 = require "azpec.base64"
 local bignum = require "openssl.bignum"
 local digest = require "openssl.digest"
 local json = require "azpec.json"
 local pkey = require "openssl.pkey"
-local text = require "azpec.emulator.text"
 local x509 = require "openssl.x509"
 
 local jwt = {}
@@ -13,14 +13,14 @@ local function hash(algorithm, bytes)
   return digest.new(algorithm):final(bytes)
 end
 
--- base64url without padding; nil where a character is none of it.
+-- Decodes base64url without padding; nil for any other character.
 function jwt.decode(encoded)
   if encoded:find "[^%w_-]" then return nil end
-  return text.base64_decode((encoded:gsub("-", "+"):gsub("_", "/")))
+  return base64.decode((encoded:gsub("-", "+"):gsub("_", "/")))
 end
 
 function jwt.encode(bytes)
-  return (text.base64_encode(bytes):gsub("+", "-"):gsub("/", "_"):gsub("=", ""))
+  return (base64.encode(bytes):gsub("+", "-"):gsub("/", "_"):gsub("=", ""))
 end
 
 local function object(encoded)
@@ -29,7 +29,7 @@ local function object(encoded)
   return type(value) == "table" and value or nil
 end
 
--- {header, claims, signed, signature}, or nil where the text is no token.
+-- Returns {header, claims, signed, signature}, or nil if the text is not a token.
 function jwt.read(token)
   local head, body, last = token:match "^([^.]+)%.([^.]+)%.([^.]+)$"
   if not head then return nil end
@@ -38,12 +38,12 @@ function jwt.read(token)
   return { header = header, claims = claims, signed = head .. "." .. body, signature = signature }
 end
 
--- A certificate from PEM: the object and its thumbprints, in base64url.
+-- Reads a certificate from PEM. Returns the object and its thumbprints, in base64url.
 function jwt.certificate(pem)
   local cert = x509.new(pem)
   local der = cert:tostring "DER"
   return { key = cert:getPublicKey(), sha256 = jwt.encode(hash("sha256", der)), sha1 = jwt.encode(hash("sha1", der)),
-    der = text.base64_encode(der) }
+    der = base64.encode(der) }
 end
 
 -- RFC 8017, B.2.1.
@@ -84,7 +84,7 @@ function verify.PS256(token, key)
   return fits_pss(block, hash("sha256", token.signed))
 end
 
--- Whether the token's signature is the certificate's, by an algorithm that is known here.
+-- Returns whether the certificate's key has signed the token, by a supported algorithm.
 function jwt.verify(token, certificate)
   local check = verify[token.header.alg]
   return check ~= nil and check(token, certificate.key)

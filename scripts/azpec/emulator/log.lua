@@ -1,8 +1,10 @@
--- The log: one JSON object a line for each request, written before its answer goes out, and never a secret in it.
+-- The log: one line of JSON for each request, written before the answer is sent. It never contains a secret.
 
-local clock = require "azpec.emulator.clock"
+local date = require "azpec.date"
+local file = require "azpec.file"
 local ids = require "azpec.emulator.ids"
 local json = require "azpec.json"
+local replace = require "azpec.emulator.text".replace
 local reply = require "azpec.emulator.reply"
 
 local log = {}
@@ -10,23 +12,27 @@ log.__index = log
 
 local kept_at_most = 10000
 
--- A log into `path` (nil: none); `keeps` also holds the latest entries in memory.
+local function is_own(head)
+  return head:find '^{"' and head:find('"method":', 1, true) and head:find('"number":', 1, true)
+end
+
+-- Returns a log that writes to `path` (nil: no file). keeps: whether the latest entries are also kept in memory.
 function log.open(path, keeps)
-  local self = setmetatable({ entries = keeps and {} or nil, number = 0 }, log)
+  local self = setmetatable({ entries = keeps and {} or nil, number = 0, counts = {} }, log)
   if not path then return self end
-  local file, why = io.open(path, "w")
-  if not file then return nil, why end
-  file:setvbuf "full"
-  self.file = file
+  local handle, why = file.start(path, is_own)
+  if not handle then return nil, why end
+  handle:setvbuf "no"
+  self.file, self.path = handle, path
   return self
 end
 
-local shown = { "if-match", "x-ms-client-request-id", "user-agent", "content-type", "traceparent", "accept", "host",
-  "x-ms-correlation-request-id", "x-ms-return-client-request-id", "client-request-id" }
+local shown = { "if-match", "x-ms-client-request-id", "user-agent", "content-type", "traceparent", "tracestate",
+  "accept", "host", "x-ms-correlation-request-id", "x-ms-return-client-request-id", "client-request-id" }
 
 local shortest_secret = 8
 
--- Names the texts that must not appear even where a client put them by mistake; a very short one would hide the log.
+-- Sets the texts that are masked even if a client sends them in a wrong place. Very short ones would mask all of it.
 function log:hide(secrets)
   self.secrets = {}
   for _, secret in ipairs(secrets) do
@@ -34,14 +40,8 @@ function log:hide(secrets)
   end
 end
 
-local function blot(text, secret)
-  local first, last = text:find(secret, 1, true)
-  if not first then return text end
-  return text:sub(1, first - 1) .. "<redacted>" .. blot(text:sub(last + 1), secret)
-end
-
 local function clean(self, text)
-  for _, secret in ipairs(self.secrets or {}) do text = blot(text, secret) end
+  for _, secret in ipairs(self.secrets or {}) do text = replace(text, secret, "<redacted>") end
   for _, pattern in ipairs(ids.token_patterns) do text = text:gsub(pattern, "<redacted>") end
   return text
 end
@@ -50,11 +50,13 @@ local function shown_headers(self, request)
   local headers = {}
   for _, name in ipairs(shown) do headers[name] = request.headers[name] and clean(self, request.headers[name]) end
   local scheme = (request.headers.authorization or ""):match "^(%a+) "
+  local policy = request.headers["x-ms-policy-external-evaluations"]
+  if policy then headers["x-ms-policy-external-evaluations"] = (policy:match "^(%a+) " or "?") .. " <redacted>" end
   if request.headers.authorization then headers.authorization = (scheme or "?") .. " <redacted>" end
   return headers
 end
 
--- A request's JSON body as it came, its line breaks made blanks; what is no JSON is only measured.
+-- Returns a request's JSON body with line breaks replaced by blanks. Of any other body only the length is logged.
 local function put_body(self, entry, request)
   if request.body == "" or request.is_secret then return end
   entry.body_bytes = #request.body
@@ -65,12 +67,12 @@ end
 
 local function entry_of(self, request, answer, facts)
   local entry = {
-    time = clock.timestamp(facts.time), number = facts.number, connection = request.connection, tls = request.tls,
+    time = date.stamp(facts.time, true), number = facts.number, connection = request.connection, tls = request.tls,
     method = request.method, target = clean(self, request.target), kind = facts.kind,
     api_version = request.params and request.params["api-version"] and clean(self, request.params["api-version"]),
     headers = shown_headers(self, request), token = request.token_note,
     status = answer.status > 0 and answer.status or nil, retry_after = reply.get(answer, "retry-after"),
-    request_id = reply.get(answer, "x-ms-request-id"),
+    request_id = reply.get(answer, "x-ms-request-id"), etag = reply.get(answer, "etag"),
     duration = math.floor(facts.duration * 1e6) / 1e6, fault = facts.fault,
   }
   put_body(self, entry, request)
@@ -84,20 +86,24 @@ local function keep(self, entry)
   end
 end
 
--- Notes a request and its answer. facts: time, duration, kind, fault.
+-- Logs a request and its answer. facts: time, duration, kind, fault. If the file cannot be written, `problem` is set to
+-- a text, and on_problem is called.
 function log:write(request, answer, facts)
   self.number = self.number + 1
   facts.number = self.number
+  if facts.kind ~= "control" then self.counts[facts.kind] = (self.counts[facts.kind] or 0) + 1 end
   if not self.file and not self.entries then return end
   local line = json.encode(entry_of(self, request, answer, facts))
   if self.entries then keep(self, json.raw(line)) end
-  if self.file then
-    self.file:write(line, "\n")
-    self.file:flush()
-  end
+  local ok, why = true, nil
+  if self.file then ok, why = self.file:write(line .. "\n") end
+  if ok then return end
+  self.problem = ("%s: %s"):format(self.path, why)
+  if self.on_problem then self.on_problem() end
 end
 
 function log:clear()
+  self.counts = {}
   if self.entries then self.entries = {} end
 end
 

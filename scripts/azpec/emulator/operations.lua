@@ -1,7 +1,7 @@
--- The long-running operations: the state machine of a connection, and the URLs under which an operation is asked for.
--- Nothing runs in the background: an operation that is due ends when somebody looks.
+-- The long-running operations: the state machine of a connection, and the polling URLs. Nothing runs in the background:
+-- an operation that is due ends with the next request that reads it.
 
-local clock = require "azpec.emulator.clock"
+local date = require "azpec.date"
 local connection = require "azpec.emulator.connection"
 local ids = require "azpec.emulator.ids"
 local reply = require "azpec.emulator.reply"
@@ -30,12 +30,13 @@ local function touch(self, resource, provisioning_state, time)
   resource.provisioning_state = provisioning_state
   resource.modified = time
   resource.etag = self.world:new_tag(resource)
+  state.remember(resource, time)
 end
 
 local ends = { succeeded = "Succeeded", failed = "Failed", canceled = "Canceled" }
 local resource_words = { Succeeded = "Succeeded", Failed = "Failed", Canceled = "Cancelled" }
 
--- Writes the members that the request named.
+-- Applies the members of the request.
 function operations.apply(_, resource, wanted)
   resource.status = wanted.status or resource.status
   if wanted.description ~= nil then resource.description = wanted.description or nil end
@@ -48,13 +49,20 @@ function operations:apply_now(resource, wanted)
   touch(self, resource, "Succeeded", self.world.clock:now())
 end
 
--- A new operation that has begun: "Updating" with what is wanted, or "Deleting".
+-- The ends of an operation's URLs, by the header that has the URL.
+local function signatures(settings)
+  local location, async = "", ""
+  if settings.operation_url_signature == "yes" then location, async = ids.url_signatures(2) end
+  return { ["Location"] = location, ["Azure-AsyncOperation"] = async }
+end
+
+-- Begins an operation: "Updating" with the wanted members, or "Deleting".
 function operations:begin(kind, resource, version, wanted)
   local now, settings = self.world.clock:now(), resource.options
   local operation = {
     id = ids.guid(), kind = kind, resource = resource, version = version, wanted = wanted, status = "InProgress",
     started = now, due = now + settings.operation_seconds, polls = 0, not_found = settings.poll_not_found,
-    lag = settings.resource_lag,
+    lag = settings.resource_lag, signed = signatures(settings),
   }
   touch(self, resource, kind, now)
   resource.operation = operation
@@ -62,7 +70,7 @@ function operations:begin(kind, resource, version, wanted)
   return operation
 end
 
--- Readers see the old state for a while.
+-- Makes readers see the old state for a while.
 local function lag_behind(resource, times)
   if times == 0 then return end
   local old = {}
@@ -75,7 +83,9 @@ local function finish(self, operation, time)
   operation.status, operation.ended = ends[resource.options.operation_end], time
   if resource.operation ~= operation then return end
   resource.operation = nil
-  if operation.status == "Succeeded" and operation.kind == "Deleting" then return state.remove_connection(resource) end
+  if operation.status == "Succeeded" and operation.kind == "Deleting" then
+    return state.remove_connection(resource, time)
+  end
   lag_behind(resource, operation.lag)
   if operation.status == "Succeeded" then self:apply(resource, operation.wanted) end
   touch(self, resource, resource_words[operation.status], time)
@@ -94,7 +104,7 @@ function operations:settle(operation)
   finish(self, operation, counted and self.world.clock:now() or operation.due)
 end
 
--- Brings a connection up to date; to be read counts as a poll.
+-- Updates a connection's state before it is read; a read counts as a poll.
 function operations:look(resource, is_read)
   local operation = resource.operation
   if not operation then return end
@@ -102,7 +112,7 @@ function operations:look(resource, is_read)
   self:settle(operation)
 end
 
--- Brings all connections of an account up to date.
+-- Updates the state of all connections of an account.
 function operations:settle_all(account)
   for index = #account.connections, 1, -1 do
     local operation = account.connections[index].operation
@@ -116,33 +126,44 @@ local function encoded_path(account)
   return (account.id:gsub("[^/]+", text.percent_encode))
 end
 
-local function query(operation, settings)
+local function query(operation, settings, header)
   local version = settings.operation_api_version
   local extra = settings.operation_url_extra
-  return "?api-version=" .. (version == "same" and operation.version or version) .. extra
+  return "?api-version=" .. (version == "same" and operation.version or version) .. extra .. operation.signed[header]
 end
 
-local function url(operation, collection, origin)
+local function is_as_given(operation, given)
+  if not given:find(operation.resource.options.operation_url_extra, 1, true) then return false end
+  for _, signed in pairs(operation.signed) do
+    if given:find(signed, 1, true) then return true end
+  end
+  return false
+end
+
+local function url(operation, collection, origin, header)
   local resource = operation.resource
   local name = ("%s$%s$%s"):format(operation.kind, text.percent_encode(resource.name), operation.id)
   return table.concat { origin, encoded_path(resource.account), "/", collection, "/", name,
-    query(operation, resource.options) }
+    query(operation, resource.options, header) }
 end
 
--- Says in the answer's headers where and when to ask.
+-- Adds the headers for polling to an answer.
 function operations:point_to(answer, operation, origin, wish, suffix)
   local settings = operation.resource.options
-  local location = url(operation, settings.results_collection, origin) .. (suffix or "")
-  local async = settings.async_url == "own" and url(operation, own_collection, origin) .. (suffix or "") or location
-  local which = settings.operation_headers
-  if which == "both" or which == "async" then reply.add(answer, "Azure-AsyncOperation", async) end
-  if which == "both" or which == "location" then reply.add(answer, "Location", location) end
+  local which, collection = settings.operation_headers, settings.results_collection
+  local function add(header, its_collection)
+    reply.add(answer, header, url(operation, its_collection, origin, header) .. (suffix or ""))
+  end
+  if which == "both" or which == "async" then
+    add("Azure-AsyncOperation", settings.async_url == "own" and own_collection or collection)
+  end
+  if which == "both" or which == "location" then add("Location", collection) end
   retryafter.add(answer.headers, wish, self.world.clock:now())
 end
 
 local names = { kind = "^(%a+)%$(.*)%$(%x+%-%x+%-%x+%-%x+%-%x+)$" }
 
--- The operation that a poll's path names, if there is one.
+-- Returns the operation that a poll's path names, or nil.
 function operations:find(account, segment)
   local kind, name, id = segment:match(names.kind)
   local operation = id and self.by_id[id:lower()]
@@ -161,7 +182,7 @@ local function resource_answer(operation)
   local resource = operation.resource
   local answer = reply.json(200, connection.wire(resource, operation.version))
   reply.add(answer, "ETag", resource.etag)
-  reply.add(answer, "Last-Modified", clock.http_date(resource.modified))
+  reply.add(answer, "Last-Modified", date.http(resource.modified))
   return answer
 end
 
@@ -178,7 +199,7 @@ end
 local function monitor(self, operation, target)
   local body = {
     id = target:match "^[^?]*", name = operation.id, status = operation.resource.options[words[operation.status]],
-    startTime = clock.timestamp(operation.started), endTime = operation.ended and clock.timestamp(operation.ended),
+    startTime = date.stamp(operation.started, true), endTime = operation.ended and date.stamp(operation.ended, true),
     percentComplete = percent(self, operation),
   }
   if operation.status == "Succeeded" and operation.kind == "Updating" then
@@ -188,6 +209,13 @@ local function monitor(self, operation, target)
     body.error = { code = code, message = message }
   end
   return reply.json(200, body)
+end
+
+-- Azure-AsyncOperation promises a status monitor, Location the answer of the request itself.
+local function poll_answer(settings)
+  if settings.poll_answer ~= "auto" then return settings.poll_answer end
+  local has_monitor = settings.operation_headers == "both" or settings.operation_headers == "async"
+  return has_monitor and "monitor" or "resource"
 end
 
 local endings = {
@@ -200,7 +228,7 @@ local endings = {
 
 local function final_answer(operation)
   local settings = operation.resource.options
-  if operation.status == "Succeeded" then return endings[settings.poll_answer](operation) end
+  if operation.status == "Succeeded" then return endings[poll_answer(settings)](operation) end
   if settings.failure_shape == "resource" then return resource_answer(operation) end
   return reply.error(failure(operation))
 end
@@ -219,7 +247,7 @@ local function running_answer(self, operation, request)
 end
 
 local function is_monitor(operation, collection)
-  return operation.resource.options.poll_answer == "monitor" or collection:lower() == own_collection:lower()
+  return poll_answer(operation.resource.options) == "monitor" or collection:lower() == own_collection:lower()
 end
 
 local function monitor_answer(self, operation, request)
@@ -236,7 +264,7 @@ function operations:poll(operation, request, collection)
   if operation.polls <= operation.not_found then
     return reply.error(404, "ResourceNotFound", "The operation was not found.")
   end
-  if not request.query:find(operation.resource.options.operation_url_extra, 1, true) then
+  if not is_as_given(operation, request.query) then
     return reply.error(400, "InvalidOperationUrl", "The URL of the operation was changed.")
   end
   self:settle(operation)
@@ -245,7 +273,7 @@ function operations:poll(operation, request, collection)
   return running_answer(self, operation, request)
 end
 
--- What a reader of the connection sees: the resource, or its old state while it lags behind its operation.
+-- Returns the visible state of a connection: the resource, or its old state while reads lag.
 function operations.seen(_, resource)
   local lagging = resource.lagging
   if not lagging then return resource end

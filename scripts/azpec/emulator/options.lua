@@ -1,5 +1,5 @@
--- The options: what nobody knows about the real service, and what a test wants otherwise. Each has its line of help.
--- They stand in layers, the later one winning: default, state file, command line, account, connection.
+-- The options: undocumented details of the service, and behaviour that a test can change. Each has a line of help.
+-- They have layers, of which a later one overrides: default, state file, command line, account, connection.
 
 local check = require "azpec.emulator.check"
 
@@ -36,11 +36,16 @@ local sections = {
     { "operation_api_version", word, "same", "api-version in the operation's URL: same as the request's | a version" },
     { "operation_url_extra", word, "",
       "text behind the operation URL's query; a poll must bring it back byte for byte" },
+    { "operation_url_signature", one_of("no", "yes"), "no",
+      "yes: as recorded from the service, signed URLs of 2.7 KB, with a signature",
+      "for each header; a poll must bring back one of them" },
     { "retry_after", wish, "15", "on the 202: see RETRY-AFTER below" },
     { "poll_retry_after", wish, "same", "on the answers to polls: same | as above" },
   },
   { "How a poll is answered",
-    { "poll_answer", one_of("resource", "monitor", "empty", "204"), "resource",
+    { "poll_answer", one_of("auto", "resource", "monitor", "empty", "204"), "auto",
+      "auto: monitor where the 202 has Azure-AsyncOperation, or else resource;",
+      "Python's client ends with an error for any other answer |",
       "resource: 202 while running, then 200 with it (a deletion: 200, empty) |",
       "monitor: always 200 {status, ...} | empty: 202, then 200 without a body |",
       "204: 202, then 204" },
@@ -60,9 +65,12 @@ local sections = {
     { "failure_message", word, "The update of the private endpoint connection failed.", "its message" },
   },
   { "The rules of the service",
+    { "put", one_of("update", "refuse"), "update",
+      "PUT of a connection, which no api-version describes and Azure CLI sends:",
+      "as a PATCH | 405" },
     { "approve_rejected", one_of("refuse", "accept"), "refuse",
-      "approving a rejected connection: 400 BadRequest | done" },
-    { "approve_disconnected", one_of("refuse", "accept"), "refuse", "approving a disconnected one, likewise" },
+      "a rejected connection is to be Approved or Pending:", "400 BadRequest | done" },
+    { "approve_disconnected", one_of("refuse", "accept"), "refuse", "a disconnected one is, likewise" },
     { "approve_approved", one_of("accept", "refuse"), "accept",
       "approving an approved one: done again | 400 InvalidValuesForRequestParameters" },
     { "request_pending", one_of("accept", "refuse"), "accept", "Pending as the status asked for" },
@@ -76,17 +84,36 @@ local sections = {
         return math.tointeger(value)
       end }, 412, "412 | 409: If-Match names another tag" },
     { "etag_compare", one_of("text", "weak"), "text", "If-Match: byte for byte | W/ in front makes no difference" },
+    { "delete_if_match", one_of("heed", "ignore"), "heed",
+      "If-Match of a DELETE, which no api-version describes:", "as of an update | ignored" },
     { "etag_form", one_of("weak", "strong"), "weak", "the tags that the emulator makes" },
     { "description_limit", count, 0, "longest description taken, in characters; 0: any" },
     { "action_required_name", one_of("actionsRequired", "actionRequired", "both", "none", "auto"), "actionsRequired",
       "the member's name in answers;",
-      "auto: actionRequired under 2022-06-01, actionsRequired later" },
+      "auto: as the api-version describes it, actionsRequired since 2022-10-01" },
     { "action_required_write", one_of("ignore", "accept", "refuse"), "ignore", "that read-only member in a PATCH" },
     { "read_only_members", one_of("equal", "ignore", "refuse"), "equal",
       "id, name, etag, groupIds ... in a PATCH: must equal the resource's |",
       "ignored | refused;",
       "a provisioningState that differs is refused in any case" },
     { "unknown_members", one_of("refuse", "ignore"), "refuse", "unknown members in a PATCH" },
+  },
+  { "Policies with external evaluation (Azure Policy)",
+    { "policy", one_of("off", "token", "change"), "off",
+      "a write: allowed | needs a policy token | one that was acquired with a change reference" },
+    { "policy_evaluation", one_of("allow", "deny", "fail"), "allow", "how an evaluation ends" },
+    { "policy_change", word, "any", "the change reference that is accepted; any: each" },
+    { "policy_failures", count, 0, "the first N evaluations of an operation fail and name a time, retryAfter," },
+    { "policy_retry_after", seconds, 1, "so far ahead" },
+    { "policy_acquisition", one_of("sync", "async"), "sync", "200 with the token | 202 and an operation" },
+    { "policy_headers", one_of("async", "location", "both"), "async",
+      "which of Azure-AsyncOperation and Location that 202 has;", "both: the result is at the Location alone" },
+    { "policy_seconds", seconds, 1, "how long that operation runs" },
+    { "policy_poll_retry_after", wish, "1", "on that 202: see RETRY-AFTER below" },
+    { "policy_token_lifetime", seconds, 3600, "seconds that a policy token is valid" },
+    { "policy_token_uses", count, 0, "writes that it is good for; 0: any" },
+    { "policy_details", one_of("evaluation", "info"), "evaluation",
+      "where missingPolicyTokenDetails stand in the 403: in info.evaluationDetails | in info" },
   },
   { "Lists",
     { "page_size", count, 0, "items on a page; 0: all; maxresults can only make it smaller" },
@@ -95,12 +122,22 @@ local sections = {
   },
   { "Throttling (token buckets for each subscription and kind of request; only the global layers count)",
     { "throttle", one_of("off", "on"), "off", "off: the counters count but nothing is refused | on: 429 at zero" },
+    { "reads_counter", one_of("reads", "global-reads"), "reads",
+      "what is left of reads, x-ms-ratelimit-remaining-subscription-...:",
+      "-reads | as recorded in 2024" },
     { "reads_bucket", count, 250, "reads at once (polls are reads)" },
     { "reads_refill", count, 25, "and how many come back each second" },
     { "writes_bucket", count, 200, "" },
     { "writes_refill", count, 10, "" },
     { "deletes_bucket", count, 200, "" },
     { "deletes_refill", count, 10, "" },
+  },
+  { "Azure Resource Graph (only the global layers count)",
+    { "graph", one_of("on", "off"), "on", "off: 404, as where it is not available" },
+    { "graph_lag", seconds, 0, "it shows connections as they were so many seconds ago" },
+    { "graph_rows", count, 1000, "rows on a page at most" },
+    { "graph_quota", count, 15, "queries of one principal in each window (refused with throttle=on), and" },
+    { "graph_window", seconds, 5, "the seconds of a window" },
   },
   { "Tokens (only the global layers count)",
     { "token_lifetime", seconds, 3599, "seconds that a token is valid" },
@@ -133,7 +170,7 @@ for _, section in ipairs(sections) do
   end
 end
 
--- Checks a table of options: the values as they are to be used; raises with the field's path.
+-- Checks a table of options. Returns the values to use, or raises an error that names the field.
 function options.check(values, path)
   return check.record(values, rules, path)
 end
@@ -144,7 +181,7 @@ local function number_if_meant(name, text)
   return tonumber(text) or text
 end
 
--- Reads "name=value" or "account:name=value" or "account/connection:name=value"; raises what is wrong with it.
+-- Parses "name=value", "account:name=value" or "account/connection:name=value". Raises an error for any other text.
 function options.parse(text)
   local left, value = text:match "^([^=]+)=(.*)$"
   if not left then error({ message = "--option '" .. text .. "': name=value expected" }, 0) end
@@ -154,7 +191,7 @@ function options.parse(text)
   return scope and scope:lower() or "", checked
 end
 
--- A layer whose missing values come from the one below.
+-- Returns a layer whose missing values come from the one below.
 function options.layer(values, below)
   return setmetatable(values, { __index = below })
 end
@@ -175,7 +212,7 @@ local function help_line(lines, option)
   for index = 4, #option do say(option[index]) end
 end
 
--- The text for --help.
+-- Returns the text for --help.
 function options.help()
   local lines = {}
   for _, section in ipairs(sections) do

@@ -1,4 +1,4 @@
--- An answer on its way out: {status, headers = {{name, value}, ...}, body, value}, and the services' error bodies.
+-- Answers, {status, headers = {{name, value}, ...}, body, value}, and the services' error bodies.
 
 local json = require "azpec.json"
 
@@ -16,10 +16,16 @@ function reply.json(status, value)
 end
 
 -- The error of Azure Resource Manager ("CloudError" in the REST description).
-function reply.error(status, code, message, target)
-  local answer = reply.json(status, { error = { code = code, message = message, target = target } })
+function reply.error(status, code, message, target, additional_info)
+  local answer = reply.json(status, { error = { code = code, message = message, target = target,
+    additionalInfo = additional_info } })
   answer.code = code
   return answer
+end
+
+-- Raises the error that the answer to the request in hand will be.
+function reply.refuse(status, code, format, ...)
+  error({ status = status, code = code, message = format:format(...) }, 0)
 end
 
 function reply.add(answer, name, value)

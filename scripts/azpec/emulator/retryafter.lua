@@ -1,6 +1,6 @@
--- The many forms in which a service can say when to come back; one text names each, see `help`.
+-- The forms of Retry-After and its variants, each with a name; see `help`.
 
-local clock = require "azpec.emulator.clock"
+local date = require "azpec.date"
 
 local retryafter = {}
 
@@ -20,12 +20,12 @@ end
 
 local words = {
   none = function () end,
-  past = function (now) return plain(clock.http_date(now - 3600)) end,
+  past = function (now) return plain(date.http(now - 3600)) end,
   absurd = function () return plain "99999999999" end,
 }
 
 local prefixes = {
-  date = function (rest, now) return plain(clock.http_date(now + (tonumber(rest) or 0))) end,
+  date = function (rest, now) return plain(date.http(now + (tonumber(rest) or 0))) end,
   ms = function (rest) return "retry-after-ms", rest end,
   ["x-ms"] = function (rest) return "x-ms-retry-after-ms", rest end,
 }
@@ -37,7 +37,7 @@ local function one(wish, now)
   return plain(wish)
 end
 
--- Adds the headers that a wish asks for to a list of {name, value}.
+-- Adds the headers of a form to a list of {name, value}.
 function retryafter.add(headers, wish, now)
   for part in wish:gmatch "[^;]+" do
     local name, value = one(part, now)

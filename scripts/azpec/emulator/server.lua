@@ -1,4 +1,4 @@
--- Sockets and the event loop: listens, serves each connection in a coroutine, ends on a signal or when stdin closes.
+-- Sockets and the event loop: listens, serves each connection in a coroutine, and ends on a signal or at stdin's end.
 
 local cqueues = require "cqueues"
 local errno = require "cqueues.errno"
@@ -11,7 +11,7 @@ server.__index = server
 
 local handshake_seconds, most_connections = 10, 4000
 
--- Listens on host and port (0: any). The socket and its port, or nil and why not.
+-- Listens on host and port (0: any). Returns the socket and its port, or nil and a text.
 local function listen(host, port)
   local sock = socket.listen { host = host, port = port, reuseaddr = true, v6only = false }
   sock:onerror(function (_, _, why) return why end)
@@ -49,11 +49,11 @@ local function spawn(self, sock, context)
   end)
 end
 
--- Accepts connections for ever; where a function gives a TLS context each begins with a handshake.
+-- Accepts connections until the process ends. If a function returns a TLS context, each begins with a handshake.
 function server:accept(listener, choose)
   self.loop:wrap(function ()
     while true do
-      local sock = listener:accept()
+      local sock = listener:accept { nodelay = true }
       if not sock then
         cqueues.sleep(0.05)
       elseif self.connections >= most_connections then
@@ -77,7 +77,7 @@ end
 
 local stdin = { pollfd = 0, events = "r" }
 
--- A file or /dev/null is never waited for: epoll refuses it, and reading it does not block.
+-- A file or /dev/null is not polled: epoll refuses it, and reading it does not block.
 local function stdin_can_wait()
   local probe = cqueues.new()
   probe:wrap(function () cqueues.poll(stdin, 0) end)
@@ -95,7 +95,7 @@ function server:end_with_stdin()
   end)
 end
 
--- Runs until the end is asked for.
+-- Runs until it is stopped.
 function server:run()
   while not self.ended do
     local ok, why = self.loop:step(60)

@@ -1,4 +1,5 @@
--- The world that the emulator plays: one tenant, its application, the Batch accounts and their connections.
+-- The emulated state: one tenant, its application, the Batch accounts and their connections. A state file has the names
+-- of the API, and only what differs from the sample; state.describe returns it again.
 
 local check = require "azpec.emulator.check"
 local ids = require "azpec.emulator.ids"
@@ -16,7 +17,7 @@ local connection_schema = {
   name = { is = "string", match = "^[^/?#%c]+$", required = true },
   status = word, description = word, actions_required = word, provisioning_state = word, etag = word,
   private_endpoint_id = word, group_ids = { list = word }, tags = { map = word },
-  properties = { map = { is = "any" } }, options = option_table,
+  properties = { map = { is = "any" } }, age = { is = "seconds" }, options = option_table,
 }
 
 local link_schema = {
@@ -29,9 +30,14 @@ local permission_schema = {
   not_data_actions = { list = word },
 }
 
+local subscription_schema = {
+  subscription_id = { is = "string", match = "^[^/?#%c]+$", required = true }, name = word,
+  state = { one_of = { "Enabled", "Warned", "PastDue", "Disabled", "Deleted" } },
+}
+
 local account_schema = {
-  name = { is = "string", match = "^[^/?#%c]+$", required = true },
-  resource_group = { is = "string", match = "^[^/?#%c]+$", required = true },
+  account_name = { is = "string", match = "^[^/?#%c]+$", required = true },
+  resource_group_name = { is = "string", match = "^[^/?#%c]+$", required = true },
   subscription_id = segment, location = word, account_endpoint = word, tags = { map = word }, options = option_table,
   connections = { list = { record = connection_schema } },
   private_link_resources = { list = { record = link_schema } },
@@ -49,15 +55,13 @@ local identity_schema = {
 }
 
 local state_schema = {
-  subscription_id = { is = "string", match = "^[^/?#%c]+$", required = true },
-  tenant_id = { is = "string", match = "^[%w.-]+$", required = true },
-  tenant_domain = { is = "string", match = "^[%w.-]+$" },
-  client_id = { is = "string", required = true },
-  client_secret = { is = "string", required = true },
+  subscription_id = segment, tenant_id = { is = "string", match = "^[%w.-]+$" },
+  tenant_domain = { is = "string", match = "^[%w.-]+$" }, client_id = word, client_secret = word,
   resource_groups = { list = segment },
+  subscriptions = { list = { record = subscription_schema } },
   options = option_table,
   certificates = { list = certificate }, federated_tokens = { list = word },
-  identity_header = word, arc_key_file = word, arc_realm = word,
+  identity_header = word, pipeline_token = word, service_connection_id = word, arc_key_file = word, arc_realm = word,
   user_identities = { list = { record = identity_schema } },
   permissions = { list = { record = permission_schema } },
   accounts = { list = { record = account_schema }, required = true },
@@ -69,7 +73,12 @@ end
 
 local function add_subscription(world, id)
   local key = id:lower()
-  world.subscriptions[key] = world.subscriptions[key] or { id = id, groups = {}, accounts = {} }
+  if not world.subscriptions[key] then
+    local serial = #world.subscription_order + 1
+    world.subscriptions[key] = { id = id, serial = serial, groups = {}, accounts = {}, state = "Enabled",
+      name = "Subscription " .. serial }
+    world.subscription_order[serial] = world.subscriptions[key]
+  end
   return world.subscriptions[key]
 end
 
@@ -105,13 +114,14 @@ local default_permissions = {
       "Microsoft.Authorization/elevateAccess/Action" } },
 }
 
-local function add_permissions(account, permissions)
-  account.permissions = {}
+local function permissions_of(permissions)
+  local result = {}
   for serial, given in ipairs(permissions) do
     local permission = { serial = serial }
     for name in pairs(permission_schema) do permission[name] = json.list(given[name] or {}) end
-    account.permissions[serial] = permission
+    result[serial] = permission
   end
+  return result
 end
 
 local function endpoint_of(account, name)
@@ -123,14 +133,21 @@ function state:new_tag(connection)
   return connection.options.etag_form == "weak" and "W/" .. tag or tag
 end
 
--- The layers of options that belong to a scope: what its file says, under what the command line says for it.
+-- Returns the layers of options of a scope: the state file's, overridden by the command line's.
 local function layers(world, values, scope, below)
-  local file = options.layer(values or {}, below)
+  local file = values and options.layer(values, below) or below
   return options.layer({}, function (_, name)
     local override = world.overrides[scope]
     if override and override[name] ~= nil then return override[name] end
     return file[name]
   end)
+end
+
+-- Notes how a connection is from that time on, for what lags behind.
+function state.remember(connection, time)
+  connection.history[#connection.history + 1] = { at = time, status = connection.status,
+    description = connection.description, actions_required = connection.actions_required,
+    provisioning_state = connection.provisioning_state }
 end
 
 local function add_connection(world, account, spec, path)
@@ -150,35 +167,40 @@ local function add_connection(world, account, spec, path)
     tags = spec.tags,
     properties = spec.properties or {},
     options = layers(world, spec.options, account.name:lower() .. "/" .. key, account.options),
-    modified = world.clock:now(),
-    created = world.clock:now(),
+    modified = world.clock:now() - (spec.age or 0),
+    created = world.clock:now() - (spec.age or 0),
+    history = {}, given = spec.options,
   }
+  state.remember(connection, -math.huge) -- it was so before the emulator began
   connection.etag = spec.etag or world:new_tag(connection)
   account.by_name[key] = connection
   account.connections[#account.connections + 1] = connection
+  return connection
 end
 
 local function add_account(world, spec, path)
   local subscription = add_subscription(world, spec.subscription_id or world.subscription_id)
-  local group = add_group(subscription, spec.resource_group)
-  local key = group:lower() .. "/" .. spec.name:lower()
-  if subscription.accounts[key] then check.fail(path, "a second account named '%s'", spec.name) end
+  local group, name = add_group(subscription, spec.resource_group_name), spec.account_name
+  local key = group:lower() .. "/" .. name:lower()
+  if subscription.accounts[key] then check.fail(path, "a second account named '%s'", name) end
   local account = {
-    id = ("%s/providers/Microsoft.Batch/batchAccounts/%s"):format(group_id(subscription, group), spec.name),
-    name = spec.name, group = group, group_id = group_id(subscription, group), subscription = subscription,
+    id = ("%s/providers/Microsoft.Batch/batchAccounts/%s"):format(group_id(subscription, group), name),
+    name = name, group = group, group_id = group_id(subscription, group), subscription = subscription,
     location = spec.location or "japaneast", tags = spec.tags, endpoint = spec.account_endpoint,
-    options = layers(world, spec.options, spec.name:lower(), world.options),
-    connections = {}, by_name = {}, links = {},
+    options = layers(world, spec.options, name:lower(), world.options),
+    connections = {}, by_name = {}, removed = {}, links = {}, given = spec,
   }
   account.endpoint = account.endpoint or ("%s.%s.batch.azure.com"):format(account.name, account.location)
   subscription.accounts[key] = account
   world.accounts[#world.accounts + 1] = account
   account.serial = #world.accounts
   add_links(account, spec.private_link_resources or default_links)
-  add_permissions(account, spec.permissions or world.permissions)
+  account.permissions = spec.permissions and permissions_of(spec.permissions) or world.permissions
+  local faults = {}
   for index, connection in ipairs(spec.connections or {}) do
-    add_connection(world, account, connection, ("%s.connections[%d]"):format(path, index))
+    check.collect(faults, add_connection, world, account, connection, ("%s.connections[%d]"):format(path, index))
   end
+  check.raise(faults)
 end
 
 local function known_scopes(world)
@@ -190,7 +212,7 @@ local function known_scopes(world)
   return scopes
 end
 
--- Raises when the command line names an account or a connection that is not there.
+-- Raises an error if the command line names an account or a connection that does not exist.
 function state:check_scopes()
   local scopes = known_scopes(self)
   for scope in pairs(self.overrides) do
@@ -198,43 +220,78 @@ function state:check_scopes()
   end
 end
 
--- Builds the world that `spec` describes. `overrides` are options by scope ("", "account", "account/connection") that
--- win over the layers below them; they may be changed later. Raises what is wrong.
-function state.new(spec, overrides, clock)
+-- The tenant and the application, which a state file need not name, and the secrets, which are not described.
+local identity = { "tenant_id", "tenant_domain", "client_id", "subscription_id" }
+local secrets = { "client_secret", "certificates", "federated_tokens", "identity_header", "pipeline_token" }
+
+
+-- Builds the state from `spec`. overrides: options by scope ("", "account", "account/connection") that take precedence
+-- and may be changed later. identity_from: the state (or a state file's table) that has the tenant and the application
+-- where spec names none. Raises an error with all faults of spec.
+function state.new(spec, overrides, clock, identity_from)
   spec = check.record(spec, state_schema, "state")
-  local world = setmetatable({ clock = clock, tags = ids.tags(), overrides = overrides }, state)
-  for _, name in ipairs { "tenant_id", "tenant_domain", "client_id", "client_secret", "subscription_id" } do
-    world[name] = spec[name]
+  local world = setmetatable({ clock = clock, tags = ids.tags(), overrides = overrides, given = spec }, state)
+  for _, names in ipairs { identity, secrets } do
+    for _, name in ipairs(names) do world[name] = spec[name] or identity_from[name] end
   end
-  for _, name in ipairs { "certificates", "federated_tokens", "user_identities" } do world[name] = spec[name] or {} end
-  world.permissions = spec.permissions or default_permissions
-  world.identity_header = spec.identity_header or "emulator-identity-header"
+  world.user_identities = spec.user_identities or {}
+  world.permissions = permissions_of(spec.permissions or default_permissions)
+  world.service_connection_id = spec.service_connection_id or "c8a7e1d4-2b93-4f60-9a15-7e3d0b6c5f21"
   world.arc_key_file, world.arc_realm = spec.arc_key_file, spec.arc_realm
-  world.seen_assertions, world.device_codes, world.refresh_tokens = {}, {}, {}
+  world.seen_assertions, world.id_tokens, world.device_codes, world.refresh_tokens = {}, {}, {}, {}
   world.options = layers(world, spec.options, "", options.defaults)
-  world.subscriptions, world.accounts = {}, {}
-  local subscription = add_subscription(world, spec.subscription_id)
-  for _, name in ipairs(spec.resource_groups or {}) do add_group(subscription, name) end
-  for index, account in ipairs(spec.accounts) do
-    add_account(world, account, ("state.accounts[%d]"):format(index))
+  world.subscriptions, world.subscription_order, world.accounts = {}, {}, {}
+  local subscription = add_subscription(world, world.subscription_id)
+  for _, given in ipairs(spec.subscriptions or {}) do
+    local one = add_subscription(world, given.subscription_id)
+    one.name, one.state = given.name or one.name, given.state or one.state
   end
+  for _, name in ipairs(spec.resource_groups or {}) do add_group(subscription, name) end
+  local faults = {}
+  for index, account in ipairs(spec.accounts) do
+    check.collect(faults, add_account, world, account, ("state.accounts[%d]"):format(index))
+  end
+  check.raise(faults)
   return world
 end
 
--- Sets options while the emulator runs; a scope of "" is everything.
+local arrival_schema = { account_name = segment, resource_group_name = segment, subscription_id = segment }
+for name, rule in pairs(connection_schema) do arrival_schema[name] = rule end
+arrival_schema.name = { is = "string", match = "^[^/?#%c]+$" }
+
+-- Adds a connection, as a new private endpoint does: the fields of one in a state file, and those of its account;
+-- without them it belongs to the first account. Returns it. Raises an error for a wrong field.
+function state:arrive(spec)
+  spec = check.record(spec, arrival_schema, "connection")
+  spec.name = spec.name or "arrived." .. ids.guid()
+  for _, account in ipairs(self.accounts) do
+    local fits = (not spec.account_name or spec.account_name:lower() == account.name:lower())
+      and (not spec.resource_group_name or spec.resource_group_name:lower() == account.group:lower())
+      and (not spec.subscription_id or spec.subscription_id:lower() == account.subscription.id:lower())
+    if fits then return add_connection(self, account, spec, "connection") end
+  end
+  check.fail("connection", "the state has no such account")
+end
+
+-- Sets options at run time; the scope "" means all.
 function state:set_option(scope, values)
   if not known_scopes(self)[scope] then check.fail("option", "no account or connection '%s' in the state", scope) end
   self.overrides[scope] = self.overrides[scope] or {}
   for name, value in pairs(values) do self.overrides[scope][name] = value end
 end
 
--- What the log must not show.
+-- Returns the secrets, which the log must not show.
 function state:secrets()
-  return { self.client_secret, self.identity_header, table.unpack(self.federated_tokens) }
+  return { self.client_secret, self.identity_header, self.pipeline_token, table.unpack(self.federated_tokens) }
 end
 
 function state:find_subscription(id)
   return self.subscriptions[id:lower()]
+end
+
+-- In the order in which the state names them.
+function state:subscription_list()
+  return self.subscription_order
 end
 
 function state:connection_ids()
@@ -245,8 +302,10 @@ function state:connection_ids()
   return list
 end
 
-function state.remove_connection(connection)
+function state.remove_connection(connection, time)
   local account = connection.account
+  connection.removed_at = time
+  account.removed[#account.removed + 1] = connection
   account.by_name[connection.name:lower()] = nil
   for index, other in ipairs(account.connections) do
     if other == connection then return table.remove(account.connections, index) end
@@ -256,25 +315,32 @@ end
 local kept = { "name", "status", "description", "actions_required", "provisioning_state", "etag", "private_endpoint_id",
   "group_ids", "tags", "properties" }
 
-local function describe_connection(connection)
-  local spec = {}
+local function describe_connection(self, connection)
+  local spec = { options = connection.given, age = math.max(0, self.clock:now() - connection.created) }
   for _, name in ipairs(kept) do spec[name] = connection[name] end
   return spec
 end
 
--- The world in the form of a state file, without its secret and its options.
+local function copy(t)
+  local result = {}
+  for name, value in pairs(t) do result[name] = value end
+  return result
+end
+
+-- Returns the state as a state file has it, without secrets: state.new makes the same state of it, if it is given this
+-- one for the identity.
 function state:describe()
-  local accounts = json.list()
+  local described, accounts = copy(self.given), json.list()
+  for _, name in ipairs(secrets) do described[name] = nil end
+  for _, name in ipairs(identity) do described[name] = self[name] end
   for index, account in ipairs(self.accounts) do
-    local connections = json.list()
-    for at, connection in ipairs(account.connections) do connections[at] = describe_connection(connection) end
-    accounts[index] = {
-      name = account.name, resource_group = account.group, subscription_id = account.subscription.id,
-      location = account.location, tags = account.tags, connections = connections,
-    }
+    local spec, connections = copy(account.given), json.list()
+    for at, connection in ipairs(account.connections) do connections[at] = describe_connection(self, connection) end
+    spec.subscription_id, spec.location, spec.connections = account.subscription.id, account.location, connections
+    accounts[index] = spec
   end
-  return { tenant_id = self.tenant_id, client_id = self.client_id, subscription_id = self.subscription_id,
-    accounts = accounts }
+  described.accounts = accounts
+  return described
 end
 
 return state

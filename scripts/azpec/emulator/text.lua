@@ -1,4 +1,4 @@
--- Encodings of the web: percent-encoding (RFC 3986), forms (application/x-www-form-urlencoded), base64.
+-- Percent-encoding (RFC 3986), forms (application/x-www-form-urlencoded), gzip, and replacing of plain texts.
 
 local text = {}
 
@@ -6,8 +6,9 @@ local function byte_of(hex)
   return string.char(tonumber(hex, 16))
 end
 
--- A percent-encoded piece as bytes, or nil if it holds a stray percent sign.
+-- Decodes percent-encoding; nil if there is a stray percent sign.
 function text.percent_decode(piece)
+  if not piece:find("%", 1, true) then return piece end
   if piece:gsub("%%%x%x", ""):find("%", 1, true) then return nil end
   return (piece:gsub("%%(%x%x)", byte_of))
 end
@@ -16,14 +17,14 @@ function text.percent_encode(piece)
   return (piece:gsub("[^%w%-._~]", function (char) return string.format("%%%02X", char:byte()) end))
 end
 
--- A name or a value of a form. A stray percent sign stands for itself, as the services have it.
+-- Decodes a name or a value of a form. A stray percent sign is kept, as the services do.
 function text.form_decode(piece)
   return (piece:gsub("+", " "):gsub("%%(%x%x)", byte_of))
 end
 
 local form_decode = text.form_decode
 
--- A form or a query as a table of its first values, and a set of the names given more than once.
+-- Parses a form or a query. Returns a table of the first values, and the set of repeated names.
 function text.parse_form(form)
   local values, repeated = {}, {}
   for pair in form:gmatch "[^&]+" do
@@ -34,36 +35,14 @@ function text.parse_form(form)
   return values, repeated
 end
 
-local alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-
-function text.base64_encode(bytes)
-  local out = {}
-  for at = 1, #bytes, 3 do
-    local a, b, c = bytes:byte(at, at + 2)
-    local word = a << 16 | (b or 0) << 8 | (c or 0)
-    for shift = 18, 0, -6 do
-      local index = (word >> shift & 63) + 1
-      out[#out + 1] = alphabet:sub(index, index)
-    end
-  end
-  local missing = -#bytes % 3
-  for index = #out - missing + 1, #out do out[index] = "=" end
-  return table.concat(out)
+-- Returns a pattern that matches exactly these bytes.
+function text.pattern_of(bytes)
+  return (bytes:gsub("%p", "%%%0"))
 end
 
--- The bytes of a base64 text, or nil.
-function text.base64_decode(encoded)
-  local digits = encoded:match "^([%w+/]*)=?=?$"
-  if not digits or #digits % 4 == 1 then return nil end
-  local out, word, bits = {}, 0, 0
-  for digit in digits:gmatch "." do
-    word, bits = (word << 6 | alphabet:find(digit, 1, true) - 1) & 0xffff, bits + 6
-    if bits >= 8 then
-      bits = bits - 8
-      out[#out + 1] = string.char(word >> bits & 255)
-    end
-  end
-  return table.concat(out)
+-- Replaces all occurrences of one text in another.
+function text.replace(bytes, from, to)
+  return (bytes:gsub(text.pattern_of(from), (to:gsub("%%", "%%%%"))))
 end
 
 local function crc32(bytes)
@@ -75,7 +54,7 @@ local function crc32(bytes)
   return ~crc & 0xffffffff
 end
 
--- A gzip member (RFC 1952) that stores the bytes as they are.
+-- Returns a gzip member (RFC 1952) that stores the bytes uncompressed.
 function text.gzip(bytes)
   local parts = { "\x1f\x8b\x08\0\0\0\0\0\0\xff" }
   for at = 1, math.max(#bytes, 1), 65535 do

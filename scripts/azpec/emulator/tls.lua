@@ -1,5 +1,5 @@
--- A certificate authority of the emulator's own, made at start: its certificate is for a file, its server certificate
--- for a TLS context that serves localhost and the address listened on.
+-- The emulator's certificate authority, created at start. It issues the server certificate, for localhost and the
+-- address that the emulator listens on.
 
 local altname = require "openssl.x509.altname"
 local bignum = require "openssl.bignum"
@@ -81,8 +81,8 @@ local function thumbprint(cert)
   end))
 end
 
--- A server at `host`: its TLS context, another one with another certificate, the PEM text of the authority to trust,
--- and the thumbprint of the first certificate.
+-- Returns for a server at `host`: its TLS context, a second one with another certificate, the PEM text of the authority
+-- to trust, and the thumbprint of the first certificate.
 function tls.server(host)
   local authority = make_authority()
   local key, cert = make_server(authority, host)

@@ -1,4 +1,4 @@
--- The tokens that were issued: for which audience, until when, with which claims.
+-- The issued tokens, each with its audience, expiry and claims.
 
 local accesstoken = require "azpec.emulator.accesstoken"
 local json = require "azpec.json"
@@ -12,7 +12,7 @@ function tokens.new(world)
   return setmetatable({ world = world, clock = world.clock, by_text = {}, order = {}, first = 1 }, tokens)
 end
 
--- A new token: {principal, audience, lifetime, claims}.
+-- Issues a token: {principal, audience, lifetime, claims}.
 function tokens:issue(token)
   local now = self.clock:now()
   token.expires = now + token.lifetime
@@ -35,7 +35,7 @@ function tokens:is_expired(token)
   return self.clock:now() >= token.expires
 end
 
--- Whether everything in `asked` stands in `given` too.
+-- Returns whether `given` contains everything in `asked`.
 local function covers(given, asked)
   if type(asked) ~= "table" then return given == asked end
   if type(given) ~= "table" then return false end
@@ -45,12 +45,12 @@ local function covers(given, asked)
   return true
 end
 
--- From now on every token must have been asked for with these claims (a JSON text).
+-- From now on accepts only tokens that were requested with these claims (a JSON text).
 function tokens:demand(claims)
   self.demanded = { text = claims, value = json.decode(claims) }
 end
 
--- The claims that the token lacks, as text; nil if none.
+-- Returns the claims that the token lacks, as text, or nil.
 function tokens:missing_claims(token)
   local demanded = self.demanded
   if not demanded or covers(token.claims, demanded.value) then return nil end

@@ -1,7 +1,6 @@
--- Puts an answer on the wire, whole or, where a fault says so, maimed. Its one question in return: may the connection
--- be used again?
+-- Sends an answer, complete or damaged as a fault demands. Returns whether the connection can be used again.
 
-local clock = require "azpec.emulator.clock"
+local date = require "azpec.date"
 local rand = require "openssl.rand"
 local sleep = require "cqueues".sleep
 
@@ -56,7 +55,7 @@ local function has_no_body(status)
   return status == 204 or status == 304 or status < 200
 end
 
--- Head and body as they go out. `fashion` has close, head_only (an answer to HEAD), http_10, now.
+-- Returns the bytes of head and body. `fashion` has close, head_only (an answer to HEAD), http_10, now.
 function wire.bytes(answer, fashion)
   local spoilt = answer.wire or {}
   local body = has_no_body(answer.status) and "" or answer.body
@@ -65,7 +64,7 @@ function wire.bytes(answer, fashion)
   local function add(name, value)
     if not has(answer, name:lower()) then lines[#lines + 1] = name .. ": " .. value end
   end
-  add("Date", clock.http_date(fashion.now))
+  add("Date", date.http(fashion.now))
   add("Server", "Microsoft-HTTPAPI/2.0")
   if spoilt.chunked then
     add("Transfer-Encoding", "chunked")
@@ -82,7 +81,7 @@ local function write(sock, bytes)
   return sock:xwrite(bytes, "bn", write_seconds)
 end
 
--- Takes what comes and answers nothing, until the peer has enough or the time is over.
+-- Reads without an answer until the peer closes or the time is over.
 local function stall(sock, seconds)
   local deadline = os.time() + seconds
   repeat
@@ -91,7 +90,7 @@ local function stall(sock, seconds)
   until not data
 end
 
--- Has the kernel end the connection with a reset as soon as it is closed. cqueues cannot ask for that, LuaSocket can.
+-- Makes the kernel reset the connection when it is closed. LuaSocket can set this option, cqueues cannot.
 local function prepare_reset(sock)
   local borrowed = require "socket.core".tcp()
   borrowed:setfd(sock:pollfd())
@@ -113,7 +112,7 @@ local function flip(bytes, at)
   return bytes:sub(1, at - 1) .. string.char(bytes:byte(at) ~ 1) .. bytes:sub(at + 1)
 end
 
--- The bytes that are left of an answer, and what follows them: "close", "reset", "stall" or nothing.
+-- Returns the bytes of a damaged answer, and the action after them: "close", "reset", "stall" or nil.
 local function maim(head, body, spoilt)
   local bytes = head .. body
   if spoilt.flip_at then bytes = flip(bytes, spoilt.flip_at) end
@@ -137,7 +136,7 @@ local endings = {
   end,
 }
 
--- Sends the answer. True if the connection can go on; "reset" if it must be closed without any politeness.
+-- Sends the answer. Returns true if the connection can be kept, "reset" if it must be reset.
 function wire.send(sock, answer, fashion)
   local head, body = wire.bytes(answer, fashion)
   local spoilt = answer.wire

@@ -1,5 +1,5 @@
--- azpec as a guest of cqueues.  `wait` is cqueues.poll itself: a client is one of the things that it can wait for.
--- `each` runs one piece of work beside others, for a bounded number at once:
+-- Runs azpec inside cqueues.  `wait` is cqueues.poll itself, which accepts a client like any other pollable object.
+-- `each` runs a function for many items, a bounded number at once:
 --
 --   loop.each(16, function (connection) approve(connection) end, client:list { ... })
 
@@ -8,9 +8,9 @@ local condition = require "cqueues.condition"
 
 local loop = { wait = cqueues.poll }
 
--- Calls work with what the iterator (as after `in`) gives, each time in a coroutine of its own, at most `most` of them
--- at once, and returns when all have ended.  An error of the work's or the iterator's ends it early: nothing more is
--- begun, what runs runs to its end, then the first error is raised.
+-- Calls work with the values of the iterator (as after `in`), each time in its own coroutine, at most `most` at once.
+-- Returns when all have ended.  After an error of work or of the iterator nothing more is begun; running coroutines go
+-- on to their end, then the first error is raised.
 function loop.each(most, work, ...)
   if most < 1 then error("bad argument #1 to 'each' (1 or more expected)", 2) end
   local controller = assert(cqueues.running(), "azpec.loop.cqueues: each is for coroutines of a controller")

@@ -1,12 +1,12 @@
--- azpec as a guest of libuv, by luv.  In a coroutine, with azpec.client { wait = require "azpec.loop.luv".wait }, a
--- call yields, and the loop resumes it:
+-- Runs azpec inside libuv, by luv.  In a coroutine, with azpec.client { wait = require "azpec.loop.luv".wait }, a call
+-- yields, and the loop resumes it:
 --
 --   coroutine.wrap(function () callback(client:update { ... }) end)()
 --
--- libuv takes a descriptor only once, so that of a client is watched once, while somebody waits at it, and not longer:
--- an idle client keeps no loop alive.  What such a coroutine raises is raised in libuv's callback, where luv treats it
--- like any other error.  Let uv.run() return before the Lua state is closed: luv does not bear that while one of its
--- handles is closing.
+-- libuv accepts a descriptor only once, so a client's descriptor has one watcher, and only while a coroutine waits for
+-- it.  An idle client does not keep the loop alive.  An error of such a coroutine is raised in libuv's callback, where
+-- luv treats it like any other.  Let uv.run() return before the Lua state is closed: luv may crash if one of its
+-- handles is still closing.
 
 local uv = require "luv"
 

@@ -1,19 +1,19 @@
--- Coroutines that wait at descriptors, for a loop that takes a descriptor only once while many calls of a client wait
--- at the one it has.  What an adapter for such a loop is made of:
+-- Lets many coroutines wait for one descriptor, in a loop that accepts a descriptor only once.  An adapter for such a
+-- loop is built from:
 --
 --   local wait, resume = require "azpec.loop.waiters" (watch, unwatch)
---   watch(fd)       called when the first comes to wait at fd: from now on the loop calls resume(fd) whenever fd is
---                   readable.  Returns what unwatch needs.
---   unwatch(watch)  called when the last has left
---   wait            for azpec.client { wait = wait }, whose calls then yield to whoever resumed them
+--   watch(fd)       called when the first coroutine waits for fd.  From then on the loop must call resume(fd) whenever
+--                   fd is readable.  Returns the argument for unwatch.
+--   unwatch(watch)  called when the last coroutine has left
+--   wait            for azpec.client { wait = wait }; calls of the client then yield
 --
--- The descriptor stays readable for as long as there is something to do: a wake-up too many does no harm, and none is
--- lost when an error keeps resume from reaching everybody.
+-- The descriptor stays readable as long as the client has work.  So an extra wake-up does no harm, and none is lost if
+-- an error ends resume before all coroutines have run.
 
--- What went wrong in a coroutine, with the place; an error that is no text stays what it is.
+-- Returns the error of a coroutine, with a traceback if it is a string.
 local function fault_of(thread, fault)
   fault = type(fault) == "string" and debug.traceback(thread, fault) or fault
-  coroutine.close(thread) -- what it still holds
+  coroutine.close(thread) -- closes its pending variables
   return { fault }
 end
 
@@ -27,7 +27,7 @@ return function (watch, unwatch)
     end
   end
 
-  -- However a wait ends, coroutine.close included, nobody is resumed for it afterwards.
+  -- After the end of a wait, also by coroutine.close, its coroutine is not resumed any more.
   local ended = { __close = function (entry)
     entry.place.waiting[entry] = nil
     leave_if_empty(entry.place)
@@ -42,7 +42,7 @@ return function (watch, unwatch)
     coroutine.yield()
   end
 
-  -- Everybody at the descriptor looks; who has to go on waiting comes back.  Raises what a coroutine raised.
+  -- Resumes all coroutines that wait for the descriptor; each may wait again.  Raises the first error of a coroutine.
   local function resume(fd)
     local place = places[fd]
     if not place then return end
@@ -50,7 +50,7 @@ return function (watch, unwatch)
     for entry in pairs(place.waiting) do turn[#turn + 1] = entry end
     place.busy = true
     for _, entry in ipairs(turn) do
-      local thread = place.waiting[entry] -- nil: another one has ended it meanwhile
+      local thread = place.waiting[entry] -- nil: its wait has ended meanwhile
       if thread and coroutine.status(thread) == "suspended" then
         local ok, why = coroutine.resume(thread)
         fault = not ok and fault_of(thread, why)

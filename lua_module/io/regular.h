@@ -1,0 +1,30 @@
+/*
+ * regular.h -- which files azpec reads: regular ones.  A pipe could block the
+ * host, and a device could block or never end.
+ */
+#ifndef AZPEC_REGULAR_H
+#define AZPEC_REGULAR_H
+
+#include <stddef.h>
+#include <sys/stat.h>
+
+/* open(2) flags with which no file blocks. */
+#define REGULAR_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+
+/* NULL, or why a file of this mode is not read. */
+static inline const char *regular_refuse(mode_t mode) {
+	switch (mode & S_IFMT) {
+	case S_IFREG:
+		return NULL;
+	case S_IFDIR:
+		return "not a regular file but a directory";
+	case S_IFIFO:
+		return "not a regular file but a pipe";
+	case S_IFSOCK:
+		return "not a regular file but a socket";
+	default:
+		return "not a regular file but a device";
+	}
+}
+
+#endif

@@ -1,0 +1,87 @@
+-- --columns and --sort: the shown columns, and the order of rows.
+
+local nearest = require "azpec.nearest"
+local text = require "azpec.text"
+
+local columns = {}
+
+-- "PRIVATE ENDPOINT", "private-endpoint" and "private_endpoint" are equal.
+local function plain(name)
+  return (name:lower():gsub("[- ]", "_"))
+end
+
+-- Returns the names in "name,-status" as a list.
+function columns.list(word)
+  local names = {}
+  for name in (word .. ","):gmatch "(.-)," do
+    name = text.trim(name)
+    if name == "" then return nil, ("'%s' has an empty name"):format(word) end
+    names[#names + 1] = name
+  end
+  return names
+end
+
+-- Returns the column of that title or member. Ends the verb if there is none.
+local function find(context, known, option, name)
+  local names = {}
+  for n, column in ipairs(known) do
+    if plain(name) == column[2] or plain(name) == plain(column[1]) then
+      if column[2] == "created_at" then context:need_ages(option .. " created_at") end
+      return column
+    end
+    names[n] = column[2]
+  end
+  context:usage(("%s: there is no column '%s'; there are %s%s"):format(option, name, table.concat(names, ", "),
+    nearest.question(plain(name), names)))
+end
+
+-- Returns the columns that --columns names; nil for the default ones.
+function columns.chosen(context, known)
+  local names = context.args.columns
+  if not names then return nil end
+  local list = {}
+  for n, name in ipairs(names) do list[n] = find(context, known, "--columns", name) end
+  return list
+end
+
+-- Returns a row's values to sort by: strings in lower case; false for a missing value.
+local function values_of(row, keys)
+  local values = {}
+  for n, key in ipairs(keys) do
+    local value = row[key.member]
+    if type(value) == "table" then value = table.concat(value, ",") end
+    values[n] = value ~= nil and value ~= "" and tostring(value):lower()
+  end
+  return values
+end
+
+-- Rows without a value come last in both directions. Equal rows keep their order.
+local function comes_before(keys, a, b)
+  for n, key in ipairs(keys) do
+    local x, y = a.values[n], b.values[n]
+    if x ~= y then
+      if not (x and y) then return x ~= false end
+      if key.is_descending then return x > y end
+      return x < y
+    end
+  end
+  return a.place < b.place
+end
+
+-- Returns a function that sorts a list of rows by --sort; nil without --sort.
+function columns.sorter(context, known)
+  if not context.args.sort then return nil end
+  local keys = {}
+  for n, name in ipairs(context.args.sort) do
+    local sign, bare = name:match "^(%-?)(.*)$"
+    keys[n] = { member = find(context, known, "--sort", bare)[2], is_descending = sign == "-" }
+  end
+  return function (rows)
+    local order = {}
+    for n, row in ipairs(rows) do order[n] = { row = row, place = n, values = values_of(row, keys) } end
+    table.sort(order, function (a, b) return comes_before(keys, a, b) end)
+    for n, one in ipairs(order) do rows[n] = one.row end
+  end
+end
+
+return columns

@@ -1,0 +1,248 @@
+-- Completion scripts for bash, zsh and fish: verbs, options and their values, as the verbs define them.
+
+local parser = require "azpec.cli.parser"
+
+local completion = {}
+
+local places = { FILE = true, PLAN = true }
+
+local function argname(element)
+  local name = element._argname or element._name:upper()
+  return type(name) == "table" and name[1] or name
+end
+
+-- An option or an argument: { names, text, takes = whether it has a value, label, values, completes, is_file }.
+local function entry(element)
+  return { names = element._public_aliases, text = element._description or "", takes = element._maxargs > 0,
+    label = argname(element), values = element.values, completes = element.completes,
+    is_file = places[argname(element)] }
+end
+
+-- All verbs: a list of { name, summary, options = { entry, ... }, arguments = { entry, ... } }.
+local function described()
+  local list = {}
+  for _, name in parser.verbs() do
+    local verb = require("azpec.cli.verbs." .. name)
+    local command = parser.of(name, verb)
+    local one = { name = name, summary = verb.summary, options = {}, arguments = {} }
+    for _, option in ipairs(command._options) do
+      if not option._hidden then one.options[#one.options + 1] = entry(option) end
+    end
+    for n, argument in ipairs(command._arguments) do one.arguments[n] = entry(argument) end
+    list[#list + 1] = one
+  end
+  return list
+end
+
+-- Calls f for each, and concatenates the results.
+local function joined(list, separator, f)
+  local parts = {}
+  for _, one in ipairs(list) do
+    local part = f(one)
+    if part then parts[#parts + 1] = part end
+  end
+  return table.concat(parts, separator)
+end
+
+local function verb_names(verbs)
+  return joined(verbs, " ", function (verb) return verb.name end)
+end
+
+-- Returns the values of a verb's arguments; those of help are the verbs and the topics.
+local function own_values(verb, verbs)
+  local values = verb.arguments[1] and verb.arguments[1].values
+  if verb.name == "help" then
+    return verb_names(verbs) .. " concepts " .. table.concat(require "azpec.cli.topics".names(), " ")
+  end
+  return values and table.concat(values, " ") or nil
+end
+
+-- The shell command that prints the names of a kind ($1) which azpec.cli.names has written.
+local print_names = [==[sed -n "s/^$1 \([A-Za-z0-9._-]*\)\$/\1/p" "$AZPEC_NAMES" 2>/dev/null]==]
+
+-- ---- bash ----------------------------------------------------------------------------------------------------------
+
+-- bash breaks words at "=" as well: "--for status=App" are four, of which only the last is replaced.
+local bash_head = [==[
+_azpec_names() { [[ ${AZPEC_NAMES:-} ]] && ]==] .. print_names .. [==[; }
+_azpec() {
+    local word cur prev verb options own values before=
+    local -a words
+    for word in "${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
+        if [[ ${#words[@]} -gt 0 && ( $word == = || $before == *= ) ]]; then
+            before=$before$word
+            words[${#words[@]}-1]=$before
+        else
+            before=$word
+            words+=("$word")
+        fi
+    done
+    cur=$before prev=${words[${#words[@]}-2]} verb=${words[1]}
+    COMPREPLY=()
+    if [[ ${#words[@]} -eq 2 ]]; then
+        COMPREPLY=($(compgen -W "%s --help --version" -- "$cur"))
+        return
+    fi
+    if [[ $cur == --*=* ]]; then prev=${cur%%%%=*} cur=${cur#*=}; fi
+    case $verb in
+%s
+    esac
+    case $prev in
+%s
+    esac
+    if [[ $cur == -* ]]; then values=$options; elif [[ ! $values ]]; then values=$own; fi
+    [[ $values ]] || return
+    COMPREPLY=($(compgen -W "$values" -- "$cur"))
+    if [[ $cur == *=* ]]; then COMPREPLY=("${COMPREPLY[@]#"${cur%%%%=*}="}"); fi
+}
+complete -o bashdefault -o default -F _azpec azpec
+]==]
+
+local function bash_verb(verb, verbs)
+  local options = joined(verb.options, " ", function (option) return table.concat(option.names, " ") end)
+  local own = verb.arguments[1]
+  local values = own and own.completes and ("$(_azpec_names %s)"):format(own.completes) or own_values(verb, verbs)
+  return ('    %s) options="%s" own="%s" ;;'):format(verb.name, options, values or "")
+end
+
+-- Returns the code for an option's value: one of a list, a file (bash's default), or any text.
+local function bash_value(option)
+  local no_files = "compopt +o default +o bashdefault 2>/dev/null; "
+  if option.values then return ('values="%s"'):format(table.concat(option.values, " ")) end
+  if option.completes then return ('%svalues="$(_azpec_names %s)" own='):format(no_files, option.completes) end
+  return option.is_file and "return" or no_files .. "return"
+end
+
+-- Returns the code for all options; an option has the same meaning in every verb.
+local function bash_values(verbs)
+  local lines, seen = {}, {}
+  for _, verb in ipairs(verbs) do
+    for _, option in ipairs(verb.options) do
+      local pattern = table.concat(option.names, "|")
+      if option.takes and not seen[pattern] then
+        seen[pattern] = true
+        lines[#lines + 1] = ("    %s) %s ;;"):format(pattern, bash_value(option))
+      end
+    end
+  end
+  return table.concat(lines, "\n")
+end
+
+function completion.bash()
+  local verbs = described()
+  return bash_head:format(verb_names(verbs), joined(verbs, "\n", function (verb) return bash_verb(verb, verbs) end),
+    bash_values(verbs))
+end
+
+-- ---- zsh -----------------------------------------------------------------------------------------------------------
+
+local function zsh_text(text)
+  return (text:gsub("[%[%]:\\]", "\\%0"):gsub("'", "'\\''"))
+end
+
+local function zsh_values(one)
+  local action = one.is_file and "_files" or one.completes and ("{_azpec_names %s}"):format(one.completes)
+    or ("(%s)"):format(table.concat(one.values or {}, " "))
+  return (":%s:%s"):format(zsh_text(one.label), action)
+end
+
+local function zsh_option(option)
+  local names = #option.names > 1 and ("{%s}"):format(table.concat(option.names, ",")) or option.names[1]
+  local text = ("'[%s]%s'"):format(zsh_text(option.text), option.takes and zsh_values(option) or "")
+  return ("      '*'%s%s"):format(names, text)
+end
+
+local function zsh_verb(verb, verbs)
+  local specs = joined(verb.options, " \\\n", zsh_option)
+  local own = verb.arguments[1]
+  if own then
+    own = { label = own.label, is_file = own.is_file, completes = own.completes, values = { own_values(verb, verbs) } }
+    specs = specs .. (" \\\n      '*%s'"):format(zsh_values(own))
+  end
+  return ("  %s) _arguments \\\n%s ;;"):format(verb.name, specs)
+end
+
+function completion.zsh()
+  local verbs = described()
+  return ([==[
+#compdef azpec
+
+_azpec_names() {
+  local -a names
+  names=(${(f)"$([[ -n $AZPEC_NAMES ]] && %s)"})
+  compadd -a names
+}
+
+_azpec() {
+  local -a verbs
+  verbs=(
+%s
+  )
+  if (( CURRENT == 2 )); then
+    _describe verb verbs
+    return
+  fi
+  shift words
+  (( CURRENT-- ))
+  case $words[1] in
+%s
+  esac
+}
+
+if [[ $funcstack[1] == _azpec ]]; then _azpec "$@"; else compdef _azpec azpec; fi
+]==]):format(print_names,
+    joined(verbs, "\n", function (verb) return ("    '%s:%s'"):format(verb.name, zsh_text(verb.summary)) end),
+    joined(verbs, "\n", function (verb) return zsh_verb(verb, verbs) end))
+end
+
+-- ---- fish ----------------------------------------------------------------------------------------------------------
+
+local function fish_quoted(text)
+  return "'" .. text:gsub("[\\']", "\\%0") .. "'"
+end
+
+local function fish_option(verb, option)
+  local words = { ("complete -c azpec -n '__fish_seen_subcommand_from %s'"):format(verb.name) }
+  for _, name in ipairs(option.names) do
+    words[#words + 1] = (#name == 2 and "-s " or "-l ") .. name:gsub("^%-+", "")
+  end
+  if option.values then
+    words[#words + 1] = "-x -a " .. fish_quoted(table.concat(option.values, " "))
+  elseif option.completes then
+    words[#words + 1] = ("-x -a '(__azpec_names %s)'"):format(option.completes)
+  elseif option.takes then
+    words[#words + 1] = option.is_file and "-r -F" or "-x"
+  end
+  words[#words + 1] = "-d " .. fish_quoted(option.text)
+  return table.concat(words, " ")
+end
+
+local function fish_verb(verb, verbs)
+  local lines = { ("complete -c azpec -n __fish_use_subcommand -a %s -d %s"):format(verb.name,
+    fish_quoted(verb.summary)) }
+  for _, option in ipairs(verb.options) do lines[#lines + 1] = fish_option(verb, option) end
+  local values = own_values(verb, verbs)
+  local seen = ("complete -c azpec -n '__fish_seen_subcommand_from %s'"):format(verb.name)
+  if values then lines[#lines + 1] = ("%s -a %s"):format(seen, fish_quoted(values)) end
+  for _, argument in ipairs(verb.arguments) do
+    if argument.is_file then lines[#lines + 1] = seen .. " -F" end
+    if argument.completes then
+      lines[#lines + 1] = ("%s -a '(__azpec_names %s)'"):format(seen, argument.completes)
+    end
+  end
+  return table.concat(lines, "\n")
+end
+
+local fish_names = ([==[
+function __azpec_names
+  test -n "$AZPEC_NAMES"; and %s
+end
+]==]):format((print_names:gsub("%$1", "$argv[1]")))
+
+function completion.fish()
+  local verbs = described()
+  local lines = joined(verbs, "\n", function (verb) return fish_verb(verb, verbs) end)
+  return ("%scomplete -c azpec -f\n%s\n"):format(fish_names, lines)
+end
+
+return completion

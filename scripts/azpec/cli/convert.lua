@@ -1,0 +1,123 @@
+-- Converts and checks option values; argparse shows the message.
+
+local duration = require "azpec.duration"
+local ids = require "azpec.resource_id"
+local text = require "azpec.text"
+
+local convert = {}
+
+local function below_zero(word)
+  return word:find "^%-%d" and ("'%s' is below zero"):format(word)
+end
+
+-- Converts "90", "1.5", "30s", "5m", "2h" or "7d" to seconds.
+function convert.seconds(word)
+  if below_zero(word) then return nil, below_zero(word) end
+  return duration.seconds(word)
+end
+
+-- The same, but more than zero.
+function convert.some_seconds(word)
+  local seconds, why = convert.seconds(word)
+  if seconds == 0 then return nil, ("'%s' must be more than 0 s"):format(word) end
+  return seconds, why
+end
+
+-- The time limit of az and azd.
+function convert.credential_seconds(word)
+  local seconds, why = convert.some_seconds(word)
+  if seconds and seconds > 3600 then return nil, ("'%s' is more than an hour"):format(word) end
+  return seconds, why
+end
+
+-- A non-empty word; an empty one often is a script's unset variable. Surrounding blanks and a carriage return, as files
+-- and programs add them, are removed.
+function convert.given(word)
+  word = text.trim(word)
+  if word == "" then return nil, "it is empty" end
+  return word
+end
+
+-- A ticket's number, which appears in lines of logs.
+function convert.ticket(word)
+  local given, why = convert.given(word)
+  if given and text.has_control(given) then return nil, "it has a control character, or is no UTF-8" end
+  return given, why
+end
+
+-- An id, also in the forms that are copied from a URL or the portal.
+function convert.id(word)
+  local given, why = convert.given(word)
+  return given and ids.plain(given), why
+end
+
+-- A name, or an id.
+function convert.name_or_id(word)
+  return word:find("/", 1, true) and ids.plain(word) or text.trim(word)
+end
+
+-- Returns the account and the name of "ACCOUNT/NAME", as lines of output begin; nil for another word.
+function convert.account_and_name(word)
+  return word:match "^([^/]+)/([^/]+)$"
+end
+
+local function digits(count)
+  return ("%x"):rep(count)
+end
+
+local guid_pattern = "^" .. digits(8) .. ("%-" .. digits(4)):rep(3) .. "%-" .. digits(12) .. "$"
+
+-- A subscription's GUID, also as its id. A name, as az takes, would have to be looked up.
+function convert.subscription(word)
+  local given, why = convert.id(word)
+  if not given then return nil, why end
+  local found = ids.parse(given)
+  local guid = found and found.subscription_id or given
+  if guid:find(guid_pattern) then return guid end
+  return nil, ("'%s' is not the id of a subscription, which is a GUID; az account show --name NAME --query id prints "
+    .. "it"):format(text.clean(word))
+end
+
+function convert.positive(word)
+  local number = math.tointeger(word:find "^%d+$" and tonumber(word))
+  if not number or number < 1 then return nil, below_zero(word) or ("'%s' is no number from 1 on"):format(word) end
+  return number
+end
+
+local most_tries = 86400 -- of the module
+
+function convert.tries(word)
+  local number, why = convert.positive(word)
+  if number and number > most_tries then return nil, ("'%s' is more than %d"):format(word, most_tries) end
+  return number, why
+end
+
+-- Checks the anchor of a journal.
+function convert.anchor(word)
+  local known, why = require "azpec.journal.verify".anchor(word)
+  return known and word, why
+end
+
+-- Reads a file, or standard input for "-". kind: of azpec.file's ceilings.
+local function content_of(path, kind)
+  local file = require "azpec.file"
+  if path ~= "-" then return file.read(path, kind) end
+  local content, why = file.rest(io.stdin, kind)
+  return content, why and "standard input: " .. why
+end
+
+-- Reads the continuation tokens in a file.
+function convert.tokens(path)
+  return content_of(path, "tokens")
+end
+
+-- Reads a secret from a file of one line, without the line end.
+function convert.secret(path)
+  local content, why = content_of(path, "secret")
+  if not content then return nil, why end
+  content = content:gsub("\r?\n$", "")
+  if content == "" then return nil, (path == "-" and "standard input" or path) .. " is empty" end
+  return content
+end
+
+return convert

@@ -1,0 +1,134 @@
+-- azpec journal show: lists the writes of a journal with their results. The rows have the members of those of approve;
+-- the states as the journal has them are state_before and state_after.
+
+local date = require "azpec.date"
+local duration = require "azpec.duration"
+local convert = require "azpec.cli.convert"
+local journal = require "azpec.journal"
+local nearest = require "azpec.nearest"
+local rows = require "azpec.cli.rows"
+local select = require "azpec.select"
+local verified = require "azpec.cli.verified"
+
+local columns = {
+  { "TIME", "at" }, { "RUN", "run" }, { "WHO", "by" }, { "VERB", "verb" },
+  { "ACCOUNT", "account_name" }, rows.resource_group, rows.subscription, { "NAME", "name" },
+  { "BEFORE", "before" }, { "AFTER", "after" }, { "RESULT", "result" },
+  { "RULE", "rule", optional = true }, { "REASON", "reason", optional = true }, { "TICKET", "ticket", optional = true },
+  { "CHANGE", "change_reference", optional = true }, { "POLICY TOKEN", "policy_token_id", optional = true },
+  { "ERROR", "error_message", optional = true }, { "ID", "id", for_programs = true },
+  { "CALL", "call", for_programs = true }, { "REQUEST ID", "request_id", for_programs = true },
+  { "CORRELATION ID", "correlation_id", for_programs = true },
+}
+
+-- The members that a report leaves out: those of the hash chain, and continuation tokens.
+local hidden = { "audit", "seq", "prev", "hash", "event", "torn", "subject", "token" }
+
+local function row_of(write)
+  for _, name in ipairs(hidden) do write[name] = nil end
+  write.by = journal.name_of(write.who)
+  local facts = rows.of_id(write.connection)
+  write.id, write.connection = write.connection, nil
+  for _, name in ipairs { "name", "account_name", "resource_group_name", "subscription_id" } do
+    write[name] = facts[name]
+  end
+  write.state_before, write.state_after = write.before, write.after
+  write.before, write.after = (write.before or {}).status, (write.after or {}).status
+  write.result, write.outcome = write.outcome, nil
+  write.error_message = (write.error or {}).message
+  return write
+end
+
+-- Parses "7d" or a timestamp. Returns seconds since 1970, for any year (os.date and os.time end in 2038 if Lua's time
+-- has 32 bits).
+local function since_of(context)
+  local since = context.args.since
+  if not since then return nil end
+  local seconds, why, lacks_unit = duration.age(since)
+  local moment = seconds and os.time() - seconds or date.parse(since)
+  if lacks_unit then context:usage("--since: " .. why) end
+  if not moment then context:usage(("--since '%s' is not a time; write 7d, or 2026-11-24T09:15:00Z"):format(since)) end
+  return moment
+end
+
+-- Returns the run that --run names; nil without --run. Ends the verb if the journal does not have that run.
+local function run_of(context, runs)
+  local wanted, names = context.args.run, {}
+  if not wanted then return nil end
+  if wanted == "last" then return runs[#runs] and runs[#runs].run or "" end
+  for n, run in ipairs(runs) do
+    if run.run == wanted then return wanted end
+    names[n] = run.run
+  end
+  context:fail(context.codes.not_found, ("the journal knows no run '%s'%s"):format(wanted,
+    nearest.question(wanted, names)))
+end
+
+local labels = { { "ticket", "ticket" }, { "change_reference", "change" } }
+
+-- Ends the verb if no write of the journal has the ticket, or the change reference, that an option names.
+local function check_labels(context, writes)
+  for _, label in ipairs(labels) do
+    local member, noun = table.unpack(label)
+    local wanted, names, known = context.args[member], {}, {}
+    for _, write in ipairs(wanted and writes or {}) do
+      local name = write[member]
+      if name and not known[name] then known[name], names[#names + 1] = true, name end
+    end
+    if wanted and not known[wanted] then
+      context:fail(context.codes.not_found, ("the journal knows no %s '%s'%s"):format(noun, wanted,
+        nearest.question(wanted, names)))
+    end
+  end
+end
+
+-- Returns the fields of azpec.select for the word of --connection: an id, a name, or ACCOUNT/NAME.
+local function fields_of(word)
+  local account, name = convert.account_and_name(word)
+  if account then return { account_name = account, name = name } end
+  return { [word:find "/" and "id" or "name"] = word }
+end
+
+-- Returns a selector of the connections that --connection names. Ends the verb if the journal has none.
+local function selector_of(context, writes)
+  local given = context.args.connection
+  local word = given and convert.name_or_id(given)
+  local ok, selector = pcall(select.new, word and fields_of(word) or {})
+  if not ok then context:usage("--connection: " .. selector:match "%((.*)%)$") end
+  local names, known = {}, {}
+  for _, write in ipairs(word and writes or {}) do
+    local facts = rows.of_id(write.connection)
+    if selector:matches { id = write.connection } then return selector end
+    if facts.base_name and not known[facts.base_name] then
+      known[facts.base_name], names[#names + 1] = true, facts.base_name
+    end
+  end
+  if word then
+    context:fail(context.codes.not_found, ("the journal knows no connection '%s'%s"):format(word,
+      nearest.question(word, names)))
+  end
+  return selector
+end
+
+-- Returns whether a write has the ticket and the change reference of the options.
+local function is_of(write, args)
+  return (not args.ticket or write.ticket == args.ticket)
+    and (not args.change_reference or write.change_reference == args.change_reference)
+end
+
+return function (context, path)
+  local since = since_of(context)
+  local records, report = journal.read(path)
+  if not records then context:fail(context.codes.other, report) end
+  local all = journal.writes(records, {})
+  local run, selector = run_of(context, journal.runs(records)), selector_of(context, all)
+  check_labels(context, all)
+  local out = context:output { columns = columns, title = "writes" }
+  context:add_to_envelope { left_out = report.left_out }
+  for _, write in ipairs(journal.writes(records, { run = run, since = since })) do
+    if is_of(write, context.args) and selector:matches { id = write.connection } then out:row(row_of(write)) end
+  end
+  if not report.intact then verified.check_damage(context, report) end -- the frame shows the rows, as not all
+  out:close()
+  if out.count == 0 then context:note("no such write") end
+end

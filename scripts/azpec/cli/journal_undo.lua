@@ -1,0 +1,122 @@
+-- azpec journal undo: shows the changes that would revert a run; with --apply makes them.
+
+local consent = require "azpec.cli.consent"
+local engine = require "azpec.run"
+local file = require "azpec.journal"
+local journal = require "azpec.cli.journal"
+local run = require "azpec.cli.run"
+local select = require "azpec.select"
+local text = require "azpec.text"
+local undo = require "azpec.undo"
+
+local most_named = 3
+
+-- "20261124T091500Z-5be1f2a0 (approve, 7 writes)" for the latest runs that changed something, the last one first.
+local function latest(runs)
+  local named = {}
+  for n = #runs, 1, -1 do
+    local one = runs[n]
+    if one.changes > 0 and #named < most_named then
+      named[#named + 1] = ("%s (%s, %s)"):format(one.run, one.verb, text.count(one.changes, "write"))
+    end
+  end
+  return #named > 0 and "; the latest that changed something: " .. table.concat(named, ", ") or ""
+end
+
+-- Returns the last run. Passes over undos that changed something: typed twice, "last" would do again what was undone.
+-- Ends the verb if it changed nothing, since an earlier run may not be the one that is meant.
+local function last_of(context, runs)
+  local at = #runs
+  while at > 0 and runs[at].verb == "undo" and runs[at].changes > 0 do at = at - 1 end
+  local last = runs[at]
+  if last and last.changes == 0 then
+    context:fail(context.codes.not_found, ("the last run, %s (%s), changed nothing, so nothing was undone%s"):format(
+      last.run, last.verb, latest(runs)), "name the run with --run")
+  end
+  return last and last.run or "last"
+end
+
+-- The name of the run that --run means.
+local function run_of(context, path)
+  local given = context.args.run
+  if given and given ~= "last" then return given end
+  local records, why = file.read(path)
+  if not records then context:fail(context.codes.other, why) end
+  local runs = file.runs(records)
+  if not given then context:usage("which run? --run RUN, or --run last" .. latest(runs)) end
+  return last_of(context, runs)
+end
+
+local function items_of(context, path)
+  local args = context.args
+  args.run = run_of(context, path)
+  local items, why, is_unknown = undo.read(path, args.run, { reject = args.reject })
+  if not items then context:fail(is_unknown and context.codes.not_found or context.codes.other, why) end
+  if #items == 0 then context:say("run %s changed nothing; there is nothing to undo", args.run) end
+  for _, item in ipairs(items) do
+    item.verb, item.impossible = "undo", item.impossible and "stays as it is: " .. item.impossible
+  end
+  return items
+end
+
+-- Returns the items that would be written.
+local function todo_of(items)
+  local list = {}
+  for _, item in ipairs(items) do
+    if not item.impossible and not item.stale and engine.forecast(item) ~= "unchanged" then list[#list + 1] = item end
+  end
+  return list
+end
+
+-- Lists the items that cannot be reverted, before a person is asked about the others.
+local function tell_refused(context, items)
+  for _, item in ipairs(items) do
+    local facts = select.facts { id = item.id }
+    local name = context:place_of(facts) .. text.clean(facts.name)
+    item.is_told = item.impossible or item.stale
+    if item.impossible then context:say("%s %s", name, item.impossible) end
+    if item.stale then context:say("%s stays as it is: %s", name, item.stale) end
+  end
+end
+
+local function is_any(items, status)
+  for _, item in ipairs(items) do
+    if item.status == status and item.before ~= status then return true end
+  end
+  return false
+end
+
+local function warn(context, todo)
+  if is_any(todo, "Pending") then
+    context:say("the service may refuse to make an approved connection Pending; then nothing changes. --reject rejects "
+      .. "these connections instead, which is final")
+  end
+  if is_any(todo, "Rejected") then context:say "a connection that is rejected cannot be approved again" end
+end
+
+local function always()
+  return true
+end
+
+return function (context, path)
+  local args = context.args
+  local items = items_of(context, path)
+  args.journal, args.dry_run = path, not args.apply
+  local first = items[1]
+  local unfinished = args.apply and journal.unfinished(context, { undo = args.run }) or {}
+  local client = first and context:client { subscription_id = select.facts({ id = first.id }).subscription_id }
+  if client then undo.check(items, client) end
+  local todo = todo_of(items)
+  if args.apply and #todo > 0 then tell_refused(context, items) end
+  warn(context, todo)
+  if args.apply then
+    consent.need(context, todo, { verb = "Undo", noun = "change", removes = always })
+  end
+  local out = run.output(context)
+  items = journal.join(unfinished, items)
+  local summary = run.run(context, { client = client, items = items, out = out, dry_run = args.dry_run })
+  out:close()
+  run.sum_up(context, summary)
+  if args.dry_run and #todo > 0 then context:note "nothing was done; --apply does it" end
+  return run.exit_code(context, summary)
+end

@@ -1,0 +1,39 @@
+-- azpec journal verify: lists the faults of a journal by line, and prints its anchor.
+
+local journal = require "azpec.journal"
+local json = require "azpec.json"
+local output = require "azpec.cli.output"
+local terminal = require "azpec.cli.terminal"
+local text = require "azpec.text"
+local verified = require "azpec.cli.verified"
+
+local columns = { { "LINE", "line" }, { "PROBLEM", "kind" }, { "WHICH IS", "message" } }
+
+local function write_json(path, report)
+  local facts = verified.facts(path, report)
+  facts.schema_version = output.schema_version
+  terminal.write(json.encode(facts) .. "\n")
+end
+
+local function write_words(path, report)
+  terminal.write(("%s: %s, as they were written\n"):format(path, text.count(report.lines, "line")))
+  terminal.write(("anchor %s\n"):format(verified.anchor_of(report)))
+end
+
+return function (context, path)
+  local report, why = journal.verify(path, context.args.anchor)
+  if not report then context:fail(context.codes.other, why) end
+  local format = context.args.output
+  if format == "json" then
+    write_json(path, report)
+  elseif report.ok and format == "table" then
+    write_words(path, report)
+  else
+    local out = context:output { columns = columns, title = "problems" }
+    for _, problem in ipairs(report.problems) do out:row(problem) end
+    out:close()
+  end
+  terminal.flush()
+  verified.tell_notable(context, report)
+  verified.check_verified(context, path, report)
+end

@@ -1,0 +1,38 @@
+-- Names for completion: the groups, accounts and connections of the last `azpec list`, in the file that AZPEC_NAMES
+-- names. Without that variable no file is written, because azpec writes only files that the user names.
+--
+-- A line is "group NAME", "account NAME" or "connection NAME". Shells expand the words that they are offered, so the
+-- file has only names of letters, digits, '.', '_' and '-'.
+
+local names = {}
+
+local kinds = { { "group", "resource_group_name" }, { "account", "account_name" }, { "connection", "base_name" } }
+
+local function is_own(beginning)
+  for _, kind in ipairs(kinds) do
+    if beginning:find("^" .. kind[1] .. " [%w._-]+\n") then return true end
+  end
+  return false
+end
+
+-- Returns a function that collects a row of a listing, and one that writes the file; nil without AZPEC_NAMES.
+function names.collect(context)
+  local path = os.getenv "AZPEC_NAMES" or ""
+  if path == "" then return nil end
+  local lines, seen = {}, {}
+  local function note(row)
+    for _, kind in ipairs(kinds) do
+      local name = row[kind[2]]
+      local line = name and name:find "^[%w._-]+$" and kind[1] .. " " .. name
+      if line and not seen[line] then
+        seen[line], lines[#lines + 1] = true, line .. "\n"
+      end
+    end
+  end
+  return note, function ()
+    local ok, why, is_taken = require "azpec.file".replace(path, table.concat(lines), is_own)
+    if not ok then context[is_taken and "note" or "detail"](context, "azpec: AZPEC_NAMES: %s", why) end
+  end
+end
+
+return names

@@ -1,0 +1,69 @@
+-- Makes rows of output from connections: the facts of azpec.select, and the connection as the service sent it.
+
+local json = require "azpec.json"
+local select = require "azpec.select"
+
+local rows = {}
+
+-- The place of an account, shown where accounts of one name are in a table.
+rows.resource_group = { "RESOURCE GROUP", "resource_group_name", extra = true, apart = { "account_name" } }
+rows.subscription = { "SUBSCRIPTION", "subscription_id", extra = true,
+  apart = { "account_name", "resource_group_name" } }
+
+rows.columns = {
+  { "ACCOUNT", "account_name", leaves = 1 }, rows.resource_group, rows.subscription,
+  { "NAME", "name" },
+  { "STATUS", "status" },
+  { "PROVISIONING", "provisioning_state", leaves = 4 },
+  { "PRIVATE ENDPOINT", "private_endpoint_name", optional = true, leaves = 3 },
+  { "DESCRIPTION", "description", optional = true, leaves = 2 },
+  { "ID", "id", for_programs = true },
+  { "BASE NAME", "base_name", extra = true }, { "CREATED", "created_at", extra = true },
+  { "ETAG", "etag", extra = true }, { "GROUP IDS", "group_ids", extra = true },
+  { "PRIVATE ENDPOINT ID", "private_endpoint", extra = true },
+  { "PRIVATE ENDPOINT GROUP", "private_endpoint_resource_group", extra = true },
+  { "PRIVATE ENDPOINT SUBSCRIPTION", "private_endpoint_subscription", extra = true },
+}
+
+-- Marks lists as JSON arrays, so that an empty one stays an array.
+local function as_sent(connection)
+  local copy, properties = {}, {}
+  for name, value in pairs(connection) do copy[name] = value end
+  local given = connection.properties
+  for name, value in pairs(type(given) == "table" and given or {}) do properties[name] = value end
+  if type(properties.groupIds) == "table" then properties.groupIds = json.list(properties.groupIds) end
+  copy.properties = properties
+  return copy
+end
+
+function rows.of(connection)
+  local row = select.facts(connection)
+  row.group_ids = json.list(row.group_ids)
+  row.connection = as_sent(connection)
+  return row
+end
+
+-- Returns the name of a row of which only the id is known.
+function rows.of_id(id)
+  return select.facts { id = id }
+end
+
+-- ---- counts --------------------------------------------------------------------------------------------------------
+
+local members = { Pending = "pending", Approved = "approved", Rejected = "rejected", Disconnected = "disconnected" }
+
+-- Returns counts of no connection: in all, and by status.
+function rows.new_counts()
+  local counts = { connections = 0, other = 0 }
+  for _, member in pairs(members) do counts[member] = 0 end
+  return counts
+end
+
+-- Counts a connection of that status. Returns the member that counts it.
+function rows.count(counts, status)
+  local member = members[status] or "other"
+  counts.connections, counts[member] = counts.connections + 1, counts[member] + 1
+  return member
+end
+
+return rows

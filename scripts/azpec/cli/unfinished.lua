@@ -1,0 +1,97 @@
+-- Reports the operations that are still under way when the command ends, and how to wait for them.
+
+local ids = require "azpec.resource_id"
+local json = require "azpec.json"
+local text = require "azpec.text"
+
+local unfinished = {}
+
+-- Returns the options with which another command reaches the same service and journal, as shell words. A secret from
+-- standard input must be given again.
+local carried = { { "cloud", "--cloud" }, { "credential", "--credential" },
+  { "credential_timeout", "--credential-timeout" }, { "tenant_id", "--tenant-id" },
+  { "client_id", "--client-id" }, { "client_secret_file", "--client-secret-file" },
+  { "client_certificate_file", "--client-certificate-file" }, { "access_token_file", "--access-token-file" },
+  { "token_key_file", "--token-key-file" }, { "endpoint", "--endpoint" }, { "authority_host", "--authority-host" },
+  { "ca_file", "--ca-file" }, { "journal", "--journal" } }
+
+-- Returns the facts in a token; {} if it is not a valid one, such as a line of resume's input that was not begun.
+local function read(token)
+  local known = json.decode(token)
+  return type(known) == "table" and known or {}
+end
+
+-- Returns the subscriptions of these tokens, unless the environment names the same; resume refuses others.
+local function foreign_subscriptions(tokens)
+  local named = ids.plain(os.getenv "AZURE_SUBSCRIPTION_ID" or ""):lower()
+  local seen, list, foreign = {}, {}, false
+  for _, token in ipairs(tokens) do
+    local own = (ids.parse(tostring(read(token).id)) or {}).subscription_id
+    local key = own and own:lower()
+    if key and not seen[key] then
+      seen[key], list[#list + 1] = true, own
+      foreign = foreign or named ~= "" and named ~= key and named ~= "/subscriptions/" .. key
+    end
+  end
+  return foreign and list or {}
+end
+
+-- Returns the command that continues these tokens, without the tokens.
+function unfinished.command_line(args, tokens)
+  local words = { "azpec", "resume" }
+  for _, subscription in ipairs(foreign_subscriptions(tokens)) do
+    words[#words + 1] = "--subscription " .. text.shell(subscription)
+  end
+  for _, option in ipairs(carried) do
+    local value = args[option[1]]
+    if value and value ~= "-" then words[#words + 1] = option[2] .. " " .. text.shell(tostring(value)) end
+  end
+  if args.ticket and require "azpec.cli.journal".path(args) then
+    words[#words + 1] = "--ticket " .. text.shell(args.ticket)
+  end
+  return table.concat(words, " ")
+end
+
+-- Returns a text with the number of writes that the service has not confirmed, and the advice; "" if there are none.
+local function doubts(tokens)
+  local count, again = 0, "run the command again if it did not"
+  for _, token in ipairs(tokens) do
+    local known = read(token)
+    if not known.changed then
+      count = count + 1
+      if known.operation == "ensure" then again = "--write sends the change again if it did not" end
+    end
+  end
+  if count == 0 then return "" end
+  return (" (%s may not have reached the service; %s)"):format(#tokens == 1 and "it" or count .. " of them", again)
+end
+
+-- Prints how to go on with the operations of these continuation tokens: a command to paste, with all of them, however
+-- many. No file is made, because nobody has named one.
+function unfinished.show(args, tokens)
+  if #tokens == 0 then return end
+  io.stderr:write(("%s still running at the service, or not known to have ended%s; to go on waiting:\n"):format(
+    #tokens == 1 and "An operation is" or #tokens .. " operations are", doubts(tokens)))
+  io.stderr:write(("  %s - <<'END'\n%s\nEND\n"):format(unfinished.command_line(args, tokens),
+    table.concat(tokens, "\n")))
+end
+
+-- Returns the continuation tokens at the end of a run: those of the operations that have not ended, and the error's.
+function unfinished.tokens(context, err)
+  local tokens, seen = {}, {}
+  local function add(token)
+    if token and not seen[token] then
+      seen[token] = true
+      tokens[#tokens + 1] = token
+    end
+  end
+  for _, poller in ipairs(context and context.pollers or {}) do
+    if not poller:done() then add(poller:continuation_token()) end
+  end
+  if type(err) == "table" then add(err.continuation_token) end
+  for _, token in ipairs(context and context.unfinished or {}) do add(token) end
+  for _, row in ipairs(context and context.out and context.out.lost or {}) do add(row.continuation_token) end
+  return tokens
+end
+
+return unfinished

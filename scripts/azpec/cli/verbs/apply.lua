@@ -1,0 +1,140 @@
+-- azpec apply: carries out a plan exactly as written. Connections that have changed since are refused.
+
+local batch = require "azpec.cli.batch"
+local failure = require "azpec.cli.error"
+local journal = require "azpec.cli.journal"
+local plan = require "azpec.plan"
+local policy = require "azpec.cli.policy"
+local run = require "azpec.cli.run"
+local select = require "azpec.select"
+local text = require "azpec.text"
+
+local function define(command)
+  command:argument("plan", "file that `azpec plan` wrote"):argname "PLAN"
+  batch.accept_yes(command)
+  batch.define(command, batch.key_option(command),
+    command:flag("--dry-run", "show what would be done now, and do nothing"),
+    command:flag("--show", "show what the plan says, without asking the service"),
+    command:flag("--abort-on-stale", "do nothing at all if anything has changed since the plan was made"),
+    command:flag("--fail-fast", "do nothing at all if an account of the plan cannot be read"))
+end
+
+local function read(context)
+  local path = context.args.plan
+  local contents, err = plan.read(path, context.args.sign_key_file)
+  if contents and contents.hmac_sha256 and not context.args.sign_key_file then
+    context:note("the plan is signed; --sign-key-file would check by whom")
+  end
+  if contents then return contents end
+  context:fail(err.kind == "edited" and failure.codes.conflict or failure.codes.usage, err.message,
+    err.kind == "edited" and "make a new plan with `azpec plan`" or nil)
+end
+
+-- Kinds of errors that all accounts would meet.
+local ends_all = { credential = true, timeout = true, transport = true, throttled = true, protocol = true }
+
+-- Returns the items of the plan that change something, without those that an interrupted run has begun. Each has its
+-- current connection, or the reason why it is refused.
+local function items_of(contents, client, unfinished, timeout, fail_fast)
+  local items, begun = {}, {}
+  for _, item in ipairs(unfinished) do begun[item.id] = true end
+  for _, item in ipairs(contents.items) do
+    if item.wanted and not begun[item.id] then items[#items + 1] = item end
+  end
+  if timeout ~= 0 then plan.check(items, client, { timeout = timeout }) end -- else nothing will begin
+  for n, item in ipairs(items) do
+    if item.err and (fail_fast or ends_all[item.err.kind]) then error(item.err, 0) end
+    items[n] = plan.item(item)
+  end
+  return items
+end
+
+local function new_client(context, contents)
+  local first = contents.items[1]
+  local client = context:client { subscription_id = first and select.facts(first).subscription_id }
+  local made_for, endpoint = contents.endpoint, client:settings().endpoint
+  if made_for and made_for ~= endpoint then
+    context:fail(failure.codes.usage, ("the plan was made at %s, and this is %s"):format(made_for, endpoint),
+      "name the right one with --cloud or --endpoint")
+  end
+  return client
+end
+
+-- --abort-on-stale: ends the verb if a connection has changed or cannot be read.
+local function abort_on_stale(context, items, out)
+  local refused = {}
+  for _, item in ipairs(items) do
+    if item.stale or item.err then refused[#refused + 1] = item end
+  end
+  if #refused == 0 then return end
+  run.run(context, { items = refused, out = out })
+  out:close()
+  context:fail(failure.codes.conflict, ("%s changed since the plan was made; nothing was done"):format(
+    text.count(#refused, "connection")), "make a new plan with `azpec plan`")
+end
+
+-- Lists the items of the plan as decisions, or those alone that are not carried out.
+local function show_items(contents, out, are_held)
+  for _, item in ipairs(contents.items) do
+    local current, wanted = item.current, item.wanted or {}
+    if not (are_held and item.wanted) then
+      out:row(batch.decision_row({ id = item.id, etag = item.etag, properties = {
+        privateLinkServiceConnectionState = { status = current.status, description = current.description } } },
+        { action = item.action, status = wanted.status, changes = item.wanted ~= nil, description = wanted.description,
+          rule = item.rule, reason = item.reason }))
+    end
+  end
+end
+
+local function named(name, value)
+  return value and (", %s '%s'"):format(name, text.clean(value)) or ""
+end
+
+-- --show: says what the plan has, for a person who reviews it. Needs no sign-in.
+local function show(context, contents)
+  local out, summary = run.output(context, "decisions"), contents.summary
+  context:add_to_envelope { made_at = contents.made_at, made_by = contents.made_by, endpoint = contents.endpoint,
+    ticket = contents.ticket, change_reference = contents.change_reference, totals = summary }
+  show_items(contents, out, false)
+  out:close()
+  context:conclude("%d to approve, %d to reject, %d held, %d ignored, %d unchanged; made at %s%s%s", summary.approve,
+    summary.reject, summary.hold, summary.ignore, summary.unchanged, contents.made_at,
+    named("ticket", contents.ticket), named("change reference", contents.change_reference))
+  return context.args.detailed_exitcode and summary.approve + summary.reject > 0 and failure.codes.changes or 0
+end
+
+local function apply(context)
+  local args, seconds_left, contents = context.args, batch.deadline(context), read(context)
+  if contents.errors then context:inherit_unread(contents.errors, "the plan is not complete: when it was made, ") end
+  context:lines_are_of(contents.items)
+  if args.show then return show(context, contents) end
+  policy.follow(context, contents)
+  if journal.path(args) then args.ticket = args.ticket or contents.ticket end
+  local unfinished = args.dry_run and {} or journal.unfinished(context, contents.sha256)
+  local client, out = new_client(context, contents), run.output(context)
+  local items = items_of(contents, client, unfinished, seconds_left(), args.fail_fast)
+  if args.abort_on_stale then abort_on_stale(context, items, out) end
+  local all = table.move(items, 1, #items, #unfinished + 1, unfinished)
+  local summary = run.run(context, { items = all, out = out, client = client, deadline = seconds_left(),
+    dry_run = args.dry_run, is_resumed = true, right = "write" })
+  if args.dry_run then show_items(contents, out, true) end
+  out:close()
+  run.sum_up(context, summary)
+  return run.exit_code(context, summary)
+end
+
+return {
+  summary = "carry out a plan, and nothing that has changed since it was made",
+  examples = {
+    "azpec apply plan.json --show                                         # the plan in words; needs no sign-in",
+    "azpec apply plan.json --dry-run                                      # what would be done now",
+    "azpec apply plan.json --abort-on-stale                               # nothing, if anything has changed",
+    "azpec apply plan.json --journal journal.jsonl                        # may be interrupted and run again",
+  },
+  common = { "client", "output" },
+  description = [[
+A plan that was made while an account or a subscription could not be read is not complete. What it has is carried out;
+a line says what is missing, and the exit code is 12.]],
+  define = define,
+  run = apply,
+}

@@ -1,0 +1,251 @@
+-- azpec auto: decides on each connection by a file of rules; with --apply carries the decisions out.
+
+local batch = require "azpec.cli.batch"
+local convert = require "azpec.cli.convert"
+local files = require "azpec.cli.files"
+local failure = require "azpec.cli.error"
+local journal = require "azpec.cli.journal"
+local lock = require "azpec.lock"
+local run = require "azpec.cli.run"
+local select = require "azpec.select"
+local waiting = require "azpec.cli.waiting"
+
+local codes = failure.codes
+local every_by_default, shortest_look = 30, 2
+
+local function define(command)
+  command:group("What",
+    command:option("--rules", "file of rules"):argname "FILE":count(1):convert(convert.given),
+    batch.enrich_option(command),
+    command:flag("--apply", "do it; without this only what would be done is shown"),
+    command:flag("--dry-run", "show what would be done, and do nothing, as without --apply"),
+    command:option("--max", "do nothing if more than that would change"):argname "N":convert(convert.positive))
+  command:group("When",
+    command:option("--settle", "only requests that have stood unchanged for that long, such as 1m"):argname "TIME"
+      :convert(convert.seconds),
+    command:flag("--watch", "again and again, until --deadline, --until or Ctrl-C"),
+    command:option("--every", "with --watch: time between two looks (30s)"):argname "TIME"
+      :convert(convert.some_seconds),
+    command:option("--until", "with --watch: an end, not a limit: after that look in which so many changes are reached")
+      :argname "N":convert(convert.positive),
+    files.written(command:option("--lock", "file that keeps a second run from going on beside this one; it ends with 6")
+      :argname "FILE":convert(convert.given)))
+  batch.accept_yes(command)
+  batch.define(command)
+end
+
+local auto = {}
+auto.__index = auto
+
+-- ---- looking -------------------------------------------------------------------------------------------------------
+
+-- Returns the time since when the connection has had this state.
+local function since(self, connection)
+  local key = connection.id:lower()
+  local known = self.seen[key]
+  if not known or known.etag ~= connection.etag then
+    known = { etag = connection.etag, at = self.now(), first = known and known.first or self.context:now() }
+    self.seen[key] = known
+  end
+  return known
+end
+
+local function has_settled(self, known)
+  return self.now() - known.at >= (self.context.args.settle or 0)
+end
+
+local function item_of(connection, decision, row)
+  local etag, err = select.etag(connection)
+  if err then error(err, 0) end
+  return { id = connection.id, etag = etag, action = decision.action, description = decision.description,
+    rule = decision.rule, reason = decision.reason, before = row.before,
+    connection = connection }
+end
+
+-- A watch reports each decision once.
+local function tell(self, row)
+  local said = ("%s %s %s"):format(row.result, row.rule or "", row.etag or "")
+  if self.told[row.id] == said then return end
+  self.told[row.id] = said
+  self.out:row(row)
+end
+
+-- Returns the seconds that a list may take. A list that has begun gets a minimum, even close to the deadline.
+local function time_to_look(self)
+  local left = self.seconds_left()
+  return left and math.min(math.max(left, shortest_look), self.context.args.timeout or left + shortest_look)
+end
+
+-- Lists all connections. Returns the items to carry out, and shows the other decisions.
+local function look(self)
+  local round = { items = {}, counts = { approve = 0, reject = 0, hold = 0, ignore = 0, unchanged = 0,
+    settle = 0 } }
+  batch.decide(self.context, self.client, self.set, function (connection, decision)
+    local known, row = since(self, connection), batch.decision_row(connection, decision)
+    self.any_failed = self.any_failed or decision.failed
+    if decision.changes and not has_settled(self, known) then
+      round.counts.settle = round.counts.settle + 1
+    elseif decision.changes then
+      round.counts[decision.action] = round.counts[decision.action] + 1
+      round.items[#round.items + 1] = item_of(connection, decision, row)
+      if not self.context.args.apply then tell(self, row) end
+    elseif decision.action ~= "ignore" then
+      local counted = decision.status and "unchanged" or "hold"
+      round.counts[counted] = round.counts[counted] + 1
+      tell(self, row)
+    else
+      round.counts.ignore = round.counts.ignore + 1
+    end
+  end, function (connection) return since(self, connection).first end, time_to_look(self))
+  return round
+end
+
+-- ---- doing ---------------------------------------------------------------------------------------------------------
+
+local function carry_out(self, items)
+  local summary = run.run(self.context, { client = self.client, items = items, out = self.out,
+    deadline = self.seconds_left(), is_resumed = true, right = "write" })
+  self.summary.total = self.summary.total + #items
+  run.add(self.summary, summary)
+end
+
+-- Operations that an interrupted run has begun count for the limits too.
+local function check_limits(self, items)
+  local counts = { Approved = self.round.counts.approve, Rejected = self.round.counts.reject }
+  if self.context.journal then counts = self.context.journal:counts(items) end
+  batch.check_excess(self.context, self.set, { approve = counts.Approved, reject = counts.Rejected })
+end
+
+local function do_round(self)
+  local round = look(self)
+  self.round = round
+  local settling = round.counts.settle
+  self.waiting:sees(settling > 0 and ("%d to settle"):format(settling) or nil)
+  check_limits(self, round.items)
+  if self.context.args.apply then carry_out(self, round.items) end
+end
+
+-- ---- again and again -----------------------------------------------------------------------------------------------
+
+local function pause(self, seconds)
+  self.waiting:pause(self.client, math.min(seconds, self.seconds_left() or seconds))
+end
+
+-- The errors at the end are those of the last look.
+local function watch_round(self)
+  self.context.complaints = nil
+  local ok, err = pcall(do_round, self)
+  self.context:tell_repeated()
+  if ok then return end
+  if not failure.may_pass(err) then error(err, 0) end
+  self.look_err = err
+  self.context:note("this look failed, the next one may not: %s", failure.lines(err)[1])
+end
+
+local function is_over(self)
+  local args, left = self.context.args, self.seconds_left()
+  return self.summary.left or left == 0 or args["until"] and self.summary.changed >= args["until"]
+end
+
+local function watch(self)
+  watch_round(self)
+  while not is_over(self) do
+    pause(self, self.context.args.every or every_by_default)
+    watch_round(self)
+  end
+end
+
+-- Runs once; with --settle, lists a second time after that pause.
+local function once(self)
+  do_round(self)
+  if self.round.counts.settle > 0 and not self.summary.left and self.seconds_left() ~= 0 then
+    pause(self, self.context.args.settle)
+    do_round(self)
+  end
+end
+
+-- ---- the verb ------------------------------------------------------------------------------------------------------
+
+local function exit_code(self)
+  local args, changes = self.context.args, self.round and #self.round.items or 0
+  if not self.round and self.look_err then return failure.exit_code(self.look_err) end -- no listing has succeeded
+  if args.apply then
+    local code = run.exit_code(self.context, self.summary)
+    if code ~= 0 and code ~= codes.changes then return code end
+    if args["until"] and self.summary.changed < args["until"] then return codes.timeout end
+    return self.any_failed and batch.rule_failed(self.context) or code
+  end
+  if self.any_failed then return batch.rule_failed(self.context) end
+  return args.detailed_exitcode and changes > 0 and codes.changes or 0
+end
+
+-- Says why the watch ended, unless by enough changes.
+local function tell_end(self)
+  local args, changed = self.context.args, self.summary.changed
+  if not args.watch or self.seconds_left() ~= 0 then return end
+  local wanted = args["until"] and (", with %d of %d changes"):format(changed, args["until"]) or ""
+  self.context:note("the watch ended at its deadline of %g s%s", args.deadline, wanted)
+end
+
+local function sum_up(self)
+  local context, round = self.context, self.round
+  tell_end(self)
+  if context.args.apply then run.sum_up(context, self.summary) end
+  if not round then return end
+  local counts = round.counts
+  if context.args.apply then
+    context:note("%d held, %d ignored", counts.hold, counts.ignore)
+  else
+    context:conclude("%d to approve, %d to reject, %d held, %d ignored%s%s", counts.approve, counts.reject, counts.hold,
+      counts.ignore, counts.settle > 0 and (", %d to settle"):format(counts.settle) or "",
+      #round.items > 0 and "; to do it: --apply" or "")
+  end
+end
+
+local function new(context)
+  local args = context.args
+  local self = setmetatable({ context = context, set = batch.rules(context), now = require "cqueues".monotime,
+    seen = {}, told = {}, summary = run.new_total(0) }, auto)
+  self.seconds_left = batch.deadline(context)
+  if args.dry_run and args.apply then context:usage("--dry-run and --apply exclude each other") end
+  if args["until"] and not (args.watch and args.apply) then context:usage("--until goes with --watch and --apply") end
+  if args.every and not args.watch then context:usage("--every goes with --watch") end
+  if args.journal and not args.apply then context:usage("--journal goes with --apply") end
+  return self
+end
+
+-- Takes the lock: until the result is closed, no second run with that file begins.
+local function take_lock(context)
+  local path = context.args.lock
+  if not path then return nil end
+  local held, why, is_held = lock.take(path)
+  return held or context:fail(is_held and codes.conflict or codes.other, why)
+end
+
+local function decide(context)
+  local self = new(context)
+  local shown <close> = waiting.new(context, context.args.deadline)
+  self.waiting = shown
+  local _ <close> = take_lock(context)
+  local unfinished = context.args.apply and journal.unfinished(context, { self.set.sha256, context:scope() }) or {}
+  self.client, self.out = context:client(), run.output(context, context.args.apply and "results" or "decisions")
+  if #unfinished > 0 then carry_out(self, unfinished) end
+  if not self.summary.left then (context.args.watch and watch or once)(self) end
+  if self.round and not context.args.apply then context:add_totals(self.round.counts) end
+  self.out:close()
+  sum_up(self)
+  return exit_code(self)
+end
+
+return {
+  takes_candidates = true,
+  summary = "approve and reject by a file of rules; without --apply only shows what would be done, and why",
+  examples = {
+    "azpec auto --rules rules.lua -g rg-contoso-prod",
+    "azpec auto --rules rules.lua -g rg-contoso-prod --apply --journal journal.jsonl",
+    "azpec auto --rules rules.lua --apply --watch --every 1m --settle 30s --lock /run/azpec.lock",
+    "azpec auto --rules rules.lua --apply --watch --until 1 --deadline 15m       # the request that is to come",
+  },
+  define = define,
+  run = decide,
+}

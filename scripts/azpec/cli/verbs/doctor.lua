@@ -1,0 +1,175 @@
+-- azpec doctor: checks on one page everything that an approval needs, and says how to mend each fault.
+
+local doctor = require "azpec.doctor"
+local failure = require "azpec.cli.error"
+local fleet = require "azpec.fleet"
+local ids = require "azpec.resource_id"
+local terminal = require "azpec.cli.terminal"
+local text = require "azpec.text"
+local wording = require "azpec.cli.wording"
+
+local columns = { { "CHECK", "check" }, { "VERDICT", "verdict" }, { "FOUND", "found" }, { "NEXT STEP", "next_step" },
+  { "SECONDS", "seconds" } }
+
+local names = table.concat(doctor.checks, ", ")
+
+-- Parses "a,b" as a list of checks.
+local function read_checks(word)
+  local known, list = {}, {}
+  for _, name in ipairs(doctor.checks) do known[name] = true end
+  for name in word:gmatch "[^,]+" do
+    if not known[name] then return nil, ("there is no check '%s'; there are %s"):format(name, names) end
+    list[#list + 1] = name
+  end
+  if #list == 0 then return nil, "which check? There are " .. names end
+  return list
+end
+
+-- Returns the default subscription of the program that people sign in by; nil: it has none; false: no sign-in, which is
+-- a check of its own.
+local function default_subscription(context)
+  local client = context:client()
+  if not client:identity { timeout = context.args.timeout } then return false end
+  return client:settings().subscription_id
+end
+
+-- Returns the subscription of the environment, or nil.
+local function subscription_of_environment()
+  local id = os.getenv "AZURE_SUBSCRIPTION_ID"
+  return id ~= "" and id or nil
+end
+
+-- Returns the one account of that name, and of that group if one is given.
+local function found_account(context, client)
+  local args = context.args
+  local accounts = fleet.find(client, { all_subscriptions = true, account_name = args.account,
+    resource_group_name = args.resource_group, timeout = args.timeout }).accounts
+  if #accounts == 1 then return accounts[1] end
+  if #accounts == 0 then
+    context:fail(failure.codes.not_found, ("there is no Batch account '%s' in all subscriptions"):format(args.account),
+      "the identity sees only accounts that it may read")
+  end
+  context:fail(failure.codes.ambiguous, ("%d accounts are called '%s'"):format(#accounts, args.account),
+    "name one by --subscription and -g")
+end
+
+-- --all-subscriptions: sets subscription and group to those of the named account; without one, the subscription to the
+-- first that the identity may read. Sets nothing without a sign-in, which is a check of its own.
+local function search(context)
+  local args, client = context.args, context:client()
+  context:scope() -- ends the verb if another option names a subscription
+  if not args.account and subscription_of_environment() then return end
+  if not client:identity { timeout = args.timeout } then return end
+  if args.account then
+    local account = found_account(context, client)
+    args.subscription, args.resource_group = { account.subscription_id }, account.resource_group_name
+    return
+  end
+  args.subscription = { fleet.subscriptions(client, args.timeout)[1] }
+  if #args.subscription == 0 then
+    context:fail(failure.codes.not_found, "the identity may read no subscription", "assign it a role, such as Reader")
+  end
+end
+
+-- Returns the account's id from the options, or nil.
+local function account_of(context)
+  local args = context.args
+  local found = args.id and ids.parse(args.id)
+  if args.id and not (found and found.account_name) then
+    context:usage(("--id '%s' is not that of a Batch account or a connection"):format(args.id))
+  end
+  if not args.account and not found then return nil end
+  local group = args.resource_group or found and found.resource_group_name
+  if not group then context:usage "--account needs its resource group: -g" end
+  local subscription = found and found.subscription_id or args.subscription[1] or subscription_of_environment()
+  if not subscription then subscription = default_subscription(context) end
+  if subscription == nil then
+    context:usage "--account needs its subscription: --subscription, AZURE_SUBSCRIPTION_ID"
+  end
+  if not subscription then return nil end
+  return ("/subscriptions/%s/resourceGroups/%s/providers/Microsoft.Batch/batchAccounts/%s"):format(subscription, group,
+    found and found.account_name or args.account)
+end
+
+-- Checks whose `found` may quote the service, unless they are skipped.
+local quotes = { account = true, ["api-version"] = true }
+
+-- A result in the command's words.
+local function reworded(result)
+  local is_quote = result.verdict ~= "skipped" and quotes[result.check]
+  if result.verdict ~= "ok" and not is_quote then result.found = wording.of(result.found) end
+  result.next_step = result.next_step and wording.of(result.next_step)
+  local details = result.details or {}
+  if details.links and result.verdict ~= "ok" then details.links = failure.set_up_first(details.links) end
+  for _, link in ipairs(details.links or {}) do
+    link.message, link.hint = link.message and wording.of(link.message), link.hint and wording.of(link.hint)
+  end
+  return result
+end
+
+local styles = { ok = "green", warning = "yellow", failed = "red", skipped = "dim" }
+
+local indent = (" "):rep(12)
+
+-- Returns the sources of the chain, without the messages that the page shows already.
+local function link_lines(links, found)
+  local shown = {}
+  for n, link in ipairs(links) do
+    local is_told = link.message and found:find(link.message, 1, true)
+    shown[n] = { credential = link.credential, outcome = link.outcome, elapsed = link.elapsed,
+      message = not is_told and link.message or nil }
+  end
+  local lines = failure.source_lines(shown)
+  for n, line in ipairs(lines) do lines[n] = indent .. line end
+  return lines
+end
+
+local function words(result)
+  local verdict = terminal.paint(io.stdout, styles[result.verdict], ("%-8s"):format(result.verdict))
+  local lines = { ("%s %-11s %s"):format(verdict, result.check, text.clean(result.found)) }
+  local details = result.details or {}
+  for _, line in ipairs(link_lines(details.links or {}, result.found)) do lines[#lines + 1] = line end
+  if details.environment and #details.environment > 0 then
+    lines[#lines + 1] = indent .. "seen: " .. table.concat(details.environment, ", ")
+  end
+  if result.next_step then lines[#lines + 1] = indent .. "next: " .. text.clean(result.next_step) end
+  return table.concat(lines, "\n")
+end
+
+local function tell(context, results)
+  local counts = { ok = 0, warning = 0, failed = 0, skipped = 0 }
+  for _, result in ipairs(results) do counts[result.verdict] = counts[result.verdict] + 1 end
+  context:conclude("%s: %d ok, %d to be looked at, %d failed, %d skipped", counts.failed > 0 and "not in order"
+    or counts.warning > 0 and "in order, almost" or "in order", counts.ok, counts.warning, counts.failed,
+    counts.skipped)
+end
+
+return {
+  summary = "whether sign-in, TLS, proxy, clock, rights, limits, api-version and DNS are in order",
+  examples = {
+    "azpec doctor -g rg-contoso-prod --account contosobatch",
+    "azpec doctor --check signin,tls",
+    "azpec doctor -o json -g rg-contoso-prod --account contosobatch | jq '.checks[] | select(.verdict != \"ok\")'",
+  },
+  description = [[
+Each check stands by itself and takes no longer than --timeout (20 s). The exit code is that of the first one that
+failed: 4 for the sign-in, 5 for a missing right, 3 for no such account, 7 for the api-version, else 1.]],
+  define = function (command)
+    command:group("What",
+      command:option("--check", "only these, with commas between: " .. names):argname "NAMES":convert(read_checks))
+  end,
+  run = function (context)
+    local args = context.args
+    if args.all_subscriptions then search(context) end
+    local account_id = account_of(context)
+    local out = context:output { columns = columns, title = "checks", line = words, live = true }
+    local results = doctor.examine { account_id = account_id, checks = args.check, timeout = args.timeout,
+      new_client = function (more) return context:client(more) end,
+      done = function (result) out:row(reworded(result)) end }
+    out:close()
+    tell(context, results)
+    for _, result in ipairs(results) do
+      if result.verdict == "failed" then return failure.exit_code(result) end
+    end
+  end,
+}

@@ -1,0 +1,19 @@
+-- azpec emulator: emulates Azure on loopback.
+
+return {
+  summary = "play Azure Resource Manager and Entra ID on loopback, for trying things out",
+  examples = {
+    "azpec emulator --port 8080",
+    "azpec emulator --tls-port 8443 --ca-file /tmp/emulator-ca.pem --option update_answer=200",
+  },
+  common = {},
+  define = function (command)
+    require "azpec.emulator.command".define(command)
+  end,
+  description = function ()
+    return require "azpec.emulator.command".describe()
+  end,
+  run = function (context)
+    return require "azpec.emulator.command".serve(context.args)
+  end,
+}

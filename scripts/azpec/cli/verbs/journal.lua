@@ -1,0 +1,72 @@
+-- azpec journal: verifies a journal of writes, lists its writes, and reverts a run.
+
+local convert = require "azpec.cli.convert"
+local policy = require "azpec.cli.policy"
+
+local actions = {
+  verify = "azpec.cli.journal_verify",
+  show = "azpec.cli.journal_show",
+  undo = "azpec.cli.journal_undo",
+}
+
+-- The options that not every action takes: the name in args, the option, the actions.
+local of_some = {
+  { "anchor", "--anchor", "verify" }, { "since", "--since", "show" }, { "connection", "--connection", "show" },
+  { "run", "--run", "show or undo" }, { "ticket", "--ticket", "show or undo" },
+  { "change_reference", "--change-reference", "show or undo" }, { "apply", "--apply", "undo" },
+  { "reject", "--reject", "undo" }, { "yes", "--yes", "undo" }, { "detailed_exitcode", "--detailed-exitcode", "undo" },
+  { "policy_token", "--policy-token", "undo" }, { "acquire_policy_token", "--acquire-policy-token", "undo" },
+}
+
+-- Ends the verb if an option means nothing for the action: a filter that filters nothing would pass unnoticed.
+local function check_options(context)
+  for _, option in ipairs(of_some) do
+    local name, words, takers = table.unpack(option)
+    if context.args[name] and not takers:find(context.args.action, 1, true) then
+      context:usage(("%s goes with %s"):format(words, takers))
+    end
+  end
+end
+
+return {
+  summary = "verify or show the journal that --journal keeps, or undo one of its runs",
+  examples = {
+    "azpec approve --all --status Pending -g rg-contoso-prod --journal journal.jsonl --ticket CHG-5102",
+    "azpec journal verify journal.jsonl                             # ends with an anchor; keep it elsewhere",
+    "azpec journal verify journal.jsonl --anchor 12:5c2e...         # finds a cut end, too",
+    "azpec journal show journal.jsonl --since 7d -o md",
+    "azpec journal show journal.jsonl --ticket CHG-5102",
+    "azpec journal undo journal.jsonl --run last                    # what would be done",
+    "azpec journal undo journal.jsonl --run 20261124T091500Z-5be1f2a0 --apply --yes",
+  },
+  description = [[
+verify names each line that was changed, removed, added or moved, and ends with code 1 then. undo brings back what a run
+changed where nobody has changed it since; what cannot be brought back it says first, and does nothing without --apply.
+Its own writes go into the same journal.]],
+  define = function (command)
+    command:argument("action", "verify, show or undo"):choices { "verify", "show", "undo" }
+    command:argument("file", "the journal (AZPEC_JOURNAL)"):args "?"
+    command:group("verify",
+      command:option("--anchor", "NUMBER:HASH as an earlier verify told it"):argname "ANCHOR":convert(convert.anchor))
+    command:group("show",
+      command:option("--since", "only what was done since then, such as 2026-11-24T09:15:00Z or 7d"):argname "TIME",
+      command:option("--connection", "only what was done to this one, by id, or name as in a list"):argname "ID",
+      command:option("--run", "only what was done in this run, or in the last; for undo: the run"):argname "RUN",
+      command:option("--ticket", "only what has this ticket; for undo: the ticket of its writes"):argname "TEXT"
+        :convert(convert.ticket))
+    command:group("undo",
+      command:flag("--apply", "do it, not only show it"),
+      command:flag("--reject", "reject what the run approved; it cannot be approved again"),
+      command:flag("-y --yes", "do not ask; needed without a terminal"),
+      command:flag("--detailed-exitcode", "10 where something changed, or would"))
+    policy.define(command)
+  end,
+  common = { "client", "output" },
+  run = function (context)
+    local args = context.args
+    check_options(context)
+    args.file = args.file or require "azpec.cli.journal".path(args)
+    if not args.file or args.file == "" then context:usage "which journal? Name its file" end
+    return require(actions[args.action])(context, args.file)
+  end,
+}

@@ -1,0 +1,78 @@
+-- azpec list: lists the connections of a scope.
+
+local columns = require "azpec.cli.columns"
+local names = require "azpec.cli.names"
+local rows = require "azpec.cli.rows"
+local select = require "azpec.select"
+local targets = require "azpec.cli.targets"
+local text = require "azpec.text"
+
+local function define(command)
+  targets.define(command)
+  local sort = command:option("--sort", "sort by these columns, with commas between; a - before one: downwards")
+    :argname "NAMES":convert(columns.list)
+  sort.takes_dash = true
+  command:group("Order", sort)
+end
+
+local most_named = 3
+
+-- "; did you mean 'team01' (Pending)?" for connections that were probably meant.
+local function meant(connections)
+  local named = {}
+  for n = 1, math.min(#connections, most_named) do
+    local facts = select.facts(connections[n])
+    named[n] = ("'%s' (%s)"):format(text.clean(facts.base_name or ""), text.state(facts.status))
+  end
+  return #named > 0 and ("; did you mean %s?"):format(table.concat(named, " or ")) or ""
+end
+
+-- "; 'contosobatch' is a Batch account: --account contosobatch" for the first word that names an account.
+local function account_meant(context, accounts)
+  for _, word in ipairs(context.args.which) do
+    if accounts[word:lower()] then
+      return ("; '%s' is a Batch account: --account %s"):format(text.clean(word), text.shell(word))
+    end
+  end
+  return ""
+end
+
+local function run(context)
+  local is_meant, is_all, nearest = targets.matcher(context)
+  local sort, held = columns.sorter(context, rows.columns), {}
+  local note_names, save_names = names.collect(context)
+  local accounts, counts = {}, rows.new_counts()
+  local out = context:output { columns = rows.columns, title = "connections" }
+  for connection, account in context:connections() do
+    if account and account.account_name then accounts[account.account_name:lower()] = true end
+    if is_meant(connection) then
+      local row = rows.of(connection)
+      rows.count(counts, row.status)
+      if note_names then note_names(row) end
+      if sort then held[#held + 1] = row else out:row(row) end
+    end
+  end
+  if sort then sort(held) end
+  for _, row in ipairs(held) do out:row(row) end
+  context:add_totals(counts)
+  out:close()
+  if save_names and out.count > 0 then save_names() end
+  if out.count == 0 then
+    context:note("no connection %s%s%s", is_all and "is there" or "matches", meant(nearest()),
+      account_meant(context, accounts))
+  end
+end
+
+return {
+  takes_candidates = true,
+  summary = "list connections: of an account, a resource group, a subscription, or several",
+  examples = {
+    "azpec list -g rg-contoso-prod --account contosobatch",
+    "azpec list --status Pending                                # the whole subscription",
+    "azpec list --status Pending --older-than 7d --sort -created_at --columns account_name,name,created_at",
+    "azpec list --subscription ID1 --subscription ID2 -o tsv | cut -f 7",
+    "azpec list -g rg-contoso-prod -o json | jq '.connections[] | select(.status == \"Pending\").name'",
+  },
+  define = define,
+  run = run,
+}

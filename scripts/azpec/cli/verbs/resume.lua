@@ -1,0 +1,138 @@
+-- azpec resume: waits for operations that an earlier run began.
+
+local consent = require "azpec.cli.consent"
+local convert = require "azpec.cli.convert"
+local ids = require "azpec.resource_id"
+local journal = require "azpec.cli.journal"
+local json = require "azpec.json"
+local output = require "azpec.cli.output"
+local policy = require "azpec.cli.policy"
+local run = require "azpec.cli.run"
+local text = require "azpec.text"
+
+-- Returns the connection that a token names. The module verifies the token later.
+local function id_of(token)
+  local value = json.decode(token)
+  return type(value) == "table" and type(value.id) == "string" and value.id or ""
+end
+
+-- Parses a line: a continuation token, or a row with one, as --no-wait prints with -o jsonl. Returns an item. For a row
+-- without a token, whose operation has ended already, returns nil and the row.
+local function read_line(context, line, number)
+  local value = json.decode(line)
+  local row = type(value) == "table" and value or {}
+  if row.audit and row.event then
+    context:usage(("line %d is of a journal; to go on, run the same command again, with --journal %s"):format(number,
+      text.shell(context.args.journal or "FILE")))
+  end
+  local token = type(row.continuation_token) == "string" and row.continuation_token or row.azpec and line
+  if token then return { token = token, id = id_of(token), write = context.args.write or false } end
+  if type(row.id) == "string" and type(row.name) == "string" and type(row.result) == "string" then return nil, row end
+  context:usage(("line %d is no continuation token; one JSON text a line is expected, as azpec prints it"):format(
+    number))
+end
+
+-- Returns the items of a file, and its rows of ended operations.
+local function items_of(context, content)
+  local items, ended, number = {}, {}, 0
+  for line in (content .. "\n"):gmatch "(.-)\r?\n" do
+    number = number + 1
+    if line:find "%S" and not output.is_mark(line) then
+      local item, row = read_line(context, line, number)
+      items[#items + 1], ended[#ended + 1] = item, row
+    end
+  end
+  if #items + #ended == 0 then context:usage "there is no continuation token" end
+  return items, ended
+end
+
+-- Returns the subscription of the client for a token: the token's own if it is configured, or if none is. Otherwise the
+-- first configured one, whose client refuses the token.
+local function subscription_for(configured, id)
+  local own = (ids.parse(id) or {}).subscription_id or ""
+  for _, subscription in ipairs(configured) do
+    if subscription:lower() == own:lower() then return own end
+  end
+  return configured[1] or own
+end
+
+-- Groups the items by the subscription of their client, in order.
+local function by_subscription(context, items)
+  local configured, groups = context:subscriptions(), {}
+  for _, item in ipairs(items) do
+    local subscription = subscription_for(configured, item.id)
+    local key = subscription:lower()
+    if not groups[key] then
+      groups[key] = { subscription = subscription ~= "" and subscription or nil }
+      groups[#groups + 1] = groups[key]
+    end
+    table.insert(groups[key], item)
+  end
+  return groups
+end
+
+-- Keeps the tokens of the items that were not begun when the output ended.
+local function keep_rest(context, items, summary)
+  for n = summary.taken + 1, #items do context:keep(items[n].token) end
+end
+
+local verbs = { approved = "Approve", rejected = "Reject" }
+
+-- With --write, a token of an ensure is a write of its status, which removes access unless that is Approved.
+local function need_consent(context, items)
+  local writes, verb, statuses = {}, nil, {}
+  for _, item in ipairs(items) do
+    local token = json.decode(item.token)
+    if type(token) == "table" and token.operation == "ensure" then
+      statuses[item] = tostring(token.status):lower()
+      local own = verbs[statuses[item]] or "Change"
+      writes[#writes + 1], verb = item, (verb or own) == own and own or "Change"
+    end
+  end
+  consent.need(context, writes, { verb = verb, noun = "connection",
+    removes = function (item) return statuses[item] ~= "approved" end })
+end
+
+local function resume(context)
+  local items, ended = items_of(context, context.args.file)
+  if context.args.write then need_consent(context, items) end
+  journal.unfinished(context)
+  local total, out = run.new_total(#items + #ended), run.output(context, nil, true)
+  context:lines_are_of(table.move(items, 1, #items, #ended + 1, table.move(ended, 1, #ended, 1, {})))
+  for _, row in ipairs(ended) do run.pass(total, out, row) end
+  for _, group in ipairs(by_subscription(context, items)) do
+    local summary = run.run(context, { client = context:client { subscription_id = group.subscription }, items = group,
+      total = total.total, out = out, is_named = true })
+    keep_rest(context, group, summary)
+    run.add(total, summary)
+  end
+  if out.problem then context.not_begun = total.total - total.taken end
+  if total.total > 1 then run.sum_up(context, total) end
+  out:close()
+  return run.exit_code(context, total)
+end
+
+return {
+  summary = "wait on for operations that an earlier run began",
+  examples = {
+    "azpec approve NAME ... --no-wait > token; azpec resume token",
+    "azpec approve --all --status Pending --no-wait -o jsonl ... | azpec resume -",
+  },
+  description = [[
+A file has one token a line, as azpec prints them when waiting is broken off; - is standard input. Rows of connections
+that have ended pass through, so a pipe's end tells of all.]],
+  common = { "client", "output" },
+  define = function (command)
+    command:argument("file", "file with tokens, or -"):convert(convert.tokens)
+    command:option("--subscription", "refuse tokens of other subscriptions; also several times "
+      .. "(AZURE_SUBSCRIPTION_ID)"):argname "ID":count "*":convert(convert.subscription)
+    command:flag("--write", "approve or reject again what did not arrive: where no operation is under way and the "
+      .. "connection is not as the token asks")
+    command:flag("--yes", "do not ask; with --write needed without a terminal for several tokens, and for those that "
+      .. "do not approve"):hidden_name "-y"
+    command:group("How", run.parallel_option(command), run.exit_option(command))
+    policy.define(command)
+    journal.define(command)
+  end,
+  run = resume,
+}

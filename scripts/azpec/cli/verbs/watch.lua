@@ -1,0 +1,142 @@
+-- azpec watch: prints the changes of connections as they happen.
+
+local convert = require "azpec.cli.convert"
+local date = require "azpec.date"
+local failure = require "azpec.cli.error"
+local rows = require "azpec.cli.rows"
+local targets = require "azpec.cli.targets"
+local text = require "azpec.text"
+local waiting = require "azpec.cli.waiting"
+
+local default_interval = 10
+
+local columns = {
+  { "TIME", "at" }, { "EVENT", "event" }, { "ACCOUNT", "account_name" }, { "NAME", "name" },
+  { "BEFORE", "before" }, { "AFTER", "after" }, { "PROVISIONING", "provisioning_state" },
+  { "DESCRIPTION", "description" }, { "ID", "id" }, { "STATUS", "status", extra = true },
+}
+
+local worded = {
+  found = function (row) return text.state(row.status) end,
+  new = function (row) return "new, " .. text.state(row.status) end,
+  gone = function (row) return "gone, was " .. text.state(row.status) end,
+  changed = function (row)
+    if row.before ~= row.after then return text.state(row.before) .. " -> " .. text.state(row.after) end
+    return text.state(row.status, row.provisioning_state)
+  end,
+}
+
+local function words(context, row)
+  return text.clean(("%s  %s%s: %s%s"):format(row.at, context:place_of(row), row.name, worded[row.event](row),
+    row.description and (' "%s"'):format(row.description) or ""))
+end
+
+local compared = { "status", "provisioning_state", "description" }
+
+local function differs(a, b)
+  for _, name in ipairs(compared) do
+    if a[name] ~= b[name] then return true end
+  end
+  return false
+end
+
+local function read(context, client, is_meant)
+  local now, order = {}, {}
+  for connection in context:connections(client) do
+    if is_meant(connection) then
+      local key = connection.id:lower()
+      if not now[key] then order[#order + 1] = key end
+      now[key] = rows.of(connection)
+    end
+  end
+  context:tell_unread()
+  return now, order
+end
+
+-- Connections of an account that could not be read this time count as unchanged.
+local function keep_unread(context, before, now)
+  for key, row in pairs(before or {}) do
+    if not now[key] and context:is_unread(key) then now[key] = row end
+  end
+end
+
+-- A temporary error is reported and waited out. Any other error ends the watch, and so does one that has lasted since
+-- its start.
+local function try_to_read(context, client, is_meant, is_last)
+  local ok, now, order = pcall(read, context, client, is_meant)
+  if ok then return now, order end
+  if is_last or not failure.may_pass(now) then error(now, 0) end
+  context:note("azpec: %s; looking again", text.clean(now.message))
+end
+
+-- Writes the row of an event. old: the row of the last look, or nil; now: of this one, nil for one that is gone.
+local function tell(out, event, old, now)
+  local row = now or old
+  row.event, row.at = event, date.stamp()
+  row.before, row.after = old and old.status, now and now.status
+  out:row(row)
+end
+
+local function compare(out, before, now, order)
+  for _, key in ipairs(order) do
+    local row, old = now[key], before[key]
+    if not old then
+      tell(out, "new", nil, row)
+    elseif differs(row, old) then
+      tell(out, "changed", old, row)
+    end
+  end
+  local gone = {}
+  for key in pairs(before) do
+    if not now[key] then gone[#gone + 1] = key end
+  end
+  table.sort(gone)
+  for _, key in ipairs(gone) do tell(out, "gone", before[key]) end
+end
+
+local function run(context)
+  local args = context.args
+  if args.output == "json" or args.output == "md" then
+    context:usage(("a watch has no end at which %s could be written; use -o jsonl"):format(args.output))
+  elseif args.output == "table" and args.columns then
+    context:usage "a watch has no end at which a table could be written; use --columns with -o tsv"
+  end
+  local is_meant = targets.matcher(context)
+  local client, now = context:client(), require "cqueues".monotime
+  local out = context:output { columns = columns, live = true,
+    line = function (row) return words(context, row) end }
+  local shown <close> = waiting.new(context, args.stop_after)
+  local stop = args.stop_after and now() + args.stop_after or math.huge
+  local before
+  while true do
+    local found, order = try_to_read(context, client, is_meant, not before and now() >= stop)
+    if found then keep_unread(context, before, found) end
+    if found and before then
+      compare(out, before, found, order)
+    elseif found and not args.changes_only then
+      for _, key in ipairs(order) do tell(out, "found", nil, found[key]) end
+    end
+    before = found or before
+    local left = stop - now()
+    if left <= 0 then break end
+    shown:sees(order and text.count(#order, "connection") or "cannot be read")
+    shown:pause(client, math.min(left, args.interval or default_interval))
+  end
+  out:close()
+end
+
+return {
+  summary = "print what changes among connections, as it changes",
+  examples = {
+    "azpec watch -g rg-contoso-prod --account contosobatch",
+    "azpec watch --status Pending --changes-only -o jsonl | while read -r line; do ...; done",
+  },
+  description = "Looks every 10 seconds, or every --interval; what passes, as a busy service, does not end it.",
+  define = function (command)
+    targets.define(command)
+    command:group("How",
+      command:flag("--changes-only", "nothing about how it is at the start"),
+      command:option("--stop-after", "end by itself after that time"):argname "TIME":convert(convert.seconds))
+  end,
+  run = run,
+}

@@ -1,0 +1,77 @@
+-- Rewords messages of the C module for the command line: fields become options and variables.
+
+local wording = {}
+
+-- The options from which the fields of the module's calls come.
+local option_of = { subscription_id = "--subscription", resource_group_name = "--resource-group",
+  account_name = "--account", poll_interval = "--interval", certificate_path = "--client-certificate-file",
+  client_secret = "--client-secret-file", token = "--access-token-file", token_key = "--token-key-file",
+  send_x5c = "--send-certificate-chain", id = "the id",
+  service_connection_id = "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID" }
+for _, name in ipairs { "cloud", "tenant_id", "client_id", "endpoint", "authority_host", "api_version", "ca_file",
+  "timeout", "if_match", "description", "policy_token", "change_reference", "all_subscriptions" } do
+  option_of[name] = "--" .. name:gsub("_", "-")
+end
+
+-- Rewords a refused call; more: the options of further fields.
+function wording.complaint(message, more)
+  local bare = message:gsub("^[^\n]-:%d+: ", "")
+  local field, why = bare:match "^bad field '([%w_]+)' %((.*)%)$"
+  local option = field and (more or option_of)[field]
+  return option and ("%s: %s"):format(option, why) or bare
+end
+
+-- Advice of the module that applies to programs only, and the command's.
+wording.phrases = {
+  { "or set retry.conflict", "or give --retry-conflict" },
+  { "give one of azpec.credential's values as `credential`", "name one with --credential" },
+  { "give a function (azpec.credential.token{get = ...}) or another credential",
+    "give a new one (--access-token-file or AZURE_ACCESS_TOKEN), or sign in another way (--credential)" },
+  { "no account is named by account_id", "no account is named by -g GROUP --account NAME, or by --id" },
+  { "name the cloud by authority_host and scope instead of `discover`", "name it with --cloud or --authority-host" },
+  { "`proxy`, HTTPS_PROXY, NO_PROXY", "HTTPS_PROXY, NO_PROXY" },
+  { "`proxy` and HTTPS_PROXY", "HTTPS_PROXY" },
+  { "`proxy` or HTTPS_PROXY", "HTTPS_PROXY" },
+  { "see `proxy`, or", "see HTTPS_PROXY and NO_PROXY, or" },
+  { "ca_file and ca_path, or SSL_CERT_FILE", "--ca-file or AZPEC_CA_FILE, or SSL_CERT_FILE" },
+  { "check client_id and tenant_id", "check --client-id and --tenant-id, or AZURE_CLIENT_ID and AZURE_TENANT_ID" },
+  { "check tenant_id and the cloud", "check --tenant-id or AZURE_TENANT_ID, and --cloud" },
+  { "check cloud or authority_host", "check --cloud or --authority-host" },
+  { "scope, tenant_id or subscription contains", "--tenant-id contains" },
+  { "but subscription_id is", "but --subscription (or AZURE_SUBSCRIPTION_ID) is" },
+  { "resume with write = true", "give azpec resume the option --write" },
+  { "add its origin to trusted_origins if requests may go there",
+    "ask the endpoint's operator why its answer leads to another origin" },
+  { 'policy_token = "auto"', "--policy-token auto" },
+  { 'policy_token = "never"', "--policy-token never" },
+  { 'give if_match = "*"', "give --if-match '*'" },
+  { "terminated (raise `timeout`)", "terminated (raise --credential-timeout, or AZPEC_CREDENTIAL_TIMEOUT)" },
+  { "no user-assigned identity by client_id",
+    "no user-assigned identity, and one is named by --client-id or AZURE_CLIENT_ID" },
+  { ", and neither 'key' nor 'key_path' is given", "" },
+  { "(see 'exclude' and AZURE_TOKEN_CREDENTIALS)", "(see AZURE_TOKEN_CREDENTIALS)" },
+  { "the call itself succeeded: see `result`", "the operation itself succeeded" },
+  { "the call itself failed: see `err`", "the operation itself failed" },
+  { "it is encrypted: password needed", "it is encrypted: give its password by --client-certificate-password-file or "
+    .. "AZURE_CLIENT_CERTIFICATE_PASSWORD" },
+  { "the password is wrong",
+    "the password is wrong (--client-certificate-password-file or AZURE_CLIENT_CERTIFICATE_PASSWORD)" },
+}
+
+-- The names of fields that appear as separate words.
+local function options_in(line)
+  return (line:gsub("%f[%w_-][%l_]+%f[^%w_-]", function (word)
+    return word:find("_", 1, true) and option_of[word] or nil
+  end))
+end
+
+-- Rewords a message or a hint.
+function wording.of(line)
+  for _, phrase in ipairs(wording.phrases) do
+    local first, last = line:find(phrase[1], 1, true)
+    if first then line = line:sub(1, first - 1) .. phrase[2] .. line:sub(last + 1) end
+  end
+  return options_in(line)
+end
+
+return wording

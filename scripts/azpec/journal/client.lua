@@ -1,0 +1,322 @@
+-- A client whose writes are recorded in a journal. Its methods and those of its pollers are azpec.client's.
+--
+-- The client's before_write records the intent of each PATCH and DELETE, whichever call sends it, repetitions included.
+-- A write whose intent cannot be recorded is not sent: the operation ends with an error of the kind "journal". The
+-- result follows when the end is collected (wait, result, completions or finished), at the latest when the client is
+-- closed. An operation that writes nothing leaves no line, but for one that could not acquire its policy token: its
+-- intent and result are recorded then, as if the service had refused the write itself.
+
+local failure = require "azpec.failure"
+local json = require "azpec.json"
+
+local journaled = {}
+
+-- ---- errors --------------------------------------------------------------------------------------------------------
+
+local writable = "make the journal writable, or choose another file"
+
+local function not_begun(err, id)
+  return failure.with(err, { id = id, hint = "nothing was written; " .. writable })
+end
+
+-- The write was made. The error has what could not be recorded, and the continuation token of the operation's error.
+local function not_concluded(err, id, own)
+  return failure.new(err.kind, ("%s; what could not be recorded: %s"):format(err.message, json.encode(err.record)),
+    { id = id, hint = "the write itself was made, or begun; the journal has its intent",
+      replaced = own and own.replaced, continuation_token = own and own.continuation_token })
+end
+
+-- ---- lines ---------------------------------------------------------------------------------------------------------
+
+-- One operation, as events, before_write and pollers name it.
+local function key_of(about)
+  return ("%s %s"):format(about.client_request_id, about.id)
+end
+
+-- The connection before the write: as the caller knows it, unless the operation has read it since.
+local function found(write, known)
+  local etag = write.etag ~= "*" and write.etag or nil
+  if known and (not etag or known.etag == etag) then return known end
+  return (etag or write.from) and { etag = etag, properties = {
+    privateLinkServiceConnectionState = { status = write.from } } } or nil
+end
+
+-- Records a write that is about to be made, as before_write has it: true, or nil and why it must not be made.
+local function intend(self, write)
+  local about, key = self.about and self.about(write.id) or {}, key_of(write)
+  local entry, problem = self.journal:intend {
+    verb = about.verb or self.verb or write.call, operation = write.call == "resume" and "ensure" or write.call,
+    id = write.id, call = write.client_request_id, again = self.entries[key],
+    attempt = write.attempt > 1 and write.attempt or nil,
+    wanted = write.to and { status = write.to, description = write.description },
+    before = found(write, about.before), rule = about.rule, reason = about.reason,
+    change_reference = write.change_reference, policy_token_id = write.policy_token_id,
+    policy_attempts = self.policy_attempts[key],
+    who = self.journal.who or require "azpec.journal".who(write.identity) }
+  if not entry then
+    self.refusals[key] = problem
+    return nil, problem.message
+  end
+  self.entries[key], self.doubtful[key] = entry, nil
+  return true
+end
+
+-- Remembers the ids of the last answer to a write, for its result, and how often its policy token was requested.
+local function observe(self, event)
+  if event.event == "retry" and event.phase == "policy" then
+    local key = key_of(event)
+    self.policy_attempts[key] = (self.policy_attempts[key] or 1) + 1
+  end
+  local is_write = event.method == "PATCH" or event.method == "DELETE"
+  if event.event == "response" and is_write and event.client_request_id then
+    self.ids[key_of(event)] = { request_id = event.request_id, correlation_id = event.correlation_id }
+  end
+end
+
+-- A deletion that another process began may be over.
+local function is_gone(entry, err)
+  return entry and entry.follows and entry.operation == "delete" and err ~= nil and err.kind == "not_found"
+end
+
+-- Who signs in, for lines of writes that this process has not made; nil and an error: there is no token.
+local function identify(self)
+  if self.journal.who then return self.journal.who end
+  local identity, err = self.real:identity {}
+  if not identity then return nil, err end
+  return require "azpec.journal".who(identity)
+end
+
+-- Records an attempt that ended before its write, for want of a policy token. wish: { operation, id, call, wanted,
+-- change_reference }; attempts: how often the token was requested. Returns an error if that failed.
+local function note_attempt(self, wish, err, answer_ids, attempts)
+  local about, entry = self.about and self.about(wish.id) or {}, nil
+  local who, problem = identify(self)
+  if who then
+    entry, problem = self.journal:intend { verb = about.verb or self.verb or wish.operation, operation = wish.operation,
+      id = wish.id, call = wish.call, wanted = wish.wanted, before = about.before, rule = about.rule,
+      reason = about.reason, change_reference = wish.change_reference, policy_attempts = attempts, who = who }
+  end
+  if not entry then return not_begun(problem, wish.id) end
+  local placed
+  placed, problem = self.journal:conclude(entry, nil, err, answer_ids)
+  return not placed and not_begun(problem, wish.id) or nil
+end
+
+-- Records how an operation ended that has written, or could not for want of a policy token. Returns the error where
+-- that failed, or where its write was refused here.
+local function record(self, key, done, err, wish)
+  local entry, refusal, ids, attempts = self.entries[key], self.refusals[key], self.ids[key], self.policy_attempts[key]
+  local is_written = entry and (not self.doubtful[key] or done and done.changed)
+  for _, name in ipairs { "entries", "refusals", "ids", "doubtful", "policy_attempts" } do self[name][key] = nil end
+  if is_written then
+    local placed, problem = self.journal:conclude(entry, done, err, ids)
+    return not placed and not_concluded(problem, entry.connection, err) or nil
+  end
+  if entry then
+    self.journal:forget(entry)
+  elseif wish and not refusal and err and err.phase == "policy" then
+    return note_attempt(self, wish, err, ids, attempts)
+  end
+  return refusal and not err.continuation_token and not_begun(refusal, err.id) or nil
+end
+
+-- ---- pollers -------------------------------------------------------------------------------------------------------
+
+local poller = {}
+poller.__name = "azpec.journal_poller"
+
+-- An __index: what is not in the class is a method of the real thing.
+local function forwarding(class)
+  return function (self, name)
+    local own = class[name]
+    if own ~= nil then return own end
+    local real = rawget(self, "real")
+    local method = real[name]
+    return method and function (_, ...) return method(real, ...) end
+  end
+end
+
+poller.__index = forwarding(poller)
+
+-- Records the result once; returns it, or nil and an error where that failed.
+local function conclude(self, done, err)
+  if self.client.pending[self] then
+    self.client.pending[self] = nil
+    self.is_gone = is_gone(self.client.entries[self.key], err)
+    self.problem = record(self.client, self.key, done or self.is_gone or nil, err, self.wish)
+  end
+  if self.problem then return nil, self.problem end
+  if self.is_gone then return true end
+  return done, err
+end
+
+local function taken(self, ...)
+  if self.real:done() then return conclude(self, ...) end
+  return ...
+end
+
+function poller:wait(...) return taken(self, self.real:wait(...)) end
+function poller:result() return conclude(self, self.real:result()) end
+
+function poller:cancel()
+  self.real:cancel()
+  conclude(self, self.real:result())
+end
+
+function poller:__tostring() return tostring(self.real) end
+poller.__close = poller.cancel
+
+-- ---- beginning -----------------------------------------------------------------------------------------------------
+
+local methods = {}
+
+local function wrap(self, real, wish)
+  local wrapped = setmetatable({ real = real, client = self, key = key_of(real:progress()), wish = wish }, poller)
+  self.wrappers[real], self.pending[wrapped] = wrapped, true
+  return wrapped
+end
+
+-- What an operation is about to do, should it end before its write.
+local function wish_of(self, operation, options, real)
+  local about = real:progress()
+  return { operation = operation, id = about.id, call = about.client_request_id,
+    wanted = options.status and { status = options.status, description = options.description } or nil,
+    change_reference = options.change_reference or self.change_reference }
+end
+
+for _, method in ipairs { "update", "ensure", "delete" } do
+  local begin = "begin_" .. method
+  methods[begin] = function (self, options)
+    local real = self.real[begin](self.real, options)
+    return wrap(self, real, wish_of(self, method, options, real))
+  end
+  methods[method] = function (self, options) return self[begin](self, options):wait() end
+end
+
+-- Makes ready to record the end of an operation that another process began. If it was journaled there, the intent is in
+-- the journal under the same call. known: operation, id, call, and perhaps before, the state that the intent has. true,
+-- or nil and an error: then it must not be gone on with.
+function methods:follow(known)
+  local entry, problem = self.journal:follow { verb = self.verb or "resume", operation = known.operation, id = known.id,
+    call = known.call, before = known.before }
+  if not entry then return nil, not_begun(problem, known.id) end
+  local who, err = identify(self)
+  if not who then
+    self.journal:forget(entry)
+    return nil, err
+  end
+  entry.who = who
+  self.entries[key_of { client_request_id = known.call, id = known.id }] = entry
+  return true
+end
+
+function methods:resume(token, options)
+  local real, err = self.real:resume(token, options)
+  if not real then return nil, err end
+  local known = json.decode(token)
+  local wrapped = wrap(self, real)
+  local ok, problem = self:follow { operation = known.operation, id = known.id, call = known.client_request_id }
+  if not ok then
+    self.pending[wrapped] = nil
+    real:cancel()
+    real:result()
+    return nil, problem
+  end
+  -- an ensure's token may be of a write that has not arrived
+  self.doubtful[wrapped.key] = known.operation == "ensure" and not known.changed or nil
+  return wrapped
+end
+
+-- ---- many ----------------------------------------------------------------------------------------------------------
+
+-- The real iterator's values, with pollers as they are known here, and their results recorded.
+local function iterate(self, iterator, state, control, closing)
+  return function ()
+    local real, done, err = iterator(state, control)
+    control = real
+    local wrapped = real and self.wrappers[real]
+    if not wrapped then return real, done, err end
+    return wrapped, conclude(wrapped, done, err)
+  end, nil, nil, closing
+end
+
+function methods:completions(pollers)
+  if pollers == nil then return iterate(self, self.real:completions()) end
+  local real = {}
+  for n, one in ipairs(pollers) do real[n] = getmetatable(one) == poller and one.real or one end
+  return iterate(self, self.real:completions(real))
+end
+
+function methods:finished()
+  return iterate(self, self.real:finished())
+end
+
+-- ---- the client ----------------------------------------------------------------------------------------------------
+
+-- Operations that have not ended are given up as by the client's own close; the results of those that have written say
+-- "unknown". Raises what could not be recorded.
+function methods:close()
+  local problem
+  for wrapped in pairs(self.pending) do
+    wrapped:cancel()
+    problem = problem or wrapped.problem
+  end
+  self.real:close()
+  if problem then error(problem, 0) end
+end
+
+methods.__close = methods.close
+methods.__name = "azpec.journal_client"
+
+methods.__index = forwarding(methods)
+
+function methods:__tostring() return tostring(self.real) end
+
+-- The options of azpec.client with the journal's functions before the caller's own: his refusal comes before the
+-- intent.
+local function hooked(self, fields)
+  local mine = {}
+  for name, value in pairs(fields) do mine[name] = value end
+  function mine.before_write(write)
+    if fields.before_write then
+      local is_allowed, why = fields.before_write(write)
+      if is_allowed ~= true then return is_allowed, why end
+    end
+    return intend(self, write)
+  end
+  function mine.on_event(event)
+    observe(self, event)
+    if fields.on_event then fields.on_event(event) end
+  end
+  return mine
+end
+
+local known = { verb = "string", about = "function" }
+
+-- Misuse is the fault of the caller of azpec.journal's client, three levels up.
+local function check(options)
+  for name, value in pairs(options) do
+    local wanted = known[name]
+    if not wanted then error(("bad argument #3 to 'client' (unknown field '%s')"):format(tostring(name)), 4) end
+    if type(value) ~= wanted then
+      error(("bad argument #3 to 'client' (bad field '%s': %s expected, got %s)"):format(name, wanted, type(value)), 4)
+    end
+  end
+end
+
+-- fields: of azpec.client. options: verb, for the lines; about(id), a function that returns { verb, rule, reason,
+-- before } for a connection. Misuse raises.
+function journaled.new(fields, journal, options)
+  options = options or {}
+  check(options)
+  local self = setmetatable({ journal = journal, verb = options.verb, about = options.about, entries = {},
+    change_reference = fields.change_reference,
+    refusals = {}, policy_attempts = {},
+    ids = {}, doubtful = {}, pending = {}, wrappers = setmetatable({}, { __mode = "k" }) }, methods)
+  local ok, real = pcall(require "azpec".client, hooked(self, fields)) -- so its message has no position of its own
+  if not ok then error(real, 3) end
+  self.real = real
+  return self
+end
+
+return journaled

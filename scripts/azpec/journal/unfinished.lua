@@ -1,0 +1,93 @@
+-- Finds the operations that the runs of one subject have begun and whose end is not in the journal.
+
+local chain = require "azpec.journal.chain"
+
+local unfinished = {}
+unfinished.__index = unfinished
+
+-- subject: a string, or nil to read only whether the lines are intact.
+function unfinished.new(subject)
+  return setmetatable({ subject = subject, calls = {}, latest = {}, order = {}, lines = 0, elsewhere = {} }, unfinished)
+end
+
+-- Remembers the line of the latest intent of a connection until its result. In a JSON string the quotes of these
+-- patterns would be escaped.
+local function note_elsewhere(self, bare, call, is_own)
+  local connection = bare:match '"connection":"([^"]+)"'
+  local key = connection and connection:lower()
+  local open = self.elsewhere[key or ""]
+  if bare:find('"event":"intent"', 1, true) and key then
+    self.elsewhere[key] = not is_own and { call = call, line = self.lines } or nil
+  elseif open and open.call == call and not bare:find('"outcome":"unknown"', 1, true) then
+    self.elsewhere[key] = nil
+  end
+end
+
+-- Each write of a connection has its own call id; only the latest can be open.
+local function note_intent(self, record)
+  local key = record.connection:lower()
+  if not self.latest[key] then self.order[#self.order + 1] = key end
+  self.calls[record.call] = self.calls[record.call] or { intent = record }
+  self.latest[key] = self.calls[record.call]
+end
+
+-- Reads the next line. Lines of other subjects, possibly many, are not decoded, but a changed one is noticed.
+function unfinished:note(line)
+  self.lines = self.lines + 1
+  local bare, feeds = line:gsub("\n$", "")
+  local call = bare:match '"call":"([^"]+)"'
+  local known = call and self.calls[call]
+  local is_own = known or self.subject and bare:find(self.subject, 1, true)
+  local record = is_own and chain.open(bare)
+  note_elsewhere(self, bare, call, is_own)
+  if not (record or not is_own and chain.is_intact(bare)) then
+    self.changed = self.changed or feeds == 1 and self.lines or nil
+  elseif not is_own then
+    return
+  elseif record.event == "intent" and record.subject == self.subject then
+    note_intent(self, record)
+  elseif record.event == "result" and known then
+    known.outcome, known.token = record.outcome, record.token
+  end
+end
+
+local actions = { Approved = "approve", Rejected = "reject" }
+
+local function item_of(write)
+  local intent, wanted = write.intent, write.intent.wanted or {}
+  local before = intent.before or {}
+  local action = intent.operation == "delete" and "delete" or actions[wanted.status] or "set"
+  local impossible = action == "set" and not wanted.status and "the journal does not say what it was to become" or nil
+  return { id = intent.connection, action = action, status = wanted.status, description = wanted.description,
+    impossible = impossible, etag = before.etag, before = before.status, found = intent.before, rule = intent.rule,
+    reason = intent.reason, call = intent.call, token = write.token, begun_before = true }
+end
+
+local function is_open(write)
+  return write.outcome == nil or write.outcome == "unknown"
+end
+
+-- Returns the open items in the order in which they were begun; the name of their run; and the status that each
+-- connection of that run was to get, by its id in lower case.
+function unfinished:items()
+  local items, run, begun = {}, nil, {}
+  for _, key in ipairs(self.order) do
+    local write = self.latest[key]
+    if is_open(write) then items[#items + 1], run = item_of(write), write.intent.run end
+  end
+  for _, key in ipairs(self.order) do
+    local intent = self.latest[key].intent
+    if run and intent.run == run then begun[key] = (intent.wanted or {}).status end
+  end
+  return items, run, begun
+end
+
+-- Returns the lines of the open intents of other subjects, in order.
+function unfinished:open_elsewhere()
+  local lines = {}
+  for _, open in pairs(self.elsewhere) do lines[#lines + 1] = open.line end
+  table.sort(lines)
+  return lines
+end
+
+return unfinished

@@ -1,0 +1,661 @@
+-- azpec journal, and the writes of other verbs in the trail that --journal names.
+
+local assert = require "luassert"
+local journal = require "azpec.journal"
+local cjson = require "cjson"
+local kit = require "cli.kit"
+local support = require "loopback.support"
+local documents = require "tools.documents"
+
+local emulator, azpec = kit.stage { operation_polls = 0 }
+
+local group = "-g rg-contoso-prod --account manyacct"
+
+-- A trail's path, and its option.
+local function new_trail()
+  local path = support.new_path "trail"
+  return path, "--journal " .. path
+end
+
+local function records(path)
+  local list, report = journal.read(path)
+  for _, problem in ipairs(report.problems) do error(problem.message) end
+  support.has_no_secret(support.read(path), "a trail")
+  return list, report
+end
+
+describe("--journal", function ()
+  it("puts down who did what, from what to what, and why", function ()
+    local path, option = new_trail()
+    kit.ended(0, azpec("approve", ("many01 %s %s --ticket CHG-42 --description 'ok by {ticket}'"):format(group,
+      option)))
+    local intent, result = table.unpack((records(path)))
+    assert.equal("intent result", intent.event .. " " .. result.event)
+    for _, record in ipairs { intent, result } do
+      assert.equal("approve", record.verb)
+      assert.equal("ensure", record.operation)
+      assert.equal(emulator.many[1], record.connection)
+      assert.equal("CHG-42", record.ticket)
+      assert.equal("Pending", record.before.status)
+      assert.equal("client_secret", record.who.credential)
+      assert.equal(emulator.client_id, record.who.appid)
+      assert.equal(emulator.tenant_id, record.who.tid)
+      assert.is_string(record.who.oid)
+    end
+    assert.same({ status = "Approved", description = "ok by CHG-42" }, intent.wanted)
+    assert.equal("changed", result.outcome)
+    assert.equal("ok by CHG-42", result.after.description)
+    assert.equal(emulator:connection(emulator.many[1]).etag, result.after.etag)
+    assert.equal(emulator:log "update"[1].request_id, result.request_id)
+  end)
+
+  it("is AZPEC_JOURNAL without the option", function ()
+    local path = new_trail()
+    kit.ended(0, azpec("approve", "many01 " .. group, { env = support.merged(kit.environment(emulator),
+      { AZPEC_JOURNAL = path }) }))
+    assert.equal(2, #records(path))
+    kit.ended(0, azpec("list", group, { env = support.merged(kit.environment(emulator),
+      { AZPEC_JOURNAL = path }) }))
+    assert.equal(2, #records(path))
+  end)
+
+  it("keeps many, failures among them, and has no secret in it", function ()
+    local path, option = new_trail()
+    emulator:faults { { match = { method = "PATCH", nth = 3 }, action = { status = 403,
+      error = { code = "AuthorizationFailed", message = "no" } } } }
+    kit.ended(12, azpec("approve", ("--all --status Pending --yes %s %s"):format(group, option)))
+    local list, report = records(path)
+    assert.equal(128, #list)
+    assert.same({}, report.open)
+    local outcomes = { changed = 0, failed = 0 }
+    for _, write in ipairs(journal.writes(list)) do outcomes[write.outcome] = outcomes[write.outcome] + 1 end
+    assert.same({ changed = 63, failed = 1 }, outcomes)
+  end)
+
+  it("writes nothing to the service when it cannot write to the trail", function ()
+    local result = kit.ended(1, azpec("approve", ("many01 %s --journal /dev/full"):format(group)))
+    assert.matches("^azpec: the journal cannot be written: /dev/full is no regular file", result.err)
+    assert.matches("\n  hint: nothing was written;", result.err, 1, true)
+    assert.equal(0, #emulator:log "update")
+    emulator:control("DELETE", "log")
+    kit.ended(1, azpec("approve", ("--all --yes %s --journal /nowhere/trail"):format(group)))
+    assert.equal("", emulator:kinds())
+  end)
+
+  -- The lines of all verbs that write, each to be run with an --journal of its own.
+  local function lines()
+    local function rules(names)
+      return support.write(support.new_path "rules" .. ".lua",
+        ('approve "ours" { when = { name = "%s" }, because = "they are ours" }'):format(names))
+    end
+    local plan, done = support.new_path "plan" .. ".json", support.new_path "done"
+    kit.ended(0, azpec("plan", ("--rules %s %s --out %s"):format(rules "many0*", group, plan)))
+    kit.ended(0, azpec("approve", ("many20 %s --journal %s"):format(group, done)))
+    return { approve = "many21 " .. group, reject = "many22 " .. group, delete = "many23 --yes " .. group,
+      auto = ("--rules %s %s --apply"):format(rules "many3*", group), apply = plan, resume = "- --write",
+      journal = ("undo %s --run %s --apply --yes"):format(done, records(done)[1].run) }
+  end
+
+  local function token(more)
+    return cjson.encode(support.merged({ azpec = 1, operation = "ensure", endpoint = emulator.endpoint,
+      id = emulator.sample, api_version = "2022-06-01", status = "Approved", client_request_id = "r-1",
+      poll = "resource", changed = false }, more or {}))
+  end
+
+  it("lets no verb write whose intent cannot be put down", function ()
+    for verb, line in support.each(lines()) do
+      local before = #emulator:log("update", "delete")
+      if verb == "journal" then
+        os.execute("chmod o+w " .. line:match "undo (%S+)")
+      else
+        line = line .. " --journal /nonexistent/trail"
+      end
+      assert(azpec(verb, line, { stdin = token() }).code ~= 0, verb)
+      assert.equal(before, #emulator:log("update", "delete"))
+    end
+  end)
+
+  it("has as many intents as there were writes, whichever verb made them", function ()
+    for verb, line in support.each(lines()) do
+      local path = verb == "journal" and line:match "undo (%S+)" or support.new_path "trail"
+      local before, known = #emulator:log("update", "delete"), support.read(path) and #records(path) or 0
+      emulator:faults { { match = { kind = { "update", "delete" }, nth = 1 }, action = { status = 503 } } }
+      kit.ended(0, azpec(verb, verb == "journal" and line or line .. " --journal " .. path, { stdin = token() }))
+      local writes, intents, list = #emulator:log("update", "delete") - before, 0, records(path)
+      for n = known + 1, #list do intents = intents + (list[n].event == "intent" and 1 or 0) end
+      assert(writes > 1, verb)
+      assert.equal(writes, intents, verb)
+      assert.is_true(journal.verify(path).ok)
+    end
+  end)
+
+  it("sends nothing at all where resume could not put the end down", function ()
+    local asked = emulator:kinds()
+    kit.ended(1, azpec("resume", "- --journal /nonexistent/trail", { stdin = token { operation = "update",
+      changed = true } }))
+    assert.equal(asked, emulator:kinds())
+  end)
+
+  it("that was changed gets no line of any verb, which writes nothing", function ()
+    local path, option = new_trail()
+    kit.ended(0, azpec("approve", ("many01 %s %s"):format(group, option)))
+    local changed = support.read(path):gsub("Pending", "pending", 1)
+    local plan, rules = support.new_path "plan", support.write(support.new_path "rules",
+      'approve "x" { when = { name = "many03" }, because = "ours" }')
+    kit.ended(0, azpec("plan", ("--rules %s %s --out %s"):format(rules, group, plan)))
+    emulator:control("DELETE", "log")
+    for verb, line in support.each { approve = "many02 " .. group, reject = "many02 --yes " .. group,
+      delete = "many02 --yes " .. group, auto = ("--apply --rules %s %s"):format(rules, group), apply = plan,
+      resume = "- --write" } do
+      support.write(path, changed)
+      local result = kit.ended(1, azpec(verb, line .. " " .. option, { stdin = token() }))
+      assert.matches(path .. ":1: this is not as azpec wrote it (`azpec journal verify`)", result.err, 1, true)
+      assert.equal(changed, support.read(path))
+    end
+    assert.equal(0, #emulator:log "update" + #emulator:log "delete")
+  end)
+
+  it("is full in the midst of many: no write without its intent, and the end tells", function ()
+    local path, option = new_trail()
+    local line = kit.command(("approve %s --all --yes %s %s"):format(kit.address(emulator), group, option),
+      kit.environment(emulator))
+    local _, _, code = os.execute(("sh -c 'trap \"\" XFSZ; ulimit -f 200; exec \"$@\"' sh %s >/dev/null 2>%s.err")
+      :format(line, path))
+    assert.equal(1, code)
+    assert.matches("the journal cannot be written: .*File too large", support.read(path .. ".err"))
+    local seen = {}
+    for _, record in ipairs((journal.read(path))) do seen[record.call] = true end
+    local sent = emulator:log "update"
+    for _, entry in ipairs(sent) do
+      assert(seen[entry.headers["x-ms-client-request-id"]], "a write that is not in the journal")
+    end
+    assert(#sent < 64, #sent)
+  end)
+
+  it("has each result of what was begun, and begins no more, when the disk is full", function ()
+    local disk = support.new_path "disk"
+    assert(os.execute("mkdir " .. disk))
+    if not os.execute(("mount -t tmpfs -o size=100k tmpfs %s 2>/dev/null"):format(disk)) then
+      return pending "mounting is not permitted"
+    end
+    local rules = support.write(support.new_path "rules" .. ".lua", 'approve "all" { when = { name = "many*" } }')
+    local result = azpec("auto", ("--apply --rules %s %s --journal %s/trail"):format(rules, group, disk))
+    local ok, list, report = pcall(records, disk .. "/trail")
+    os.execute("umount -l " .. disk)
+    kit.ended(1, result)
+    -- Which of the two finds the disk full first, the intent or the room for its result, depends on the order of ends.
+    assert.matches("azpec: [^\n]*: No space left on device\n", result.err)
+    assert(ok, list)
+    assert.same({}, report.open)
+    local counts = { intent = 0, result = 0, repair = 0 } -- a line that found no room is marked
+    for _, record in ipairs(list) do counts[record.event] = counts[record.event] + 1 end
+    assert.equal(counts.intent, #emulator:log "update")
+    assert.equal(counts.intent, counts.result)
+    assert(counts.intent > 0 and counts.intent < 64, counts.intent)
+  end)
+
+  it("that is replaced while a write is under way leaves its end unknown: the exit code is 8", function ()
+    local path = new_trail()
+    emulator:set { operation_polls = 1000000 }
+    local process = kit.start(("approve %s -vv --timeout 3 %s --journal %s"):format(kit.address(emulator),
+      emulator.many[1], path), { env = kit.environment(emulator) })
+    process:read_until "next look"
+    assert(os.execute(("mv %s %s.old; ln -s %s.old %s"):format(path, path, path, path)))
+    local result = kit.ended(8, process:finish())
+    assert.matches("\nazpec: the journal cannot be written", result.err)
+    assert.matches("azpec resume", result.err)
+  end)
+
+  it("needs to know who it is, so no sign-in is no line", function ()
+    local path, option = new_trail()
+    kit.ended(4, azpec("approve", ("%s %s"):format(emulator.many[1], option), { env = support.merged(
+      kit.environment(emulator), { AZURE_CLIENT_SECRET = "wrong" }) }))
+    assert.equal("", support.read(path))
+    assert.equal(0, #emulator:log "update")
+  end)
+
+  it("has no token in it, though the service repeats it", function ()
+    local path, option = new_trail()
+    local server = support.server { { method = "GET", headers = { support.json_type },
+      body = support.connection_json "Pending" }, { status = 403, headers = { support.json_type },
+      body = ('{"error":{"code":"AuthorizationFailed","message":"Bearer %s may not"}}'):format(support.canary) } }
+    local result = kit.ended(5, kit.run(("approve %s --credential token --endpoint %s %s"):format(support.id,
+      server.endpoint, option), { env = { AZURE_ACCESS_TOKEN = support.canary } }))
+    assert.matches("may not", result.err)
+    local list = records(path)
+    assert.equal("failed", list[2].outcome)
+    assert.matches("may not", list[2].error.message)
+    assert.equal("token", list[1].who.credential)
+  end)
+
+  it("does not come without a place for the ticket", function ()
+    local result = kit.ended(2, azpec("approve", ("many01 %s --ticket 1"):format(group)))
+    assert.matches("^azpec: %-%-ticket needs a place: %-%-journal FILE, or {ticket} in %-%-description", result.err)
+    result = kit.ended(2, azpec("approve", ("many01 %s --description 'x {ticket}'"):format(group)))
+    assert.matches("--description speaks of a {ticket}, but there is no --ticket", result.err, 1, true)
+    result = kit.ended(2, azpec("approve", ("many01 %s --description '{ticket}' --ticket %s"):format(group,
+      ("x"):rep(141))))
+    assert.matches("--description, filled in, is 141 characters long, and 140 are the most", result.err, 1,
+      true)
+    assert.equal(0, #emulator:log "update")
+  end)
+
+  -- Approves many01, which takes long, and sends a signal once it is polled for. Returns what was said on stderr.
+  local function signaled(signal, option)
+    emulator:set { operation_polls = 1000 }
+    local command = kit.command(("approve %s many01 %s %s"):format(kit.address(emulator), group, option),
+      kit.environment(emulator)):gsub("timeout %-k 1 %d+ ", "")
+    local pipe = io.popen(("echo $$; exec %s 2>&1"):format(command))
+    local pid = pipe:read "n"
+    while #emulator:log "poll" < 1 do emulator:log() end
+    os.execute(("kill -%s %d"):format(signal, pid))
+    local said = pipe:read "a"
+    pipe:close()
+    return said
+  end
+
+  it("has two runs at once in one chain", function ()
+    local path, option = new_trail()
+    local pipes = {}
+    for n = 1, 2 do
+      pipes[n] = io.popen(kit.command(("approve %s --all --name 'many%d*' --yes -q %s %s"):format(
+        kit.address(emulator), 2 * n, group, option), kit.environment(emulator)))
+    end
+    for n = 1, 2 do assert(select(2, pipes[n]:read "a":gsub("Approved", "")) == 10 and pipes[n]:close()) end
+    local list, report = records(path)
+    assert.equal(40, #list)
+    assert.same({}, report.open)
+  end)
+
+  it("knows that an interrupted write may go on", function ()
+    local path, option = new_trail()
+    local said = signaled("INT", option)
+    assert.matches("interrupted", said)
+    local list, report = records(path)
+    assert.equal(2, #list)
+    assert.same({ 1 }, report.open)
+    assert.equal("unknown", list[2].outcome)
+    assert.equal("canceled", list[2].error.kind)
+    assert.is_nil(support.read(path):find("continuation", 1, true))
+  end)
+
+  it("has an intent of its own for what resume writes", function ()
+    local path, option = new_trail()
+    kit.ended(6, azpec("resume", "- " .. option, { stdin = token() }))
+    assert.equal(0, #emulator:log "update")
+    assert.same({}, records(path))
+    kit.ended(0, azpec("resume", "- --write " .. option, { stdin = token() }))
+    local list = records(path)
+    assert.equal(2, #list)
+    assert.equal("intent", list[1].event)
+    assert.equal("Approved", list[1].wanted.status)
+    assert.equal("changed", list[2].outcome)
+  end)
+
+  it("has the end of what was not waited for, once it is resumed", function ()
+    local path, option = new_trail()
+    emulator:set { operation_polls = 2 }
+    local tokens = kit.ended(0, azpec("approve", ("many01 --no-wait -o jsonl %s %s"):format(group, option))).out
+    assert.equal("unknown", journal.writes(records(path))[1].outcome)
+    kit.ended(0, azpec("resume", "- " .. option, { stdin = tokens }))
+    local list, report = records(path)
+    assert.same({}, report.open)
+    local writes = journal.writes(list)
+    assert.equal(1, #writes)
+    assert.equal("changed", writes[1].outcome)
+    assert.equal("Approved", writes[1].after.status)
+    assert.is_nil(support.read(path):find("continuation", 1, true))
+  end)
+
+  it("has deletions", function ()
+    local path, option = new_trail()
+    kit.ended(0, azpec("delete", ("many01 --yes %s %s"):format(group, option)))
+    local write = journal.writes(records(path))[1]
+    assert.equal("delete changed Pending", ("%s %s %s"):format(write.operation, write.outcome, write.before.status))
+    assert.is_nil(write.after)
+    local result = kit.ended(7, azpec("journal", ("undo %s --run %s --apply --yes"):format(path, write.run)))
+    local refusal = "manyacct/many01%S*: stays as it is: it was deleted; only its private endpoint's owner can"
+    assert.equal("", result.out)
+    assert.matches("^azpec: stays as it is: it was deleted\n  about: %S+/many01[^\n]*\n  hint: only its private "
+      .. "endpoint's owner can", result.err)
+    result = kit.ended(7, azpec("journal", ("undo %s --run %s"):format(path, write.run)))
+    assert.matches(refusal, result.out)
+    assert.falsy(result.err:find("--apply", 1, true)) -- there is nothing that it would do
+  end)
+
+  it("says to another command that a line is unfinished, until its own command has ended it", function ()
+    local _, option = new_trail()
+    signaled("KILL", option)
+    emulator:reset()
+    local function other(options)
+      return kit.ended(0, azpec("approve", ("many02 %s %s %s"):format(group, option, options or ""))).err
+    end
+    assert.equal("azpec: line 1 of the journal is unfinished; repeat its command\n", other())
+    assert.equal("", other "-q")
+    kit.ended(6, azpec("approve", ("many01 %s %s"):format(group, option))) -- the reset has changed the ETag
+    assert.equal("", other())
+  end)
+
+  it("counts the write of a killed run as a change of the run that finds it done", function ()
+    local path, option = new_trail()
+    kit.ended(0, azpec("approve", ("many01 %s %s"):format(group, option)))
+    support.write(path, support.read(path):match "^[^\n]*\n") -- killed before it recorded the end
+    local again = ("many01 -q --detailed-exitcode %s %s"):format(group, option)
+    local result = kit.ended(10, azpec("approve", again))
+    assert.matches("^many01%S*: Approved %(an earlier run began it%)\n$", result.out)
+    assert.matches("already Approved", kit.ended(0, azpec("approve", again)).out)
+    assert.equal(1, #emulator:log "update")
+  end)
+
+  it("shows a run that was killed", function ()
+    local path, option = new_trail()
+    signaled("KILL", option)
+    local result = kit.ended(0, kit.run("journal verify " .. path))
+    assert.equal("how the writes of line 1 ended is not known; to finish them, run the same command again with "
+      .. "this journal\n", result.err)
+    assert.matches("unknown", kit.ended(0, kit.run("journal show " .. path)).out)
+    local left = cjson.decode(kit.ended(0, kit.run("journal verify -o json " .. path)).out).unfinished
+    assert.same({ 1, 1, emulator.many[1], "approve" }, { #left, left[1].line, left[1].id, left[1].verb })
+  end)
+
+  it("does not advise to repeat a command with a journal from which lines are missing", function ()
+    local path, option = new_trail()
+    kit.ended(0, azpec("approve", ("many01 %s %s"):format(group, option)))
+    local anchor = kit.ended(0, kit.run("journal verify " .. path)).out:match "anchor (%S+)"
+    support.write(path, support.read(path):match "^[^\n]*\n") -- without the result
+    local result = kit.ended(1, kit.run(("journal verify %s --anchor %s"):format(path, anchor)))
+    assert.matches("^how the writes of line 1 ended is not known; lines with their results may be missing", result.err)
+    assert.falsy(result.err:find("run the same command", 1, true))
+  end)
+end)
+
+describe("journal verify", function ()
+  local path
+
+  before_each(function ()
+    local option
+    path, option = new_trail()
+    kit.ended(0, azpec("approve", ("many01 many02 --yes %s %s"):format(group, option)))
+  end)
+
+  it("tells that all is well, and the anchor", function ()
+    local result = kit.ended(0, kit.run("journal verify " .. path))
+    local last = journal.verify(path).last
+    assert.equal(("%s: 4 lines, as they were written\nanchor 4:%s\n"):format(path, last.hash), result.out)
+    assert.equal("", result.err)
+    kit.ended(0, kit.run(("journal verify %s --anchor 4:%s"):format(path, last.hash)))
+    local report = kit.json(kit.ended(0, kit.run("journal verify -o json " .. path)).out, { schema_version = "=1",
+      file = "=" .. path, ok = "=true", lines = "=4", anchor = "=4:" .. last.hash, problems = {}, repaired = {},
+      open = {}, unfinished = {}, left_out = "=0" })
+    assert.same({}, report.problems)
+  end)
+
+  it("names what was changed, and ends with code 1", function ()
+    local whole = support.read(path)
+    support.write(path, (whole:gsub("many02", "many03", 1)))
+    local result = kit.ended(1, kit.run("journal verify " .. path))
+    assert.equal("LINE  PROBLEM  WHICH IS\n2     changed  line 2 was changed: it is not as azpec wrote it\n",
+      (result.out:gsub("\n%d+ +changed", "\n2     changed"):gsub("line %d", "line 2")))
+    assert.equal(("azpec: %s: 1 problem in 4 lines; 1 line is left out of what is listed\n"):format(path), result.err)
+    local report = cjson.decode(kit.ended(1, kit.run("journal verify -o json " .. path)).out)
+    assert.same({ "changed", 1, nil }, { report.problems[1].kind, report.left_out, report.anchor })
+    support.write(path, (whole:gsub("^[^\n]*\n", "")))
+    assert.matches("number 1 is missing before line 1", kit.ended(1, kit.run("journal verify " .. path)).out)
+    support.write(path, whole:match "^[^\n]*\n")
+    local cut = kit.ended(1, kit.run(("journal verify %s --anchor %s"):format(path, "4:" .. ("0"):rep(64))))
+    assert.not_matches("anchor 1:", cut.out)
+    assert.matches("number 4, which the anchor knows, is missing: the journal ends at line 1", cut.out)
+  end)
+
+  it("says that an empty journal has nothing to verify, and ends with 3", function ()
+    support.write(path, "")
+    local result = kit.ended(3, kit.run("journal verify " .. path))
+    assert.equal("", result.out)
+    assert.equal(("azpec: %s: it is empty, so there is nothing to verify\n  hint: nothing was recorded, or all lines "
+      .. "were removed; only --anchor tells which\n"):format(path), result.err)
+    result = kit.ended(3, kit.run("journal verify -o json " .. path))
+    assert.is_false(cjson.decode(result.out).ok)
+    assert.equal("not_found", kit.json(result.err, kit.failure).error.kind)
+    kit.ended(1, kit.run(("journal verify %s --anchor 4:%s"):format(path, ("0"):rep(64))))
+  end)
+
+  it("names the result of a write that was not announced", function ()
+    emulator:set { operation_polls = 2 }
+    local tokens = kit.ended(0, azpec("approve", "many03 --no-wait -o jsonl " .. group)).out
+    kit.ended(0, azpec("resume", "- --journal " .. path, { stdin = tokens }))
+    local result = kit.ended(1, kit.run("journal verify " .. path))
+    assert.matches("\n5 +unannounced +line 5 is the result of a write without an intent in this journal\n", result.out)
+    assert.matches("1 problem in 5 lines\n$", result.err)
+    assert.matches('"line":5', kit.ended(1, kit.run("journal verify -o json " .. path)).out, 1, true)
+    kit.ended(0, kit.run("journal show " .. path)) -- each line is as it was written
+  end)
+
+  it("wants a trail, and an anchor that is one", function ()
+    assert.matches("which journal?", kit.ended(2, kit.run "journal verify").err, 1, true)
+    assert.matches("No such file", kit.ended(1, kit.run "journal verify /nowhere").err)
+    assert.matches("'x' is no anchor", kit.ended(2, kit.run("journal verify --anchor x " .. path)).err)
+    assert.matches("ACTION: 'prove' is none of verify, show, undo", kit.ended(2, kit.run "audit prove x").err)
+  end)
+end)
+
+describe("journal show", function ()
+  local path
+
+  setup(function ()
+    local option
+    path, option = new_trail()
+    emulator:reset()
+    kit.ended(0, azpec("approve", ("many01 %s %s --ticket '=1+1|x'"):format(group, option)))
+    kit.ended(0, azpec("reject", ("many02 %s %s"):format(group, option)))
+  end)
+
+  it("has a line for each write", function ()
+    local out = kit.ended(0, kit.run("journal show " .. path)).out
+    local lines = {}
+    for line in out:gmatch "[^\n]+" do lines[#lines + 1] = line:gsub(" +", " ") end
+    assert.equal(3, #lines)
+    assert.matches("^TIME RUN WHO VERB ACCOUNT NAME BEFORE AFTER RESULT TICKET$", lines[1])
+    assert.matches("^%d+%-%d+%-%d+T[%d:]+Z %d+T%d+Z%-%x+ " .. emulator.client_id:gsub("%-", "%%-")
+      .. " approve manyacct many01%S* Pending Approved changed =1%+1|x$", lines[2])
+    assert.matches(" reject manyacct many02%S* Pending Rejected changed$", lines[3])
+  end)
+
+  it("comes as JSON, CSV and Markdown", function ()
+    local rows = cjson.decode(kit.ended(0, kit.run("journal show -o json " .. path)).out).writes
+    assert.equal(2, #rows)
+    assert.equal("Pending Approved changed", ("%s %s %s"):format(rows[1].before, rows[1].after, rows[1].result))
+    assert.equal("Approved", rows[1].state_after.status)
+    assert.equal(emulator.many[1], rows[1].id)
+    assert.is_nil(rows[1].connection)
+    assert.equal(emulator.tenant_id, rows[1].who.tid)
+    assert.is_nil(rows[1].hash)
+    local csv = kit.ended(0, kit.run("journal show -o csv " .. path)).out
+    assert.matches("^at,run,by,verb,account_name,name,before,after,result,rule,reason,ticket,", csv)
+    assert.matches(",'=1+1|x,", csv, 1, true)
+    assert.equal(3, select(2, csv:gsub("\r\n", "")))
+    local md = kit.ended(0, kit.run("journal show -o md " .. path)).out
+    assert.matches("^| TIME | RUN | WHO | VERB | ACCOUNT | NAME | BEFORE | AFTER | RESULT | TICKET |\n| %-%-%- |", md)
+    assert.matches("| =1+1\\|x |", md, 1, true)
+  end)
+
+  it("and verify say that another file is no journal", function ()
+    local other = support.write(support.new_path "other", "return 1\n")
+    for _, action in ipairs { "show", "verify" } do
+      local result = kit.ended(1, kit.run(("journal %s %s"):format(action, other)))
+      assert.equal("", result.out)
+      assert.equal(("azpec: %s: it is no journal of azpec's\n"):format(other), result.err)
+    end
+  end)
+
+  it("can be asked for less", function ()
+    local run = cjson.decode(kit.ended(0, kit.run("journal show -o json " .. path)).out).writes[2].run
+    local function count(line)
+      return #cjson.decode(kit.ended(0, kit.run(("journal show -o json %s %s"):format(path, line))).out).writes
+    end
+    assert.equal(1, count("--run " .. run))
+    for _, since in ipairs { "1h", "99999999999999w", "1066-10-14T09:00:00Z" } do
+      assert.equal(2, count("--since " .. since), since)
+    end
+    assert.equal(0, count "--since 2999-01-01T00:00:00Z")
+    assert.equal(1, count("--connection " .. emulator.many[1]:upper()))
+    for _, name in ipairs { "many01", "manyacct/many01", "many01*", emulator.many[1]:match "[^/]+$" } do
+      assert.equal(1, count("--connection '" .. name .. "'"))
+    end
+    assert.matches("azpec: the journal knows no connection 'many0'; did you mean 'many01' or 'many02'?",
+      kit.ended(3, kit.run("journal show --connection many0 " .. path)).err, 1, true)
+    for option, message in pairs { ["--run nosuch"] = "run 'nosuch'", ["--ticket other"] = "ticket 'other'",
+      ["--change-reference C3"] = "change 'C3'" } do
+      local result = kit.ended(3, kit.run(("journal show %s %s"):format(option, path)))
+      assert.matches("the journal knows no " .. message, result.err, 1, true)
+    end
+    assert.equal(1, count "--ticket '=1+1|x'")
+    for line, takers in pairs { ["show --anchor 2:" .. ("ab"):rep(32)] = "verify", ["verify --since 7d"] = "show",
+      ["verify --run last"] = "show or undo", ["verify --ticket x"] = "show or undo", ["show --apply"] = "undo",
+      ["show --policy-token always"] = "undo" } do
+      assert.matches(" goes with " .. takers .. " (see", kit.ended(2, kit.run(("journal %s %s"):format(line,
+        path))).err, 1, true)
+    end
+    assert.matches("--since: '7' has no unit; write 7d for days", kit.ended(2, kit.run("journal show --since 7 "
+      .. path)).err, 1, true)
+    local soon = kit.ended(2, kit.run("journal show --since soon " .. path))
+    assert.matches("--since 'soon' is not a time", soon.err, 1, true)
+  end)
+
+  it("says when the journal was changed", function ()
+    local changed = support.write(support.new_path "changed", (support.read(path):gsub("approve", "approv3", 1)))
+    local result = kit.ended(1, kit.run("journal show " .. changed))
+    assert.matches("the journal is not as it was written: line 1 was changed", result.err, 1, true)
+  end)
+end)
+
+describe("audit undo", function ()
+  local path, option
+
+  before_each(function () path, option = new_trail() end)
+
+  local function run_of()
+    local list = records(path)
+    return list[1].run
+  end
+
+  local function undo(line)
+    return azpec("journal", ("undo %s --run %s %s"):format(path, run_of(), line or ""))
+  end
+
+  it("shows what it would do, and does it when it is told to", function ()
+    kit.ended(0, azpec("approve", ("many01 many02 --yes %s %s"):format(group, option)))
+    local result = kit.ended(0, undo())
+    assert.equal(2, select(2, result.out:gsub(": would become Pending %(is Approved%): undoes run ", "")))
+    assert.matches("2 connections: 2 would change\nnothing was done; --apply does it\n", result.err, 1, true)
+    assert.matches("the service may refuse to make an approved connection Pending", result.err, 1, true)
+    assert.equal(2, #emulator:log "update")
+    kit.ended(10, undo "--detailed-exitcode")
+    result = kit.ended(0, undo "--yes --apply")
+    assert.matches("2 connections: 2 changed", result.err)
+    for n = 1, 2 do assert.equal("Pending", emulator:connection(emulator.many[n]).status) end
+    for n, entry in ipairs(emulator:log "update") do
+      if n > 2 then assert.is_string(entry.headers["if-match"]) end
+    end
+    local list = records(path)
+    assert.equal(8, #list)
+    assert.equal("undoes run " .. list[1].run, list[8].reason)
+    assert.equal("undo", list[8].verb)
+  end)
+
+  it("leaves alone what was changed since, and says so before it writes", function ()
+    kit.ended(0, azpec("approve", ("many01 many02 --yes %s %s"):format(group, option)))
+    kit.ended(0, azpec("approve", ("many01 --description 'mine' %s"):format(group)))
+    local result = kit.ended(12, undo "--yes --apply")
+    assert.matches("^manyacct/many01%S* stays as it is: it was changed since: its ETag is ", result.err)
+    assert.equal("Approved", emulator:connection(emulator.many[1]).status)
+    assert.equal("Pending", emulator:connection(emulator.many[2]).status)
+  end)
+
+  it("is harmless the second time, and can be undone itself", function ()
+    kit.ended(0, azpec("approve", ("many01 many02 --yes %s %s"):format(group, option)))
+    kit.ended(0, undo "--yes --apply")
+    local result = kit.ended(0, undo "--yes --apply --detailed-exitcode")
+    assert.equal(2, select(2, result.out:gsub(": already Pending: undoes run ", "")))
+    assert.equal("2 connections: 0 changed, 2 unchanged\n", result.err)
+    assert.equal(4, #emulator:log "update")
+    local list = records(path)
+    kit.ended(0, azpec("journal", ("undo %s --run %s --apply --yes"):format(path, list[#list].run)))
+    for n = 1, 2 do assert.equal("Approved", emulator:connection(emulator.many[n]).status) end
+    assert.equal(6, #emulator:log "update")
+    kit.ended(0, azpec("reject", "many01 --yes " .. group))
+    result = kit.ended(12, undo "--yes --apply")
+    assert.matches("refused: it was changed since: it is Rejected, the run left it Approved\n  about: %S+/many01",
+      result.err)
+    assert.falsy(result.err:find("stays as it is", 1, true)) -- said once
+  end)
+
+  it("tells how to go on waiting where it is broken off", function ()
+    kit.ended(0, azpec("approve", ("many01 many02 --yes %s %s"):format(group, option)))
+    emulator:faults { { match = { kind = "poll" }, action = { hold = true } } } -- so each says it once
+    local run = kit.start(("audit %s undo %s --run %s --apply --yes -v -v"):format(kit.address(emulator), path,
+      run_of()), { env = kit.environment(emulator) })
+    for _ = 1, 2 do run:read_until "next look" end
+    run:signal "INT"
+    local result = run:finish()
+    assert.equal(130, result.code)
+    assert.matches("2 operations are still running at the service", result.err, 1, true)
+    assert.matches("azpec resume", result.err, 1, true)
+  end)
+
+  it("says in words what Batch does not let it undo", function ()
+    kit.ended(0, azpec("reject", ("many03 %s %s"):format(group, option)))
+    local result = kit.ended(7, undo "--yes --apply")
+    assert.matches("stays as it is: it is Rejected, which is final\n  about: %S+/many03[^\n]*\n  hint: .*delete it",
+      result.err)
+    assert.equal(1, #emulator:log "update")
+  end)
+
+  it("rejects instead of asking for Pending, where the service refuses that", function ()
+    kit.ended(0, azpec("approve", ("many01 %s %s"):format(group, option)))
+    emulator:set { request_pending = "refuse" }
+    kit.ended(7, undo "--yes --apply")
+    assert.equal("Approved", emulator:connection(emulator.many[1]).status)
+    local result = kit.ended(0, undo "--yes --apply --reject")
+    assert.matches("a connection that is rejected cannot be approved again", result.err, 1, true)
+    assert.equal("Rejected", emulator:connection(emulator.many[1]).status)
+  end)
+
+  it("wants a run that is in the trail", function ()
+    kit.ended(0, azpec("approve", ("many01 %s %s"):format(group, option)))
+    kit.ended(0, azpec("approve", ("many02 many03 --yes %s %s"):format(group, option)))
+    local list = records(path)
+    local first, last = list[1].run, list[#list].run
+    local latest = ("the latest that changed something: %s (approve, 2 writes), %s (approve, 1 write)")
+      :format(last, first)
+    assert.matches("which run? --run RUN, or --run last; " .. latest,
+      kit.ended(2, azpec("journal", "undo " .. path)).err, 1, true)
+    local undone = kit.ended(0, azpec("journal", "undo --run last " .. path)).out
+    assert.equal(2, select(2, undone:gsub("undoes run " .. last:gsub("%p", "%%%0"), "")))
+    assert.equal(2, select(2, kit.ended(0, azpec("journal", "show --run last -o jsonl " .. path)).out:gsub("\n", "")))
+    assert.matches("the journal knows no run 'x'", kit.ended(3, azpec("journal", "undo --run x " .. path)).err, 1, true)
+  end)
+
+  it("does not take a last run that changed nothing, such as a refused undo, for the one that is meant", function ()
+    kit.ended(0, azpec("approve", ("many01 %s %s"):format(group, option)))
+    emulator:faults { { match = { kind = "update" }, action = { status = 403 } } }
+    kit.ended(5, undo "--yes --apply --reject")
+    emulator:control("DELETE", "faults")
+    local list = records(path)
+    local result = kit.ended(3, azpec("journal", "undo --run last --apply --yes --reject " .. path))
+    assert.matches(("the last run, %s (undo), changed nothing, so nothing was undone; the latest that changed "
+      .. "something: %s (approve, 1 write)"):format(list[#list].run, list[1].run), result.err, 1, true)
+    assert.equal("Approved", emulator:connection(emulator.many[1]).status)
+    result = kit.ended(0, azpec("journal", ("undo --run %s %s"):format(list[#list].run, path)))
+    assert.matches("changed nothing; there is nothing to undo", result.err, 1, true)
+  end)
+end)
+
+it("does what the documents show", function ()
+  kit.play_sample(emulator)
+  local path = support.new_path "journal"
+  for _, one in ipairs(documents.commands "azpec journal verify") do
+    local verb, rest = one.line:match "^azpec (%S+) (.*)$"
+    local result = kit.ended(0, azpec(verb, (rest:gsub("journal%.jsonl", path))))
+    assert.equal(kit.steady(one.output), kit.steady((result.out:gsub(path:gsub("%p", "%%%0"), "journal.jsonl"))))
+  end
+end)

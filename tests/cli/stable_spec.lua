@@ -1,0 +1,149 @@
+-- What stays stable (CHANGELOG.md): everything that a script for version 1.0 may rely on is still there, and such a
+-- script still works. tests/cli/stable/surface-1.0 has its names; from 1.0 on no line of it is removed or changed.
+--
+--   SURFACE=tests/cli/stable/surface-1.0 make test FILE=stable_spec     writes the file anew, with new names
+
+local assert = require "luassert"
+local cjson = require "cjson"
+local documents = require "tools.documents"
+local examples = require "hosts.examples"
+local kit = require "cli.kit"
+local surface = require "tools.surface"
+local support = require "loopback.support"
+
+local emulator, azpec = kit.stage()
+local frozen = "tests/cli/stable/surface-1.0"
+
+-- Commands whose JSON is looked at: a name, the exit code, a verb and its arguments; "!": its standard error.
+local commands = {
+  { "list", 0, "list", "-g rg-contoso-prod" }, { "show", 0, "show", "web-frontend" },
+  { "status", 0, "status", "--rules RULES -g rg-contoso-prod" },
+  { "watch", 0, "watch", "old-lab --stop-after 0s -o jsonl" },
+  { "approve --dry-run", 0, "approve", "team01 --dry-run" },
+  { "approve", 0, "approve", "web-frontend --journal JOURNAL --ticket T-1 --description 'ticket 1'" },
+  { "reject", 0, "reject", "team01" }, { "delete", 0, "delete", "team02 --yes" },
+  { "wait", 0, "wait", "--for exists web-frontend" },
+  { "list", 0, "list", "--api-version 2025-06-01 team03" },
+  { "approve", 0, "approve", "team04 --no-wait" }, { "approve", 12, "approve", "called-off old-lab --yes" },
+  { "approve --dry-run", 0, "approve", "team05 --dry-run --description new" },
+  { "auto", 0, "auto", "--rules RULES -g rg-contoso-prod" },
+  { "plan", 0, "plan", "--rules RULES -g rg-contoso-prod --out PLAN" }, { "apply", 0, "apply", "PLAN" },
+  { "drift", 10, "drift", "--rules RULES -g rg-contoso-prod" },
+  { "journal show", 0, "journal", "show JOURNAL" }, { "journal verify", 0, "journal", "verify JOURNAL" },
+  { "journal undo", 0, "journal", "undo --run last JOURNAL" },
+  { "doctor", 0, "doctor", "-g rg-contoso-prod --account contosobatch --check clock,signin,api-version,rights" },
+  { "error", 3, "show", "no-such-connection -g rg-contoso-prod", "!" },
+}
+
+-- Calls f(name, JSON) for each of the commands.
+local function each_document(f)
+  kit.play_sample(emulator)
+  local paths = { JOURNAL = support.new_path "journal", PLAN = support.new_path "plan",
+    RULES = support.write(support.new_path "rules", documents.block("lua", "-- rules.lua")) }
+  for _, row in ipairs(commands) do
+    local name, code, verb, line, from_errors = table.unpack(row)
+    local result = kit.ended(code, azpec(verb, "-o json " .. line:gsub("%u%u%u%u+", paths)))
+    f(name, cjson.decode(from_errors and result.err or result.out))
+  end
+end
+
+-- The surface as it is now.
+local function current()
+  local lines = {}
+  surface.add_types(lines, "lua_module/azpec.meta.lua")
+  surface.add_types(lines, "scripts/azpec/scripts.meta.lua")
+  surface.add_commands(lines)
+  each_document(function (name, document) surface.add_json(lines, name, document) end)
+  return lines
+end
+
+-- The members of rows by verb, as the guide's table has them.
+local function documented()
+  local section = documents.read "scripts/README.md":match "\n### Members of rows\n(.-)\n### "
+  local verbs, members = { all = {} }, {}
+  for kind, list in section:gmatch "\n| (%l+) | (`[^|]+) |" do
+    verbs[kind] = {}
+    for verb in list:gmatch "`([^`]+)`" do
+      table.insert(verbs[kind], verb)
+      table.insert(verbs.all, verb)
+      members[verb] = {}
+    end
+  end
+  for names, places in section:gmatch "\n| (`[^|]+) | ([^|]+) |" do
+    for place in places:gmatch "[^,]+" do
+      local word = place:match "^%s*`?(.-)`?%s*$"
+      for _, verb in ipairs(verbs[word] or { word }) do
+        for name in names:gmatch "`([^`]+)`" do members[verb][name] = true end
+      end
+    end
+  end
+  return members
+end
+
+-- The rows of a document: those of its list, or the row of a line.
+local function rows_of(document)
+  for _, member in pairs(document) do
+    if type(member) == "table" and type(member[1]) == "table" then return member end
+  end
+  return document.schema_version and {} or { document }
+end
+
+it("every name of 1.0 is still there: functions, options, members, values, exit codes, variables, JSON", function ()
+  local now = current()
+  local path = os.getenv "SURFACE"
+  if path then
+    local sorted = {}
+    for line in pairs(now) do sorted[#sorted + 1] = line end
+    table.sort(sorted)
+    support.write(path, table.concat(sorted, "\n") .. "\n")
+  end
+  local missing = {}
+  for line in io.lines(frozen) do
+    if not now[line] then missing[#missing + 1] = line end
+  end
+  assert.equal("", table.concat(missing, "\n"))
+end)
+
+-- Members that the commands above do not cause.
+local rare = { "attempt", "change_reference", "place", "policy_attempts", "policy_token_id", "resumed", "unreadable" }
+
+it("the guide's table has the members of the rows of all verbs, and no others", function ()
+  local members, seen = documented(), {}
+  each_document(function (name, document)
+    local known = members[name:match "^[%l ]*%l"]
+    for _, row in ipairs(known and rows_of(document) or {}) do
+      for member in pairs(row) do
+        assert(known[member], ("%s: the guide's table has no `%s`"):format(name, member))
+        seen[member] = true
+      end
+    end
+  end)
+  for _, name in ipairs(rare) do
+    assert.is_nil(seen[name], name)
+    seen[name] = true
+  end
+  for verb, known in pairs(members) do
+    for member in pairs(known) do assert(seen[member], ("no row has `%s` of %s"):format(member, verb)) end
+  end
+end)
+
+it("a Lua script for 1.0 works", function ()
+  kit.play_sample(emulator)
+  local pipe = assert(io.popen(("%s%s tests/cli/stable/script-1.0.lua 2>&1"):format(
+    examples.environment(examples.host_folder(), emulator), os.getenv "LUA" or "lua5.4")))
+  local printed = pipe:read "a"
+  assert(pipe:close(), printed)
+  assert.equal("works\n", printed)
+end)
+
+it("a shell script for 1.0 works", function ()
+  kit.play_sample(emulator)
+  local folder = support.new_path "folder"
+  assert(os.execute("mkdir " .. support.quote(folder)))
+  local env = support.merged(kit.environment(emulator), { AZPEC_ENDPOINT = emulator.tls_endpoint,
+    AZPEC_AUTHORITY_HOST = emulator.tls_endpoint, AZPEC_CA_FILE = emulator.ca_file })
+  local here = os.getenv "PWD"
+  local result = kit.ended(0, kit.shell(("export LUA_CPATH='%s'; cd %s && PATH=%s/scripts/bin:$PATH sh %s"):format(
+    os.getenv "LUA_CPATH", support.quote(folder), here, here .. "/tests/cli/stable/script-1.0.sh"), { env = env }))
+  assert.equal("works\n", result.out)
+end)

@@ -1,0 +1,404 @@
+-- A client whose writes are recorded, against the emulator; and runs that are undone.
+
+local journal = require "azpec.journal"
+local azpec = require "azpec"
+local engine = require "azpec.run"
+local support = require "loopback.support"
+local undo = require "azpec.undo"
+
+describe("an audited client", function ()
+  local emulator
+
+  setup(function () emulator = support.emulator { operation_polls = 1, poll_answer = "resource" } end)
+  before_each(function () emulator:reset() end)
+  after_each(support.tidy)
+  teardown(support.close)
+
+  -- A client and its trail's path. more: of azpec.client; about: of journal.client.
+  local function audited(more, about, path)
+    path = path or support.new_path "trail"
+    local trail = journal.open(path)
+    local fields = support.merged(emulator:fields(), { credential = emulator:credential() }, more or {})
+    return journal.client(fields, trail, { verb = "approve", about = about }), path, trail
+  end
+
+  -- The records; fails unless the trail is sound.
+  local function records(path)
+    local list, report = journal.read(path)
+    for _, problem in ipairs(report.problems) do error(problem.message) end
+    support.has_no_secret(list, "a trail")
+    return list, report
+  end
+
+  local function asked(id, more)
+    return support.merged({ id = id, status = "Approved", description = "by test" }, more or {})
+  end
+
+  it("puts down what it is about to do, and how that ended", function ()
+    local before = { id = emulator.sample, etag = "e", properties = {
+      privateLinkServiceConnectionState = { status = "Pending" } } }
+    local client, path = audited(nil, function (id)
+      assert.equal(emulator.sample, id)
+      return { rule = "ours", reason = "the subscription is ours", before = before }
+    end)
+    local who = { credential = "client_secret", appid = emulator.client_id, tid = emulator.tenant_id }
+    local connection = assert(client:update(asked(emulator.sample)))
+    local intent, result = table.unpack((records(path)))
+    assert.equal("intent result", intent.event .. " " .. result.event)
+    assert.same({ status = "Approved", description = "by test" }, intent.wanted)
+    assert.equal("ours", result.rule)
+    assert.equal("the subscription is ours", intent.reason)
+    assert.same({ etag = "e", status = "Pending" }, intent.before)
+    for name, value in pairs(who) do assert.equal(value, intent.who[name]) end
+    assert.equal("changed", result.outcome)
+    assert.equal(connection.etag, result.after.etag)
+    assert.equal("Approved", result.after.status)
+    local sent = emulator:log "update"[1]
+    assert.equal(sent.request_id, result.request_id)
+    assert.equal(sent.headers["x-ms-client-request-id"], result.call)
+    assert.equal(intent.call, result.call)
+  end)
+
+  it("has the intent in the trail before each write is sent", function ()
+    local path, seen = support.new_path "trail", {}
+    local client = audited({ on_event = function (event)
+      if event.event == "request" and event.method ~= "GET" then seen[#seen + 1] = records(path) end
+    end }, nil, path)
+    emulator:faults { { match = { kind = "update", nth = 1 }, action = { status = 503 } } }
+    assert(client:ensure(asked(emulator.sample)))
+    assert.equal(2, #seen)
+    for n, list in ipairs(seen) do
+      assert.equal(n, #list)
+      assert.equal("intent", list[n].event)
+      assert.equal(n > 1 and n or nil, list[n].attempt)
+      assert.same({ etag = 'W/"0x8D4EDFEBFADF4AB"', status = "Pending" }, list[n].before)
+    end
+    local list = records(path)
+    assert.equal(3, #list)
+    assert.equal(1, #journal.writes(list))
+  end)
+
+  it("sends nothing where that cannot be put down", function ()
+    for _, method in ipairs { "update", "ensure", "delete" } do
+      local client = audited(nil, nil, "/dev/full")
+      local options = method == "delete" and { id = emulator.sample } or asked(emulator.sample)
+      local done, err = client[method](client, options)
+      assert.is_nil(done)
+      assert.equal("journal", err.kind)
+      assert.matches("^journal: the journal cannot be written: /dev/full is no regular file but a char device; "
+        .. "nothing was written; make", tostring(err))
+      assert.equal("x journal", "x " .. ("" .. err):sub(1, 7))
+      local told = {}
+      local pollers = { client["begin_" .. method](client, options), client["begin_" .. method](client, options) }
+      for poller, result, why in client:completions() do
+        assert.is_true(poller:done())
+        assert.is_nil(result)
+        told[#told + 1] = why.kind
+      end
+      assert.same({ "journal", "journal" }, told)
+      for _, poller in ipairs(pollers) do assert.equal("journal", select(2, poller:result()).kind) end
+    end
+    assert.equal(0, #emulator:log("update", "delete"))
+  end)
+
+  it("sends nothing more where a repetition cannot be put down, and knows that an end is open", function ()
+    local path = support.new_path "trail"
+    emulator:faults { { match = { kind = "update", nth = 1 }, action = { status = 500 } } }
+    local client = audited({ on_event = function (event)
+      if event.event == "response" and event.method == "PATCH" then os.execute("chmod o+w " .. path) end
+      if event.event == "end" then os.execute("chmod o-w " .. path) end
+    end }, nil, path)
+    local done, err = client:update(asked(emulator.sample))
+    assert.is_nil(done)
+    assert.equal("canceled", err.kind)
+    assert.matches("anybody may write to .*; an earlier attempt got no response and may have taken effect$",
+      err.message)
+    assert.is_string(err.continuation_token)
+    assert.equal(1, #emulator:log "update")
+    assert.equal("unknown", journal.writes(records(path))[1].outcome)
+  end)
+
+  it("puts down that an attempt in doubt may have taken effect before somebody else's change", function ()
+    local json = { support.json_type }
+    local function found(etag, times)
+      local properties = { provisioningState = "Succeeded", privateLinkServiceConnectionState = { status = "Pending" } }
+      return { method = "GET", times = times, status = 200, headers = json,
+        body = require "cjson".encode { id = emulator.sample, name = "x", etag = etag, properties = properties } }
+    end
+    local function refused(status, times)
+      return { method = "PATCH", times = times, status = status, headers = json,
+        body = '{"error":{"code":"Refused","message":"no"}}' }
+    end
+    local server = support.server { { method = "PATCH", times = 1, raw = "", after = "close" }, refused(412, 1),
+      refused(403), found('"1"', 2), found '"3"' }
+    local client, path = audited { endpoint = server.endpoint,
+      credential = azpec.credential.token { token = support.canary } }
+    local done, err = client:ensure { id = emulator.sample, status = "Approved" }
+    assert.is_nil(done)
+    assert.same({ "forbidden", true, nil }, { err.kind, err.replaced, err.continuation_token })
+    assert.matches("an earlier attempt may have taken effect, and the connection was changed since$", err.message)
+    local list = records(path)
+    assert.same({ "failed", true }, { list[#list].outcome, list[#list].error.replaced })
+    assert.is_true(require "azpec.cli.error".facts(err).replaced)
+  end)
+
+  it("puts nothing down where the caller's own before_write refuses", function ()
+    local client, path = audited { before_write = function (write) return write.to == "Rejected", "approvals rest" end }
+    local done, err = client:update(asked(emulator.sample))
+    assert.is_nil(done)
+    assert.equal("before_write refused the write: approvals rest; nothing was written", err.message)
+    assert.is_nil(support.read(path))
+    assert(client:update(asked(emulator.sample, { status = "Rejected" })))
+    assert.equal(2, #records(path))
+  end)
+
+  it("keeps writes apart that have one client_request_id", function ()
+    local client, path = audited()
+    for n = 1, 2 do client:begin_update(asked(emulator.many[n], { client_request_id = "same" })) end
+    for _, connection in client:completions() do assert(connection) end
+    local seen = {}
+    for _, record in ipairs(records(path)) do seen[record.event .. record.connection] = record.outcome or "sent" end
+    for n = 1, 2 do
+      assert.equal("sent", seen["intent" .. emulator.many[n]])
+      assert.equal("changed", seen["result" .. emulator.many[n]])
+    end
+  end)
+
+  it("says so when the result cannot be put down, and what it was", function ()
+    local path = support.new_path "trail"
+    local client = audited({ on_event = function (event)
+      if event.event == "request" and event.method == "PATCH" then os.execute("chmod o+w " .. path) end
+    end }, nil, path)
+    local done, err = client:update(asked(emulator.sample))
+    assert.is_nil(done)
+    assert.equal("journal", err.kind)
+    assert.matches("anybody may write to .*; what could not be recorded: {.*\"outcome\":\"changed\"", err.message)
+    assert.equal("Approved", emulator:connection(emulator.sample).status)
+    assert(os.execute("chmod o-w " .. path))
+    local _, report = records(path)
+    assert.same({ 1 }, report.open)
+  end)
+
+  it("tells refusals, what was so already, and deletions apart", function ()
+    local client, path = audited()
+    assert.is_nil(client:update(asked(emulator.sample, { if_match = "other" })))
+    assert(client:ensure(asked(emulator.sample)))
+    assert(client:ensure(asked(emulator.sample)))
+    assert(client:delete { id = emulator.sample })
+    local writes = journal.writes(records(path))
+    local outcomes = {}
+    for n, write in ipairs(writes) do outcomes[n] = write.outcome end
+    assert.same({ "failed", "changed", "changed" }, outcomes) -- the second ensure wrote nothing
+    assert.equal("precondition", writes[1].error.kind)
+    assert.equal("Pending", writes[2].before.status)
+    assert.is_nil(writes[3].after)
+  end)
+
+  it("puts many down, by whichever way their ends are taken", function ()
+    local client, path = audited()
+    local pollers, count = {}, 0
+    for n = 1, 30 do pollers[n] = client:begin_ensure(asked(emulator.many[n])) end
+    for poller, result, err in client:completions { table.unpack(pollers, 1, 20) } do
+      assert(result, err)
+      assert.equal(result.after.etag, poller:result().after.etag)
+      count = count + 1
+    end
+    assert.equal(20, count)
+    while not pollers[21]:step() do client:step() end
+    for n = 22, 25 do assert(pollers[n]:wait()) end
+    for _, result in client:completions() do
+      assert(result)
+      count = count + 1
+    end
+    assert(count >= 25)
+    local list, report = records(path)
+    assert.equal(60, #list)
+    assert.same({}, report.open)
+  end)
+
+  it("calls unknown what was given up, and knows it again when it is resumed", function ()
+    emulator:set { operation_polls = 50 }
+    local client, path = audited()
+    local poller = client:begin_update(asked(emulator.sample))
+    local none, err = poller:wait(0.3)
+    assert.is_nil(none)
+    assert.equal("timeout", err.kind)
+    assert.equal(1, #records(path))
+    local token = assert(poller:continuation_token())
+    client:close()
+    assert.equal("unknown", journal.writes(records(path))[1].outcome)
+    emulator:set { operation_polls = 1 }
+    local again = audited(nil, nil, path)
+    assert(assert(again:resume(token)):wait())
+    local writes = journal.writes(records(path))
+    assert.equal(1, #writes)
+    assert.equal("changed", writes[1].outcome)
+    assert.equal("Approved", writes[1].after.status)
+    assert.is_nil((again:resume "{}"))
+  end)
+
+  it("resumes nothing whose end cannot be put down", function ()
+    emulator:set { operation_polls = 50 }
+    local client = emulator:client()
+    local poller = client:begin_update(asked(emulator.sample))
+    repeat poller:wait(0.01) until poller:progress().polls > 0
+    local token, asked_before = poller:continuation_token(), emulator:kinds()
+    client:close()
+    local again = audited(nil, nil, "/dev/full")
+    local none, err = again:resume(token)
+    assert.is_nil(none)
+    assert.equal("journal", err.kind)
+    for _ in again:completions() do error "something was begun" end
+    again:step()
+    assert.equal(asked_before, emulator:kinds())
+  end)
+
+  it("has a result without an intent where the write was not audited, and says which line that is", function ()
+    emulator:set { operation_polls = 50 }
+    local plain = emulator:client()
+    local poller = plain:begin_update(asked(emulator.sample))
+    repeat poller:wait(0.01) until poller:progress().polls > 0
+    local token = poller:continuation_token()
+    plain:close()
+    emulator:set { operation_polls = 0 }
+    local client, path = audited()
+    assert(client:update(asked(emulator.many[1])))
+    assert(assert(client:resume(token)):wait())
+    local report = assert(journal.verify(path))
+    assert.is_false(report.ok)
+    assert.is_true(report.intact)
+    assert.same({ { line = 3, kind = "unannounced",
+      message = "line 3 is the result of a write without an intent in this journal" } }, report.problems)
+    assert(undo.read(path, journal.read(path)[1].run))
+  end)
+
+  it("does not part a result from its intent that went with the file, and tells it", function ()
+    local path = support.new_path "trail"
+    local client = audited({ on_event = function (event)
+      if event.event == "request" and event.method == "PATCH" then os.remove(path) end
+    end }, nil, path)
+    local done, err = client:update(asked(emulator.sample))
+    assert.is_nil(done)
+    assert.matches("it is not the file in which this run began", err.message, 1, true)
+    assert.matches('"outcome":"changed"', err.message, 1, true)
+    assert.is_nil(io.open(path))
+  end)
+
+  it("raises what azpec.client and its calls raise", function ()
+    local client, path = audited()
+    assert.has_error(function () client:update(asked(emulator.sample, { status = "Aproved" })) end)
+    assert.has_error(function () audited { endpoint = 17 } end, "bad field 'endpoint' (string expected, got 17)")
+    assert.is_nil(support.read(path))
+    assert.equal("", emulator:kinds())
+  end)
+
+  it("is the client in all else", function ()
+    local client <close> = audited()
+    assert.equal(emulator.sample, client:get({ id = emulator.sample }).id)
+    assert.equal("number", type(client:pollfd()))
+    assert.matches("^azpec.client", tostring(client))
+    assert.is_nil(client.no_such_method)
+    local poller <close> = client:begin_update(asked(emulator.sample))
+    assert.matches("^azpec.poller", tostring(poller))
+    assert.is_table(poller:progress())
+    assert.is_nil(poller.no_such_method)
+  end)
+
+  -- ---- undoing -----------------------------------------------------------------------------------------------------
+
+  local function plan_of(path, options)
+    local records_now = records(path)
+    return assert(undo.read(path, records_now[1].run, options))
+  end
+
+  local function undone(items, client)
+    local ended = {}
+    engine.run { client = client, items = items, on_result = function (result)
+      ended[#ended + 1] = { id = result.item.id, outcome = result.outcome, status = result.after and
+        result.after.properties.privateLinkServiceConnectionState.status, kind = result.err and result.err.kind }
+    end }
+    return ended
+  end
+
+  it("can bring back exactly what a run changed", function ()
+    emulator:set { operation_polls = 0 }
+    local client, path = audited()
+    for n = 1, 3 do assert(client:ensure(asked(emulator.many[n]))) end
+    assert(client:ensure(asked(emulator.many[1], { description = "again" })))
+    local plan = plan_of(path)
+    assert.equal(3, #plan)
+    assert.equal("Pending ''",("%s '%s'"):format(plan[1].status, plan[1].description))
+    assert.equal("again", plan[1].left.description)
+    undo.check(plan, client)
+    for _, item in ipairs(plan) do assert.is_nil(item.stale) end
+    local other = audited()
+    for _, one in ipairs(undone(plan, other)) do assert.equal("Pending", one.status) end
+    for n = 1, 3 do assert.equal("Pending", emulator:connection(emulator.many[n]).status) end
+  end)
+
+  it("leaves alone what somebody else has changed since, at whatever moment", function ()
+    emulator:set { operation_polls = 0 }
+    local client, path = audited()
+    for n = 1, 4 do assert(client:ensure(asked(emulator.many[n]))) end
+    local plain = emulator:client()
+    assert(plain:update { id = emulator.many[1], status = "Approved", description = "mine now" })
+    assert(plain:delete { id = emulator.many[2] })
+    local plan = plan_of(path)
+    undo.check(plan, client)
+    assert.matches("^it was changed since: its ETag is ", plan[1].stale)
+    assert.equal("it is gone", plan[2].stale)
+    assert.is_nil(plan[3].stale)
+    assert(plain:update { id = emulator.many[3], status = "Approved", description = "mine, just now" })
+    local ended = undone(plan, (audited()))
+    assert.equal(4, #ended)
+    for _, one in ipairs(ended) do
+      assert.equal(one.id == emulator.many[4] and "changed" or "stale", one.outcome)
+    end
+    assert.equal("mine now", emulator:connection(emulator.many[1]).description)
+    assert.equal("mine, just now", emulator:connection(emulator.many[3]).description)
+  end)
+
+  it("says in words what cannot be brought back", function ()
+    emulator:set { operation_polls = 0 }
+    local client, path = audited()
+    assert(client:update(asked(emulator.many[1], { status = "Rejected" })))
+    assert(client:delete { id = emulator.many[2] })
+    assert(client:update(asked(emulator.many[3])))
+    local plan = plan_of(path)
+    assert.equal("the journal does not say what it was before", plan[1].impossible)
+    assert.equal("it was deleted; only its private endpoint's owner can ask for it anew", plan[2].impossible)
+    assert.equal("the journal does not say what it was before", plan[3].impossible)
+    for _, one in ipairs(undone(plan, client)) do assert.equal("impossible", one.outcome) end
+    client, path = audited()
+    assert(client:ensure(asked(emulator.many[4], { status = "Rejected" })))
+    assert.matches("^it is Rejected, which is final; .* have the private endpoint's owner create a new one$",
+      plan_of(path)[1].impossible)
+  end)
+
+  it("rejects what was approved, where that is asked for", function ()
+    emulator:set { operation_polls = 0 }
+    local client, path = audited()
+    assert(client:ensure(asked(emulator.many[5])))
+    local plan = plan_of(path, { reject = true })
+    undo.check(plan, client)
+    assert.equal("Rejected", plan[1].status)
+    assert.equal("Rejected", undone(plan, client)[1].status)
+  end)
+
+  it("is refused by a journal that was changed, and for a run that it does not know", function ()
+    local client, path = audited()
+    assert(client:ensure(asked(emulator.sample)))
+    local run = records(path)[1].run
+    local none, why = undo.read(path, "other")
+    assert.is_nil(none)
+    assert.equal("the journal knows no run 'other'", why)
+    support.write(path, (support.read(path):gsub("by test", "by tesT")))
+    none, why = undo.read(path, run)
+    assert.is_nil(none)
+    assert.matches("^nothing is undone by a journal that is not as it was written: line 1 was changed", why)
+  end)
+
+  it("is what azpec.type does not mistake for one", function ()
+    assert.is_nil(azpec.type and azpec.type((audited())) or nil)
+  end)
+end)

@@ -1,0 +1,270 @@
+-- scripts/azpec/scripts.meta.lua against the modules: what one has and the other has not is a failure.  Both files
+-- of types against the rules of LuaCATS.
+
+local luacats = require "tools.luacats"
+
+local function read(path)
+  local file <close> = assert(io.open(path))
+  return file:read "a"
+end
+
+local paths = { "lua_module/azpec.meta.lua", "scripts/azpec/scripts.meta.lua" }
+local of_azpec = luacats.read(read(paths[1]))
+local types = luacats.read(read(paths[2]), of_azpec.declared)
+
+local function sorted(set)
+  local list = {}
+  for name in pairs(set) do list[#list + 1] = name end
+  table.sort(list)
+  return table.concat(list, " ")
+end
+
+-- The functions that the file has for a table of that name; separator: "." or ":". Each is its list of parameters.
+local function functions(name, separator)
+  local found = {}
+  for _, item in ipairs(types) do
+    if item.kind == "function" and item.owner == name and item.separator == separator then
+      found[item.name] = item.params
+    end
+  end
+  return found
+end
+
+-- The fields of a class.
+local function fields(class)
+  local found = {}
+  for _, item in ipairs(types) do
+    if item.name == class and item.kind == "class" then
+      for _, field in ipairs(item.fields) do found[field.name] = true end
+      return found
+    end
+  end
+  error("no class " .. class)
+end
+
+local function members(module)
+  local found = {}
+  for name, value in pairs(module) do
+    if type(value) == "function" and not name:find "^__" then found[name] = value end
+  end
+  return found
+end
+
+-- What a file reads of a table of that name.
+local function reads(path, name)
+  local found = {}
+  for member in read(path):gsub("%-%-[^\n]*", ""):gmatch("%f[%w_]" .. name .. "%.([%w_]+)") do found[member] = true end
+  return found
+end
+
+-- The parameters of a function, but for "self".
+local function parameters(f)
+  local names, info = {}, debug.getinfo(f, "u")
+  for n = 1, info.nparams do
+    local name = debug.getlocal(f, n)
+    if name ~= "self" then names[#names + 1] = name end
+  end
+  if info.isvararg then names[#names + 1] = "..." end
+  return table.concat(names, " ")
+end
+
+-- Compares functions, by name, with those that the file has; their parameters, too.
+local function compare(real, documented, what)
+  assert.equal(sorted(real), sorted(documented), what)
+  for name, f in pairs(real) do
+    local names = {}
+    for n, param in ipairs(documented[name]) do names[n] = param.name end
+    assert.equal(parameters(f), table.concat(names, " "), ("%s: %s"):format(what, name))
+  end
+end
+
+-- The modules of the guide's table, and those that these return values of.
+local modules = { failure = true, scope = true, api_versions = true, emulator = true }
+for name in read "scripts/README.md":match "\n| module |(.-)\n\n":gmatch "`azpec%.([%w_]+)`" do modules[name] = true end
+
+for name in pairs(modules) do
+  it("has the functions of azpec." .. name .. ", with their parameters", function ()
+    fields("azpec." .. name)
+    local documented = functions(name, ".")
+    if name == "emulator" then -- whose table is the class of what it starts, too
+      for method, params in pairs(functions("Emulator", ":")) do documented[method] = params end
+    end
+    compare(members(require("azpec." .. name)), documented, name)
+  end)
+end
+
+it("has the names of a file of rules", function ()
+  local words = { "approve", "reject", "hold", "ignore", "at_most", "expect", "matches" }
+  for n, word in ipairs(words) do words[n] = word .. " = " .. word end
+  assert(require "azpec.rules".parse(("local found = { %s } hold 'all' {}"):format(table.concat(words, ", ")), "rules"))
+  for n, word in ipairs(words) do words[word:match "%S+"], words[n] = true, nil end
+  assert.equal(sorted(words), sorted(fields "azpec.rules.Words"))
+  for class, rule in pairs {
+    Rule = "hold 'x' { [FIELD] = true }", Condition = "hold 'x' { when = { [FIELD] = true } }",
+    Limits = "at_most { [FIELD] = true } hold 'x' {}", Expectation = "hold 'x' {} expect 'hold' { [FIELD] = true }",
+  } do
+    local _, why = require "azpec.rules".parse((rule:gsub("FIELD", "'?'")), "rules")
+    local known = {}
+    for field in why:match "known: ([^)]+)":gmatch "[%w_]+" do known[field] = true end
+    assert.equal(sorted(known), sorted(fields("azpec.rules." .. class)), class)
+    for field in pairs(known) do
+      _, why = require "azpec.rules".parse((rule:gsub("FIELD", ("'%s'"):format(field))), "rules")
+      assert(why:find(field, 1, true), why)
+    end
+  end
+end)
+
+it("has the methods of objects", function ()
+  local journal = require "azpec.journal".open "/nowhere"
+  local selector = require "azpec.select".new {}
+  local set = require "azpec.rules".parse("hold 'all' {}", "rules")
+  local draft = require "azpec.plan".new { rules = set }
+  for name, object in pairs { File = journal, Selector = selector, Set = set, Draft = draft } do
+    local class = getmetatable(object)
+    compare(members(type(class.__index) == "table" and class.__index or class), functions(name, ":"), name)
+  end
+end)
+
+it("has the options and items that azpec.run and azpec.wait read", function ()
+  assert.equal(sorted(reads("scripts/azpec/run.lua", "options")), sorted(fields "azpec.run.Options"))
+  assert.equal(sorted(reads("scripts/azpec/wait.lua", "options")), sorted(fields "azpec.wait.Options"))
+  local items = reads("scripts/azpec/run.lua", "item")
+  for name in pairs(reads("scripts/azpec/run.lua", "result")) do
+    assert(fields "azpec.run.Result"[name], name)
+  end
+  items.rule, items.reason, items.before = true, true, true -- which others read
+  assert.equal(sorted(items), sorted(fields "azpec.run.Item"))
+end)
+
+it("has the outcomes of a run, and the fields of azpec.journal's options", function ()
+  local outcomes, documented = require "azpec.run".outcomes, {}
+  for _, item in ipairs(types) do
+    if item.name == "azpec.run.Outcome" then
+      for n, value in ipairs(item.values) do documented[n] = value.name:match '"(.*)"' end
+    end
+  end
+  assert.same(outcomes, documented)
+  for name in pairs(fields "azpec.journal.Options") do
+    local ok, why = pcall(require "azpec.journal".open, "x", { [name] = true })
+    assert.matches("bad field '" .. name .. "'", why, 1, true)
+    assert.is_false(ok)
+  end
+end)
+
+-- ---- options -------------------------------------------------------------------------------------------------------
+
+local azpec = require "azpec"
+local client = azpec.client { endpoint = "http://127.0.0.1:1", authority_host = "http://127.0.0.1:1", proxy = "",
+  subscription_id = "a", credential = azpec.credential.token { token = "t" }, retry = { max_tries = 1 } }
+local set = require "azpec.rules".parse "hold 'all' {}"
+
+-- What a function says of a table of options must be what the types say. Each row: a call, and options that suffice.
+local takers = {
+  ["azpec.run.Options"] = { require "azpec.run".run, { client = client, items = {} } },
+  ["azpec.wait.Options"] = { require "azpec.wait".wait, { client = client, what = "exists", id = "/a", timeout = 0 } },
+  ["azpec.fleet.Where"] = { function (where) return require "azpec.fleet".find(client, where) end, {} },
+  ["azpec.scope.Scope"] = { function (scope) return require "azpec.scope".connections(client, scope) end, {} },
+  ["azpec.plan.Options"] = { require "azpec.plan".new, { rules = set } },
+  ["azpec.rules.DecideOptions"] = { function (options) return set:decide({}, options) end, {} },
+  ["azpec.doctor.Options"] = { require "azpec.doctor".examine, { new_client = print, checks = {} } },
+  ["azpec.journal.Options"] = { function (options) return require "azpec.journal".open("x", options) end, {} },
+}
+
+local function kind_of(type)
+  if type:find "^fun%(" then return "function" end
+  return ({ integer = "number", ["table|fun(connection: azpec.Connection): table"] = "table or function",
+    ["azpec.Client"] = "table or userdata", ["string|azpec.wait.Condition"] = "string or table",
+    ["azpec.run.Item[]|fun(): azpec.run.Item?"] = "table or function", ['"arm"'] = "string" })[type]
+    or (type:find "^azpec" or type:find "%[%]$") and "table" or type
+end
+
+for class, row in pairs(takers) do
+  it(class .. " has the fields that are taken, with their types", function ()
+    local function refused(field, value)
+      local options = { [field] = value }
+      for name, enough in pairs(row[2]) do
+        if name ~= field then options[name] = enough end
+      end
+      local ok, why = pcall(row[1], options)
+      return not ok and tostring(why):match "field .*" or "it is taken"
+    end
+    for _, item in ipairs(types) do
+      for _, field in ipairs(item.name == class and item.fields or {}) do
+        local why = refused(field.name, coroutine.create(print))
+        assert.equal(("field '%s' (%s expected, got thread)"):format(field.name, kind_of(field.type)), why)
+        local needed = refused(field.name, nil):find("field '" .. field.name .. "'", 1, true)
+        assert(not (needed and field.optional), field.name .. " is required")
+      end
+    end
+    assert.matches("^field 'nonsense'", refused("nonsense", 1))
+  end)
+end
+
+-- ---- the rules of LuaCATS ------------------------------------------------------------------------------------------
+
+for n, one in ipairs { of_azpec, types } do
+  it(paths[n] .. " follows the rules of LuaCATS, and each class, value and function has a text", function ()
+    assert.equal("", table.concat(one.problems, "\n"))
+    local function has_text(item, name) assert(table.concat(item.text, " "):find "%w", name .. " has no text") end
+    for _, item in ipairs(one) do
+      if item.kind == "function" then has_text(item, item.owner .. item.separator .. item.name) end
+      if item.kind == "class" and not item.name:find "^azpec%.[%l_]+$" then has_text(item, item.name) end
+      if item.kind == "alias" and item.name ~= "azpec.CredentialName" then
+        for _, value in ipairs(item.values) do has_text(value, item.name .. value.name) end
+      end
+      for _, field in ipairs(item.fields or {}) do has_text(field, item.name .. "." .. field.name) end
+    end
+  end)
+end
+
+-- What is wrong in lines of types, and what is said of it.
+for _, row in ipairs {
+  { "---@clas x", "the tag @clas is not known" },
+  { "--- @see azpec.Client", "the tag @see is not known" },
+  { "---@cast x string", "the tag @cast is not known" },
+  { "---@overload fun(x)", "the tag @overload is not known" },
+  { "---@alias a.X string|b.Y", "the type b.Y is not declared" },
+  { "---@alias a.X fun(x: b.Y): string", "the type b.Y is not declared" },
+  { "---@alias a.X fun(x: string): b.Y, string", "the type b.Y is not declared" },
+  { "---@alias a.X { x: b.Y }", "the type b.Y is not declared" },
+  { "---@alias a.X { [b.Y]: string }", "the type b.Y is not declared" },
+  { "---@alias a.X table<string, b.Y[]>", "the type b.Y is not declared" },
+  { "---@alias a.X fun(): string, and more", "the type and is not declared" },
+  { "---@alias a.X (string|integer", "')' is missing in '(string|integer'" },
+  { "---@alias a.X table<string", "'>' is missing in 'table<string'" },
+  { "---@alias a.X fun(x)", "a parameter without a type in 'fun(x)'" },
+  { "---@alias a.X string|", "a type is missing in 'string|'" },
+  { "---@alias a.X 'x'", [[a type is missing in ''x'']] },
+  { '---@alias a.X "x', [[a quote is missing in '"x']] },
+  { "---@alias a.X string]", "a type ends in ']'" },
+  { "---@alias a.X", "a.X has no type" },
+  { "---@alias a.B string", "a.B is declared twice" },
+  { "---@class a.X: b.Y", "the type b.Y is not declared" },
+  { "---@field x string", "a field without a class" },
+  { "---@class a.X\n---@field x string\n---@field x? string", "a.X has the field x twice" },
+  { "---@class a.X\n---@field x", "a name and a type are missing" },
+  { "---@class a.X\n--- one\n---@field x string two", "x has a text above it and one behind it" },
+  { '---@class a.X\n---@field x string "one" or "two"', "editors show the first string alone" },
+  { "---@class a.X\n---@field x string\n--- more", "a text after the last tag" },
+  { "---@class a.X\n---@operator concat", "operator NAME(TYPE): TYPE is expected" },
+  { "---@operator concat(any): string", "an operator without a class" },
+  { '---@class a.X\n---@field E a.E\n\n---@enum a.E\na.X.E = {\n  A = "A",\n}', "a.X.E is also a field" },
+  { '---| "x"', "a value without an alias" },
+  { "---@param x string\nfunction B.f(y) end", "f has the parameters (y), not (x)" },
+  { "---@param y string\n---@param x string\nfunction B.f(x, y) end", "f has the parameters (x, y), not (y, x)" },
+  { "---@param x string\nfunction B.f(x, y) end", "f has the parameters (x, y), not (x)" },
+  { "--- text\nfunction B.f(x) end", "f has the parameters (x), not ()" },
+  { "---@return string\n---@param x string\nfunction B.f(x) end", "a parameter after a result" },
+  { "---@param x string one\n--- two\n---@param y string\nfunction B.f(x, y) end", "a text between the tags" },
+  { "---@param x\nfunction B.f(x) end", "a name and a type are missing" },
+  { "---@return\nfunction B.f() end", "a type is missing in ''" },
+  { "function B.f() end\n---@return string", "parameters or results without a function" },
+  { "---@param x string\n\nfunction B.f(x) end", "parameters or results without a function" },
+  { "---@class a.X\n---@param x string\nfunction B.f(x) end", "it is inside a.X" },
+  { "function B.f() end\n\nfunction B:f() end", "B:f is there twice" },
+} do
+  it(("a reader of types says of '%s': %s"):format(row[1]:gsub("\n", "; "), row[2]), function ()
+    local problems = luacats.read("---@class a.B\nlocal B = {}\n\n" .. row[1] .. "\n").problems
+    assert.matches(row[2], table.concat(problems, "\n"), 1, true)
+  end)
+end
