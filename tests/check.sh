@@ -33,8 +33,7 @@ refuse() { # grep's arguments: lines found are a failure, so is grep's own
 code() { lua5.4 tests/tools/code.lua "$@"; }
 objects() { find $gcc/lua_module -name '*.o' "$@"; }
 calls() { # FILE.o...: "file.o name" of what each takes from elsewhere
-	local o
-	for o; do nm -u "$o" | sed "s|.* |$(basename "$o") |"; done
+	nm -uA "$@" | sed -E 's|^[^:]*/||; s|:.* | |'
 }
 functions() { # FILE.c...: "file:line name length signature"
 	ctags --languages=C --kinds-C=f --fields=neS -o - "$@" | awk -F'\t' '
@@ -59,14 +58,15 @@ headers_stand_alone() {
 	done
 }
 scripts_compile() {
-	local f
-	for f in "${lua_files[@]}"; do luac5.4 -p "$f"; done
-	for f in "${tree[@]}"; do
-		case $(head -n 1 "$f" | tr -d '\0') in
-		'#!'*bash*) bash -n "$f" ;;
-		'#!'*sh) sh -n "$f" ;;
-		esac
-	done
+	local shell file
+	lua5.4 - "${lua_files[@]}" <<-'LUA'
+		for _, file in ipairs(arg) do
+		  local compiled, why = loadfile(file, "t")
+		  if not compiled then print(why) end
+		end
+	LUA
+	awk 'FNR == 1 { if (/^#!.*sh$/) print (/bash/ ? "bash" : "sh"), FILENAME; nextfile }' "${tree[@]}" |
+		while read -r shell file; do "$shell" -n "$file"; done
 }
 
 # --- style ------------------------------------------------------------------
@@ -133,11 +133,9 @@ one_caller_of_the_allocator() {
 	} | refuse .
 }
 includes_form_no_cycle() {
-	local f
-	for f in "${c_files[@]}"; do
-		code "$f" | sed -nE "s|.*#include \"(.*/)?([^/\"]+)\.h\".*|$(
-			basename "${f%.*}") \2|p"
-	done | awk '$1 != $2' | tsort >/dev/null
+	code "${c_files[@]}" |
+		sed -nE 's|^(.*/)?([^/]+)\.[ch]:[0-9]+:.*#include "(.*/)?([^/"]+)\.h".*|\2 \4|p' |
+		awk '$1 != $2' | tsort >/dev/null
 }
 # Who uses whom, from the object files: no file is above and below another, and
 # no wing uses one above it; signing is a library of its own.
@@ -178,12 +176,15 @@ no_lua_below() {
 	} | refuse .
 }
 who_may_throw_owns_nothing() { # no owning struct, no raw block, no goto
-	functions "${units[@]}" | grep 'lua_State' | while read -r where name length _; do
-		code -s "${where%:*}" | awk -F: -v from="${where#*:}" \
-			-v n="$length" '$2 > from && $2 < from + n' |
-		grep -E '^[^:]*:[0-9]*:	+(struct (buf|request|reply|fail|poll|op|chain) [a-z_]+[;=,]|goto )|\bmem_resize *\(' |
-		sed "s/\$/   (in $name)/"
-	done | refuse .
+	code -s "${units[@]}" | awk '
+		NR == FNR {
+			split($1, at, ":")
+			for (n = 1; /lua_State/ && n < $3; n++) inside[at[1] ":" at[2] + n] = $2
+			next
+		}
+		{ split($0, at, ":"); name = inside[at[1] ":" at[2]] }
+		name != "" { print $0 "   (in " name ")" }' <(functions "${units[@]}") - |
+		refuse '^[^:]*:[0-9]*:	+(struct (buf|request|reply|fail|poll|op|chain) [a-z_]+[;=,]|goto )|\bmem_resize *\('
 }
 metatable_in_the_next_line() { # nothing that takes L, so may throw, between
 	code -s "${units[@]}" | awk '

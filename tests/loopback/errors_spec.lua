@@ -151,16 +151,23 @@ local function nested(depth, inner)
   return ('{"details":'):rep(depth) .. inner .. ("}"):rep(depth)
 end
 
--- The processor time of a GET with this answer, the least of five.
-local function cost(body)
-  local client = t.server(refusal(body)):client()
-  local least = math.huge
-  for _ = 1, 5 do
-    local begun = os.clock()
-    assert.is_nil(client:get(t.call(t.id)))
-    least = math.min(least, os.clock() - begun)
+-- The processor time of a GET.
+local function cost(client)
+  local begun = os.clock()
+  assert.is_nil(client:get(t.call(t.id)))
+  return os.clock() - begun
+end
+
+-- Whether one answer takes less than four times as long as another one. A busy machine adds to a time, never takes from
+-- it: so the least times count, of as many rounds as it needs.
+local function is_near(one, other)
+  local first, second = t.server(refusal(one)):client(), t.server(refusal(other)):client()
+  local least, least_other = math.huge, math.huge
+  for _ = 1, 60 do
+    least, least_other = math.min(least, cost(first)), math.min(least_other, cost(second))
+    if least < 4 * least_other then return true end
   end
-  return least
+  return false, ("%.4f s, and the other one %.4f s"):format(least, least_other)
 end
 
 describe("the time to read an error", function ()
@@ -174,8 +181,7 @@ describe("the time to read an error", function ()
       members(tables, "{}") },
   } do
     it("is near that of a result of the same size: " .. name, function ()
-      local error_time, result_time = cost(case[1]), cost('{"value":' .. case[2] .. "}")
-      assert(error_time < 4 * result_time, ("%.4f s, and a result %.4f s"):format(error_time, result_time))
+      assert(is_near(case[1], '{"value":' .. case[2] .. "}"))
     end)
   end
 

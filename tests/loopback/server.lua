@@ -9,9 +9,12 @@
 -- `records`: a list of texts, each written by itself, so that each is a TLS record of its own; they replace `raw`.
 --
 -- Each request is written to FOLDER/<number>, byte for byte, before it is answered; FOLDER/connections has one line
--- a connection. GET /_seen/N is answered when N requests have come. POST /_unasked writes its body to every idle
--- connection, POST /_shut closes them. With `tls` the endpoint is HTTPS, FOLDER/ca.pem is the authority to trust, and
--- only these three are served over plain HTTP. Ends when stdin closes or on SIGTERM.
+-- a connection. With `tls` the endpoint is HTTPS, and FOLDER/ca.pem is the authority to trust. Ends when stdin closes
+-- or on SIGTERM.
+--
+-- A port of its own, `control`, takes these: POST /_seen, a number: answered when so many requests have come;
+-- /_unasked, bytes: written to every idle connection; /_shut: closes those; /_again, { rules =, folder = }: closes all
+-- connections and begins anew.
 
 local cjson = require "cjson"
 local condition = require "cqueues.condition"
@@ -28,7 +31,7 @@ end
 
 local rules, folder, secure = cjson.decode(read_file(arg[1])), arg[2], arg[3] == "tls"
 local loop, news, count, ended = cqueues.new(), condition.new(), 0, false
-local idlers = {} -- the connections that wait for a request
+local connections, idlers = {}, {} -- all, and those that wait for a request
 
 local function listen()
   local listener = socket.listen { host = "127.0.0.1", port = 0 }
@@ -36,9 +39,9 @@ local function listen()
   return listener, (select(3, listener:localname()))
 end
 
-local listener, control_port = listen()
-local tls_listener, port = nil, control_port
-if secure then tls_listener, port = listen() end
+local listener, port = listen()
+local control_listener, control_port = listen()
+local tls = secure and require "azpec.emulator.tls".server "127.0.0.1" or {}
 local origin = (secure and "https" or "http") .. "://127.0.0.1:" .. port
 
 local function write_file(name, bytes, mode)
@@ -118,24 +121,39 @@ local function wait_for(wanted)
   while count < wanted and cqueues.monotime() < deadline do news:wait(deadline - cqueues.monotime()) end
 end
 
--- Carries out what a test asks of this server; false: it is an ordinary request.
-local function control(sock, target, body)
-  local wanted = tonumber(target:match "^/_seen/(%d+)$")
-  if wanted then
-    wait_for(wanted)
-  elseif target == "/_unasked" then
-    for idler in pairs(idlers) do idler:xwrite(body, "bn", idle) end
-  elseif target == "/_shut" then
-    for idler in pairs(idlers) do idler:shutdown "rw" end
-  else
-    return false
-  end
+-- What a test asks of this server, by path.
+local control = {}
+
+function control.seen(body) wait_for(tonumber(body)) end
+
+function control.unasked(body)
+  for idler in pairs(idlers) do idler:xwrite(body, "bn", idle) end
+end
+
+function control.shut()
+  for idler in pairs(idlers) do idler:shutdown "rw" end
+end
+
+-- For another test: nothing of the last one stays.
+function control.again(body)
+  local given = cjson.decode(body)
+  for connection in pairs(connections) do connection:shutdown "rw" end
+  connections, idlers = {}, {}
+  rules, folder, count = given.rules, given.folder, 0
+  if tls.authority then write_file("ca.pem", tls.authority) end
+end
+
+local function serve_control(sock)
+  sock:setmode("bn", "bn")
+  local request = assert(read_request(sock, ""))
+  local name, body = request:match "^POST /_(%l+) .-\r\n\r\n(.*)$"
+  control[name](body)
   sock:xwrite("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "bn", idle)
-  return true
+  sock:close()
 end
 
 local function serve(sock, context)
-  sock:onerror(function (_, _, why) return why end)
+  connections[sock] = true
   if context and not sock:starttls(context, idle) then return sock:close() end
   sock:setmode("bn", "bn")
   for _, rule in ipairs(rules) do
@@ -146,10 +164,9 @@ local function serve(sock, context)
     idlers[sock] = known or nil
     local request, more = read_request(sock, rest)
     idlers[sock] = nil
-    if not request then break end
+    if not request or not connections[sock] then break end
     rest = more
     local method, target = request:match "^(%S+) (%S+)"
-    if control(sock, target, request:match "\r\n\r\n(.*)$") then break end
     if not known then write_file("connections", "connection\n", "ab") end
     local is_later = known
     known, count = true, count + 1
@@ -160,11 +177,15 @@ local function serve(sock, context)
 end
 
 -- Without Nagle's delay: what was written to one connection is there before what is written to another one later.
-local function accept(from, context)
+local function accept(from, answer_to)
   loop:wrap(function ()
     while true do
       local sock = from:accept { nodelay = true }
-      loop:wrap(function () pcall(serve, sock, context) end)
+      sock:onerror(function (_, _, why) return why end)
+      loop:wrap(function ()
+        pcall(answer_to, sock)
+        connections[sock], idlers[sock] = nil, nil
+      end)
     end
   end)
 end
@@ -185,12 +206,9 @@ loop:wrap(function ()
   repeat cqueues.poll { pollfd = 0, events = "r" } until not io.stdin:read(1)
   ended = true
 end)
-accept(listener)
-if secure then
-  local made = require "azpec.emulator.tls".server "127.0.0.1"
-  write_file("ca.pem", made.authority)
-  accept(tls_listener, made.context)
-end
+if tls.authority then write_file("ca.pem", tls.authority) end
+accept(listener, function (sock) serve(sock, tls.context) end)
+accept(control_listener, serve_control)
 io.stdin:setvbuf "no"
 io.stdout:write(cjson.encode { pid = own_pid(), port = port, endpoint = origin,
   control = "http://127.0.0.1:" .. control_port }, "\n")

@@ -7,6 +7,7 @@ local azpec = require "azpec"
 local assert = require "luassert"
 local cjson = require "cjson"
 local cqueues = require "cqueues"
+local lfs = require "lfs"
 local socket = require "cqueues.socket"
 
 local support = {}
@@ -163,6 +164,9 @@ function process:stop()
   running[self] = nil
   return status
 end
+
+-- At the end of its test.
+process.retire = process.stop
 
 -- Starts a program by its own rules. `ready` is a text of the line by which it says that it is ready; the result's
 -- `ready` is that line. scope "file": it serves all tests of the file.
@@ -390,15 +394,37 @@ end
 local server = setmetatable({}, { __index = process })
 server.__index = server
 
--- A server that does what no emulator should; see server.lua for its rules. tls: over HTTPS. It ends with the test.
-function support.server(rules, tls)
-  local requests = support.new_path "requests"
-  assert(os.execute("mkdir " .. quote(requests)))
+local spare = { plain = {}, tls = {} } -- servers of earlier tests of the file
+
+local function start_server(rules, requests, kind)
   local file = support.write(support.new_path "rules", cjson.encode(rules))
-  local self = start(("%s tests/loopback/server.lua %s %s %s"):format(lua, quote(file), quote(requests),
-    tls and "tls" or ""), "test")
-  self.folder, self.ca_file = requests, tls and requests .. "/ca.pem"
+  local self = start(("%s tests/loopback/server.lua %s %s %s"):format(lua, quote(file), quote(requests), kind), "test")
+  self.kind = kind
   return setmetatable(self, server)
+end
+
+-- A server that does what no emulator should; see server.lua for its rules. tls: over HTTPS. It serves one test; then
+-- its process serves another one, with none of the connections and requests of the first.
+function support.server(rules, tls)
+  local kind = tls and "tls" or "plain"
+  local requests, self = support.new_path "requests", table.remove(spare[kind])
+  assert(lfs.mkdir(requests))
+  if self then
+    local given = cjson.encode { rules = rules, folder = requests }
+    assert.equal(200, (support.http(self.control, "POST", "/_again", given)))
+    running[self] = "test"
+  else
+    self = start_server(rules, requests, kind)
+  end
+  self.folder, self.ca_file = requests, tls and requests .. "/ca.pem"
+  return self
+end
+
+-- Keeps its process for the next test of the file that wants such a server.
+function server:retire()
+  running[self] = "file"
+  local list = spare[self.kind]
+  list[#list + 1] = self
 end
 
 local function parsed(bytes)
@@ -426,7 +452,7 @@ end
 
 -- Waits until so many requests have come.
 function server:wait(count)
-  assert.equal(200, (support.http(self.control, "GET", "/_seen/" .. count)))
+  assert.equal(200, (support.http(self.control, "POST", "/_seen", tostring(count))))
   return self:requests()
 end
 
@@ -534,7 +560,7 @@ function support.tidy()
   local told = events
   clients, events = {}, {}
   for one, scope in pairs(running) do
-    if scope == "test" then one:stop() end
+    if scope == "test" then one:retire() end
   end
   for _, event in ipairs(told) do support.has_no_secret(event, "an event") end
 end
@@ -542,6 +568,7 @@ end
 -- After all tests of a file.
 function support.close()
   for one in pairs(running) do one:stop() end
+  spare = { plain = {}, tls = {} }
   for _, sock in ipairs(kept) do sock:close() end
   kept = {}
   if folder then assert(os.execute("rm -rf " .. quote(folder))) end

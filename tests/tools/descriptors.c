@@ -44,6 +44,7 @@ __attribute__((constructor)) static void begin(void) {
 	if (pid == NULL || (pid_t)atol(pid) != getpid())
 		return;
 	program = getpid();
+	unsetenv("LD_PRELOAD");
 	each(opendir("/proc/self/fd"), note, NULL);
 }
 
