@@ -381,18 +381,32 @@ function journal.writes(records, filter)
   return writes
 end
 
--- The runs of a journal, in the order of their first writes: a list of { run, at, verb, ticket, writes, changes }; at:
--- of the first write; writes: how many there are; changes: how many have changed something, or may have.
+local counted = { changed = "changed", unchanged = "unchanged", failed = "failed", unknown = "unfinished" }
+
+local function new_run(write)
+  return { run = write.run, at = write.at, ended_at = write.at, verb = write.verb, who = write.who,
+    ticket = write.ticket, change_reference = write.change_reference, reason = write.reason, writes = 0, changes = 0,
+    changed = 0, unchanged = 0, failed = 0, unfinished = 0 }
+end
+
+-- The runs of a journal, in the order of their first writes: a list of { run, at, ended_at, verb, who, ticket,
+-- change_reference, reason, writes, changed, unchanged, failed, unfinished, changes }. at, ended_at: of the first and
+-- the last write; verb, who, ticket, change_reference: of the first write; reason: if all writes have the same one;
+-- changes: how many have changed something, or may have.
 function journal.runs(records)
   local runs, by_name = {}, {}
   for _, write in ipairs(journal.writes(records)) do
     local one = by_name[write.run]
     if not one then
-      one = { run = write.run, at = write.at, verb = write.verb, ticket = write.ticket, writes = 0, changes = 0 }
+      one = new_run(write)
       by_name[write.run], runs[#runs + 1] = one, one
     end
+    if write.reason ~= one.reason then one.reason = nil end
+    if write.at > one.ended_at then one.ended_at = write.at end
     one.writes = one.writes + 1
-    if write.outcome == "changed" or write.outcome == "unknown" then one.changes = one.changes + 1 end
+    local count = counted[write.outcome] or "unfinished"
+    one[count] = one[count] + 1
+    one.changes = one.changed + one.unfinished
   end
   return runs
 end

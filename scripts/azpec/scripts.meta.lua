@@ -150,6 +150,23 @@ function run.summary() end
 ---@field unfinished azpec.journal.Unfinished[] the same
 ---@field left_out integer the number of lines that are not as azpec wrote them, and missing from journal.read
 
+--- A run of a journal, of azpec.journal.runs.
+---@class azpec.journal.Run
+---@field run string its name
+---@field at string when its first write ended, or began if it has no end; RFC 3339, in UTC
+---@field ended_at string the same of its last write
+---@field verb? string the verb of the command
+---@field who? table as from journal.who
+---@field ticket? string as the journal was opened with it
+---@field change_reference? string of its first write
+---@field reason? string if all its writes have the same one
+---@field writes integer the number of its writes
+---@field changed integer how many of them changed their connection
+---@field unchanged integer how many found it as it was to be
+---@field failed integer how many failed
+---@field unfinished integer how many have no known result
+---@field changes integer how many have changed something, or may have: changed and unfinished
+
 --- A journal to append to. azpec.journal.client calls the methods that write.
 ---@class azpec.journal.File
 ---@field open_elsewhere? integer[] after unfinished: the lines of open intents of other subjects
@@ -223,7 +240,7 @@ function journal.client(client_fields, to, options) end
 
 --- The runs of a journal, in the order of their first writes.
 ---@param records table[] of journal.read
----@return { run: string, at: string, verb: string, ticket: string?, writes: integer, changes: integer }[] runs
+---@return azpec.journal.Run[] runs
 function journal.runs(records) end
 
 --- A new name for a run.

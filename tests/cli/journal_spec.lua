@@ -434,7 +434,7 @@ describe("journal verify", function ()
     assert.matches("which journal?", kit.ended(2, kit.run "journal verify").err, 1, true)
     assert.matches("No such file", kit.ended(1, kit.run "journal verify /nowhere").err)
     assert.matches("'x' is no anchor", kit.ended(2, kit.run("journal verify --anchor x " .. path)).err)
-    assert.matches("ACTION: 'prove' is none of verify, show, undo", kit.ended(2, kit.run "audit prove x").err)
+    assert.matches("ACTION: 'prove' is none of verify, runs, show, undo", kit.ended(2, kit.run "audit prove x").err)
   end)
 end)
 
@@ -509,7 +509,7 @@ describe("journal show", function ()
       assert.matches("the journal knows no " .. message, result.err, 1, true)
     end
     assert.equal(1, count "--ticket '=1+1|x'")
-    for line, takers in pairs { ["show --anchor 2:" .. ("ab"):rep(32)] = "verify", ["verify --since 7d"] = "show",
+    for line, takers in pairs { ["show --anchor 2:" .. ("ab"):rep(32)] = "verify", ["verify --since 7d"] = "runs or show",
       ["verify --run last"] = "show or undo", ["verify --ticket x"] = "show or undo", ["show --apply"] = "undo",
       ["show --policy-token always"] = "undo" } do
       assert.matches(" goes with " .. takers .. " (see", kit.ended(2, kit.run(("journal %s %s"):format(line,
@@ -518,13 +518,53 @@ describe("journal show", function ()
     assert.matches("--since: '7' has no unit; write 7d for days", kit.ended(2, kit.run("journal show --since 7 "
       .. path)).err, 1, true)
     local soon = kit.ended(2, kit.run("journal show --since soon " .. path))
-    assert.matches("--since 'soon' is not a time", soon.err, 1, true)
+    assert.matches("--since: 'soon' is not a time", soon.err, 1, true)
   end)
 
   it("says when the journal was changed", function ()
     local changed = support.write(support.new_path "changed", (support.read(path):gsub("approve", "approv3", 1)))
     local result = kit.ended(1, kit.run("journal show " .. changed))
     assert.matches("the journal is not as it was written: line 1 was changed", result.err, 1, true)
+  end)
+end)
+
+describe("journal runs", function ()
+  it("has a line for each run: how many writes, how they ended, why, and for which ticket", function ()
+    local path, option = new_trail()
+    assert.equal("no such run\n", kit.ended(0, kit.run("journal runs " .. support.write(path, ""))).err)
+    kit.ended(0, azpec("approve", ("many01 many02 --yes %s %s --ticket CHG-42"):format(group, option)))
+    emulator:faults { { match = { method = "PATCH" }, action = { status = 403 } } }
+    kit.ended(5, azpec("reject", ("many03 %s %s"):format(group, option)))
+    emulator:faults {}
+    local first = records(path)[1].run
+    kit.ended(0, azpec("journal", ("undo %s --run %s --apply --reject --yes"):format(path, first)))
+    local lines = {}
+    for line in kit.ended(0, kit.run("journal runs " .. path)).out:gmatch "[^\n]+" do
+      lines[#lines + 1] = line:gsub(" +", " "):gsub("^%S+ %S+ " .. emulator.client_id:gsub("%p", "%%%0") .. " ", "")
+    end
+    assert.same({ "TIME RUN WHO VERB WRITES CHANGED FAILED UNFINISHED TICKET REASON", "approve 2 2 0 0 CHG-42",
+      "reject 1 0 1 0", "undo 2 2 0 0 undoes run " .. first }, lines)
+    local rows = cjson.decode(kit.ended(0, kit.run("journal runs -o json " .. path)).out).runs
+    assert.equal(first, rows[1].run)
+    assert.equal(emulator.client_id, rows[1].who.appid)
+    assert.is_nil(rows[1].changes)
+    assert.equal(3, #cjson.decode(kit.ended(0, kit.run("journal runs --since 1h -o json " .. path)).out).runs)
+    assert.equal(0, #cjson.decode(kit.ended(0, kit.run("journal runs --since 2999-01-01T00:00:00Z -o json "
+      .. path)).out).runs)
+  end)
+
+  it("counts what is unfinished, and says when the journal was changed", function ()
+    local path, option = new_trail()
+    kit.ended(0, azpec("approve", ("many01 %s %s"):format(group, option)))
+    local intent = support.read(path):match "^[^\n]*\n"
+    local cut = support.write(support.new_path "cut", intent)
+    local row = cjson.decode(kit.ended(0, kit.run("journal runs -o json " .. cut)).out).runs[1]
+    assert.equal("1 0 1", ("%d %d %d"):format(row.writes, row.changed, row.unfinished))
+    local changed = support.write(support.new_path "changed", (support.read(path):gsub("approve", "approv3", 1)))
+    local result = kit.ended(1, kit.run("journal runs -o json " .. changed))
+    assert.matches("the journal is not as it was written: line 1 was changed", result.err, 1, true)
+    assert.is_false(cjson.decode(result.out).complete)
+    assert.equal(1, cjson.decode(result.out).left_out)
   end)
 end)
 

@@ -29,7 +29,7 @@ local commands = {
   { "auto", 0, "auto", "--rules RULES -g rg-contoso-prod" },
   { "plan", 0, "plan", "--rules RULES -g rg-contoso-prod --out PLAN" }, { "apply", 0, "apply", "PLAN" },
   { "drift", 10, "drift", "--rules RULES -g rg-contoso-prod" },
-  { "journal show", 0, "journal", "show JOURNAL" }, { "journal verify", 0, "journal", "verify JOURNAL" },
+  { "journal show", 0, "journal", "show JOURNAL" }, { "journal runs", 0, "journal", "runs JOURNAL" }, { "journal verify", 0, "journal", "verify JOURNAL" },
   { "journal undo", 0, "journal", "undo --run last JOURNAL" },
   { "doctor", 0, "doctor", "-g rg-contoso-prod --account contosobatch --check clock,signin,api-version,rights" },
   { "error", 3, "show", "no-such-connection -g rg-contoso-prod", "!" },

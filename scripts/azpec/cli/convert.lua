@@ -1,5 +1,6 @@
 -- Converts and checks option values; argparse shows the message.
 
+local date = require "azpec.date"
 local duration = require "azpec.duration"
 local ids = require "azpec.resource_id"
 local text = require "azpec.text"
@@ -43,6 +44,16 @@ function convert.ticket(word)
   local given, why = convert.given(word)
   if given and text.has_control(given) then return nil, "it has a control character, or is no UTF-8" end
   return given, why
+end
+
+-- A moment: "7d" ago, or a timestamp. Returns seconds since 1970, for any year (os.time ends in 2038 where Lua's time has
+-- 32 bits).
+function convert.moment(word)
+  local seconds, why, lacks_unit = duration.age(word)
+  if lacks_unit then return nil, why end
+  local moment = seconds and os.time() - seconds or date.parse(word)
+  if not moment then return nil, ("'%s' is not a time; write 7d, or 2026-11-24T09:15:00Z"):format(word) end
+  return moment
 end
 
 -- An id, also in the forms that are copied from a URL or the portal.

@@ -1,8 +1,6 @@
 -- azpec journal show: lists the writes of a journal with their results. The rows have the members of those of approve;
 -- the states as the journal has them are state_before and state_after.
 
-local date = require "azpec.date"
-local duration = require "azpec.duration"
 local convert = require "azpec.cli.convert"
 local journal = require "azpec.journal"
 local nearest = require "azpec.nearest"
@@ -37,18 +35,6 @@ local function row_of(write)
   write.result, write.outcome = write.outcome, nil
   write.error_message = (write.error or {}).message
   return write
-end
-
--- Parses "7d" or a timestamp. Returns seconds since 1970, for any year (os.date and os.time end in 2038 if Lua's time
--- has 32 bits).
-local function since_of(context)
-  local since = context.args.since
-  if not since then return nil end
-  local seconds, why, lacks_unit = duration.age(since)
-  local moment = seconds and os.time() - seconds or date.parse(since)
-  if lacks_unit then context:usage("--since: " .. why) end
-  if not moment then context:usage(("--since '%s' is not a time; write 7d, or 2026-11-24T09:15:00Z"):format(since)) end
-  return moment
 end
 
 -- Returns the run that --run names; nil without --run. Ends the verb if the journal does not have that run.
@@ -117,15 +103,12 @@ local function is_of(write, args)
 end
 
 return function (context, path)
-  local since = since_of(context)
-  local records, report = journal.read(path)
-  if not records then context:fail(context.codes.other, report) end
+  local records, report = verified.read(context, path)
   local all = journal.writes(records, {})
   local run, selector = run_of(context, journal.runs(records)), selector_of(context, all)
   check_labels(context, all)
   local out = context:output { columns = columns, title = "writes" }
-  context:add_to_envelope { left_out = report.left_out }
-  for _, write in ipairs(journal.writes(records, { run = run, since = since })) do
+  for _, write in ipairs(journal.writes(records, { run = run, since = context.args.since })) do
     if is_of(write, context.args) and selector:matches { id = write.connection } then out:row(row_of(write)) end
   end
   if not report.intact then verified.check_damage(context, report) end -- the frame shows the rows, as not all

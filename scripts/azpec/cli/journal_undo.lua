@@ -31,7 +31,7 @@ local function last_of(context, runs)
   local last = runs[at]
   if last and last.changes == 0 then
     context:fail(context.codes.not_found, ("the last run, %s (%s), changed nothing, so nothing was undone%s"):format(
-      last.run, last.verb, latest(runs)), "name the run with --run")
+      last.run, last.verb, latest(runs)), "name the run with --run; azpec journal runs lists them all")
   end
   return last and last.run or "last"
 end

@@ -1,5 +1,6 @@
--- What a verified journal tells: shared by journal verify, journal show and report.
+-- What a verified journal tells: shared by the actions of azpec journal, and report.
 
+local journal = require "azpec.journal"
 local json = require "azpec.json"
 local rows = require "azpec.cli.rows"
 local text = require "azpec.text"
@@ -30,6 +31,15 @@ local function left_out(report)
   if report.left_out == 0 then return "" end
   return ("; %s left out of what is listed"):format(text.count(report.left_out, "line")
     .. (report.left_out == 1 and " is" or " are"))
+end
+
+-- Reads a journal for a verb that lists what it has. Returns the records and the report; ends the verb if it cannot be
+-- read.
+function verified.read(context, path)
+  local records, report = journal.read(path)
+  if not records then context:fail(context.codes.other, report) end
+  context:add_to_envelope { left_out = report.left_out }
+  return records, report
 end
 
 -- Ends a verb that lists the writes of a damaged journal.

@@ -1,17 +1,18 @@
--- azpec journal: verifies a journal of writes, lists its writes, and reverts a run.
+-- azpec journal: verifies a journal of writes, lists its runs and writes, and reverts a run.
 
 local convert = require "azpec.cli.convert"
 local policy = require "azpec.cli.policy"
 
 local actions = {
   verify = "azpec.cli.journal_verify",
+  runs = "azpec.cli.journal_runs",
   show = "azpec.cli.journal_show",
   undo = "azpec.cli.journal_undo",
 }
 
 -- The options that not every action takes: the name in args, the option, the actions.
 local of_some = {
-  { "anchor", "--anchor", "verify" }, { "since", "--since", "show" }, { "connection", "--connection", "show" },
+  { "anchor", "--anchor", "verify" }, { "since", "--since", "runs or show" }, { "connection", "--connection", "show" },
   { "run", "--run", "show or undo" }, { "ticket", "--ticket", "show or undo" },
   { "change_reference", "--change-reference", "show or undo" }, { "apply", "--apply", "undo" },
   { "reject", "--reject", "undo" }, { "yes", "--yes", "undo" }, { "detailed_exitcode", "--detailed-exitcode", "undo" },
@@ -29,27 +30,30 @@ local function check_options(context)
 end
 
 return {
-  summary = "verify or show the journal that --journal keeps, or undo one of its runs",
+  summary = "verify or show the journal that --journal keeps, list its runs, or undo one",
   examples = {
     "azpec approve --all --status Pending -g rg-contoso-prod --journal journal.jsonl --ticket CHG-5102",
     "azpec journal verify journal.jsonl                             # ends with an anchor; keep it elsewhere",
     "azpec journal verify journal.jsonl --anchor 12:5c2e...         # finds a cut end, too",
+    "azpec journal runs journal.jsonl --since 7d                    # one line for each run, with its name",
     "azpec journal show journal.jsonl --since 7d -o md",
     "azpec journal show journal.jsonl --ticket CHG-5102",
     "azpec journal undo journal.jsonl --run last                    # what would be done",
     "azpec journal undo journal.jsonl --run 20261124T091500Z-5be1f2a0 --apply --yes",
   },
   description = [[
-verify names each line that was changed, removed, added or moved, and ends with code 1 then. undo brings back what a run
-changed where nobody has changed it since; what cannot be brought back it says first, and does nothing without --apply.
-Its own writes go into the same journal.]],
+verify names each line that was changed, removed, added or moved, and ends with code 1 then. runs lists the runs, show
+their writes. undo brings back what a run changed where nobody has changed it since; what cannot be brought back it says
+first, and does nothing without --apply. Its own writes go into the same journal.]],
   define = function (command)
-    command:argument("action", "verify, show or undo"):choices { "verify", "show", "undo" }
+    command:argument("action", "verify, runs, show or undo"):choices { "verify", "runs", "show", "undo" }
     command:argument("file", "the journal (AZPEC_JOURNAL)"):args "?"
     command:group("verify",
       command:option("--anchor", "NUMBER:HASH as an earlier verify told it"):argname "ANCHOR":convert(convert.anchor))
+    command:group("runs and show",
+      command:option("--since", "only what was done since then, such as 2026-11-24T09:15:00Z or 7d"):argname "TIME"
+        :convert(convert.moment))
     command:group("show",
-      command:option("--since", "only what was done since then, such as 2026-11-24T09:15:00Z or 7d"):argname "TIME",
       command:option("--connection", "only what was done to this one, by id, or name as in a list"):argname "ID",
       command:option("--run", "only what was done in this run, or in the last; for undo: the run"):argname "RUN",
       command:option("--ticket", "only what has this ticket; for undo: the ticket of its writes"):argname "TEXT"

@@ -1,0 +1,31 @@
+-- azpec journal runs: lists the runs of a journal, one line each. A run is one call of the command, with those that
+-- finished what it had begun; `journal undo` and `journal show` take its name.
+
+local date = require "azpec.date"
+local journal = require "azpec.journal"
+local verified = require "azpec.cli.verified"
+
+local columns = {
+  { "TIME", "at" }, { "RUN", "run" }, { "WHO", "by" }, { "VERB", "verb" }, { "WRITES", "writes" },
+  { "CHANGED", "changed" }, { "UNCHANGED", "unchanged", for_programs = true }, { "FAILED", "failed" },
+  { "UNFINISHED", "unfinished" }, { "TICKET", "ticket", optional = true },
+  { "CHANGE", "change_reference", optional = true }, { "REASON", "reason", optional = true },
+  { "ENDED", "ended_at", for_programs = true },
+}
+
+-- Returns whether a run has written since a moment.
+local function is_since(run, moment)
+  return not moment or (date.parse(run.ended_at) or 0) >= moment
+end
+
+return function (context, path)
+  local records, report = verified.read(context, path)
+  local out = context:output { columns = columns, title = "runs" }
+  for _, run in ipairs(journal.runs(records)) do
+    run.by, run.changes = journal.name_of(run.who), nil
+    if is_since(run, context.args.since) then out:row(run) end
+  end
+  if not report.intact then verified.check_damage(context, report) end -- the frame shows the rows, as not all
+  out:close()
+  if out.count == 0 then context:note("no such run") end
+end
