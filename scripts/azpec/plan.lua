@@ -38,12 +38,13 @@ local item_form = { "action string", "id string", "etag? string", "current table
 local source_form = { "file string", "sha256 string" }
 local summary_form = { "approve number", "reject number", "hold number", "ignore number", "unchanged number" }
 local error_form = { "place string", "kind string", "message string", "code? string", "http_status? number" }
-local plan_form = { "azpec_plan number", "made_at string", "made_by string", "endpoint? string", "ticket? string",
-  "change_reference? string", "rules table", "complete? boolean", "errors? table", "summary table", "items table",
-  "sha256 string", "hmac_sha256? string" }
+local who_form = { "credential? string", "oid? string", "tid? string", "appid? string", "azp? string", "upn? string",
+  "preferred_username? string", "name? string", "idtyp? string" }
+local plan_form = { "azpec_plan number", "made_at string", "made_by string", "who? table", "endpoint? string", "ticket? string", "change_reference? string", "rules table", "complete? boolean", "errors? table", "summary table",
+  "items table", "sha256 string", "hmac_sha256? string" }
 
 local nested = { ["rules"] = source_form, ["summary"] = summary_form, ["current"] = state_form,
-  ["wanted"] = wanted_form }
+  ["wanted"] = wanted_form, ["who"] = who_form }
 
 -- The members that are lists, and the format of their elements.
 local lists = { items = item_form, errors = error_form }
@@ -110,14 +111,14 @@ end
 local draft = {}
 draft.__index = draft
 
--- Returns an empty plan. options: rules, a set of azpec.rules; tool (string), the program that makes the plan; endpoint
--- (string), the service's URL; ticket (string), for the journal of the run; change_reference (string), the id of the
+-- Returns an empty plan. options: rules, a set of azpec.rules; tool (string), the program that makes the plan; who (a
+-- table of azpec.journal.who), the identity that makes it; endpoint (string), the service's URL; ticket (string), for the journal of the run; change_reference (string), the id of the
 -- change that allows the writes; now, the time in seconds since 1970 (default: now).
 function plan.new(options)
-  fields.check(options, { rules = "!table", tool = "string", endpoint = "string", ticket = "string",
-    change_reference = "string", now = "number" })
+  fields.check(options, { rules = "!table", tool = "string", who = "table", endpoint = "string",
+    ticket = "string", change_reference = "string", now = "number" })
   return setmetatable({ azpec_plan = plan.version, made_by = options.tool or "azpec",
-    made_at = date.stamp(options.now), endpoint = options.endpoint, ticket = options.ticket,
+    made_at = date.stamp(options.now), who = options.who, endpoint = options.endpoint, ticket = options.ticket,
     change_reference = options.change_reference, rules = { file = options.rules.source, sha256 = options.rules.sha256 },
     complete = true, summary = { approve = 0, reject = 0, hold = 0, ignore = 0, unchanged = 0 }, items = {} }, draft)
 end

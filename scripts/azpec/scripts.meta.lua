@@ -442,6 +442,7 @@ local plan = {}
 ---@class azpec.plan.Options
 ---@field rules azpec.rules.Set which the plan names by file and hash
 ---@field tool? string the program that makes the plan
+---@field who? table the identity that makes it, as from azpec.journal.who
 ---@field endpoint? string the service's URL
 ---@field ticket? string for the journal of the run
 ---@field change_reference? string the id of the change that allows the writes, for azpec.client

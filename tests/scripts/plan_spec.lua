@@ -62,6 +62,15 @@ describe("a plan", function ()
     assert.equal(4, #assert(plan.parse(draft:text())).items)
   end)
 
+  it("says who made it, with the claims that the journal has, and no others", function ()
+    local who = { credential = "azure_cli", upn = "ops@contoso.com", tid = "t" }
+    local draft = plan.new { rules = set, who = who }
+    assert.same(who, assert(plan.parse(draft:text())).who)
+    refused("plan", "plan.who.upn: string expected, got number", (plan.new { rules = set, who = { upn = 1 } }:text()))
+    refused("plan", "plan.who.groups is not known", (plan.new { rules = set, who = { credential = "token" } }:text()
+      :gsub('"who": {', '"who": {\n    "groups": "g",')))
+  end)
+
   it("holds each decision with what it was made on", function ()
     local draft = example()
     assert.equal(3, draft:changes())

@@ -5,6 +5,7 @@ local failure = require "azpec.cli.error"
 local journal = require "azpec.cli.journal"
 local plan = require "azpec.plan"
 local policy = require "azpec.cli.policy"
+local record = require "azpec.journal"
 local run = require "azpec.cli.run"
 local select = require "azpec.select"
 local text = require "azpec.text"
@@ -86,6 +87,12 @@ local function show_items(contents, out, are_held)
   end
 end
 
+-- " by ops@contoso.com", or "" for a plan that does not say who made it.
+local function by(who)
+  local name = record.name_of(who)
+  return name and " by " .. text.clean(name) or ""
+end
+
 local function named(name, value)
   return value and (", %s '%s'"):format(name, text.clean(value)) or ""
 end
@@ -93,12 +100,12 @@ end
 -- --show: says what the plan has, for a person who reviews it. Needs no sign-in.
 local function show(context, contents)
   local out, summary = run.output(context, "decisions"), contents.summary
-  context:add_to_envelope { made_at = contents.made_at, made_by = contents.made_by, endpoint = contents.endpoint,
-    ticket = contents.ticket, change_reference = contents.change_reference, totals = summary }
+  context:add_to_envelope { made_at = contents.made_at, made_by = contents.made_by, who = contents.who,
+    by = record.name_of(contents.who), endpoint = contents.endpoint, ticket = contents.ticket, change_reference = contents.change_reference, totals = summary }
   show_items(contents, out, false)
   out:close()
-  context:conclude("%d to approve, %d to reject, %d held, %d ignored, %d unchanged; made at %s%s%s", summary.approve,
-    summary.reject, summary.hold, summary.ignore, summary.unchanged, contents.made_at,
+  context:conclude("%d to approve, %d to reject, %d held, %d ignored, %d unchanged; made at %s%s%s%s", summary.approve,
+    summary.reject, summary.hold, summary.ignore, summary.unchanged, contents.made_at, by(contents.who),
     named("ticket", contents.ticket), named("change reference", contents.change_reference))
   return context.args.detailed_exitcode and summary.approve + summary.reject > 0 and failure.codes.changes or 0
 end

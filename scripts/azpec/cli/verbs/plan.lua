@@ -4,6 +4,7 @@ local batch = require "azpec.cli.batch"
 local failure = require "azpec.cli.error"
 local convert = require "azpec.cli.convert"
 local files = require "azpec.cli.files"
+local journal = require "azpec.journal"
 local plan = require "azpec.plan"
 local policy = require "azpec.cli.policy"
 local run = require "azpec.cli.run"
@@ -30,6 +31,12 @@ local function next_step(path, changes)
   return path and "; to do it: azpec apply " .. path or "; --out FILE writes it down for azpec apply"
 end
 
+-- Returns the identity that makes the plan, for the person who reviews it, or nil.
+local function who_of(client)
+  local identity = client:identity()
+  return identity and journal.who(identity)
+end
+
 local function make(context)
   local args = context.args
   if args.change_reference and not args.out then context:usage "--change-reference goes with --out" end
@@ -45,6 +52,7 @@ local function make(context)
     any_failed = any_failed or decision.failed
     if out and decision.action ~= "ignore" then out:row(batch.decision_row(connection, decision)) end
   end)
+  draft.who = who_of(client)
   batch.check_excess(context, set, draft.summary)
   draft:note_unread(context.unread_errors)
   if args.out then batch.save(context, draft:text(args.sign_key_file), plan.is_one) end
