@@ -252,6 +252,7 @@ pictures_are_current() { # drawn from the tables that the code runs on, and from
 	shows lua_module/core/README.md $gcc/core/explore --page
 	shows lua_module/README.md env "LUA_CPATH=$gcc/?.so" lua5.4 tests/tools/transitions.lua
 	local lua=(env "LUA_CPATH=$PWD/$gcc/?.so;;" "LUA_PATH=$PWD/scripts/?.lua;$PWD/tests/?.lua;;" lua5.4)
+	shows scripts/azpec/emulator/README.md "${lua[@]}" tests/tools/api_versions.lua
 	shows scripts/pictures/command.svg "${lua[@]}" tests/tools/recording.lua
 	"${lua[@]}" tests/tools/screenshot.lua check || echo "scripts/pictures/report.png shows an older page; make pictures"
 }

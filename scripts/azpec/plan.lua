@@ -40,7 +40,8 @@ local summary_form = { "approve number", "reject number", "hold number", "ignore
 local error_form = { "place string", "kind string", "message string", "code? string", "http_status? number" }
 local who_form = { "credential? string", "oid? string", "tid? string", "appid? string", "azp? string", "upn? string",
   "preferred_username? string", "name? string", "idtyp? string" }
-local plan_form = { "azpec_plan number", "made_at string", "made_by string", "who? table", "endpoint? string", "ticket? string", "change_reference? string", "rules table", "complete? boolean", "errors? table", "summary table",
+local plan_form = { "azpec_plan number", "made_at string", "made_by string", "who? table", "endpoint? string",
+  "ticket? string", "change_reference? string", "rules table", "complete? boolean", "errors? table", "summary table",
   "items table", "sha256 string", "hmac_sha256? string" }
 
 local nested = { ["rules"] = source_form, ["summary"] = summary_form, ["current"] = state_form,
@@ -112,8 +113,9 @@ local draft = {}
 draft.__index = draft
 
 -- Returns an empty plan. options: rules, a set of azpec.rules; tool (string), the program that makes the plan; who (a
--- table of azpec.journal.who), the identity that makes it; endpoint (string), the service's URL; ticket (string), for the journal of the run; change_reference (string), the id of the
--- change that allows the writes; now, the time in seconds since 1970 (default: now).
+-- table of azpec.journal.who), the identity that makes it; endpoint (string), the service's URL; ticket (string), for
+-- the journal of the run; change_reference (string), the id of the change that allows the writes; now, the time in
+-- seconds since 1970 (default: now).
 function plan.new(options)
   fields.check(options, { rules = "!table", tool = "string", who = "table", endpoint = "string",
     ticket = "string", change_reference = "string", now = "number" })

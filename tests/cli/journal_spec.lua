@@ -509,8 +509,9 @@ describe("journal show", function ()
       assert.matches("the journal knows no " .. message, result.err, 1, true)
     end
     assert.equal(1, count "--ticket '=1+1|x'")
-    for line, takers in pairs { ["show --anchor 2:" .. ("ab"):rep(32)] = "verify", ["verify --since 7d"] = "runs or show",
-      ["verify --run last"] = "show or undo", ["verify --ticket x"] = "show or undo", ["show --apply"] = "undo",
+    for line, takers in pairs { ["show --anchor 2:" .. ("ab"):rep(32)] = "verify",
+      ["verify --since 7d"] = "runs or show", ["verify --run last"] = "show or undo", ["verify --ticket x"] = "show or undo",
+      ["show --apply"] = "undo",
       ["show --policy-token always"] = "undo" } do
       assert.matches(" goes with " .. takers .. " (see", kit.ended(2, kit.run(("journal %s %s"):format(line,
         path))).err, 1, true)

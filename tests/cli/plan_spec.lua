@@ -203,7 +203,8 @@ describe("apply", function ()
     kit.json(kit.ended(10, kit.run(("apply %s --show -o json --detailed-exitcode"):format(path))).out, {
       schema_version = "=1", complete = "=true", made_at = "string", made_by = "string", endpoint = "string",
       who = { credential = "=client_secret", appid = "=" .. emulator.client_id, tid = "=" .. emulator.tenant_id,
-        oid = "string", ["idtyp?"] = "string" }, by = "=" .. emulator.client_id, ticket = "=CHG-7", change_reference = "=CHG-8", decisions = { row },
+        oid = "string", ["idtyp?"] = "string" }, by = "=" .. emulator.client_id, ticket = "=CHG-7",
+      change_reference = "=CHG-8", decisions = { row },
       totals = { approve = "=3", reject = "=1", hold = "=60", ignore = "=0", unchanged = "=0" } })
     support.write(path, (support.read(path):gsub("many64", "many63", 1)))
     kit.ended(6, kit.run(("apply %s --show"):format(path)))

@@ -46,8 +46,8 @@ function convert.ticket(word)
   return given, why
 end
 
--- A moment: "7d" ago, or a timestamp. Returns seconds since 1970, for any year (os.time ends in 2038 where Lua's time has
--- 32 bits).
+-- A moment: "7d" ago, or a timestamp. Returns seconds since 1970, for any year (os.time ends in 2038 where Lua's time
+-- has 32 bits).
 function convert.moment(word)
   local seconds, why, lacks_unit = duration.age(word)
   if lacks_unit then return nil, why end

@@ -22,7 +22,8 @@ end
 local same = { ls = "list", audit = "journal" }
 local verbs_elsewhere = { get = "show", describe = "show", rm = "delete", remove = "delete", deny = "reject",
   accept = "approve", update = "approve", diagnose = "doctor", undo = "journal undo", rollback = "journal undo",
-  history = "journal show", runs = "journal runs", logs = "journal show", verify = "journal verify", version = "--version", run = "auto",
+  history = "journal show", runs = "journal runs", logs = "journal show", verify = "journal verify",
+  version = "--version", run = "auto",
   login = "doctor", whoami = "doctor", account = "doctor", explain = "doctor", monitor = "watch", follow = "resume" }
 
 local all = "the default: without -g and --account all accounts are meant"

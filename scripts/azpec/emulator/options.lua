@@ -1,4 +1,5 @@
 -- The options: undocumented details of the service, and behaviour that a test can change. Each has a line of help.
+-- Azure CLI's test recordings: Azure/azure-cli, tests/latest/recordings of the command modules batch and network.
 -- They have layers, of which a later one overrides: default, state file, command line, account, connection.
 
 local check = require "azpec.emulator.check"
@@ -28,16 +29,16 @@ local sections = {
     { "operation_headers", one_of("both", "location", "async", "none"), "both",
       "which of Location and Azure-AsyncOperation a 202 has" },
     { "async_url", one_of("same", "own"), "same",
-      "same: both headers hold one URL, as recorded |",
+      "same: both headers hold one URL, as in Azure CLI's test recordings |",
       "own: Azure-AsyncOperation has its own, which is always a status monitor's" },
     { "results_collection", one_of("privateEndpointConnectionResults", "privateEndpointConnectionProxyResults"),
-      "privateEndpointConnectionResults", "the collection in an operation's URL: as recorded from the service |",
+      "privateEndpointConnectionResults", "the collection in an operation's URL: as in Azure CLI's recordings |",
       "as in the REST sample" },
     { "operation_api_version", word, "same", "api-version in the operation's URL: same as the request's | a version" },
     { "operation_url_extra", word, "",
       "text behind the operation URL's query; a poll must bring it back byte for byte" },
     { "operation_url_signature", one_of("no", "yes"), "no",
-      "yes: as recorded from the service, signed URLs of 2.7 KB, with a signature",
+      "yes: as in Azure CLI's recordings of 2024, signed URLs of 2.7 KB, a signature",
       "for each header; a poll must bring back one of them" },
     { "retry_after", wish, "15", "on the 202: see RETRY-AFTER below" },
     { "poll_retry_after", wish, "same", "on the answers to polls: same | as above" },
@@ -124,7 +125,7 @@ local sections = {
     { "throttle", one_of("off", "on"), "off", "off: the counters count but nothing is refused | on: 429 at zero" },
     { "reads_counter", one_of("reads", "global-reads"), "reads",
       "what is left of reads, x-ms-ratelimit-remaining-subscription-...:",
-      "-reads | as recorded in 2024" },
+      "-reads | -global-reads, as in Azure CLI's test recordings of 2024" },
     { "reads_bucket", count, 250, "reads at once (polls are reads)" },
     { "reads_refill", count, 25, "and how many come back each second" },
     { "writes_bucket", count, 200, "" },

@@ -101,7 +101,8 @@ end
 local function show(context, contents)
   local out, summary = run.output(context, "decisions"), contents.summary
   context:add_to_envelope { made_at = contents.made_at, made_by = contents.made_by, who = contents.who,
-    by = record.name_of(contents.who), endpoint = contents.endpoint, ticket = contents.ticket, change_reference = contents.change_reference, totals = summary }
+    by = record.name_of(contents.who), endpoint = contents.endpoint, ticket = contents.ticket,
+    change_reference = contents.change_reference, totals = summary }
   show_items(contents, out, false)
   out:close()
   context:conclude("%d to approve, %d to reject, %d held, %d ignored, %d unchanged; made at %s%s%s%s", summary.approve,
