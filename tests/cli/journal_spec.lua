@@ -510,9 +510,8 @@ describe("journal show", function ()
     end
     assert.equal(1, count "--ticket '=1+1|x'")
     for line, takers in pairs { ["show --anchor 2:" .. ("ab"):rep(32)] = "verify",
-      ["verify --since 7d"] = "runs or show", ["verify --run last"] = "show or undo", ["verify --ticket x"] = "show or undo",
-      ["show --apply"] = "undo",
-      ["show --policy-token always"] = "undo" } do
+      ["verify --since 7d"] = "runs or show", ["verify --run last"] = "show or undo",
+      ["verify --ticket x"] = "show or undo", ["show --apply"] = "undo", ["show --policy-token always"] = "undo" } do
       assert.matches(" goes with " .. takers .. " (see", kit.ended(2, kit.run(("journal %s %s"):format(line,
         path))).err, 1, true)
     end
