@@ -521,6 +521,25 @@ describe("journal show", function ()
     assert.matches("--since: 'soon' is not a time", soon.err, 1, true)
   end)
 
+  it("takes the times that date prints, and a date; not a time without its zone", function ()
+    local function count(since)
+      local shown = kit.ended(0, kit.run(("journal show -o json %s '--since=%s'"):format(path, since)))
+      return #cjson.decode(shown.out).writes
+    end
+    local now = os.time()
+    for _, format in ipairs { "%Y-%m-%dT%H:%M:%S+00:00", "%Y-%m-%dT%H:%M:%S,553377901+00:00", "%Y-%m-%d %H:%M:%SZ",
+      "@" .. now - 3600 } do
+      assert.equal(2, count(os.date("!" .. format, now - 3600)), format)
+    end
+    assert.equal(2, count(os.date("!%Y-%m-%d", now - 86400)))
+    assert.equal(0, count(os.date("!%Y-%m-%d", now + 86400)))
+    assert.equal(0, count("@" .. now + 3600))
+    for _, zoneless in ipairs { "2021-08-18T14:25:36", "2021-08-18 14:25:36" } do
+      assert.matches(("--since: '%s' has no time zone; write %sZ for UTC"):format(zoneless, zoneless),
+        kit.ended(2, kit.run(("journal show %s --since '%s'"):format(path, zoneless))).err, 1, true)
+    end
+  end)
+
   it("says when the journal was changed", function ()
     local changed = support.write(support.new_path "changed", (support.read(path):gsub("approve", "approv3", 1)))
     local result = kit.ended(1, kit.run("journal show " .. changed))

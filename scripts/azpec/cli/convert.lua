@@ -46,14 +46,23 @@ function convert.ticket(word)
   return given, why
 end
 
+-- The time of a timestamp, of "2026-11-24" (midnight in UTC), or of "@" and seconds since 1970, as date(1) writes them.
+local function timestamp(word)
+  local seconds = word:match "^@(%d+)$"
+  if seconds then return tonumber(seconds) end
+  if word:find "^%d%d%d%d%-%d%d%-%d%d$" then word = word .. "T00:00:00Z" end
+  return date.parse((word:gsub(" ", "T", 1):gsub(",(%d)", ".%1", 1)))
+end
+
 -- A moment: "7d" ago, or a timestamp. Returns seconds since 1970, for any year (os.time ends in 2038 where Lua's time
 -- has 32 bits).
 function convert.moment(word)
   local seconds, why, lacks_unit = duration.age(word)
   if lacks_unit then return nil, why end
-  local moment = seconds and os.time() - seconds or date.parse(word)
-  if not moment then return nil, ("'%s' is not a time; write 7d, or 2026-11-24T09:15:00Z"):format(word) end
-  return moment
+  local moment = seconds and os.time() - seconds or timestamp(word)
+  if moment then return moment end
+  if timestamp(word .. "Z") then return nil, ("'%s' has no time zone; write %sZ for UTC"):format(word, word) end
+  return nil, ("'%s' is not a time; write 7d, 2026-11-24, or 2026-11-24T09:15:00Z"):format(word)
 end
 
 -- An id, also in the forms that are copied from a URL or the portal.

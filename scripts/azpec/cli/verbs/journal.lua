@@ -51,8 +51,8 @@ first, and does nothing without --apply. Its own writes go into the same journal
     command:group("verify",
       command:option("--anchor", "NUMBER:HASH as an earlier verify told it"):argname "ANCHOR":convert(convert.anchor))
     command:group("runs and show",
-      command:option("--since", "only what was done since then, such as 2026-11-24T09:15:00Z or 7d"):argname "TIME"
-        :convert(convert.moment))
+      command:option("--since", "only what was done since then, such as 7d, 2026-11-24 or 2026-11-24T09:15:00Z")
+        :argname "TIME":convert(convert.moment))
     command:group("show",
       command:option("--connection", "only what was done to this one, by id, or name as in a list"):argname "ID",
       command:option("--run", "only what was done in this run, or in the last; for undo: the run"):argname "RUN",
