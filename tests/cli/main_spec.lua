@@ -39,6 +39,9 @@ describe("usage", function ()
     for line, answer in support.each {
       ["list -w"] = "unknown option '-w'; here it is azpec watch", ["list -A"] = "unknown option '-A'; here it is the "
         .. "default: without -g and --account all accounts are meant",
+      ["auto --rules r --all"] = "unknown option '--all'; here it is the default: without -g and --account "
+        .. "all accounts are meant",
+      ["apply plan --all"] = "unknown option '--all'",
       ["reject x --reason y"] = "unknown option '--reason'; here it is --description",
       ["approve x -auto-approve"] = "unknown option '-auto-approve'; here it is --yes",
       ["plan -rules=x"] = "unknown option '-rules'; did you mean '--rules'?",

@@ -35,7 +35,7 @@ local options_elsewhere = {
   ["--auto-approve"] = "--yes", ["--confirm"] = "--yes", ["--what-if"] = "--dry-run", ["--no-prompt"] = "--yes",
   ["--json"] = "-o json", ["--jq"] = "-o json, and jq", ["--template"] = "-o json, and jq", ["-l"] = "--described",
   ["--selector"] = "--described", ["--watch"] = "azpec watch", ["-w"] = "azpec watch", ["-A"] = all,
-  ["--all-namespaces"] = all, ["--reason"] = "--description", ["--message"] = "--description",
+  ["--all"] = all, ["--all-namespaces"] = all, ["--reason"] = "--description", ["--message"] = "--description",
   ["--comment"] = "--description", ["--retries"] = "--max-tries",
   ["--retry"] = "--max-tries", ["--limit"] = "-o jsonl | head", ["--concurrency"] = "--parallel" }
 
@@ -189,7 +189,8 @@ local function complaint_of(message, known, given)
   local word, meant = with_one_dash(option, given)
   meant = meant or option
   local here = options_elsewhere[meant]
-  if here and here:find "^%-%-%l" and not is_among(known, here:match "^%S+") then here = nil end
+  local needed = here == all and "--account" or here and here:match "^%-%-%l%S*"
+  if needed and not is_among(known, needed) then here = nil end
   return ("unknown option '%s'%s"):format(word or option, here and "; here it is " .. here
     or nearest.question(meant, known))
 end
