@@ -65,18 +65,24 @@ static bool login_end(char c) {
 	return (unsigned char)c <= ' ' || c == '"' || c == '<';
 }
 
+/* The length of "://", or of ":\/\/" as JSON may have it; 0: there is none. */
+static size_t authority_start(struct span s) {
+	if (span_istarts(s, SPAN("://")))
+		return 3;
+	return span_istarts(s, SPAN(":\\/\\/")) ? 5 : 0;
+}
+
 /* The length of "://USER:PASSWORD" before the last '@', or 0.  A password may
    contain '/', so a '/' ends the authority only after a host or a port.  No
    login contains "://", so that the search is linear. */
 static size_t login_length(struct span s) {
-	size_t colon = 0, at = 0;
+	size_t start = authority_start(s), colon = 0, at = 0;
 	bool digits = true;
-	if (!span_istarts(s, SPAN("://")))
-		return 0;
-	for (size_t n = 3; n < s.n && !login_end(s.p[n]); n++) {
+	for (size_t n = start; n > 0 && n < s.n && !login_end(s.p[n]); n++) {
 		bool ends = colon == 0 || (digits && n > colon + 1);
-		if ((s.p[n] == '/' && ends) ||
-		    span_istarts(span_from(s, n), SPAN("://")))
+		char slash = start > 3 ? '\\' : '/'; /* JSON: "\/" */
+		if ((s.p[n] == slash && ends) ||
+		    authority_start(span_from(s, n)) > 0)
 			break;
 		if (s.p[n] == '@')
 			at = n;
@@ -415,7 +421,9 @@ struct span redact_add(struct buf *out, struct span text,
 		} else if ((n = hidden_length(text, secrets)) > 0) {
 			buf_adds(out, "<redacted>");
 		} else if ((n = login_length(text)) > 0) {
-			buf_adds(out, "://<redacted>");
+			struct span start = { text.p, authority_start(text) };
+			buf_add(out, start);
+			buf_adds(out, "<redacted>");
 		} else {
 			buf_addc(out, control ? ' ' : *text.p);
 			n = 1;

@@ -191,6 +191,11 @@ static void test_tokens_in_foreign_text_are_redacted(void **state) {
 		{ "http://u:a,b;c'd@e/f@proxy http://u:1x/2@p",
 		  "http://<redacted>@proxy http://<redacted>@p" },
 		{ "http://h:1/a@b", "http://h:1/a@b" },
+		{ "{\"p\": \"https:\\/\\/u:pa\\/ss@h\\/x\" https:\\/\\/u:p@h",
+		  "{\"p\": \"https:\\/\\/<redacted>@h\\/x\" "
+		  "https:\\/\\/<redacted>@h" },
+		{ "https:\\/\\/h:1\\/a@b https:\\/\\/h\\/u:p@h",
+		  "https:\\/\\/h:1\\/a@b https:\\/\\/h\\/u:p@h" },
 		{ "http://h:1,http://u:/p@h http://h/u:p@h",
 		  "http://h:1,http://<redacted>@h http://h/u:p@h" },
 		{ "Bearer " OPAQUE ", and", "<redacted>, and" },
