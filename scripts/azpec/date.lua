@@ -18,10 +18,20 @@ local function days(year, month, day)
   return 365 * year + year // 4 - year // 100 + year // 400 + (153 * (month - 3) + 2) // 5 + day - 719469
 end
 
--- Returns the time of a timestamp such as "2026-05-04T03:02:01.5Z" (RFC 3339), or nil.
+local lengths = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 }
+
+local function is_date(year, month, day)
+  local is_leap = year % 4 == 0 and (year % 100 ~= 0 or year % 400 == 0)
+  local length = month == 2 and is_leap and 29 or lengths[month]
+  return length ~= nil and day >= 1 and day <= length
+end
+
+-- Returns the time of a timestamp such as "2026-05-04T03:02:01.5Z" (RFC 3339), or nil. A leap second is the first
+-- second of the next minute.
 function date.parse(stamp)
   local y, mo, d, h, mi, s, zone = stamp:match "^(%d%d%d%d)-(%d%d)-(%d%d)[Tt ](%d%d):(%d%d):(%d%d%.?%d*)(.*)$"
-  if not y then return nil end
+  if not y or not is_date(tonumber(y), tonumber(mo), tonumber(d)) then return nil end
+  if tonumber(h) > 23 or tonumber(mi) > 59 or tonumber(s) >= 61 then return nil end
   local offset = zone:lower() == "z" and 0
   local sign, hours, minutes = zone:match "^([+-])(%d%d):(%d%d)$"
   if sign then offset = (hours * 3600 + minutes * 60) * (sign == "+" and 1 or -1) end

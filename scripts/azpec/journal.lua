@@ -359,39 +359,56 @@ function journal.read(path, anchor)
   return records, report
 end
 
--- Combines intents and results. Returns the list of writes, in the order of the intents. filter: run, since (seconds
--- since 1970), connection.
+-- Adds a line to its write. The identity and the ticket are those of the first line, as which the write was sent; a
+-- run that continued it may have others.
+local function add_line(write, record)
+  local who, ticket = record.who, record.ticket
+  if write.begun_at then who, ticket = write.who, write.ticket end
+  local begun_at, by = write.begun_at or record.at, journal.name_of(record.who)
+  if record.outcome then write.error = nil end -- of an earlier run, which did not see the end
+  for name, value in pairs(record) do write[name] = value end
+  write.who, write.ticket, write.begun_at = who, ticket, begun_at
+  write.finished_by = by ~= journal.name_of(who) and by or nil
+  write.finished_ticket = record.ticket ~= ticket and record.ticket or nil
+end
+
+local function is_since(write, moment)
+  return not moment or (date.parse(write.at) or 0) >= moment
+end
+
+-- Combines intents and results. Returns the list of writes, in the order of the intents. A write has the members of its
+-- lines, the last line's first, but who and ticket of its first one. It also has begun_at, the time of that line;
+-- finished_by and finished_ticket, if its last line has another identity or ticket. filter: run, since (seconds since
+-- 1970, of the last line), connection.
 function journal.writes(records, filter)
   filter = filter or {}
-  local writes, by_call = {}, {}
+  local writes, by_call, kept = {}, {}, {}
   for _, record in ipairs(records) do
     local is_wanted = record.call and (not filter.run or record.run == filter.run)
-      and (not filter.since or (date.parse(record.at) or 0) >= filter.since)
       and (not filter.connection or record.connection:lower() == filter.connection:lower())
-    local write = is_wanted and by_call[record.call]
-    if is_wanted and not write then
-      write = { outcome = "unknown" }
-      by_call[record.call], writes[#writes + 1] = write, write
+    if is_wanted and not by_call[record.call] then
+      by_call[record.call] = { outcome = "unknown" }
+      writes[#writes + 1] = by_call[record.call]
     end
-    if is_wanted then
-      if record.outcome then write.error = nil end -- of an earlier run, which did not see the end
-      for name, value in pairs(record) do write[name] = value end
-    end
+    if is_wanted then add_line(by_call[record.call], record) end
   end
-  return writes
+  for _, write in ipairs(writes) do
+    if is_since(write, filter.since) then kept[#kept + 1] = write end
+  end
+  return kept
 end
 
 local counted = { changed = "changed", unchanged = "unchanged", failed = "failed", unknown = "unfinished" }
 
 local function new_run(write)
-  return { run = write.run, at = write.at, ended_at = write.at, verb = write.verb, who = write.who,
+  return { run = write.run, at = write.begun_at, ended_at = write.at, verb = write.verb, who = write.who,
     ticket = write.ticket, change_reference = write.change_reference, reason = write.reason, writes = 0, changes = 0,
     changed = 0, unchanged = 0, failed = 0, unfinished = 0 }
 end
 
 -- The runs of a journal, in the order of their first writes: a list of { run, at, ended_at, verb, who, ticket,
--- change_reference, reason, writes, changed, unchanged, failed, unfinished, changes }. at, ended_at: of the first and
--- the last write; verb, who, ticket, change_reference: of the first write; reason: if all writes have the same one;
+-- change_reference, reason, writes, changed, unchanged, failed, unfinished, changes }. at: of the first line; ended_at:
+-- of the last one; verb, who, ticket, change_reference: of the first write; reason: if all writes have the same one;
 -- changes: how many have changed something, or may have.
 function journal.runs(records)
   local runs, by_name = {}, {}

@@ -229,6 +229,25 @@ local function check_names(contents, text)
   end
 end
 
+-- The summary is what a person reads first: it must be that of the items. Two decisions on one connection could hide
+-- one of them.
+local function check_items(contents)
+  local counts, known = { approve = 0, reject = 0, hold = 0 }, {}
+  for n, item in ipairs(contents.items) do
+    local path = ("plan.items[%d]"):format(n)
+    check_item(item, path)
+    local key = item.id:lower()
+    if known[key] then error(failed("plan", "%s: the plan has this connection twice", path), 0) end
+    known[key], counts[item.action] = true, counts[item.action] + 1
+  end
+  for _, action in ipairs { "approve", "reject", "hold" } do
+    if contents.summary[action] ~= counts[action] then
+      error(failed("plan", "plan.summary.%s is %s, but the items have %d", action,
+        json.encode(contents.summary[action]), counts[action]), 0)
+    end
+  end
+end
+
 local function check_plan(contents, source, key)
   if type(contents) ~= "table" or contents.azpec_plan == nil then
     error(failed("plan", "not an azpec plan"), 0)
@@ -247,7 +266,8 @@ local function check_plan(contents, source, key)
   if key and sha256.hmac(key, text) ~= contents.hmac_sha256 then
     error(failed("edited", "the plan was not signed with this key"), 0)
   end
-  for n, item in ipairs(contents.items) do check_item(item, ("plan.items[%d]"):format(n)) end
+  if not date.parse(contents.made_at) then error(failed("plan", "plan.made_at: it is not a time"), 0) end
+  check_items(contents)
   for n, err in ipairs(contents.errors or {}) do check_object(err, error_form, ("plan.errors[%d]"):format(n)) end
 end
 

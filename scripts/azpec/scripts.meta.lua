@@ -153,8 +153,8 @@ function run.summary() end
 --- A run of a journal, of azpec.journal.runs.
 ---@class azpec.journal.Run
 ---@field run string its name
----@field at string when its first write ended, or began if it has no end; RFC 3339, in UTC
----@field ended_at string the same of its last write
+---@field at string the time of its first line; RFC 3339, in UTC
+---@field ended_at string the time of its last line
 ---@field verb? string the verb of the command
 ---@field who? table as from journal.who
 ---@field ticket? string as the journal was opened with it

@@ -550,7 +550,7 @@ end)
 describe("journal runs", function ()
   it("has a line for each run: how many writes, how they ended, why, and for which ticket", function ()
     local path, option = new_trail()
-    assert.equal("no such run\n", kit.ended(0, kit.run("journal runs " .. support.write(path, ""))).err)
+    assert.equal("the journal is empty\n", kit.ended(0, kit.run("journal runs " .. support.write(path, ""))).err)
     kit.ended(0, azpec("approve", ("many01 many02 --yes %s %s --ticket CHG-42"):format(group, option)))
     emulator:faults { { match = { method = "PATCH" }, action = { status = 403 } } }
     kit.ended(5, azpec("reject", ("many03 %s %s"):format(group, option)))
@@ -570,6 +570,22 @@ describe("journal runs", function ()
     assert.equal(3, #cjson.decode(kit.ended(0, kit.run("journal runs --since 1h -o json " .. path)).out).runs)
     assert.equal(0, #cjson.decode(kit.ended(0, kit.run("journal runs --since 2999-01-01T00:00:00Z -o json "
       .. path)).out).runs)
+  end)
+
+  it("and show name who sent a write and for which ticket, also where others finished it", function ()
+    local path, option = new_trail()
+    kit.ended(0, azpec("approve", ("many01 --no-wait %s %s --ticket CHG-1"):format(group, option)))
+    local env = kit.environment(emulator)
+    env.AZURE_CLIENT_ID, env.AZURE_CLIENT_SECRET = nil, nil
+    kit.ended(0, azpec("approve", ("many01 --credential managed-identity %s %s --ticket CHG-2"):format(group, option),
+      { env = support.merged(env, { AZURE_POD_IDENTITY_AUTHORITY_HOST = emulator.endpoint }) }))
+    local write = cjson.decode(kit.ended(0, kit.run("journal show -o json --ticket CHG-2 " .. path)).out).writes[1]
+    assert.equal("CHG-1 CHG-2 changed", ("%s %s %s"):format(write.ticket, write.finished_ticket, write.result))
+    assert.equal(emulator.client_id, write.by)
+    assert.not_equal(emulator.client_id, write.finished_by)
+    local run = cjson.decode(kit.ended(0, kit.run("journal runs -o json " .. path)).out).runs[1]
+    assert.equal("CHG-1 1", ("%s %d"):format(run.ticket, run.writes))
+    assert.equal(write.begun_at, run.at)
   end)
 
   it("counts what is unfinished, and says when the journal was changed", function ()

@@ -196,8 +196,8 @@ describe("apply", function ()
     assert.matches("many01%S+: would approve: rule 'the first three', they are ours\n", result.out)
     assert.matches("many64%S+: would reject: rule 'the last', nobody knows it\n", result.out)
     assert.matches("many05%S+: held: no rule matches\n", result.out)
-    assert.matches("^3 to approve, 1 to reject, 60 held, 0 ignored, 0 unchanged; made at %d%S+Z by "
-      .. emulator.client_id:gsub("%p", "%%%0") .. ", ticket 'CHG%-7', change reference 'CHG%-8'\n$", result.err)
+    assert.matches("^3 to approve, 1 to reject, 60 held, 0 ignored, 0 unchanged; made at %d%S+Z by '"
+      .. emulator.client_id:gsub("%p", "%%%0") .. "', ticket 'CHG%-7', change reference 'CHG%-8'\n$", result.err)
     local row = support.merged(kit.decision_row, {})
     row.private_endpoint = nil -- a plan does not have it
     kit.json(kit.ended(10, kit.run(("apply %s --show -o json --detailed-exitcode"):format(path))).out, {

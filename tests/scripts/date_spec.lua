@@ -19,6 +19,15 @@ describe("azpec.date", function ()
     end
   end)
 
+  it("reads no day and no time that there is not", function ()
+    for _, stamp in ipairs { "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z", "2026-02-30T00:00:00Z",
+      "2026-02-29T00:00:00Z", "1900-02-29T00:00:00Z", "2026-04-31T00:00:00Z", "2026-01-00T00:00:00Z",
+      "2026-01-01T24:00:00Z", "2026-01-01T00:60:00Z", "2026-01-01T00:00:61Z" } do
+      assert.is_nil(date.parse(stamp), stamp)
+    end
+    assert.equal(date.parse "1999-01-01T00:00:00Z", date.parse "1998-12-31T23:59:60Z") -- RFC 3339, 5.8
+  end)
+
   it("writes what it reads, in whole seconds", function ()
     for _, time in ipairs { 0, 951825600, 951868799, 1798761600 } do
       assert.equal(time, date.parse(date.stamp(time)))

@@ -71,6 +71,22 @@ describe("a plan", function ()
       :gsub('"who": {', '"who": {\n    "groups": "g",')))
   end)
 
+  it("whose hash was computed again is refused where its parts do not agree", function ()
+    local function forged(change)
+      local draft = example()
+      change(draft)
+      return (draft:text())
+    end
+    refused("plan", "plan.summary.approve is 0, but the items have 2",
+      forged(function (draft) draft.summary.approve = 0 end))
+    refused("plan", "plan.summary.hold is -5, but the items have 1",
+      forged(function (draft) draft.summary.hold = -5 end))
+    refused("plan", "plan.made_at: it is not a time", forged(function (draft) draft.made_at = "yesterday" end))
+    refused("plan", "plan.items[5]: the plan has this connection twice", forged(function (draft)
+      draft.items[5], draft.summary[draft.items[1].action] = draft.items[1], draft.summary[draft.items[1].action] + 1
+    end))
+  end)
+
   it("holds each decision with what it was made on", function ()
     local draft = example()
     assert.equal(3, draft:changes())

@@ -6,7 +6,7 @@ local journal = require "azpec.journal"
 local verified = require "azpec.cli.verified"
 
 local columns = {
-  { "TIME", "at" }, { "RUN", "run" }, { "WHO", "by" }, { "VERB", "verb" }, { "WRITES", "writes" },
+  { "TIME", "at" }, { "RUN", "run", whole = true }, { "WHO", "by" }, { "VERB", "verb" }, { "WRITES", "writes" },
   { "CHANGED", "changed" }, { "UNCHANGED", "unchanged", for_programs = true }, { "FAILED", "failed" },
   { "UNFINISHED", "unfinished" }, { "TICKET", "ticket", optional = true },
   { "CHANGE", "change_reference", optional = true }, { "REASON", "reason", optional = true },
@@ -27,5 +27,5 @@ return function (context, path)
   end
   if not report.intact then verified.check_damage(context, report) end -- the frame shows the rows, as not all
   out:close()
-  if out.count == 0 then context:note("no such run") end
+  if out.count == 0 then context:note(report.lines == 0 and "the journal is empty" or "no such run") end
 end

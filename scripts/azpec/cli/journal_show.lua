@@ -9,12 +9,14 @@ local select = require "azpec.select"
 local verified = require "azpec.cli.verified"
 
 local columns = {
-  { "TIME", "at" }, { "RUN", "run" }, { "WHO", "by" }, { "VERB", "verb" },
+  { "TIME", "at" }, { "RUN", "run", whole = true }, { "WHO", "by" }, { "VERB", "verb" },
   { "ACCOUNT", "account_name" }, rows.resource_group, rows.subscription, { "NAME", "name" },
   { "BEFORE", "before" }, { "AFTER", "after" }, { "RESULT", "result" },
   { "RULE", "rule", optional = true }, { "REASON", "reason", optional = true }, { "TICKET", "ticket", optional = true },
   { "CHANGE", "change_reference", optional = true }, { "POLICY TOKEN", "policy_token_id", optional = true },
-  { "ERROR", "error_message", optional = true }, { "ID", "id", for_programs = true },
+  { "FINISHED BY", "finished_by", optional = true }, { "FINISHED TICKET", "finished_ticket", optional = true },
+  { "ERROR", "error_message", optional = true }, { "BEGUN", "begun_at", for_programs = true },
+  { "ID", "id", for_programs = true },
   { "CALL", "call", for_programs = true }, { "REQUEST ID", "request_id", for_programs = true },
   { "CORRELATION ID", "correlation_id", for_programs = true },
 }
@@ -58,8 +60,9 @@ local function check_labels(context, writes)
     local member, noun = table.unpack(label)
     local wanted, names, known = context.args[member], {}, {}
     for _, write in ipairs(wanted and writes or {}) do
-      local name = write[member]
-      if name and not known[name] then known[name], names[#names + 1] = true, name end
+      for _, name in ipairs { write[member] or false, write["finished_" .. member] } do
+        if name and not known[name] then known[name], names[#names + 1] = true, name end
+      end
     end
     if wanted and not known[wanted] then
       context:fail(context.codes.not_found, ("the journal knows no %s '%s'%s"):format(noun, wanted,
@@ -98,7 +101,7 @@ end
 
 -- Returns whether a write has the ticket and the change reference of the options.
 local function is_of(write, args)
-  return (not args.ticket or write.ticket == args.ticket)
+  return (not args.ticket or write.ticket == args.ticket or write.finished_ticket == args.ticket)
     and (not args.change_reference or write.change_reference == args.change_reference)
 end
 

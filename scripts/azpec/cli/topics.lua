@@ -59,8 +59,8 @@ topics.concepts = {
     "With --journal FILE each write is recorded twice: the intent before the request is sent, and the result after. "
     .. "A write whose intent cannot be recorded is not sent.",
     "The same command with the same journal finishes an interrupted run and writes nothing twice. `azpec journal "
-    .. "show` lists the writes, `verify` finds changed and missing lines, and `undo` reverts a run where nothing has "
-    .. "changed since." },
+    .. "runs` lists the runs, `show` their writes; `verify` finds changed and missing lines, and `undo` reverts a run "
+    .. "where nothing has changed since." },
 
   { name = "policies", title = "Policies that evaluate a write",
     "An Azure Policy with external evaluation allows a write only with a policy token. azpec acquires the token after "

@@ -87,10 +87,10 @@ local function show_items(contents, out, are_held)
   end
 end
 
--- " by ops@contoso.com", or "" for a plan that does not say who made it.
+-- " by 'ops@contoso.com'", or "" for a plan that does not say who made it.
 local function by(who)
   local name = record.name_of(who)
-  return name and " by " .. text.clean(name) or ""
+  return name and (" by '%s'"):format(text.clean(name)) or ""
 end
 
 local function named(name, value)

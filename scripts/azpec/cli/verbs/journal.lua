@@ -51,7 +51,8 @@ first, and does nothing without --apply. Its own writes go into the same journal
     command:group("verify",
       command:option("--anchor", "NUMBER:HASH as an earlier verify told it"):argname "ANCHOR":convert(convert.anchor))
     command:group("runs and show",
-      command:option("--since", "only what was done since then, such as 7d, 2026-11-24 or 2026-11-24T09:15:00Z")
+      command:option("--since", "only writes that ended since then, or runs with such a write: 7d, 2026-11-24 or "
+        .. "2026-11-24T09:15:00Z")
         :argname "TIME":convert(convert.moment))
     command:group("show",
       command:option("--connection", "only what was done to this one, by id, or name as in a list"):argname "ID",
