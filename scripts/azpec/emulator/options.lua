@@ -1,6 +1,8 @@
 -- The options: undocumented details of the service, and behaviour that a test can change. Each has a line of help.
--- Azure CLI's test recordings: Azure/azure-cli, tests/latest/recordings of the command modules batch and network.
 -- They have layers, of which a later one overrides: default, state file, command line, account, connection.
+--
+-- Azure CLI's test recordings, which some defaults follow: Azure/azure-cli, tests/latest/recordings of the command
+-- modules batch and network.
 
 local check = require "azpec.emulator.check"
 
