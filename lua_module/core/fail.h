@@ -1,5 +1,5 @@
 /*
- * fail.h -- the one structure for every runtime failure: a closed list of
+ * fail.h -- the one structure of all runtime failures: a closed list of
  * kinds, and the facts that a person or a program needs to act on it.
  */
 #ifndef AZPEC_FAIL_H

@@ -10,7 +10,7 @@
 /* The two clocks, in milliseconds.  Callers pass them in; the core reads
    none. */
 struct now {
-	int64_t mono; /* monotonic clock: for every wait and deadline */
+	int64_t mono; /* monotonic clock, for waits and deadlines */
 	int64_t wall; /* since 1970: only for dates that a server sent */
 };
 

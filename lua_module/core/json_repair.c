@@ -9,7 +9,7 @@
 /* The characters that may follow a backslash. */
 static const char escapes[] = { '"', '\\', '/', 'b', 'f', 'n', 'r', 't' };
 
-/* The UTF-16 code unit of the "\u0123" at the start of s; -1: there is none. */
+/* The UTF-16 code unit of the "\u0123" at the start of s, or -1. */
 static long unit_of(struct span s) {
 	long unit = 0;
 	if (s.n < 6 || s.p[0] != '\\' || s.p[1] != 'u')

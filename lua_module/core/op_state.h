@@ -52,7 +52,7 @@ struct op_spec {
 	struct span client_request_id, traceparent, tracestate;
 	struct span change_reference; /* of the policy token; or absent */
 	const char *needs;     /* hint of a 403: static; NULL: by the kind */
-	int64_t timeout;       /* ms, for everything together */
+	int64_t timeout;       /* ms, for all requests and waits */
 	int64_t poll_interval; /* ms; 0: the default */
 	int64_t top;           /* query: rows on a page */
 };

@@ -65,7 +65,7 @@ static bool login_end(char c) {
 	return (unsigned char)c <= ' ' || c == '"' || c == '<';
 }
 
-/* The length of "://", or of ":\/\/" as JSON may have it; 0: there is none. */
+/* The length of "://", or of ":\/\/" as JSON may have it; 0 without it. */
 static size_t authority_start(struct span s) {
 	if (span_istarts(s, SPAN("://")))
 		return 3;

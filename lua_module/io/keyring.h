@@ -14,7 +14,7 @@ typedef int32_t keyring_id;
 
 /* These return NULL, or why the kernel refuses, for people. */
 
-/* The text under this name, and its key; *id 0: there is none. */
+/* The text under this name, and its key; *id is 0 if there is none. */
 const char *keyring_read(const char *name, struct buf *text, keyring_id *id);
 /* Stores text under this name and replaces an earlier one.  The kernel removes
    it after `seconds` seconds. */

@@ -20,7 +20,7 @@ static bool cut_mark(struct span *s, char mark) {
 }
 
 /* The next text of a member of that name, as it stands in JSON; *s begins with
-   it then: no name stands in a text.  Absent: there is none. */
+   it then: no name stands in a text.  Absent if there is none. */
 static struct span member(struct span *s, struct span name) {
 	while (s->n >= name.n && name.n > 0) {
 		struct span text;
