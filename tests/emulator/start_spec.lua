@@ -100,6 +100,18 @@ describe("azpec.emulator", function ()
     assert.matches("/resourceGroups/rg/providers/Microsoft.Batch/batchAccounts/one/", emulator.connections[1], 1, true)
   end)
 
+  it("counts a connection's age from a whole second, so that no reader of whole seconds finds it younger", function ()
+    local emulator <close> = start()
+    local client <close> = emulator:client { api_version = "2026-08-01" }
+    local function fraction_of_creation(age)
+      emulator:advance(0.3)
+      local connection = client:get { id = emulator:arrive { age = age } }
+      return connection.systemData.createdAt:match "%.(%d+)Z$"
+    end
+    assert.same({ "000", "000", "500" }, { fraction_of_creation(3600), fraction_of_creation(60),
+      fraction_of_creation(7200.5) })
+  end)
+
   it("reports all errors of a state at once", function ()
     local ok, why = pcall(start, { state = { tenant = "x", accounts = {
       { account_name = "one", resource_group_name = "rg", location = 5, connections = {

@@ -150,9 +150,17 @@ function state.remember(connection, time)
     provisioning_state = connection.provisioning_state }
 end
 
+-- Returns when a connection of this age was created. An age counts from a whole second, as os.time reads: a client that
+-- reads whole seconds never finds the connection younger.
+local function time_of_creation(world, age)
+  local now = world.clock:now()
+  return age and math.floor(now) - age or now
+end
+
 local function add_connection(world, account, spec, path)
   local key = spec.name:lower()
   if account.by_name[key] then check.fail(path, "a second connection named '%s'", spec.name) end
+  local created = time_of_creation(world, spec.age)
   local connection = {
     account = account,
     id = account.id .. "/privateEndpointConnections/" .. spec.name,
@@ -167,8 +175,7 @@ local function add_connection(world, account, spec, path)
     tags = spec.tags,
     properties = spec.properties or {},
     options = layers(world, spec.options, account.name:lower() .. "/" .. key, account.options),
-    modified = world.clock:now() - (spec.age or 0),
-    created = world.clock:now() - (spec.age or 0),
+    modified = created, created = created,
     history = {}, given = spec.options,
   }
   state.remember(connection, -math.huge) -- it was so before the emulator began
@@ -316,7 +323,7 @@ local kept = { "name", "status", "description", "actions_required", "provisionin
   "group_ids", "tags", "properties" }
 
 local function describe_connection(self, connection)
-  local spec = { options = connection.given, age = math.max(0, self.clock:now() - connection.created) }
+  local spec = { options = connection.given, age = math.max(0, math.floor(self.clock:now()) - connection.created) }
   for _, name in ipairs(kept) do spec[name] = connection[name] end
   return spec
 end
