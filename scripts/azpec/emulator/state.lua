@@ -150,17 +150,10 @@ function state.remember(connection, time)
     provisioning_state = connection.provisioning_state }
 end
 
--- Returns when a connection of this age was created. An age counts from a whole second, as os.time reads: a client that
--- reads whole seconds never finds the connection younger.
-local function time_of_creation(world, age)
-  local now = world.clock:now()
-  return age and math.floor(now) - age or now
-end
-
 local function add_connection(world, account, spec, path)
   local key = spec.name:lower()
   if account.by_name[key] then check.fail(path, "a second connection named '%s'", spec.name) end
-  local created = time_of_creation(world, spec.age)
+  local now, age = world.clock:now(), spec.age or 0
   local connection = {
     account = account,
     id = account.id .. "/privateEndpointConnections/" .. spec.name,
@@ -175,7 +168,8 @@ local function add_connection(world, account, spec, path)
     tags = spec.tags,
     properties = spec.properties or {},
     options = layers(world, spec.options, account.name:lower() .. "/" .. key, account.options),
-    modified = created, created = created,
+    modified = now - age,
+    created = math.floor(now) - age, -- a client that reads whole seconds, as os.time's, never finds it younger
     history = {}, given = spec.options,
   }
   state.remember(connection, -math.huge) -- it was so before the emulator began
