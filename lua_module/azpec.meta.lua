@@ -825,6 +825,7 @@ function Client:begin_ensure(options) end
 --- is one, else the connection.  Nothing is written unless `write` allows it.  A token is refused, as
 --- an error of kind "protocol", when it is damaged, or not for this endpoint, the client's subscription (if it has one)
 --- and the connection of `id`, or not signed with `key`.  Without a key anyone can write a token: see SECURITY.md.
+--- Raises where a signature cannot be checked: azpec_signing is not installed, or OpenSSL fails.
 ---@param continuation_token string from a poller or an error
 ---@param options? azpec.ResumeOptions
 ---@return azpec.Poller? poller

@@ -53,30 +53,32 @@ enum { MEMBERS = sizeof members / sizeof *members };
 enum { MAC_MEMBER = sizeof MAC_BEGINS + MAC + sizeof MAC_ENDS - 2 };
 
 /* Calls azpec_signing's function with the key at index key, the text on the top
-   and mac.  True: the result is on the top; false: the reason.  [-0, +1] */
-static bool call_signing(lua_State *L, struct client *c, const char *function,
-                         int key, struct span mac) {
+   and mac; the result is on the top.  A failure is the program's, not the
+   token's, so it is raised, as what cannot be done.  [-0, +1] */
+static void call_signing(lua_State *L, struct client *c, const char *function,
+                         int key, struct span mac, const char *done) {
 	int text = lua_gettop(L);
-	if (!signer_push(L, c))
-		return false;
-	lua_getfield(L, -1, function);
-	lua_replace(L, -2);
-	lua_pushvalue(L, key);
-	lua_pushvalue(L, text);
-	lua_pushlstring(L, mac.p ? mac.p : "", mac.n);
-	if (session_pcall(L, c, 3, 1))
-		return true;
-	session_text(L, c);
-	return false;
+	bool ok = signer_push(L, c);
+	if (ok) {
+		lua_getfield(L, -1, function);
+		lua_replace(L, -2);
+		lua_pushvalue(L, key);
+		lua_pushvalue(L, text);
+		lua_pushlstring(L, mac.p ? mac.p : "", mac.n);
+		ok = session_pcall(L, c, 3, 1);
+		if (!ok)
+			session_text(L, c);
+	}
+	if (!ok)
+		luaL_error(L, "the continuation token cannot be %s: %s", done,
+		           lua_tostring(L, -1));
 }
 
 /* Appends the HMAC to the token on the top, by the key at index key. */
 static void sign(lua_State *L, struct client *c, int key) {
 	size_t n;
 	const char *text = lua_tolstring(L, -1, &n);
-	if (!call_signing(L, c, "hmac", key, NO_SPAN))
-		luaL_error(L, "the continuation token cannot be signed: %s",
-		           lua_tostring(L, -1));
+	call_signing(L, c, "hmac", key, NO_SPAN, "signed");
 	lua_pushlstring(L, text, n - 1);
 	lua_pushliteral(L, MAC_BEGINS);
 	lua_rotate(L, -3, -1); /* the HMAC is at the end */
@@ -101,8 +103,7 @@ static const char *check_signature(lua_State *L, struct client *c, int key,
 	lua_pushlstring(L, text.p, text.n - MAC_MEMBER);
 	lua_pushliteral(L, "}");
 	lua_concat(L, 2);
-	if (!call_signing(L, c, "is_hmac", key, mac))
-		return lua_tostring(L, -1);
+	call_signing(L, c, "is_hmac", key, mac, "checked");
 	if (!lua_toboolean(L, -1))
 		return "it is not signed with this key, or was changed";
 	lua_pop(L, 2);

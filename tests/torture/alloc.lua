@@ -1,7 +1,8 @@
 -- alloc.lua -- what alloc.c lets run out of memory: a scenario is one call of a new client against the emulator.
 --
 -- What must hold, whichever allocation fails:
---   - the call ends with a value, with nil and an error, or raises "not enough memory"; it never times out;
+--   - the call ends with a value, with nil and an error, or raises "not enough memory" (or OpenSSL's own reason, where
+--     OpenSSL has none left); it never times out;
 --   - a value of a write is true: the connection is as asked;
 --   - an error after a write that was carried out has a continuation token, and never says that the write failed;
 --   - with memory back, the same client (or a new one, where none was made) hands out what was begun, and works.
@@ -245,7 +246,7 @@ local scenarios = {
   -- where the write never left, as nobody can know, the connection is read until the time is up
   { "resume", writes = { id(1) }, may_time_out = true, call = leave_and_resume },
   -- the text of a time-out is made last
-  { "update that times out", writes = { id(1) }, may_time_out = true, call = function (c, mark)
+  { "update that times out", writes = { id(1) }, may_time_out = true, fresh = true, call = function (c, mark)
     return c:update(with(approval(mark), { timeout = 0.005 }))
   end },
   { "closed in the midst", call = function (c, mark)
@@ -317,7 +318,7 @@ local function complaint_of_end(scenario, allocator, ok, value, err)
     if what.kind == "timeout" or what.kind == "operation" or not is_told(what, allocator) then
       return "a false reason: " .. tostring(what)
     end
-  elseif ok or not tostring(what):find("not enough memory", 1, true) then
+  elseif ok or not tostring(what):find(allocator == "OpenSSL" and "OpenSSL: " or "not enough memory", 1, true) then
     return "ended with " .. tostring(what)
   end
 end
