@@ -297,8 +297,8 @@ function undo.read(path, run, options) end
 ---@return azpec.run.Item[]
 function undo.items(writes, options) end
 
---- Reads the connections: sets `connection` in each item, and `stale` where one was changed since. Raises the
---- azpec.Error of a list that fails.
+--- Reads the connections: sets `connection` in each item, `stale` where one was changed since, and `err` where one
+--- cannot be read.
 ---@param items azpec.run.Item[]
 ---@param client azpec.Client
 function undo.check(items, client) end

@@ -102,8 +102,8 @@ local function change_since(item, connection)
   if not is_same(facts, left) then return "it was changed since, though its ETag is the same" end
 end
 
--- Reads the items' connections: sets `connection` in each, and `stale`, a text, in those that were changed since.
--- Raises the azpec.Error of a list that fails.
+-- Reads the items' connections: sets `connection` in each, `stale`, a text, in those that were changed since, and
+-- `err`, an azpec.Error, in those that cannot be read.
 function undo.check(items, client)
   local possible, connection_ids = {}, {}
   for _, item in ipairs(items) do
@@ -115,10 +115,9 @@ function undo.check(items, client)
   local now = current.read(client, connection_ids)
   for _, item in ipairs(possible) do
     local connection, err = now(item.id)
-    if err then error(err, 0) end
-    item.connection = connection
     local is_so = connection ~= nil and is_same(select.facts(connection), item)
-    item.stale = not is_so and change_since(item, connection) or nil
+    item.connection, item.err = connection, err
+    item.stale = not err and not is_so and change_since(item, connection) or nil
   end
 end
 

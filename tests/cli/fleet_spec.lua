@@ -227,6 +227,15 @@ describe("azpec drift", function ()
     assert.equal("", result.out)
   end)
 
+  it("sorts what it names", function ()
+    local function sorted(sort)
+      local result = kit.ended(10, drift('approve "none" { when = { name = "x" } }',
+        ("%s -o tsv --columns name --sort %s"):format(all, sort)))
+      return (result.out:gsub("%.[^\n]*", ""):gsub("\n$", ""):gsub("\n", " "))
+    end
+    assert.same({ "old web-quiet", "web-quiet old" }, { sorted "name", sorted "-name" })
+  end)
+
   it("in JSON has the action, the rule and the reason", function ()
     local row = cjson.decode(kit.ended(10, drift(rules, all .. " -o json")).out).drift[1]
     assert.same({ "hold", "the rest", "old" }, { row.action, row.rule, row.base_name })

@@ -568,6 +568,12 @@ describe("journal runs", function ()
     assert.equal(emulator.client_id, rows[1].who.appid)
     assert.is_nil(rows[1].changes)
     assert.equal(3, #cjson.decode(kit.ended(0, kit.run("journal runs --since 1h -o json " .. path)).out).runs)
+    for sort, verbs in support.each { ["-verb"] = "undo reject approve", ["writes,verb"] = "reject approve undo" } do
+      local out = kit.ended(0, kit.run(("journal runs -o tsv --columns verb --sort %s %s"):format(sort, path))).out
+      assert.equal(verbs, (out:gsub("\n$", ""):gsub("\n", " ")))
+    end
+    assert.equal("reject", cjson.decode(kit.ended(0, kit.run("journal show --sort -result,name -o json " ..
+      path)).out).writes[1].verb)
     assert.equal(0, #cjson.decode(kit.ended(0, kit.run("journal runs --since 2999-01-01T00:00:00Z -o json "
       .. path)).out).runs)
   end)
@@ -644,6 +650,26 @@ describe("audit undo", function ()
     assert.matches("^manyacct/many01%S* stays as it is: it was changed since: its ETag is ", result.err)
     assert.equal("Approved", emulator:connection(emulator.many[1]).status)
     assert.equal("Pending", emulator:connection(emulator.many[2]).status)
+  end)
+
+  it("brings back what it can read; with --fail-fast nothing, where it cannot read an account", function ()
+    local other = emulator.sample:match "/([^/]+)$"
+    kit.ended(0, azpec("approve", ("many01 %s --yes --subscription %s %s"):format(other, emulator.subscription_id,
+      option)))
+    emulator:faults { { match = { kind = "list", path = "/sampleacct/" }, action = { status = 403,
+      error = { code = "AuthorizationFailed", message = "no" } } } }
+    for line, writes in support.each { ["--fail-fast"] = 2, ["--yes --apply --fail-fast"] = 2 } do
+      local result = kit.ended(5, undo(line))
+      assert.matches("^azpec: AuthorizationFailed: no[^\n]*\n  about: %S*/sampleacct[^\n]*\n", result.err)
+      assert.equal("", result.out)
+      assert.equal(writes, #emulator:log "update")
+    end
+    assert.matches("\n2 connections: 1 would change, 1 failed\n", kit.ended(12, undo()).err)
+    local result = kit.ended(12, undo "--yes --apply")
+    assert.matches("\n2 connections: 1 changed, 1 failed\n", result.err)
+    assert.equal(3, #emulator:log "update")
+    assert.equal("Pending", emulator:connection(emulator.many[1]).status)
+    assert.equal("Approved", emulator:connection(emulator.sample).status)
   end)
 
   it("is harmless the second time, and can be undone itself", function ()

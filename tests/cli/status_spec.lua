@@ -72,6 +72,18 @@ describe("azpec status", function ()
     assert.matches("the oldest for 3d", azpec("status", "").err)
   end)
 
+  it("sorts by counts as numbers, and by ages, with what has none last", function ()
+    local busy, gone = account "busy", account("gone", "Pending")
+    for n = 1, 10 do busy.connections[n] = { name = "b" .. n, status = "Pending", age = 11 * 86400 } end
+    gone.connections[1].age = 2.5 * 86400
+    play(account("quiet", "Approved"), busy, gone)
+    assert.equal("quiet gone busy", order "--sort pending")
+    assert.equal("busy gone quiet", order "--sort -pending")
+    assert.equal("gone busy quiet", order "--sort oldest")
+    assert.equal("busy gone quiet", order "--sort -OLDEST,account")
+    assert.equal("quiet gone busy", order "--sort -approved,-account")
+  end)
+
   it("puts accounts first that cannot be read, and ends with 12", function ()
     emulator:faults { { match = { kind = "list", path = "/quiet/", plain = true }, action = { status = 403 } } }
     local result = kit.ended(12, azpec("status", "--all-subscriptions"))
@@ -212,6 +224,11 @@ describe("azpec status --watch", function ()
     assert.equal(4, #lines)
     assert.matches("4 accounts: 3 pending in 2", lines[1])
     assert.equal("3 more", lines[4])
+  end)
+
+  it("keeps the order of --sort in each drawing", function ()
+    local sent = on_terminal("--all-subscriptions --watch --stop-after 0s --sort -account --columns account", 80, 24)
+    assert.matches("ACCOUNT *\nquiet *\ngone *\nempty *\nbusy *\n", drawings(sent)[1])
   end)
 
   it("keeps the last drawing where a look fails in a way that passes, and says so", function ()

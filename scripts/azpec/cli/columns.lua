@@ -44,13 +44,15 @@ function columns.chosen(context, known)
   return list
 end
 
--- Returns a row's values to sort by: strings in lower case; false for a missing value.
+-- Returns a row's values to sort by: numbers, strings in lower case, or false for a missing value.
 local function values_of(row, keys)
   local values = {}
   for n, key in ipairs(keys) do
-    local value = row[key.member]
+    local value
+    if key.order then value = key.order(row) else value = row[key.member] end
     if type(value) == "table" then value = table.concat(value, ",") end
-    values[n] = value ~= nil and value ~= "" and tostring(value):lower()
+    if type(value) ~= "number" then value = value ~= nil and value ~= "" and tostring(value):lower() end
+    values[n] = value
   end
   return values
 end
@@ -68,13 +70,22 @@ local function comes_before(keys, a, b)
   return a.place < b.place
 end
 
+-- Adds --sort to a verb, whose output writes its rows at its end.
+function columns.define_sort(command)
+  local sort = command:option("--sort", "sort by these columns, with commas between; a - before one: downwards")
+    :argname "NAMES":convert(columns.list)
+  sort.takes_dash = true
+  return sort
+end
+
 -- Returns a function that sorts a list of rows by --sort; nil without --sort.
 function columns.sorter(context, known)
   if not context.args.sort then return nil end
   local keys = {}
   for n, name in ipairs(context.args.sort) do
     local sign, bare = name:match "^(%-?)(.*)$"
-    keys[n] = { member = find(context, known, "--sort", bare)[2], is_descending = sign == "-" }
+    local column = find(context, known, "--sort", bare)
+    keys[n] = { member = column[2], order = column.order, is_descending = sign == "-" }
   end
   return function (rows)
     local order = {}

@@ -133,7 +133,8 @@ end
 
 -- Returns the output of rows on stdout, in the format of -o; see azpec.cli.output.
 function context:output(options)
-  options.chosen = require "azpec.cli.columns".chosen(self, options.columns)
+  local columns = require "azpec.cli.columns"
+  options.chosen, options.sort = columns.chosen(self, options.columns), columns.sorter(self, options.columns)
   self.out = require "azpec.cli.output".new(self.args.output or "table", options)
   self.out.errors, self.out.envelope = self.unread_errors, self.envelope
   return self.out

@@ -63,7 +63,8 @@ end
 local function todo_of(items)
   local list = {}
   for _, item in ipairs(items) do
-    if not item.impossible and not item.stale and engine.forecast(item) ~= "unchanged" then list[#list + 1] = item end
+    local is_refused = item.impossible or item.stale or item.err
+    if not is_refused and engine.forecast(item) ~= "unchanged" then list[#list + 1] = item end
   end
   return list
 end
@@ -106,6 +107,7 @@ return function (context, path)
   local unfinished = args.apply and journal.unfinished(context, { undo = args.run }) or {}
   local client = first and context:client { subscription_id = select.facts({ id = first.id }).subscription_id }
   if client then undo.check(items, client) end
+  run.check_read(context, items)
   local todo = todo_of(items)
   if args.apply and #todo > 0 then tell_refused(context, items) end
   warn(context, todo)

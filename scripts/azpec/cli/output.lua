@@ -243,13 +243,14 @@ local function csv_line(cells)
 end
 
 local function csv_header(self)
+  self.has_header = true
   local titles = {}
   for n, column in ipairs(self.columns) do titles[n] = column[2] end
   put(csv_line(titles))
 end
 
 function formats.csv.row(self, row)
-  if self.count == 1 then csv_header(self) end
+  if not self.has_header then csv_header(self) end
   local cells = {}
   for n, column in ipairs(self.columns) do cells[n] = bare_value(column, row) end
   put(csv_line(cells))
@@ -304,11 +305,17 @@ end
 
 function methods:row(row)
   self.count = self.count + 1
+  if self.sort then
+    self.unsorted[#self.unsorted + 1] = row
+    return
+  end
   local ok, problem = pcall(write_row, self, row)
   if not ok then note(self, problem, { row }) end
 end
 
 local function write_rest(self)
+  if self.sort then self.sort(self.unsorted) end
+  for _, row in ipairs(self.unsorted) do write_row(self, row) end
   self.format.close(self)
   terminal.flush()
 end
@@ -336,11 +343,13 @@ end
 --             row
 --             has it; extra = true, only if chosen; apart = a list of members, shown in a table if rows that are
 --             equal in these differ in the column; leaves = N, hidden if the terminal is too narrow, those with
---             the highest N first; whole = true, narrowed last; least = N, its narrowest width (8)
+--             the highest N first; whole = true, narrowed last; least = N, its narrowest width (8); order =
+--             function that returns what --sort compares in place of the row's member
 --   chosen    the columns to show instead of the default ones
 --   title     the name of the rows in the JSON envelope
 --   line      function that returns a row in words, in place of a table (nil: no line)
 --   live      write each row at once
+--   sort      function that sorts a list of rows; then all rows are written at the end
 --   lasting   see above
 function output.new(format, options)
   local chosen = formats[format == "table" and options.line and not options.chosen and "lines" or format]
@@ -348,6 +357,7 @@ function output.new(format, options)
     all_columns = options.chosen or options.columns or {},
     is_chosen = options.chosen ~= nil, title = options.title or "items",
     line = options.line, live = options.live, lasting = options.lasting, rows = {}, lost = {}, count = 0,
+    sort = options.sort, unsorted = {},
     errors = {} }, methods)
 end
 

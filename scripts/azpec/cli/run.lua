@@ -28,6 +28,19 @@ function run.exit_option(command)
   return command:flag("--detailed-exitcode", "10 where something changed, or would")
 end
 
+-- ---- items that cannot be read -------------------------------------------------------------------------------------
+
+-- Kinds of errors that all accounts would meet.
+local ends_all = { credential = true, timeout = true, transport = true, throttled = true, protocol = true }
+
+-- Raises the error of an item that could not be read if all others would fail like it; with --fail-fast, any error.
+-- Otherwise such an item fails, and the others are carried out.
+function run.check_read(context, items)
+  for _, item in ipairs(items) do
+    if item.err and (context.args.fail_fast or ends_all[item.err.kind]) then error(item.err, 0) end
+  end
+end
+
 -- ---- rows ----------------------------------------------------------------------------------------------------------
 
 function run.row(id, result, more)

@@ -31,22 +31,17 @@ local function read(context)
     err.kind == "edited" and "make a new plan with `azpec plan`" or nil)
 end
 
--- Kinds of errors that all accounts would meet.
-local ends_all = { credential = true, timeout = true, transport = true, throttled = true, protocol = true }
-
 -- Returns the items of the plan that change something, without those that an interrupted run has begun. Each has its
 -- current connection, or the reason why it is refused.
-local function items_of(contents, client, unfinished, timeout, fail_fast)
+local function items_of(context, contents, client, unfinished, timeout)
   local items, begun = {}, {}
   for _, item in ipairs(unfinished) do begun[item.id] = true end
   for _, item in ipairs(contents.items) do
     if item.wanted and not begun[item.id] then items[#items + 1] = item end
   end
   if timeout ~= 0 then plan.check(items, client, { timeout = timeout }) end -- else nothing will begin
-  for n, item in ipairs(items) do
-    if item.err and (fail_fast or ends_all[item.err.kind]) then error(item.err, 0) end
-    items[n] = plan.item(item)
-  end
+  run.check_read(context, items)
+  for n, item in ipairs(items) do items[n] = plan.item(item) end
   return items
 end
 
@@ -120,7 +115,7 @@ local function apply(context)
   if journal.path(args) then args.ticket = args.ticket or contents.ticket end
   local unfinished = args.dry_run and {} or journal.unfinished(context, contents.sha256)
   local client, out = new_client(context, contents), run.output(context)
-  local items = items_of(contents, client, unfinished, seconds_left(), args.fail_fast)
+  local items = items_of(context, contents, client, unfinished, seconds_left())
   if args.abort_on_stale then abort_on_stale(context, items, out) end
   local all = table.move(items, 1, #items, #unfinished + 1, unfinished)
   local summary = run.run(context, { items = all, out = out, client = client, deadline = seconds_left(),

@@ -1,6 +1,7 @@
 -- azpec drift: approved connections that no rule would approve today.
 
 local batch = require "azpec.cli.batch"
+local choice = require "azpec.cli.columns"
 local convert = require "azpec.cli.convert"
 local drift = require "azpec.drift"
 local failure = require "azpec.cli.error"
@@ -67,7 +68,7 @@ return {
   define = function (command)
     command:group("What",
       command:option("--rules", "file of rules"):argname "FILE":count(1)
-        :convert(convert.given), batch.enrich_option(command))
+        :convert(convert.given), batch.enrich_option(command), choice.define_sort(command))
   end,
   run = run,
 }

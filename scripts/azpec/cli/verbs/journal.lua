@@ -1,5 +1,6 @@
 -- azpec journal: verifies a journal of writes, lists its runs and writes, and reverts a run.
 
+local columns = require "azpec.cli.columns"
 local convert = require "azpec.cli.convert"
 local policy = require "azpec.cli.policy"
 
@@ -12,10 +13,11 @@ local actions = {
 
 -- The options that not every action takes: the name in args, the option, the actions.
 local of_some = {
-  { "anchor", "--anchor", "verify" }, { "since", "--since", "runs or show" }, { "connection", "--connection", "show" },
-  { "run", "--run", "show or undo" }, { "ticket", "--ticket", "show or undo" },
-  { "change_reference", "--change-reference", "show or undo" }, { "apply", "--apply", "undo" },
-  { "reject", "--reject", "undo" }, { "yes", "--yes", "undo" }, { "detailed_exitcode", "--detailed-exitcode", "undo" },
+  { "anchor", "--anchor", "verify" }, { "since", "--since", "runs or show" }, { "sort", "--sort", "runs or show" },
+  { "connection", "--connection", "show" }, { "run", "--run", "show or undo" },
+  { "ticket", "--ticket", "show or undo" }, { "change_reference", "--change-reference", "show or undo" },
+  { "apply", "--apply", "undo" }, { "reject", "--reject", "undo" }, { "fail_fast", "--fail-fast", "undo" },
+  { "yes", "--yes", "undo" }, { "detailed_exitcode", "--detailed-exitcode", "undo" },
   { "policy_token", "--policy-token", "undo" }, { "acquire_policy_token", "--acquire-policy-token", "undo" },
 }
 
@@ -53,7 +55,8 @@ first, and does nothing without --apply. Its own writes go into the same journal
     command:group("runs and show",
       command:option("--since", "only writes that ended since then, or runs with such a write: 7d, 2026-11-24 or "
         .. "2026-11-24T09:15:00Z")
-        :argname "TIME":convert(convert.moment))
+        :argname "TIME":convert(convert.moment),
+      columns.define_sort(command))
     command:group("show",
       command:option("--connection", "only what was done to this one, by id, or name as in a list"):argname "ID",
       command:option("--run", "only what was done in this run, or in the last; for undo: the run"):argname "RUN",
@@ -63,7 +66,8 @@ first, and does nothing without --apply. Its own writes go into the same journal
       command:flag("--apply", "do it, not only show it"),
       command:flag("--reject", "reject what the run approved; it cannot be approved again"),
       command:flag("-y --yes", "do not ask; needed without a terminal"),
-      command:flag("--detailed-exitcode", "10 where something changed, or would"))
+      command:flag("--detailed-exitcode", "10 where something changed, or would"),
+      command:flag("--fail-fast", "do nothing at all if an account of the run cannot be read"))
     policy.define(command)
   end,
   common = { "client", "output" },

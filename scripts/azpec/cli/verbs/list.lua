@@ -9,10 +9,7 @@ local text = require "azpec.text"
 
 local function define(command)
   targets.define(command)
-  local sort = command:option("--sort", "sort by these columns, with commas between; a - before one: downwards")
-    :argname "NAMES":convert(columns.list)
-  sort.takes_dash = true
-  command:group("Order", sort)
+  command:group("Order", columns.define_sort(command))
 end
 
 local most_named = 3
@@ -39,7 +36,6 @@ end
 
 local function run(context)
   local is_meant, is_all, nearest = targets.matcher(context)
-  local sort, held = columns.sorter(context, rows.columns), {}
   local note_names, save_names = names.collect(context)
   local accounts, counts = {}, rows.new_counts()
   local out = context:output { columns = rows.columns, title = "connections" }
@@ -49,11 +45,9 @@ local function run(context)
       local row = rows.of(connection)
       rows.count(counts, row.status)
       if note_names then note_names(row) end
-      if sort then held[#held + 1] = row else out:row(row) end
+      out:row(row)
     end
   end
-  if sort then sort(held) end
-  for _, row in ipairs(held) do out:row(row) end
   context:add_totals(counts)
   out:close()
   if save_names and out.count > 0 then save_names() end

@@ -5,6 +5,7 @@
 
 local ages = require "azpec.ages"
 local batch = require "azpec.cli.batch"
+local choice = require "azpec.cli.columns"
 local convert = require "azpec.cli.convert"
 local drift = require "azpec.drift"
 local date = require "azpec.date"
@@ -20,14 +21,23 @@ local every_by_default = 60
 -- The notes in a drawing, and the part of its lines that they share: a quarter.
 local most_notes, notes_part = 3, 4
 
+-- Returns a function that returns the age of a row's timestamp, as a number that is only to be compared.
+local function age_order(member)
+  return function (row)
+    local time = row[member] and date.parse(row[member])
+    return time and -time
+  end
+end
+
 -- On a narrow terminal the columns leave in the order of `leaves`.
 local columns = {
   { "ACCOUNT", "account_name", whole = true, shown = "place" },
   of_connections.resource_group, of_connections.subscription,
-  { "PENDING", "pending" }, { "OLDEST", "oldest", leaves = 1 },
+  { "PENDING", "pending" }, { "OLDEST", "oldest", leaves = 1, order = age_order "oldest_at" },
   { "APPROVED", "approved", leaves = 2 }, { "OUTSIDE", "outside", optional = true },
   { "REJECTED", "rejected", leaves = 4 }, { "DISCONNECTED", "disconnected", leaves = 5 },
-  { "LAST CHANGE", "last_change", leaves = 3 }, { "ERROR", "unreadable", optional = true, least = 5 },
+  { "LAST CHANGE", "last_change", leaves = 3, order = age_order "last_change_at" },
+  { "ERROR", "unreadable", optional = true, least = 5 },
   { "OTHER", "other", optional = true, no_zero = true }, { "OLDEST AT", "oldest_at", extra = true },
   { "LAST CHANGE AT", "last_change_at", extra = true }, { "ID", "id", for_programs = true },
 }
@@ -232,6 +242,7 @@ local function drawing(self, rows, notes)
   add_shortened(lines, ("%s %s"):format(date.stamp(self.read_at), summary(self, rows)), width - 1, most)
   add_notes(lines, notes, width - 1, height // notes_part)
   local shown_rows = shown_of(self, rows)
+  if self.sort then self.sort(shown_rows) end
   local rest = #shown_rows > 0 and output.table_lines(self.columns, shown_rows, width - 1, self.is_chosen) or {}
   local room = math.max(0, most - #lines)
   local shown = #rest <= room and #rest or math.max(0, room - 1)
@@ -272,9 +283,10 @@ end
 local function watch(self)
   local args, now = self.context.args, require "cqueues".monotime
   local stop = args.stop_after and now() + args.stop_after or math.huge
-  self.columns = require "azpec.cli.columns".chosen(self.context, columns)
+  self.columns = choice.chosen(self.context, columns)
   self.is_chosen = self.columns ~= nil
   self.columns = self.columns or columns
+  self.sort = choice.sorter(self.context, columns)
   while true do
     watch_once(self)
     local left = stop - now()
@@ -329,7 +341,8 @@ return {
       command:option("--rules", "file of rules, by which approved connections are judged"):argname "FILE"
         :convert(convert.given),
       batch.enrich_option(command),
-      command:flag("--waiting", "only accounts that are unreadable, outside the rules, or have pending requests"))
+      command:flag("--waiting", "only accounts that are unreadable, outside the rules, or have pending requests"),
+      choice.define_sort(command))
     command:group("When",
       command:flag("--watch", "draw it again and again, on a terminal"),
       command:option("--every", "with --watch: time between two looks (1m)"):argname "TIME"
