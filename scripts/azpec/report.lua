@@ -66,7 +66,7 @@ function report.is_one(beginning)
 end
 
 -- Returns the page and its totals: accounts that could be read, connections, approved, pending, rejected, disconnected,
--- other (of any other status), outside. data:
+-- other (of any other status), outside, and unrecorded: approved or rejected, and not by the journal. data:
 --   made_at       seconds since 1970, by which ages are reckoned; made_by, the program and its version
 --   endpoint      where the connections were read; api_version, identity, scope: texts (or nil) about that
 --   accounts_from "graph" or "arm", the service that listed the accounts (nil: they were named)
@@ -93,7 +93,7 @@ function report.render(data)
   }).source
   return source, { accounts = found.read, connections = counts.total, approved = counts.approved,
     pending = counts.pending, rejected = counts.rejected, disconnected = counts.disconnected, other = counts.other,
-    outside = counts.outside }
+    outside = counts.outside, unrecorded = counts.unrecorded }
 end
 
 return report

@@ -166,6 +166,9 @@ describe("azpec.report in chromium", function ()
     local outside = page.value [[document.querySelectorAll("#outside-table tbody tr").length]]
     assert.equal(outside, filtered(page, [[form.reset(); form.elements.outside.checked = true]]))
     assert.equal(126, filtered(page, "form.reset()"))
+    local unrecorded = page.value [[document.querySelectorAll("#connection-table .recorded b").length]]
+    assert.equal(unrecorded, filtered(page, [[form.reset(); form.elements.unrecorded.checked = true]]))
+    filtered(page, "form.reset()")
     assert.equal(page.value [[document.querySelectorAll(".tile")[1].querySelector(".counts").textContent.match(/\d+/g)
       .reduce((sum, number) => sum + Number(number), 0)]], page.value [[(() => {
         document.querySelectorAll(".tile a")[1].click();

@@ -41,7 +41,7 @@ describe("the page", function ()
   it("has its totals, and returns them", function ()
     local page, counts = report.render(s.data())
     assert.same({ accounts = 12, connections = 120, approved = 60, pending = 20, rejected = 20, disconnected = 20,
-      other = 0, outside = counts.outside }, counts)
+      other = 0, outside = counts.outside, unrecorded = 80 }, counts)
     for title, number in pairs { Connections = 120, Approved = 60, ["Outside the rules"] = counts.outside } do
       has(("<dt>%s</dt><dd>%d"):format(title, number), page)
     end
@@ -163,6 +163,36 @@ describe("the journal", function ()
     journal.writes[1].change_reference, journal.writes[1].policy_token_id = "<CHG>0009", "token-7"
     local page = part(report.render(s.data(nil, { journal = journal })), "table", "write-table")
     has("<small>change &lt;CHG&gt;0009</small><small>policy token token-7</small>", page)
+  end)
+
+  it("names each approved or rejected connection that is not so by one of its writes", function ()
+    local function write(number, more)
+      local one = { at = "2026-11-2" .. number .. "T08:00:00Z", outcome = "changed", ticket = "CHG-7",
+        connection = s.connection { number = number }.id:upper(), who = { upn = "ops@contoso.example" },
+        after = { status = "Approved" } }
+      for name, value in pairs(more or {}) do one[name] = value end
+      return one
+    end
+    local connections, journal = {}, s.journal(0)
+    for n, status in ipairs { "Approved", "Approved", "Rejected", "Approved", "Approved", "Pending", "Disconnected" } do
+      connections[n] = s.connection { number = n, name = "c" .. n, status = status }
+      connections[n].id = s.connection { number = n }.id
+    end
+    journal.writes = { write(1), write(3), write(4, { outcome = "unknown", after = false }), write(6),
+      write(5, { outcome = "unchanged" }), write(5, { outcome = "failed" }), write(5, { at = "2026-11-01T08:00:00Z",
+        after = { status = "Rejected" } }) }
+    local page, counts = report.render(s.data(connections, { journal = journal, rules = false, unreadable = false }))
+    assert.equal(3, counts.unrecorded)
+    has("<strong>Not in the journal.</strong> 3 connections approved or rejected", page)
+    local cells = {}
+    for cell in page:gmatch '<td class="recorded">(.-)</td>' do
+      cells[#cells + 1] = cell:gsub("</?b[^>]*>", ""):gsub("<[^>]*>", "|")
+    end
+    assert.same({ "2026-11-21|ops@contoso.example||CHG-7|", "not in the journal",
+      "not in the journal|there Approved since 2026-11-23|",
+      "2026-11-24|ops@contoso.example||CHG-7||the end is not known|",
+      "not in the journal|there Rejected since 2026-11-01|", "2026-11-26|ops@contoso.example||CHG-7|", "" }, cells)
+    has_not("Not in the journal", (report.render(s.data(connections, { journal = false }))))
   end)
 
   it("that was changed is named with each problem, at the top as well", function ()

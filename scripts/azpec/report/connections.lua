@@ -3,6 +3,7 @@
 local date = require "azpec.date"
 local figures = require "azpec.report.figures"
 local html = require "azpec.report.html"
+local journal = require "azpec.journal"
 local parts = require "azpec.report.parts"
 local rules = require "azpec.report.rules"
 
@@ -25,6 +26,10 @@ local function status_boxes(found)
   if found.counts.outside > 0 then
     list[#list + 1] = fill('<label><input type="checkbox" name="outside"> <span class="dot outside">Outside the rules'
       .. '</span></label>', {})
+  end
+  if found.counts.unrecorded > 0 then
+    list[#list + 1] = fill('<label><input type="checkbox" name="unrecorded"> <span class="dot outside">Not in the '
+      .. 'journal</span></label>', {})
   end
   return html.join(list)
 end
@@ -61,25 +66,41 @@ local small = parts.small
 
 local row_template = [[<tr data-account="{account_number}" class="{class}"><th scope="row">{name}</th>]]
   .. [[<td>{account}<small>{group}</small></td><td>{status}{state}</td><td class="n" data-value="{age_seconds}">{age}]]
-  .. [[{created}</td><td>{endpoint}{consumer}</td><td class="said">{description}</td>{decision}</tr>]]
+  .. [[{created}</td><td>{endpoint}{consumer}</td><td class="said">{description}</td>{record}{decision}</tr>]]
 
-local function row_of(row, has_rules)
+-- Says who made the connection what it is, as the journal has it.
+local function record_of(row)
+  local write = row.write
+  if row.is_unrecorded then
+    local last = write and (write.after or {}).status
+    return fill('<b class="outside">not in the journal</b>{last}', { last = last and small(("there %s since %s"):format(
+      last, write.at:sub(1, 10))) })
+  elseif not write then
+    return ""
+  end
+  return fill("{day}{who}{ticket}{unknown}", { day = write.at:sub(1, 10), who = small(journal.name_of(write.who)),
+    ticket = small(write.ticket), unknown = write.outcome == "unknown" and small "the end is not known" or nil })
+end
+
+local function row_of(row, data)
   local facts = row.facts
   local created = facts.created_at and date.parse(facts.created_at)
   local state = facts.provisioning_state
   return fill(row_template, {
-    account_number = row.account.number, class = row.class .. (row.outside and " outside" or ""),
+    account_number = row.account.number, class = row.class .. (row.outside and " outside" or "")
+      .. (row.is_unrecorded and " unrecorded" or ""),
     name = parts.name(facts), account = row.account.name, group = row.account.resource_group_name,
     status = parts.status(facts.status), state = state ~= "Succeeded" and small(state) or nil,
     age_seconds = row.age and ("%d"):format(row.age // 1) or "", age = figures.age(row.age),
     created = created and small(facts.created_at:sub(1, 10)) or nil,
     endpoint = facts.private_endpoint_name, consumer = small(facts.private_endpoint_subscription),
     description = facts.description and fill("“{text}”", { text = facts.description }) or nil,
-    decision = has_rules and fill("<td>{cell}</td>", { cell = rules.cell(row) }) or nil })
+    record = data.journal and fill('<td class="recorded">{cell}</td>', { cell = record_of(row) }) or nil,
+    decision = data.rules and fill('<td class="ruled">{cell}</td>', { cell = rules.cell(row) }) or nil })
 end
 
 local columns = { { "Connection" }, { "Account" }, { "Status" }, { "Age", class = "n" }, { "Private endpoint" },
-  { "Description" }, { "Rules" } }
+  { "Description" } }
 
 local function caption(found)
   return fill('{count}, by account and name<output id="shown" aria-live="polite"></output>', {
@@ -87,10 +108,12 @@ local function caption(found)
 end
 
 function connections.render(data, found)
-  local shown = table.move(columns, 1, data.rules and 7 or 6, 1, {})
+  local shown = table.move(columns, 1, #columns, 1, {})
+  if data.journal then shown[#shown + 1] = { "Journal" } end
+  if data.rules then shown[#shown + 1] = { "Rules" } end
   return parts.section(connections.id, connections.title, "The description is free text by the requester, or by the "
     .. "person who decided last. It proves nothing.", html.join { filter(found), parts.records("connection-table",
-      caption(found), shown, found.rows, function (row) return row_of(row, data.rules ~= nil) end) })
+      caption(found), shown, found.rows, function (row) return row_of(row, data) end) })
 end
 
 return connections

@@ -37,7 +37,8 @@ end
 -- ---- accounts ------------------------------------------------------------------------------------------------------
 
 local function new_counts()
-  return { total = 0, approved = 0, pending = 0, rejected = 0, disconnected = 0, other = 0, outside = 0 }
+  return { total = 0, approved = 0, pending = 0, rejected = 0, disconnected = 0, other = 0, outside = 0,
+    unrecorded = 0 }
 end
 
 local function account_at(self, place)
@@ -72,8 +73,31 @@ local function count(self, row)
     counts.total = counts.total + 1
     counts[row.class] = counts[row.class] + 1
     if row.outside then counts.outside = counts.outside + 1 end
+    if row.is_unrecorded then counts.unrecorded = counts.unrecorded + 1 end
     if row.class == "pending" and row.age then counts.oldest = math.max(counts.oldest or 0, row.age) end
   end
+end
+
+-- Returns the last write of each connection that changed it, or whose end is not known, by its id in lower case.
+local function last_writes(writes)
+  local last = {}
+  for _, write in ipairs(writes) do
+    local key = write.connection:lower()
+    if write.outcome == "changed" or write.outcome == "unknown" then
+      if not last[key] or write.at >= last[key].at then last[key] = write end
+    end
+  end
+  return last
+end
+
+local is_decision = { approved = true, rejected = true }
+
+-- Returns whether somebody approved or rejected the connection by other means than the journal's runs: the last write
+-- left it with another status, or there is no write. Nothing is said of a write whose end is not known.
+local function is_unrecorded(row)
+  local write = row.write
+  if not is_decision[row.class] or write and write.outcome == "unknown" then return false end
+  return not write or (write.after or {}).status ~= row.facts.status
 end
 
 local function add_row(self, connection, data)
@@ -83,6 +107,8 @@ local function add_row(self, connection, data)
   local row = { facts = facts, account = account_of_id(self, ids.account_of(id) or ""), consumer = consumer_of(facts),
     class = figures.class(facts.status), age = ages.of(facts, data.made_at),
     decision = (rules.decisions or {})[id], outside = (rules.outside or {})[id] }
+  row.write = self.writes and self.writes[id:lower()]
+  row.is_unrecorded = self.writes ~= nil and is_unrecorded(row)
   self.rows[#self.rows + 1] = row
   count(self, row)
 end
@@ -191,7 +217,8 @@ end
 
 -- Returns what the sections show. data: as for azpec.report.render.
 function figures.of(data)
-  local self = { accounts = {}, by_id = {}, own = {}, rows = {}, counts = new_counts(), unreadable = {} }
+  local self = { accounts = {}, by_id = {}, own = {}, rows = {}, counts = new_counts(), unreadable = {},
+    writes = data.journal and last_writes(data.journal.writes) }
   for _, id in ipairs(data.accounts or {}) do account_of_id(self, id) end
   for _, connection in ipairs(data.connections) do add_row(self, connection, data) end
   for n, failure in ipairs(data.unreadable or {}) do

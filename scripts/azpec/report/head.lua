@@ -59,6 +59,10 @@ local function notices(data, found)
     list[#list + 1] = notice("warn", "Outside the rules.",
       html.count(found.counts.outside, "approved connection") .. " that no rule would approve today.", "rules")
   end
+  if found.counts.unrecorded > 0 then
+    list[#list + 1] = notice("warn", "Not in the journal.", html.count(found.counts.unrecorded, "connection")
+      .. " approved or rejected, and not by a write of the journal.", "connections")
+  end
   return html.join(list)
 end
 
@@ -81,6 +85,9 @@ local function numbers(data, found)
   end
   if counts.other > 0 then add("other", "Other", counts.other) end
   if data.rules then add(counts.outside > 0 and "outside" or "", "Outside the rules", counts.outside) end
+  if data.journal then
+    add(counts.unrecorded > 0 and "outside" or "", "Not in the journal", counts.unrecorded)
+  end
   if #found.unreadable > 0 then add("unread", "Unreadable", #found.unreadable) end
   return html.join(list)
 end

@@ -26,10 +26,10 @@ return [[
     const words = form.elements.words.value.normalize("NFKC").toLowerCase().split(/\s+/).filter(Boolean);
     const account = form.elements.account.value;
     const statuses = Array.from(form.querySelectorAll("[name=status]:checked"), (box) => box.value);
-    const outside = form.elements.outside && form.elements.outside.checked;
+    const marks = ["outside", "unrecorded"].filter((name) => form.elements[name] && form.elements[name].checked);
     return (row) => (!account || row.dataset.account === account)
       && (statuses.length === 0 || statuses.some((status) => row.classList.contains(status)))
-      && (!outside || row.classList.contains("outside"))
+      && marks.every((name) => row.classList.contains(name))
       && words.every((word) => textOf(row).includes(word));
   };
 

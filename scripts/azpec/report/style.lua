@@ -174,6 +174,7 @@ th[aria-sort] button { color: var(--text); font-weight: 600; }
   .with6 tr { grid-template-columns: 19fr 13fr 10fr 8fr 19fr 31fr; }
   .with7 tr { grid-template-columns: 19fr 13fr 10fr 8fr 19fr 16fr 15fr; }
   .with8 tr { grid-template-columns: 11fr 13fr 7fr 19fr 10fr 9fr 17fr 14fr; }
+  :where(#connection-table).with8 tr { grid-template-columns: 17fr 12fr 10fr 7fr 16fr 14fr 12fr 12fr; }
   .records tbody tr:hover { background: var(--panel); }
 }
 .said { white-space: pre-line; }
@@ -205,7 +206,8 @@ dl.words dd { margin: 2px 0 0; color: var(--soft); }
   #connection-table tbody td:nth-child(4) { grid-area: 2 / 2; text-align: right; }
   #connection-table tbody td:nth-child(n+5), #write-table tbody :is(th, td) { grid-column: 1 / -1; }
   #connection-table tbody td:nth-child(5):not(:empty)::before { content: "Private endpoint: "; color: var(--soft); }
-  #connection-table tbody td:nth-child(7):not(:empty)::before { content: "Rules: "; color: var(--soft); }
+  #connection-table .recorded:not(:empty)::before { content: "Journal: "; color: var(--soft); }
+  #connection-table .ruled:not(:empty)::before { content: "Rules: "; color: var(--soft); }
 }
 
 @media print {
@@ -228,6 +230,7 @@ dl.words dd { margin: 2px 0 0; color: var(--soft); }
   #connection-table th:nth-child(2), #write-table th:nth-child(2) { width: 13%; }
   #connection-table th:nth-child(3), #write-table th:nth-child(1) { width: 11%; }
   #connection-table th:nth-child(4), #write-table th:nth-child(3) { width: 8%; }
+  #connection-table.with8 th:is(:nth-child(1), :nth-child(5)) { width: 16%; }
   thead { display: table-header-group; }
   tr, .tile, .figure { break-inside: avoid; }
   th button::after { content: none !important; }

@@ -130,22 +130,24 @@ local function identity_of(client)
 end
 
 local columns = { { "FILE", "file" }, { "ACCOUNTS", "accounts" }, { "CONNECTIONS", "connections" },
-  { "PENDING", "pending" }, { "OUTSIDE THE RULES", "outside", optional = true }, { "UNREADABLE", "unreadable" },
+  { "PENDING", "pending" }, { "OUTSIDE THE RULES", "outside", optional = true },
+  { "NOT IN THE JOURNAL", "unrecorded", optional = true }, { "UNREADABLE", "unreadable" },
   { "UNREADABLE SUBSCRIPTIONS", "unreadable_subscriptions", optional = true, no_zero = true },
   { "GONE", "gone", extra = true }, { "JOURNAL OK", "journal_ok", optional = true },
   { "JOURNAL UNFINISHED", "journal_unfinished", optional = true, no_zero = true } }
 
 local function words(row)
-  return ("%s: %s of %s, %d pending%s"):format(text.clean(row.file), text.count(row.connections, "connection"),
+  return ("%s: %s of %s, %d pending%s%s"):format(text.clean(row.file), text.count(row.connections, "connection"),
     text.count(row.accounts, "account"), row.pending,
-    row.outside and (", %d outside the rules"):format(row.outside) or "")
+    row.outside and (", %d outside the rules"):format(row.outside) or "",
+    row.unrecorded and (", %d not in the journal"):format(row.unrecorded) or "")
 end
 
 local function tell(context, data, counts)
   local out = context:output { columns = columns, title = "reports", line = words }
   local found = data.journal and data.journal.report
   local row = { file = context.args.out, made_at = date.stamp(data.made_at), gone = #data.gone }
-  counts.outside = data.rules and counts.outside or nil
+  counts.outside, counts.unrecorded = data.rules and counts.outside or nil, data.journal and counts.unrecorded or nil
   context:add_totals(counts)
   for name, number in pairs(context.envelope.totals) do row[name] = number end
   if found then
