@@ -344,7 +344,8 @@ void op_error_different(struct op *o, const struct answer *a) {
 
 /* What was just put into o->fail, as the reason why there is no policy token,
    behind the service's refusal of the write if that is what asked for one.  That
-   refusal's body is kept; this answer's may have a token in it. */
+   refusal's body is kept; this answer's may have a token in it.  It is no missing
+   right if the evaluation failed or was throttled: then a later try may do. */
 static void say_no_token(struct op *o, struct fail *refusal) {
 	struct fail why = o->fail;
 	if (o->change.policy->refused) {
@@ -353,6 +354,8 @@ static void say_no_token(struct op *o, struct fail *refusal) {
 		         "; could not acquire a policy token: ");
 		buf_add(&o->fail.message, buf_span(&why.message));
 		fail_copy_hint(&o->fail, &why);
+		if (why.kind == FAIL_SERVICE || why.kind == FAIL_THROTTLED)
+			o->fail.kind = why.kind;
 		o->fail.retryable = why.retryable;
 		o->fail.retry_after = why.retry_after;
 		o->fail.phase = PHASE_POLICY;

@@ -308,7 +308,7 @@ describe("without a token", function ()
 
   it("an evaluation that fails without a time is the end", function ()
     guarded { policy_evaluation = "fail" }
-    local err = fails("forbidden", "Error: The endpoint of the evaluation did not answer.",
+    local err = fails("service", "Error: The endpoint of the evaluation did not answer.",
       emulator:client():update(wish()))
     assert.is_true(err.retryable)
     hinted("no denial: try again later", err)
@@ -323,7 +323,7 @@ describe("without a token", function ()
 
   it("a time beyond the deadline is reported", function ()
     guarded { policy_failures = 1, policy_retry_after = 3600 }
-    local err = fails("forbidden", "The endpoint of the evaluation is busy.", emulator:client():update(wish()))
+    local err = fails("service", "The endpoint of the evaluation is busy.", emulator:client():update(wish()))
     assert.is_true(err.retryable)
     assert(err.retry_after > 3500 and err.retry_after <= 3600, err.retry_after)
   end)
@@ -342,9 +342,21 @@ describe("without a token", function ()
   it("a service that is down is asked again, and then the refusal stands", function ()
     guarded()
     emulator:faults { { match = { kind = "acquire" }, action = { status = 503 } } }
-    local err = fails("forbidden", "RequestDisallowedByPolicy", emulator:client():update(wish()))
+    local err = fails("service", "RequestDisallowedByPolicy", emulator:client():update(wish()))
     assert.is_true(err.retryable)
     assert.equal("update acquire acquire acquire acquire", sent())
+  end)
+
+  it("a failure has one kind, whether the token was asked for before the write or after its refusal", function ()
+    for code, kind in t.each { [503] = "service", [429] = "throttled", [403] = "forbidden" } do
+      for _, policy_token in ipairs { "auto", "always" } do
+        guarded()
+        emulator:faults { { match = { kind = "acquire" }, action = { status = code,
+          headers = { ["Retry-After"] = "0" } } } }
+        local client = emulator:client { policy_token = policy_token, retry = { max_tries = 1 } }
+        fails(kind, "could not acquire a policy token", client:update(wish()))
+      end
+    end
   end)
 
   it("an answer that is lost is asked for again", function ()
