@@ -50,7 +50,8 @@ describe("standard output", function ()
     local result = kit.ended(1, azpec("approve", emulator.sample, { redirect = ">&-" }))
     assert.equal("azpec: standard output is closed\n", result.err)
     result = kit.ended(1, azpec("approve", emulator.sample .. " -o json", { redirect = ">&-" }))
-    assert.equal("standard output is closed", kit.json(result.err, kit.failure).error.message)
+    local told = kit.json(result.err, kit.failure).error
+    assert.same({ "output", "standard output is closed" }, { told.kind, told.message })
     assert.equal(0, #emulator:log())
   end)
 

@@ -193,7 +193,7 @@ end
 -- Runs the command line. Returns the exit code, unless the process has to die of a signal.
 function main.run(arguments)
   if not terminal.hold_streams() then
-    failure.show(failure.new("other", "standard output is closed"), format_of(nil, arguments))
+    failure.show(failure.new("output", "standard output is closed"), format_of(nil, arguments))
     return failure.codes.other
   end
   io.stdout:setvbuf "full"

@@ -100,9 +100,10 @@ local function show(context, contents)
     change_reference = contents.change_reference, totals = summary }
   show_items(contents, out, false)
   out:close()
-  context:conclude("%d to approve, %d to reject, %d held, %d ignored, %d unchanged; made at %s%s%s%s", summary.approve,
-    summary.reject, summary.hold, summary.ignore, summary.unchanged, contents.made_at, by(contents.who),
-    named("ticket", contents.ticket), named("change reference", contents.change_reference))
+  context:conclude("%d to approve, %d to reject, %d held, %d ignored, %d unchanged; made at %s%s%s%s%s",
+    summary.approve, summary.reject, summary.hold, summary.ignore, summary.unchanged, contents.made_at,
+    by(contents.who), named("ticket", contents.ticket), named("change reference", contents.change_reference),
+    context.args.sign_key_file and ", signed with this key" or "")
   return context.args.detailed_exitcode and summary.approve + summary.reject > 0 and failure.codes.changes or 0
 end
 
