@@ -4,8 +4,8 @@
 package.path = "./tests/?.lua;" .. package.path
 
 local assert = require "luassert"
+local azure_cli = require "peers.azure_cli"
 local cjson = require "cjson"
-local debian = require "peers.debian"
 local kit = require "cli.kit"
 local signin = require "loopback.signin_support"
 local t = require "loopback.support"
@@ -16,22 +16,15 @@ local limit = 20 * t.hang -- az starts slowly
 local folder, why_not
 
 setup(function ()
-  if not t.program "/usr/bin/python3" then
-    why_not = "python3 is not installed"
+  -- of Azure's libraries only what az needs to give a token
+  local place, version = azure_cli.unpacked(nil, { "./usr/share/*", "*/tests/*", "*/dist-packages/azure/[!c]*",
+    "*/command_modules/[!p]*", "*/command_modules/p[!r]*", "*/command_modules/pri*" })
+  if not place then
+    why_not = version
     return
   end
-  local place -- of Azure's libraries only what az needs to give a token
-  place, why_not = debian.unpacked("azure-cli", { "./usr/share/*", "*/tests/*", "*/dist-packages/azure/[!c]*",
-    "*/command_modules/[!p]*", "*/command_modules/p[!r]*", "*/command_modules/pri*" })
-  if not place then return end
-  local libraries <close> = io.popen("ls " .. place .. "/usr/lib/python3/dist-packages")
-  print("# client: Azure CLI, signed in as an application: "
-    .. (libraries:read "a":match "\nazure_cli%-([%w.]+)%.egg" or "installed"))
-  folder = signin.programs { az = ([[
-export PYTHONPATH=%s/usr/lib/python3/dist-packages SETUPTOOLS_USE_DISTUTILS=stdlib # starts in half the time
-export AZURE_CORE_COLLECT_TELEMETRY=0 HTTPS_PROXY=http://127.0.0.1:9
-[ -e "$HOME/proxy" ] && export HTTPS_PROXY="$(cat "$HOME/proxy")" REQUESTS_CA_BUNDLE="$HOME/ca.pem"
-exec /usr/bin/python3 %s/usr/bin/az "$@"]]):format(place, place) }
+  print("# client: Azure CLI, signed in as an application: " .. version)
+  folder = signin.programs { az = azure_cli.program(place) }
 end)
 after_each(t.tidy)
 teardown(t.close)
@@ -135,11 +128,7 @@ describe("Azure CLI, signed in as an application,", function ()
       user = { name = emulator.client_id, type = "servicePrincipal" } } }
     t.write(where .. "/.azure/service_principal_entries.json", cjson.encode { { tenant = emulator.tenant_id,
       client_id = emulator.client_id, client_secret = secret } })
-    signin.shell(("cd %s && openssl req -x509 -new -newkey rsa:2048 -nodes -keyout key.pem -out ca.pem -days 2 "
-      .. "-subj /CN=loopback -addext subjectAltName=DNS:login.microsoftonline.com 2>/dev/null"):format(where))
-    local tunnel = t.start(("sh -c 'exec %s tests/peers/tunnel.lua $$ %s %s/ca.pem %s/key.pem'"):format(
-      os.getenv "LUA" or "lua5.4", emulator.tls_endpoint:match ":(%d+)$", where, where))
-    t.write(where .. "/proxy", ("http://127.0.0.1:%d"):format(tunnel.port))
+    azure_cli.lead(where, emulator)
     return where
   end
 

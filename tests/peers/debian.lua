@@ -1,7 +1,8 @@
 -- Programs of others from Debian's packages, for tests that run them, without installing anything on the machine.
--- debian.unpacked(PACKAGE, without) unpacks it, and each package that it needs and the machine lacks, into a folder
--- that all runs share; `without` are tar's patterns of files to leave out. Returns the folder, "" where the machine has
--- the package itself, or nil and why apt could not be used. One run at a time unpacks there.
+-- debian.unpacked(PACKAGE, without, name) unpacks it, and each package that it needs and the machine lacks, into a
+-- folder that all runs share, with this name (the package's); `without` are tar's patterns of files to leave out.
+-- Returns the folder, "" where the machine has the package itself, or nil and why apt could not be used. One run at a
+-- time unpacks there.
 
 local t = require "loopback.support"
 
@@ -10,7 +11,7 @@ local debian = {}
 local unpack = [[
 base=${XDG_CACHE_HOME:-/tmp}/azpec-tests-$(id -u)
 mkdir -p -m 700 "$base" && [ -O "$base" ] || exit 1
-folder=$base/$package
+folder=$base/$name
 mkdir -p "$folder/packages" && cd "$folder/packages" && exec 9>../lock && flock 9 || exit 1
 [ -e ../unpacked ] && exec echo "$folder"
 lists= # where apt keeps what it knows; a machine without that gets it for this alone
@@ -30,15 +31,15 @@ rm -rf ../packages ../lists
 : >../unpacked
 echo "$folder"]]
 
-function debian.unpacked(package, without)
+function debian.unpacked(package, without, name)
   for _, program in ipairs { "apt-get", "dpkg-deb", "flock" } do
     if not t.program(program) then return nil, program .. " is not installed" end
   end
   local options = {}
   for n, pattern in ipairs(without or {}) do options[n] = "--exclude=" .. pattern end
   local log = t.new_path "apt"
-  local pipe = assert(io.popen(("{ unset LD_PRELOAD; package=%s without=%s\n%s\n} 2>%s"):format(
-    t.quote(package), t.quote(table.concat(options, " ")), unpack, t.quote(log))))
+  local pipe = assert(io.popen(("{ unset LD_PRELOAD; package=%s name=%s without=%s\n%s\n} 2>%s"):format(
+    t.quote(package), t.quote(name or package), t.quote(table.concat(options, " ")), unpack, t.quote(log))))
   local said = pipe:read "a":match "^[^\n]*"
   if pipe:close() then return said end
   local why = t.read(log)
