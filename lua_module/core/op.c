@@ -218,6 +218,8 @@ static void expire(struct op *o, struct now now) {
 			o->fail.hint = "add its origin to trusted_origins if "
 				       "requests may go there";
 	}
+	if (op_acquires(o))
+		o->fail.hint = op_policy_slow;
 	if (op_acquires(o) && op_untouched(o))
 		buf_adds(m, "; nothing was written");
 	buf_free(&last);

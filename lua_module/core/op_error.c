@@ -36,6 +36,8 @@ const char op_policy_change[] =
 const char op_policy_rejected[] =
 	"the service rejects the policy token that it issued: give the request "
 	"id to the policy's owner or to Azure support";
+const char op_policy_slow[] = "the policies' evaluation takes longer: give it "
+			      "more time (`timeout`)";
 const char op_policy_none[] = "policy_token = \"auto\" acquires a policy token "
 			      "only if a policy requires one";
 static const char denied_by_policy[] =
@@ -302,7 +304,6 @@ void op_error_protocol(struct op *o, const struct answer *a, const char *why,
 	op_failed(o);
 }
 
-/* The service reports the end of the operation itself: Failed or Canceled. */
 /* A resource's own "status" does not report the operation: then its
    provisioningState does. */
 static bool was_canceled(const struct resource_facts *f) {
@@ -312,6 +313,7 @@ static bool was_canceled(const struct resource_facts *f) {
 	return verdict == POLL_CANCELED;
 }
 
+/* The service reports the end of the operation itself: Failed or Canceled. */
 void op_error_operation(struct op *o, const struct answer *a) {
 	o->known = KNOWN_DECIDED;
 	fail_set(&o->fail, FAIL_OPERATION, op_phase(o),
@@ -344,8 +346,8 @@ void op_error_different(struct op *o, const struct answer *a) {
 
 /* What was just put into o->fail, as the reason why there is no policy token,
    behind the service's refusal of the write if that is what asked for one.  That
-   refusal's body is kept; this answer's may have a token in it.  It is no missing
-   right if the evaluation failed or was throttled: then a later try may do. */
+   refusal's body is kept; this answer's may have a token in it.  The kind is the
+   refusal's, unless a later try may acquire the token. */
 static void say_no_token(struct op *o, struct fail *refusal) {
 	struct fail why = o->fail;
 	if (o->change.policy->refused) {
@@ -354,7 +356,7 @@ static void say_no_token(struct op *o, struct fail *refusal) {
 		         "; could not acquire a policy token: ");
 		buf_add(&o->fail.message, buf_span(&why.message));
 		fail_copy_hint(&o->fail, &why);
-		if (why.kind == FAIL_SERVICE || why.kind == FAIL_THROTTLED)
+		if (why.retryable)
 			o->fail.kind = why.kind;
 		o->fail.retryable = why.retryable;
 		o->fail.retry_after = why.retry_after;

@@ -37,7 +37,7 @@ void op_error_note_evaluation(struct op *o, const struct policy_facts *f);
 void op_error_evaluation(struct op *o, const struct answer *a);
 /* Hints of a write that a policy guards. */
 extern const char op_policy_off[], op_policy_change[], op_policy_rejected[],
-	op_policy_none[];
+	op_policy_none[], op_policy_slow[];
 /* Ends a list: its next page may not be asked for, see o->pages.way. */
 void op_error_next(struct op *o);
 /* True when the hint of the error's code (advice.h) tells more than that of the

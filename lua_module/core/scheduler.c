@@ -38,7 +38,7 @@
  *        +--> ended ----> reported once as SCHEDULER_ENDED
  *
  * Kinds.  Azure Resource Manager counts reads, writes and deletes separately,
- * so each kind has its own queues.  There are two for each kind, because jobs
+ * and Azure Resource Graph its queries, so each kind has its own queues.  There are two for each kind, because jobs
  * that have begun go first.  A new ensure reads first, but is useless if it
  * cannot write afterwards; so it waits in the queue of writes.
  *

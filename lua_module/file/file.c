@@ -78,11 +78,19 @@ static FILE *stream_of(int fd, const char *mode) {
 	return f;
 }
 
+/* Checks a time in seconds, up to a day.  Returns milliseconds. */
+static int check_time(lua_State *L, int arg) {
+	enum { DAY = 24 * 60 * 60 };
+	lua_Number seconds = luaL_checknumber(L, arg);
+	luaL_argcheck(L, seconds >= 0 && seconds <= DAY, arg,
+	              "from 0 to 86400 seconds expected");
+	return (int)(seconds * 1000);
+}
+
 /* Opens a pipe when somebody has opened it to read: until then, ENXIO. */
-static int open_within(const char *path, int flags, lua_Number seconds) {
+static int open_within(const char *path, int flags, int ms) {
 	int fd = open(path, flags, 0600);
-	for (int ms = (int)(seconds * 1000); fd < 0 && errno == ENXIO && ms > 0;
-	     ms -= PAUSE_MS)
+	for (; fd < 0 && errno == ENXIO && ms > 0; ms -= PAUSE_MS)
 		fd = poll(NULL, 0, PAUSE_MS) ? -1 : open(path, flags, 0600);
 	return fd;
 }
@@ -91,12 +99,12 @@ static int open_within(const char *path, int flags, lua_Number seconds) {
 static int l_open(lua_State *L) {
 	const char *path = luaL_checkstring(L, 1);
 	const struct way *way = check_way(L, 2);
-	lua_Number seconds = luaL_optnumber(L, 3, 0);
+	int ms = lua_isnoneornil(L, 3) ? 0 : check_time(L, 3);
 	luaL_Stream *s = lua_newuserdatauv(L, sizeof(*s), 0);
 	int fd;
 	s->closef = NULL; /* closed until it is open */
 	luaL_setmetatable(L, LUA_FILEHANDLE);
-	fd = open_within(path, way->flags | O_CLOEXEC | O_NOCTTY, seconds);
+	fd = open_within(path, way->flags | O_CLOEXEC | O_NOCTTY, ms);
 	s->f = stream_of(move_up(fd), way->mode);
 	if (s->f == NULL)
 		return luaL_fileresult(L, 0, path);
@@ -128,7 +136,7 @@ static bool has_writer(FILE *f) {
 static int l_await(lua_State *L) {
 	FILE *f = check_handle(L, 1);
 	struct pollfd p = { .fd = fileno(f), .events = POLLIN };
-	int ms = (int)(luaL_checknumber(L, 2) * 1000);
+	int ms = check_time(L, 2);
 	int n = isatty(p.fd) ? 1 : poll(&p, 1, ms);
 	if (n < 0)
 		return luaL_fileresult(L, 0, NULL);

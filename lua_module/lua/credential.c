@@ -706,7 +706,6 @@ static bool excluded(lua_State *L, int fields, const char *name) {
 	return is;
 }
 
-/* Names that Azure's other libraries know in addition. */
 static int refuse_selection(lua_State *L, const char *which) {
 	luaL_Buffer b;
 	luaL_buffinit(L, &b);

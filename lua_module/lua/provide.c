@@ -2,6 +2,7 @@
    itself. */
 #include "lua/provide.h"
 
+#include <errno.h>
 #include <lauxlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -288,9 +289,13 @@ static void provide_signature(lua_State *L, struct client *c, int fields) {
 
 /* ---- files -------------------------------------------------------------- */
 
-/* a group may read Azure Arc's key files */
-static bool denied(const char *path) {
+static bool is_denied(const char *path) {
 	return access(path, F_OK) == 0 && access(path, R_OK) != 0;
+}
+
+/* A file behind a folder that cannot be searched is not missing. */
+static bool is_missing(const char *path) {
+	return access(path, F_OK) != 0 && errno == ENOENT;
 }
 
 static void provide_file(lua_State *L, struct client *c, bool key_file) {
@@ -309,11 +314,11 @@ static void provide_file(lua_State *L, struct client *c, bool key_file) {
 		                key_file ? "the challenge's file"
 		                         : "token_file_path",
 		                path, why,
-		                key_file && denied(path)
+		                key_file && is_denied(path)
 		                        ? " (only the group himds may read it)"
 		                        : "");
-		/* without its file, a federated token is not set up here */
-		fail(L, c, "", !key_file && access(path, F_OK) != 0);
+		/* a credential whose token file is missing is not set up */
+		fail(L, c, "", !key_file && is_missing(path));
 		lua_pop(L, 1);
 	} else {
 		give(c, buf_span(&c->id));

@@ -174,16 +174,20 @@ describe("the journal", function ()
       return one
     end
     local connections, journal = {}, s.journal(0)
-    for n, status in ipairs { "Approved", "Approved", "Rejected", "Approved", "Approved", "Pending", "Disconnected" } do
-      connections[n] = s.connection { number = n, name = "c" .. n, status = status }
-      connections[n].id = s.connection { number = n }.id
+    for n, status in ipairs { "Approved", "Approved", "Rejected", "Approved", "Approved", "Pending", "Disconnected",
+      "Approved", "Approved" } do
+      connections[n] = s.connection { number = n, name = "c" .. n, status = status, days = n == 8 and 0 or 90 }
+      connections[n].id, connections[n].etag = s.connection { number = n }.id, "tag" .. n
     end
-    journal.writes = { write(1), write(3), write(4, { outcome = "unknown", after = false }), write(6),
+    journal.writes = { write(1, { after = { status = "Approved", etag = "tag1" } }), write(3), write(4, {
+      outcome = "unknown", after = false, wanted = { status = "Approved" } }), write(6), write(7, {
+      outcome = "unknown", after = false, wanted = { status = "Rejected" } }), write(8), write(9, {
+      after = { status = "Approved", etag = "another" } }),
       write(5, { outcome = "unchanged" }), write(5, { outcome = "failed" }), write(5, { at = "2026-11-01T08:00:00Z",
         after = { status = "Rejected" } }) }
     local page, counts = report.render(s.data(connections, { journal = journal, rules = false, unreadable = false }))
-    assert.equal(3, counts.unrecorded)
-    has("<strong>Not in the journal.</strong> 3 connections approved or rejected", page)
+    assert.equal(5, counts.unrecorded)
+    has("<strong>Not in the journal.</strong> 5 connections approved or rejected", page)
     local cells = {}
     for cell in page:gmatch '<td class="recorded">(.-)</td>' do
       cells[#cells + 1] = cell:gsub("</?b[^>]*>", ""):gsub("<[^>]*>", "|")
@@ -191,7 +195,9 @@ describe("the journal", function ()
     assert.same({ "2026-11-21|ops@contoso.example||CHG-7|", "not in the journal",
       "not in the journal|there Approved since 2026-11-23|",
       "2026-11-24|ops@contoso.example||CHG-7||the end is not known|",
-      "not in the journal|there Rejected since 2026-11-01|", "2026-11-26|ops@contoso.example||CHG-7|", "" }, cells)
+      "not in the journal|there Rejected since 2026-11-01|", "|there Approved since 2026-11-26|", "",
+      "not in the journal|there Approved since 2026-11-28|", "not in the journal|there Approved since 2026-11-29|" },
+      cells)
     has_not("Not in the journal", (report.render(s.data(connections, { journal = false }))))
   end)
 

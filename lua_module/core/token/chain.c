@@ -271,6 +271,7 @@ static void begin(struct chain *s, struct now now) {
 	for (size_t i = s->start; i < s->count; i++)
 		forget(&s->links[i]);
 	s->with_claims = s->claims.n > 0;
+	s->unanswered = false;
 	s->fail.kind = FAIL_NONE;
 	try_link(s, s->start, now);
 }
@@ -282,8 +283,11 @@ static void end_fetch(struct chain *s) {
 }
 
 /* Ends the fetch without a new token.  A token that is still valid stays in
-   use. */
+   use.  If a credential cannot request the claims, a person may have signed in
+   with them before the next fetch, which therefore is without them. */
 static void give_up(struct chain *s, struct now now) {
+	if (s->unanswered)
+		buf_clear(&s->claims);
 	if (s->fail.message.failed)
 		fail_set(&s->fail, FAIL_LIMIT, PHASE_TOKEN, no_memory);
 	if (s->live)
@@ -722,6 +726,7 @@ static bool skipped(struct chain *s, struct now now) {
 	if (s->scratch.step > 0 || s->first)
 		return false;
 	if (s->claims.n > 0 && !l->spec.flow->claims && s->generation > 0) {
+		s->unanswered = true;
 		chain_describe(
 			s,
 			"the service requires additional claims (conditional "

@@ -143,6 +143,7 @@ struct chain {
 	int64_t expires, refresh_at; /* monotonic ms */
 	bool wanted;                 /* a fetch is under way */
 	bool with_claims;            /* ... and sends the claims below */
+	bool unanswered;             /* ... and a link cannot send them */
 	bool in_flight;              /* a request was sent, or a need is being
 	                                provided */
 	int64_t not_before, sent_at, began;

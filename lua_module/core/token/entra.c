@@ -79,7 +79,7 @@ static const char *hint_of_answer(const struct answer *a) {
 	return a->facts.json ? NULL : in_the_way;
 }
 
-/* A token from a file ends with a line end, which is removed. */
+/* A secret that was read from a file may have its line end. */
 static bool secret_has_tail(const struct chain *s) {
 	const struct link *l = chain_link(s);
 	struct span secret = l->spec.value[SV_SECRET];

@@ -39,6 +39,8 @@ wording.phrases = {
   { "check cloud or authority_host", "check --cloud or --authority-host" },
   { "scope, tenant_id or subscription contains", "--tenant-id contains" },
   { "but subscription_id is", "but --subscription (or AZURE_SUBSCRIPTION_ID) is" },
+  { "more time (`timeout`)", "more time (--timeout)" },
+  { "before_write refused the write: ", "the write was not sent: " },
   { "resume with write = true", "give azpec resume the option --write" },
   { "add its origin to trusted_origins if requests may go there",
     "ask the endpoint's operator why its answer leads to another origin" },

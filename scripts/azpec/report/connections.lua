@@ -71,12 +71,11 @@ local row_template = [[<tr data-account="{account_number}" class="{class}"><th s
 -- Says who made the connection what it is, as the journal has it.
 local function record_of(row)
   local write = row.write
-  if row.is_unrecorded then
+  if not row.is_recorded then
     local last = write and (write.after or {}).status
-    return fill('<b class="outside">not in the journal</b>{last}', { last = last and small(("there %s since %s"):format(
-      last, write.at:sub(1, 10))) })
-  elseif not write then
-    return ""
+    local mark = row.is_unrecorded and fill('<b class="outside">not in the journal</b>', {}) or nil
+    return fill("{mark}{last}", { mark = mark,
+      last = last and small(("there %s since %s"):format(last, write.at:sub(1, 10))) })
   end
   return fill("{day}{who}{ticket}{unknown}", { day = write.at:sub(1, 10), who = small(journal.name_of(write.who)),
     ticket = small(write.ticket), unknown = write.outcome == "unknown" and small "the end is not known" or nil })

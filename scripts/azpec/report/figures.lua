@@ -2,6 +2,7 @@
 -- equal data produce equal pages.
 
 local ages = require "azpec.ages"
+local date = require "azpec.date"
 local ids = require "azpec.resource_id"
 local select = require "azpec.select"
 
@@ -92,12 +93,13 @@ end
 
 local is_decision = { approved = true, rejected = true }
 
--- Returns whether somebody approved or rejected the connection by other means than the journal's runs: the last write
--- left it with another status, or there is no write. Nothing is said of a write whose end is not known.
-local function is_unrecorded(row)
-  local write = row.write
-  if not is_decision[row.class] or write and write.outcome == "unknown" then return false end
-  return not write or (write.after or {}).status ~= row.facts.status
+-- Returns whether a write can have made the connection what it is: it left this status and this ETag, and the
+-- connection was not created later. Of a write whose end is not known: it asked for this status.
+local function is_origin(write, facts)
+  local after, created = write.after or {}, facts.created_at and date.parse(facts.created_at)
+  if created and created > (date.parse(write.at) or math.huge) then return false end
+  if write.outcome == "unknown" then return (write.wanted or {}).status == facts.status end
+  return after.status == facts.status and not (after.etag and facts.etag and after.etag ~= facts.etag)
 end
 
 local function add_row(self, connection, data)
@@ -108,7 +110,8 @@ local function add_row(self, connection, data)
     class = figures.class(facts.status), age = ages.of(facts, data.made_at),
     decision = (rules.decisions or {})[id], outside = (rules.outside or {})[id] }
   row.write = self.writes and self.writes[id:lower()]
-  row.is_unrecorded = self.writes ~= nil and is_unrecorded(row)
+  row.is_recorded = row.write ~= nil and is_origin(row.write, facts)
+  row.is_unrecorded = self.writes ~= nil and is_decision[row.class] ~= nil and not row.is_recorded
   self.rows[#self.rows + 1] = row
   count(self, row)
 end

@@ -746,6 +746,19 @@ static void test_credentials_that_can_answer_a_claims_challenge(void **state) {
 	}
 }
 
+/* Somebody may have signed in with the claims meanwhile. */
+static void test_claims_of_a_failed_fetch_are_forgotten(void **state) {
+	(void)state;
+	open_chain(&az);
+	chain_take(&t.s, SPAN("first"), 3600, -1, now_at(0));
+	chain_token(&t.s, 1, SPAN("{\"a\":1}"), now_at(0));
+	assert_int_equal(next(), CHAIN_IDLE);
+	t.ms = 60000;
+	assert_int_equal(chain_token(&t.s, 1, NO_SPAN, now_at(t.ms)), 0);
+	assert_int_equal(next(), CHAIN_NEED);
+	close_chain();
+}
+
 /* Which of Entra ID's errors a person's next sign-in cures: these alone. */
 static void test_errors_that_a_new_sign_in_cures(void **state) {
 	static const int cured[] = { 50076, 50079, 50072, 50074,  50078,  50158,
@@ -800,6 +813,7 @@ int main(void) {
 		TEST(test_arguments_for_a_program),
 		TEST(test_json_among_warnings),
 		TEST(test_credentials_that_can_answer_a_claims_challenge),
+		TEST(test_claims_of_a_failed_fetch_are_forgotten),
 		TEST(test_errors_that_a_new_sign_in_cures),
 		TEST(test_a_token_larger_than_allowed),
 	};
