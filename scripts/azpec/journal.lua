@@ -359,17 +359,25 @@ function journal.read(path, anchor)
   return records, report
 end
 
--- Adds a line to its write. The identity and the ticket are those of the first line, as which the write was sent; a
--- run that continued it may have others.
+-- The members of a write that its first line has: how it was sent. A call that finished it may have others.
+local own = { "who", "ticket", "run", "verb", "rule", "reason" }
+
+-- Adds a line to its write.
 local function add_line(write, record)
-  local who, ticket = record.who, record.ticket
-  if write.begun_at then who, ticket = write.who, write.ticket end
-  local begun_at, by = write.begun_at or record.at, journal.name_of(record.who)
+  local first, sent = write.begun_at and write or record, {}
+  for _, name in ipairs(own) do sent[name] = first[name] end
   if record.outcome then write.error = nil end -- of an earlier run, which did not see the end
   for name, value in pairs(record) do write[name] = value end
-  write.who, write.ticket, write.begun_at = who, ticket, begun_at
-  write.finished_by = by ~= journal.name_of(who) and by or nil
-  write.finished_ticket = record.ticket ~= ticket and record.ticket or nil
+  for _, name in ipairs(own) do write[name] = sent[name] end
+  write.begun_at = write.begun_at or record.at
+  local by = journal.name_of(record.who)
+  write.finished_by = by ~= journal.name_of(write.who) and by or nil
+  write.finished_ticket = record.ticket ~= write.ticket and record.ticket or nil
+  write.finished_run = record.run ~= write.run and record.run or nil
+end
+
+local function is_of(write, name)
+  return not name or write.run == name or write.finished_run == name
 end
 
 local function is_since(write, moment)
@@ -377,14 +385,14 @@ local function is_since(write, moment)
 end
 
 -- Combines intents and results. Returns the list of writes, in the order of the intents. A write has the members of its
--- lines, the last line's first, but who and ticket of its first one. It also has begun_at, the time of that line;
--- finished_by and finished_ticket, if its last line has another identity or ticket. filter: run, since (seconds since
--- 1970, of the last line), connection.
+-- lines, the last line's first, but who, ticket, run, verb, rule and reason of its first one. It also has begun_at, the
+-- time of that line; finished_by, finished_ticket and finished_run, if its last line has another identity, ticket or
+-- run. filter: run (also one that finished the write), since (seconds since 1970, of the last line), connection.
 function journal.writes(records, filter)
   filter = filter or {}
   local writes, by_call, kept = {}, {}, {}
   for _, record in ipairs(records) do
-    local is_wanted = record.call and (not filter.run or record.run == filter.run)
+    local is_wanted = record.call
       and (not filter.connection or record.connection:lower() == filter.connection:lower())
     if is_wanted and not by_call[record.call] then
       by_call[record.call] = { outcome = "unknown" }
@@ -393,7 +401,7 @@ function journal.writes(records, filter)
     if is_wanted then add_line(by_call[record.call], record) end
   end
   for _, write in ipairs(writes) do
-    if is_since(write, filter.since) then kept[#kept + 1] = write end
+    if is_of(write, filter.run) and is_since(write, filter.since) then kept[#kept + 1] = write end
   end
   return kept
 end

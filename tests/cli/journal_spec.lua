@@ -703,6 +703,37 @@ describe("audit undo", function ()
     assert.matches("azpec resume", result.err, 1, true)
   end)
 
+  it("of a run that resume finished reverts it; it stays the run of the verb that sent the writes", function ()
+    local token = support.write(support.new_path "token",
+      kit.ended(0, azpec("approve", ("many01 --no-wait %s %s"):format(group, option))).out)
+    kit.ended(0, azpec("resume", ("%s %s"):format(token, option)))
+    local rows = cjson.decode(kit.ended(0, kit.run("journal runs -o json " .. path)).out).runs
+    assert.same({ 1, "approve", 1 }, { #rows, rows[1].verb, rows[1].changed })
+    local list = records(path)
+    local write = cjson.decode(kit.ended(0, kit.run(("journal show -o json --run %s %s"):format(list[#list].run,
+      path))).out).writes[1]
+    assert.same({ rows[1].run, list[#list].run, "Pending" }, { write.run, write.finished_run, write.before })
+    kit.ended(0, undo "--yes --apply")
+    assert.equal("Pending", emulator:connection(emulator.many[1]).status)
+  end)
+
+  it("that was interrupted and continued stays an undo, which --run last passes over", function ()
+    kit.ended(0, azpec("approve", ("many01 %s %s"):format(group, option)))
+    emulator:faults { { match = { kind = "poll" }, action = { hold = true } } }
+    local line = ("undo %s --run last --apply --yes"):format(path)
+    local run = kit.start(("journal %s %s -v -v"):format(kit.address(emulator), line), {
+      env = kit.environment(emulator) })
+    run:read_until "next look"
+    run:signal "INT"
+    assert.equal(130, run:finish().code)
+    emulator:faults {}
+    kit.ended(0, azpec("journal", line))
+    assert.equal("Pending", emulator:connection(emulator.many[1]).status)
+    local result = kit.ended(0, azpec("journal", line))
+    assert.matches("already Pending: undoes run ", result.out, 1, true)
+    assert.equal("Pending", emulator:connection(emulator.many[1]).status)
+  end)
+
   it("says in words what Batch does not let it undo", function ()
     kit.ended(0, azpec("reject", ("many03 %s %s"):format(group, option)))
     local result = kit.ended(7, undo "--yes --apply")

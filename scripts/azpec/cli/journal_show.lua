@@ -15,6 +15,7 @@ local columns = {
   { "RULE", "rule", optional = true }, { "REASON", "reason", optional = true }, { "TICKET", "ticket", optional = true },
   { "CHANGE", "change_reference", optional = true }, { "POLICY TOKEN", "policy_token_id", optional = true },
   { "FINISHED BY", "finished_by", optional = true }, { "FINISHED TICKET", "finished_ticket", optional = true },
+  { "FINISHED RUN", "finished_run", for_programs = true },
   { "ERROR", "error_message", optional = true }, { "BEGUN", "begun_at", for_programs = true },
   { "ID", "id", for_programs = true },
   { "CALL", "call", for_programs = true }, { "REQUEST ID", "request_id", for_programs = true },
@@ -40,13 +41,16 @@ local function row_of(write)
 end
 
 -- Returns the run that --run names; nil without --run. Ends the verb if the journal does not have that run.
-local function run_of(context, runs)
+local function run_of(context, runs, writes)
   local wanted, names = context.args.run, {}
   if not wanted then return nil end
   if wanted == "last" then return runs[#runs] and runs[#runs].run or "" end
   for n, run in ipairs(runs) do
     if run.run == wanted then return wanted end
     names[n] = run.run
+  end
+  for _, write in ipairs(writes) do
+    if write.finished_run == wanted then return wanted end
   end
   context:fail(context.codes.not_found, ("the journal knows no run '%s'%s"):format(wanted,
     nearest.question(wanted, names)))
@@ -108,7 +112,7 @@ end
 return function (context, path)
   local records, report = verified.read(context, path)
   local all = journal.writes(records, {})
-  local run, selector = run_of(context, journal.runs(records)), selector_of(context, all)
+  local run, selector = run_of(context, journal.runs(records), all), selector_of(context, all)
   check_labels(context, all)
   local out = context:output { columns = columns, title = "writes" }
   for _, write in ipairs(journal.writes(records, { run = run, since = context.args.since })) do
