@@ -303,6 +303,25 @@ describe("apply (changes since the plan)", function ()
     assert.matches("\n  hint: the identity needs [^\n]+\n2 connections: 1 changed, 1 failed\n$", result.err)
   end)
 
+  it("is not complete in JSON, and does not take for changed what it cannot read", function ()
+    local path = support.new_path "plan"
+    local text = 'approve "x" { when = { name = { "many01", "many02", "test*" } } }'
+    kit.ended(0, azpec("plan", ("--rules %s --out %s"):format(rules(text), path)))
+    emulator:faults { { match = { kind = "list", path = "/sampleacct/" }, action = { status = 403,
+      error = { code = "AuthorizationFailed", message = "no" } } } }
+    local document = cjson.decode(kit.ended(12, azpec("apply", path .. " --dry-run -o json")).out)
+    assert.is_false(document.complete)
+    assert.equal("AuthorizationFailed", document.errors[1].code)
+    assert.matches("/batchAccounts/sampleacct$", document.errors[1].place)
+    local result = kit.ended(5, azpec("apply", path .. " --abort-on-stale"))
+    assert.matches("\nazpec: 1 connection could not be read; nothing was done\n", result.err)
+    meddle(emulator.many[2], "Rejected")
+    result = kit.ended(6, azpec("apply", path .. " --abort-on-stale"))
+    assert.matches("\nazpec: 1 connection changed since the plan was made, 1 connection could not be read; nothing was "
+      .. "done\n  hint: make a new plan", result.err)
+    assert.equal(1, updates()) -- by whom else decided
+  end)
+
   it("does nothing with --fail-fast where it cannot read an account", function ()
     local path = support.new_path "plan"
     local text = 'approve "x" { when = { name = { "many01", "test*" } } }'

@@ -3,6 +3,7 @@
 local convert = require "azpec.cli.convert"
 local engine = require "azpec.run"
 local failure = require "azpec.cli.error"
+local ids = require "azpec.resource_id"
 local preflight = require "azpec.cli.preflight"
 local rows = require "azpec.cli.rows"
 local select = require "azpec.select"
@@ -34,10 +35,16 @@ end
 local ends_all = { credential = true, timeout = true, transport = true, throttled = true, protocol = true }
 
 -- Raises the error of an item that could not be read if all others would fail like it; with --fail-fast, any error.
--- Otherwise such an item fails, and the others are carried out.
+-- Otherwise such an item fails, the others are carried out, and JSON is not complete.
 function run.check_read(context, items)
+  local known = {}
   for _, item in ipairs(items) do
-    if item.err and (context.args.fail_fast or ends_all[item.err.kind]) then error(item.err, 0) end
+    local err, account = item.err, ids.account_of(item.id) or item.id
+    if err and (context.args.fail_fast or ends_all[err.kind]) then error(err, 0) end
+    if err and not known[account:lower()] then
+      known[account:lower()] = true
+      table.insert(context.unread_errors, failure.facts(failure.with(err, { place = account })))
+    end
   end
 end
 

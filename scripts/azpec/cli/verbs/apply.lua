@@ -58,15 +58,20 @@ end
 
 -- --abort-on-stale: ends the verb if a connection has changed or cannot be read.
 local function abort_on_stale(context, items, out)
-  local refused = {}
+  local refused, stale, unread = {}, 0, nil
   for _, item in ipairs(items) do
     if item.stale or item.err then refused[#refused + 1] = item end
+    if item.stale then stale = stale + 1 end
+    unread = unread or item.err
   end
   if #refused == 0 then return end
   run.run(context, { items = refused, out = out })
   out:close()
-  context:fail(failure.codes.conflict, ("%s changed since the plan was made; nothing was done"):format(
-    text.count(#refused, "connection")), "make a new plan with `azpec plan`")
+  local what = {}
+  if stale > 0 then what[1] = text.count(stale, "connection") .. " changed since the plan was made" end
+  if unread then what[#what + 1] = text.count(#refused - stale, "connection") .. " could not be read" end
+  context:fail(stale > 0 and failure.codes.conflict or context.exit_code(unread),
+    table.concat(what, ", ") .. "; nothing was done", stale > 0 and "make a new plan with `azpec plan`" or nil)
 end
 
 -- Lists the items of the plan as decisions, or those alone that are not carried out.
