@@ -53,8 +53,32 @@ describe("ids on standard input", function ()
     local result = kit.ended(0, azpec("reject", "- manyacct/many02 -g rg-contoso-prod --dry-run",
       { stdin = "MANYACCT/many01\n" }))
     assert.equal("many01 many02", names((result.out:gsub("manyacct/", ""))))
-    assert.matches("no connection matches name 'many01' and account 'other'",
-      kit.ended(3, azpec("show", "other/many01 -g rg-contoso-prod")).err, 1, true)
+    assert.matches("no connection matches name 'other' and account 'manyacct'",
+      kit.ended(3, azpec("show", "manyacct/other -g rg-contoso-prod")).err, 1, true)
+  end)
+
+  it("and words may have group and subscription in front, as where accounts share a name", function ()
+    for _, place in ipairs { "RG-contoso-prod/", emulator.subscription_id .. "/rg-contoso-prod/" } do
+      local out = kit.ended(0, azpec("show", place .. "manyacct/many02 -o tsv --columns name")).out
+      assert.matches("^many02%.[^\n]*\n$", out)
+    end
+    kit.ended(3, azpec("show", "rg-other/manyacct/many02"))
+    for _, word in ipairs { "a/b/c/d/e", "a//b", "/a", "a/" } do
+      assert.matches("a name with its place is ACCOUNT/NAME, GROUP/ACCOUNT/NAME or",
+        kit.ended(2, azpec("show", word)).err, 1, true)
+    end
+  end)
+
+  it("that name an account which is not there are an error, for wait as well: it is not gone", function ()
+    for _, line in ipairs { "wait --for gone manyact/many01 --timeout 0", "approve manyact/many01 --dry-run",
+      "wait --for exists manyact/many01 --timeout 0", "delete 'many01' manyact/many01 --all --yes" } do
+      local verb, rest = line:match "^(%S+) (.*)$"
+      local result = kit.ended(3, azpec(verb, rest))
+      assert.matches("there is no Batch account 'manyact' among those listed; did you mean 'manyacct'?", result.err, 1,
+        true)
+      assert.matches("--all-subscriptions looks in its other subscriptions", result.err, 1, true)
+      assert.equal("", result.out)
+    end
   end)
 
   it("that are none are an error, and never all", function ()

@@ -76,9 +76,13 @@ function convert.name_or_id(word)
   return word:find("/", 1, true) and ids.plain(word) or text.trim(word)
 end
 
--- Returns the account and the name of "ACCOUNT/NAME", as lines of output begin; nil for another word.
-function convert.account_and_name(word)
-  return word:match "^([^/]+)/([^/]+)$"
+-- Returns the fields of azpec.select for "ACCOUNT/NAME", as lines of output begin, also with the group, or subscription
+-- and group, in front; nil for another word.
+function convert.place_and_name(word)
+  local parts = {}
+  for part in word:gmatch "[^/]+" do table.insert(parts, 1, part) end
+  if word:find "^/" or word:find "/$" or word:find("//", 1, true) or #parts < 2 or #parts > 4 then return nil end
+  return { name = parts[1], account_name = parts[2], resource_group_name = parts[3], subscription_id = parts[4] }
 end
 
 local function digits(count)

@@ -75,11 +75,9 @@ local function check_labels(context, writes)
   end
 end
 
--- Returns the fields of azpec.select for the word of --connection: an id, a name, or ACCOUNT/NAME.
+-- Returns the fields of azpec.select for the word of --connection: an id, a name, or a name with its place.
 local function fields_of(word)
-  local account, name = convert.account_and_name(word)
-  if account then return { account_name = account, name = name } end
-  return { [word:find "/" and "id" or "name"] = word }
+  return convert.place_and_name(word) or { [word:find "/" and "id" or "name"] = word }
 end
 
 -- Returns a selector of the connections that --connection names. Ends the verb if the journal has none.

@@ -23,6 +23,19 @@ function places:add(facts)
   self.groups[account][group][key(facts, "subscription_id")] = true
 end
 
+-- Returns whether an account of this name is known.
+function places:has(name)
+  return self.groups[name:lower()] ~= nil
+end
+
+-- Returns the names of the known accounts, in lower case.
+function places:names()
+  local names = {}
+  for name in pairs(self.groups) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
 local function has_several(set)
   return set ~= nil and next(set) ~= nil and next(set, (next(set))) ~= nil
 end

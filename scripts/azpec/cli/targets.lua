@@ -5,6 +5,7 @@ local failure = require "azpec.failure"
 local file = require "azpec.file"
 local ids = require "azpec.resource_id"
 local json = require "azpec.json"
+local nearest = require "azpec.nearest"
 local options = require "azpec.cli.options"
 local output = require "azpec.cli.output"
 local refresh = require "azpec.refresh"
@@ -172,17 +173,18 @@ local places = { subscription = "a subscription", resource_group = "a resource g
 -- How many columns of a word a message shows; more than a connection's id can have.
 local longest_shown = 600
 
--- Returns the field and the value of a word, and the account that it names. A connection's id needs no search, but must
--- lie in the scope.
+-- Returns the field and the value of a word, and the fields of the place that it names. A connection's id needs no
+-- search, but must lie in the scope.
 local function meaning(context, word)
   if word == "" then context:usage "an empty word names no connection" end
   if not word:find "/" then return "name", word end
-  local account, name = convert.account_and_name(word)
-  if account then return "name", name, account end
+  local place = not word:find "^%a+://" and convert.place_and_name(word)
+  if place then return "name", place.name, place end
   local found = ids.parse(word)
   if found and found.kind == "private_endpoint" then return "private_endpoint", found.id end
   if not found then
-    context:usage(("'%s' is not the id of a private endpoint connection or of a private endpoint"):format(
+    context:usage(("'%s' is not the id of a private endpoint connection or of a private endpoint; a name with its "
+      .. "place is ACCOUNT/NAME, GROUP/ACCOUNT/NAME or SUBSCRIPTION/GROUP/ACCOUNT/NAME"):format(
       text_of.shorten(text_of.clean(word), longest_shown)))
   elseif found.kind ~= "connection" then
     context:usage(("'%s' is the id of %s, not of a connection; give it with --id"):format(word, places[found.kind]))
@@ -192,11 +194,12 @@ local function meaning(context, word)
 end
 
 -- Returns the selector of a word, combined with the options.
-local function selector_of(context, field, word, wanted, account)
+local function selector_of(context, field, word, wanted, place)
   if wanted[field] then
     context:usage(("'%s' and %s contradict each other; give one of them"):format(word, option_of[field]))
   end
-  local both = { [field] = word, account_name = account }
+  local both = { [field] = word }
+  for name, value in pairs(place or {}) do both[name] = value end
   for name, value in pairs(wanted) do both[name] = value end
   return new_selector(context, both, field), both
 end
@@ -226,10 +229,10 @@ local function read(context)
   if #words == 0 then return { { selector = new_selector(context, searched), wanted = searched } } end
   local searches = {}
   for n, word in ipairs(words) do
-    local field, value, account = meaning(context, word)
+    local field, value, place = meaning(context, word)
     local is_id = field == "id"
-    local selector, both = selector_of(context, field, value, is_id and wanted or searched, account)
-    searches[n] = { selector = selector, wanted = both,
+    local selector, both = selector_of(context, field, value, is_id and wanted or searched, place)
+    searches[n] = { selector = selector, wanted = both, account = place and place.account_name,
       name = word, id = is_id and value or nil, is_known = is_id and count == 0 }
   end
   return searches
@@ -263,7 +266,7 @@ end
 function targets.matcher(context)
   local searches = read(context)
   set_candidates(context, searches)
-  local look, nearest = searches[1].selector:follow_nearest()
+  local look, nearest_ones = searches[1].selector:follow_nearest()
   local found = #searches > 1
   return function (connection)
     for _, search in ipairs(searches) do
@@ -274,7 +277,7 @@ function targets.matcher(context)
     end
     if not found then look(connection) end
     return false
-  end, searches[1].selector:is_empty(), function () return found and {} or nearest() end
+  end, searches[1].selector:is_empty(), function () return found and {} or nearest_ones() end
 end
 
 local function list(context, client)
@@ -317,6 +320,19 @@ function targets.matches(context, selector, connections)
   return are_several and found or { found }
 end
 
+-- Ends the verb if a word names an account that is not among the listed ones: it may be misspelt, or elsewhere.
+local function check_account(context, search)
+  local account, args = search.account, context.args
+  if not account or account:find "[*?]" or args.candidates_from == "graph" or context:last_unread()
+    or context.places:has(account) then
+    return
+  end
+  context:fail(context.codes.not_found, ("there is no Batch account '%s' among those listed%s"):format(
+    text_of.clean(account), nearest.question(account, context.places:names(), true)),
+    "the identity sees only accounts that it may read" .. (args.all_subscriptions and ""
+      or "; --all-subscriptions looks in its other subscriptions"))
+end
+
 -- Searches. Returns a list of { id =, connection = }, without the connection if no search was needed.
 local function results_of(context, search, client, whole)
   if search.is_known then return { { id = search.id } } end
@@ -325,7 +341,9 @@ local function results_of(context, search, client, whole)
     local connection, err = client:get { id = search.id }
     connections = connection and { connection } or error(err, 0)
   end
-  local found, err = targets.matches(context, search.selector, connections or whole())
+  connections = connections or whole()
+  check_account(context, search)
+  local found, err = targets.matches(context, search.selector, connections)
   if not found then
     local is_none = err.kind == "no_match" or err.is_none
     return context.args.allow_none and is_none and {} or error(err, 0)
@@ -407,6 +425,7 @@ end
 -- Returns what a search finds among the listed connections, and the searches for later looks: with --all those by the
 -- ids that it found.
 local function look_among(context, search, connections)
+  check_account(context, search)
   local found, err = targets.matches(context, search.selector, connections)
   local is_unknown = not found and context:last_unread() ~= nil
   if not (context.args.all or context.args.max) then

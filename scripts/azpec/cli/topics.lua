@@ -25,9 +25,10 @@ topics.concepts = {
     "A name such as web-frontend.5a7e0001-91c4-4d2b-8f36-70b1e2c33779 is the endpoint's name, a dot and a GUID." },
 
   { name = "naming", title = "Naming connections",
-    "A verb takes connections by id, by name with or without the GUID, by ACCOUNT/NAME as lines of output begin, or "
-    .. "by the address of the page in the Azure portal. The word - reads ids or names from standard input, one a "
-    .. "line; rows of -o jsonl serve as well.",
+    "A verb takes connections by id, by name with or without the GUID, by ACCOUNT/NAME as lines of output begin (with "
+    .. "its group, or subscription and group, in front where accounts share a name), or by the address of the page in "
+    .. "the Azure portal. The word - reads ids or names from standard input, one a line; rows of -o jsonl serve as "
+    .. "well.",
     "Options such as --private-endpoint, --described and --status select by properties. * and ? match parts of a "
     .. "value. Several values of one option mean any of them; several options must all match.",
     "If no connection or more than one matches, azpec changes nothing, lists the candidates, and ends with 3 or 11. "
