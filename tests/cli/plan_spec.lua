@@ -430,6 +430,9 @@ describe("apply (keys and checkpoints)", function ()
     assert.equal(4, failed, result.err) -- the time-out of a request that is under way has words of its own
     assert.truthy(result.err:find("to go on, run the same command again\n", 1, true), result.err)
     assert.equal(4, updates())
+    result = kit.ended(0, azpec("apply", ("%s --journal %s --dry-run"):format(path, journal)))
+    assert.matches("^azpec: an earlier run has begun 4 operations, not known to have ended; apply finishes them "
+      .. "first\n0 connections: 0 would change\n", result.err)
     emulator:set { operation_polls = 0 }
     result = kit.ended(0, azpec("apply", ("%s --journal %s"):format(path, journal)))
     assert.equal(4, updates())
