@@ -56,6 +56,12 @@ describe("a request to the emulator", function ()
     end)
   end
 
+  it("costs so few that it answers thousands of reads a second, as tests/bench/emulator.lua measures", function ()
+    local get, list = cost(3, "acct3", "/pe1.3"), cost(3, "acct3", "")
+    assert(get < 2500, get .. " instructions for a connection")
+    assert(list < 7000, list .. " instructions for a list of 5")
+  end)
+
   it("finds the rights decided already by a request to another account", function ()
     local emulator, token = with(2)
     local allows, rights = 0, require "azpec.rights"
