@@ -268,6 +268,12 @@ describe("columns", function ()
         private_endpoint_subscription = "string" } } })).connections)
   end)
 
+  it("are members before titles: a private endpoint's name and id", function ()
+    local function cell(name) return lines(azpec("list", many .. "many01 -o tsv --columns " .. name))[1] end
+    assert.equal("many01", cell "'private endpoint'")
+    assert.matches("^/subscriptions/.*/privateEndpoints/many01$", cell "private_endpoint")
+  end)
+
   it("make a table of what else is words", function ()
     assert.same({ "RESULT   BEFORE   ACCOUNT", "changed  Pending  manyacct" },
       lines(azpec("approve", "--columns result,before,account_name " .. emulator.many[1])))

@@ -270,7 +270,7 @@ kit.result_row = {
   result = "string", ["before?"] = "string", ["after?"] = "string", ["description?"] = "string", ["etag?"] = "string",
   ["action?"] = "string", ["new_description?"] = "string",
   ["rule?"] = "string", ["reason?"] = "string", ["why?"] = "string", ["resumed?"] = "boolean",
-  ["request_id?"] = "string", ["error?"] = error_facts, ["error_message?"] = "string",
+  ["request_id?"] = "string", ["correlation_id?"] = "string", ["error?"] = error_facts, ["error_message?"] = "string",
   ["continuation_token?"] = "string",
 }
 

@@ -21,16 +21,25 @@ function columns.list(word)
   return names
 end
 
+-- Returns the column of that member, else that of that title, or nil. private_endpoint is a member, and "private
+-- endpoint" the title of another one.
+local function named(known, name)
+  for _, column in ipairs(known) do
+    if name:lower() == column[2] then return column end
+  end
+  for _, column in ipairs(known) do
+    if plain(name) == column[2] or plain(name) == plain(column[1]) then return column end
+  end
+end
+
 -- Returns the column of that title or member. Ends the verb if there is none.
 local function find(context, known, option, name)
-  local names = {}
-  for n, column in ipairs(known) do
-    if plain(name) == column[2] or plain(name) == plain(column[1]) then
-      if column[2] == "created_at" then context:need_ages(option .. " created_at") end
-      return column
-    end
-    names[n] = column[2]
+  local column, names = named(known, name), {}
+  if column then
+    if column[2] == "created_at" then context:need_ages(option .. " created_at") end
+    return column
   end
+  for n, other in ipairs(known) do names[n] = other[2] end
   context:usage(("%s: there is no column '%s'; there are %s%s"):format(option, name, table.concat(names, ", "),
     nearest.question(plain(name), names)))
 end

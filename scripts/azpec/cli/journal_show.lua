@@ -8,7 +8,7 @@ local rows = require "azpec.cli.rows"
 local select = require "azpec.select"
 local verified = require "azpec.cli.verified"
 
-local columns = {
+local columns = rows.with({
   { "TIME", "at" }, { "RUN", "run", whole = true }, { "WHO", "by" }, { "VERB", "verb" },
   { "ACCOUNT", "account_name" }, rows.resource_group, rows.subscription, { "NAME", "name" },
   { "BEFORE", "before" }, { "AFTER", "after" }, { "RESULT", "result" },
@@ -20,7 +20,7 @@ local columns = {
   { "ID", "id", for_programs = true },
   { "CALL", "call", for_programs = true }, { "REQUEST ID", "request_id", for_programs = true },
   { "CORRELATION ID", "correlation_id", for_programs = true },
-}
+}, "attempt azpec operation policy_attempts")
 
 -- The members that a report leaves out: those of the hash chain, and continuation tokens.
 local hidden = { "audit", "seq", "prev", "hash", "event", "torn", "subject", "token" }

@@ -25,6 +25,25 @@ rows.columns = {
   { "PRIVATE ENDPOINT SUBSCRIPTION", "private_endpoint_subscription", extra = true },
 }
 
+-- The columns of connections, by member.
+local known = {}
+for _, column in ipairs(rows.columns) do known[column[2]] = column end
+
+-- Returns the columns, and one for each of these members that they lack, which is shown only if chosen. So --columns
+-- and --sort take each member of a row but objects. members (default: those of a connection): names with spaces between.
+function rows.with(columns, members)
+  local list, has = table.move(columns, 1, #columns, 1, {}), {}
+  for _, column in ipairs(columns) do has[column[2]] = true end
+  local function add(member)
+    if has[member] then return end
+    local title = known[member] and known[member][1] or member:upper():gsub("_", " ")
+    list[#list + 1] = { title, member, extra = true }
+  end
+  for _, column in ipairs(members and {} or rows.columns) do add(column[2]) end
+  for member in (members or ""):gmatch "%S+" do add(member) end
+  return list
+end
+
 -- Marks lists as JSON arrays, so that an empty one stays an array.
 local function as_sent(connection)
   local copy, properties = {}, {}

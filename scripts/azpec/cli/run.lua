@@ -11,13 +11,13 @@ local text = require "azpec.text"
 
 local run = {}
 
-run.columns = {
+run.columns = rows.with({
   { "NAME", "name" }, { "RESULT", "result" }, { "BEFORE", "before" }, { "AFTER", "after" },
   { "RULE", "rule", optional = true }, { "REASON", "reason", optional = true },
   { "ERROR", "error_message", optional = true }, { "ID", "id" }, { "TOKEN", "continuation_token", for_programs = true },
   { "ACCOUNT", "account_name", extra = true }, { "DESCRIPTION", "description", extra = true },
   { "ETAG", "etag", extra = true },
-}
+}, "action correlation_id new_description private_endpoint request_id resource_group_name resumed subscription_id why")
 
 -- Adds --parallel. Returns the option group, for further options.
 function run.parallel_option(command)
@@ -78,6 +78,7 @@ function run.result_row(result)
     description = after.description or item.description or before and before.description,
     new_description = result.outcome == "would change" and run.changed_text(before, item.description) or nil,
     resumed = result.resumed, why = result.why, request_id = result.ids.request_id,
+    correlation_id = result.ids.correlation_id,
     error = err and failure.facts(err), error_message = err and failure.lines(err)[1],
     continuation_token = result.token })
 end

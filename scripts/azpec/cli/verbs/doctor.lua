@@ -4,12 +4,13 @@ local doctor = require "azpec.doctor"
 local failure = require "azpec.cli.error"
 local fleet = require "azpec.fleet"
 local ids = require "azpec.resource_id"
+local rows = require "azpec.cli.rows"
 local terminal = require "azpec.cli.terminal"
 local text = require "azpec.text"
 local wording = require "azpec.cli.wording"
 
-local columns = { { "CHECK", "check" }, { "VERDICT", "verdict" }, { "FOUND", "found" }, { "NEXT STEP", "next_step" },
-  { "SECONDS", "seconds" } }
+local columns = rows.with({ { "CHECK", "check" }, { "VERDICT", "verdict" }, { "FOUND", "found" },
+  { "NEXT STEP", "next_step" }, { "SECONDS", "seconds" } }, "kind")
 
 local names = table.concat(doctor.checks, ", ")
 

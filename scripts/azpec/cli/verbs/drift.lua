@@ -9,13 +9,13 @@ local rows = require "azpec.cli.rows"
 local select = require "azpec.select"
 local text = require "azpec.text"
 
-local columns = {
+local columns = rows.with {
   { "ACCOUNT", "account_name", leaves = 1 }, rows.resource_group, rows.subscription, { "NAME", "name" },
   { "TODAY", "today" },
   { "RULE", "rule", optional = true, leaves = 2 }, { "REASON", "reason" },
   { "PRIVATE ENDPOINT", "private_endpoint_name", optional = true, leaves = 3 },
   { "DESCRIPTION", "description", optional = true, leaves = 4 }, { "ID", "id", for_programs = true },
-  { "PRIVATE ENDPOINT ID", "private_endpoint", extra = true }, { "ACTION", "action", extra = true },
+  { "ACTION", "action", extra = true },
 }
 
 local today = { reject = "rejected", hold = "held", ignore = "ignored" }

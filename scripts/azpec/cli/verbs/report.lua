@@ -12,6 +12,7 @@ local ids = require "azpec.resource_id"
 local journal = require "azpec.journal"
 local recorded = require "azpec.cli.journal"
 local report = require "azpec.report"
+local rows = require "azpec.cli.rows"
 local text = require "azpec.text"
 local verified = require "azpec.cli.verified"
 
@@ -129,12 +130,13 @@ local function identity_of(client)
   return #about > 0 and ("%s (%s)"):format(name, table.concat(about, ", ")) or name
 end
 
-local columns = { { "FILE", "file" }, { "ACCOUNTS", "accounts" }, { "CONNECTIONS", "connections" },
+local columns = rows.with({ { "FILE", "file" }, { "ACCOUNTS", "accounts" }, { "CONNECTIONS", "connections" },
   { "PENDING", "pending" }, { "OUTSIDE THE RULES", "outside", optional = true },
   { "NOT IN THE JOURNAL", "unrecorded", optional = true }, { "UNREADABLE", "unreadable" },
   { "UNREADABLE SUBSCRIPTIONS", "unreadable_subscriptions", optional = true, no_zero = true },
   { "GONE", "gone", extra = true }, { "JOURNAL OK", "journal_ok", optional = true },
-  { "JOURNAL UNFINISHED", "journal_unfinished", optional = true, no_zero = true } }
+  { "JOURNAL UNFINISHED", "journal_unfinished", optional = true, no_zero = true } },
+  "approved disconnected made_at other rejected")
 
 local function words(row)
   return ("%s: %s of %s, %d pending%s%s"):format(text.clean(row.file), text.count(row.connections, "connection"),

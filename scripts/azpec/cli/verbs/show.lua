@@ -13,6 +13,8 @@ local facts = {
   { "Can", "can" }, { "ETag", "etag" }, { "Created", "created_at" }, { "Id", "id" },
 }
 
+local columns = rows.with(rows.columns, "can")
+
 local function words(row)
   local lines = {}
   for _, fact in ipairs(facts) do
@@ -35,7 +37,7 @@ return {
   define = function (command) targets.define(command, { more = true }) end,
   run = function (context)
     local has_lines = context.args.output == "table" and not context.args.columns
-    local out = context:output { columns = rows.columns, title = "connections", line = words }
+    local out = context:output { columns = columns, title = "connections", line = words }
     local client = context:client()
     for n, target in ipairs(targets.find(context, client)) do
       local connection, err = target.connection, nil

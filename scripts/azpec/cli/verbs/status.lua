@@ -30,7 +30,7 @@ local function age_order(member)
 end
 
 -- On a narrow terminal the columns leave in the order of `leaves`.
-local columns = {
+local columns = of_connections.with({
   { "ACCOUNT", "account_name", whole = true, shown = "place" },
   of_connections.resource_group, of_connections.subscription,
   { "PENDING", "pending" }, { "OLDEST", "oldest", leaves = 1, order = age_order "oldest_at" },
@@ -40,7 +40,7 @@ local columns = {
   { "ERROR", "unreadable", optional = true, least = 5 },
   { "OTHER", "other", optional = true, no_zero = true }, { "OLDEST AT", "oldest_at", extra = true },
   { "LAST CHANGE AT", "last_change_at", extra = true }, { "ID", "id", for_programs = true },
-}
+}, "connections is_readable kind place")
 
 -- ---- one account ---------------------------------------------------------------------------------------------------
 

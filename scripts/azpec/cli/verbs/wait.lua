@@ -13,7 +13,7 @@ local waiting = require "azpec.cli.waiting"
 local default_timeout = 300
 local longest_look = 30 -- where there is time for one only
 
-local columns = table.move(rows.columns, 1, #rows.columns, 1, {})
+local columns = rows.with(rows.columns)
 columns[#columns + 1] = { "RESULT", "result", for_programs = true }
 
 local function state_of(connection)

@@ -10,10 +10,10 @@ local waiting = require "azpec.cli.waiting"
 
 local default_interval = 10
 
-local columns = {
+local columns = rows.with {
   { "TIME", "at" }, { "EVENT", "event" }, { "ACCOUNT", "account_name" }, { "NAME", "name" },
   { "BEFORE", "before" }, { "AFTER", "after" }, { "PROVISIONING", "provisioning_state" },
-  { "DESCRIPTION", "description" }, { "ID", "id" }, { "STATUS", "status", extra = true },
+  { "DESCRIPTION", "description" }, { "ID", "id" },
 }
 
 local worded = {
