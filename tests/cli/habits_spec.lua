@@ -274,6 +274,16 @@ describe("columns", function ()
     assert.matches("^/subscriptions/.*/privateEndpoints/many01$", cell "private_endpoint")
   end)
 
+  it("may be ages, which the chosen api-version has, of each verb that shows connections", function ()
+    local rules = support.write(support.new_path "rules", "hold 'all' { because = 'x' }")
+    kit.ended(0, azpec("approve", emulator.many[1]))
+    for verb, line in pairs { list = "", show = "", wait = "--for exists", watch = "--stop-after 0s", drift = "" } do
+      local where = verb == "drift" and many .. "--rules " .. rules or line .. " " .. emulator.many[1]
+      local result = azpec(verb, where .. " -o tsv --columns base_name,created_at")
+      assert.matches("^many01\t%d+%-%d+%-%d+T", result.out, verb)
+    end
+  end)
+
   it("make a table of what else is words", function ()
     assert.same({ "RESULT   BEFORE   ACCOUNT", "changed  Pending  manyacct" },
       lines(azpec("approve", "--columns result,before,account_name " .. emulator.many[1])))

@@ -111,9 +111,9 @@ end
 
 local function run(context)
   local timeout = context.args.timeout or default_timeout
-  local client = context:client { timeout = timeout > 0 and timeout or longest_look }
-  local out = context:output { columns = columns, title = "connections", live = true,
+  local out = context:output { columns = columns, title = "connections", live = true, -- may choose the api-version
     line = function (row) return words_of(context, row) end }
+  local client = context:client { timeout = timeout > 0 and timeout or longest_look }
   local counts, total = wait_for(context, client, timeout, out)
   out:close()
   if total == 0 then context:note("no connection matches") end

@@ -102,9 +102,9 @@ local function run(context)
     context:usage "a watch has no end at which a table could be written; use --columns with -o tsv"
   end
   local is_meant = targets.matcher(context)
-  local client, now = context:client(), require "cqueues".monotime
-  local out = context:output { columns = columns, live = true,
+  local out = context:output { columns = columns, live = true, -- may choose the api-version
     line = function (row) return words(context, row) end }
+  local client, now = context:client(), require "cqueues".monotime
   local shown <close> = waiting.new(context, args.stop_after)
   local stop = args.stop_after and now() + args.stop_after or math.huge
   local before
