@@ -32,10 +32,6 @@ local function failed(kind, found, next_step, details)
   return { verdict = "failed", kind = kind, found = found, next_step = next_step, details = details }
 end
 
-local function failed_by(err, next_step)
-  return failed(err.kind, err.message, next_step or err.hint)
-end
-
 -- ---- network -------------------------------------------------------------------------------------------------------
 
 -- Needs no sign-in and no right: the answer 401 also proves that the service is reachable.
@@ -65,6 +61,12 @@ local function host_of(url)
   return url:match "^%a+://([^/]*)"
 end
 
+-- Returns the advice of an error about the file of certificates to trust, or nil.
+local function advice_on_trust(err)
+  local is_of_trust = err.kind == "transport" and err.hint and err.hint:find("ca_file", 1, true)
+  return is_of_trust and err.hint or nil
+end
+
 function checks.proxy(self)
   local endpoint = self.settings.endpoint
   local chosen = proxy.choose(endpoint, self.getenv)
@@ -75,7 +77,8 @@ function checks.proxy(self)
   local err = probe(self).err
   if is_answer(err) then return ok(named, chosen) end
   return failed(err.kind, ("%s; through it the service is not reached: %s"):format(named, err.message),
-    ("see that the proxy runs and lets %s through; or except it by NO_PROXY"):format(host_of(endpoint)), chosen)
+    advice_on_trust(err) or ("see that the proxy runs and lets %s through; or except it by NO_PROXY"):format(
+      host_of(endpoint)), chosen)
 end
 
 local function trust_of(settings)
@@ -89,9 +92,21 @@ local function transport_advice(self, err)
   if err.kind == "untrusted" then
     return "if a company's proxy inspects TLS, give its root certificate: ca_file, or SSL_CERT_FILE"
   end
+  if advice_on_trust(err) then return err.hint end
   if proxy.choose(self.settings.endpoint, self.getenv).variable then return "see what is said of the proxy" end
   return "see that the name is right and resolves here, and that a firewall lets it through; or name a proxy: "
     .. "HTTPS_PROXY"
+end
+
+-- What to do about an error that has no hint of its own.
+local function default_step(self, err)
+  if err.kind == "credential" then return "correct that credential, or sign in by another one" end
+  if not is_answer(err) then return self.wanted.tls and "see what is said of tls" or transport_advice(self, err) end
+  return "try again later; if it stays so, give the message to whoever runs the service"
+end
+
+local function failed_by(self, err)
+  return failed(err.kind, err.message, err.hint or default_step(self, err))
 end
 
 function checks.tls(self)
@@ -171,7 +186,8 @@ local function no_sign_in(self, err, details)
       .. "what belongs to it), or give one of azpec.credential's values as `credential`", details)
   end
   local is_cut_off = self.wanted.tls and not is_answer(probe(self).err)
-  return failed(err.kind, err.message, is_cut_off and "see what is said of tls" or err.hint, details)
+  return failed(err.kind, err.message, is_cut_off and "see what is said of tls" or err.hint
+    or default_step(self, err), details)
 end
 
 function checks.signin(self)
@@ -188,7 +204,7 @@ local function obstacle(self)
   local _, err = sign_in(self)
   if not err then return nil end
   if self.wanted.signin then return skipped "there is no sign-in" end
-  return failed_by(err)
+  return failed_by(self, err)
 end
 
 -- ---- requests -----------------------------------------------------------------------------------------------------
@@ -239,7 +255,7 @@ checks["api-version"] = function (self)
     return failed("service", err.message, "name one of the versions that the service has by api_version")
   end
   if err.http_status then return skipped(version .. " was not looked at: " .. err.message) end
-  return failed_by(err)
+  return failed_by(self, err)
 end
 
 local function table_of(value)
@@ -266,7 +282,7 @@ function checks.account(self)
     if found.err.kind == "forbidden" then
       return warning(found.err.message, "ask for Microsoft.Batch/batchAccounts/read at " .. self.account_id)
     end
-    return failed_by(found.err)
+    return failed_by(self, found.err)
   end
   local properties = table_of(found.account.properties)
   local all, pending = count_of(found.account)
@@ -300,7 +316,7 @@ local function rights_by_trying(self, refusal)
     return warning(("connections may be read; whether they may be written cannot be looked up: %s"):format(
       refusal.message), ("ask for %s at %s, to see it here"):format(lookup, self.account_id))
   end
-  if err.kind ~= "forbidden" then return failed_by(err) end
+  if err.kind ~= "forbidden" then return failed_by(self, err) end
   return failed("forbidden", "none: " .. err.message, ("ask for a role with %s at %s"):format(
     actions_of(rights.needed), self.account_id))
 end
@@ -313,7 +329,7 @@ function checks.rights(self)
   if not permissions then
     if err.kind == "forbidden" then return rights_by_trying(self, err) end
     if err.kind == "not_found" and self.wanted.account then return skipped "there is no such account" end
-    return failed_by(err)
+    return failed_by(self, err)
   end
   local missing, is_essential = rights.missing(permissions), false
   if #missing == 0 then return ok "all there: list, approve, reject, delete, follow" end

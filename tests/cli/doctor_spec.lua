@@ -252,6 +252,26 @@ describe("azpec doctor (connections)", function ()
     assert.matches("see that the name is right and resolves here", result.out, 1, true)
   end)
 
+  it("sees a file of certificates that cannot be read: 1", function ()
+    local result = kit.ended(1, by_tls("--check tls", { AZPEC_CA_FILE = "/nonexistent" }))
+    assert.matches("the CA file or directory cannot be read", result.out, 1, true)
+    assert.matches("next: check --ca-file or AZPEC_CA_FILE, or SSL_CERT_FILE", result.out, 1, true)
+  end)
+
+  it("has a next step for each check that failed, also if no check of TLS is wanted", function ()
+    local address = ("doctor --endpoint https://127.0.0.1:%d --credential token --max-tries 1 %s -o json "):format(
+      support.free_port(), account)
+    for line, step in pairs { ["--check account,rights,api-version"] = "see that the name is right and resolves here",
+      ["--check tls,account,rights,api-version"] = "see what is said of tls" } do
+      local result = kit.ended(1, kit.run(address .. line, env { AZURE_ACCESS_TOKEN = support.canary }))
+      for _, check in ipairs(kit.json(result.out, { schema_version = "=1", complete = "boolean",
+        checks = { row } }).checks) do
+        assert.equal("failed", check.verdict)
+        assert.matches(check.check == "tls" and "see that the name" or step, check.next_step)
+      end
+    end
+  end)
+
   it("sees an api-version that the service does not have: 7", function ()
     local checks = examined(7, account .. " --api-version 2015-12-01")
     assert.equal("ok ok ok ok failed skipped ok ok skipped", verdicts(checks))
