@@ -231,6 +231,8 @@ describe("--journal", function ()
   it("does not come without a place for the ticket", function ()
     local result = kit.ended(2, azpec("approve", ("many01 %s --ticket 1"):format(group)))
     assert.matches("^azpec: %-%-ticket needs a place: %-%-journal FILE, or {ticket} in %-%-description", result.err)
+    result = kit.ended(2, azpec("delete", ("many01 %s --ticket 1"):format(group))) -- has no --description
+    assert.matches("^azpec: %-%-ticket needs a place: %-%-journal FILE %(", result.err)
     result = kit.ended(2, azpec("approve", ("many01 %s --description 'x {ticket}'"):format(group)))
     assert.matches("--description speaks of a {ticket}, but there is no --ticket", result.err, 1, true)
     result = kit.ended(2, azpec("approve", ("many01 %s --description '{ticket}' --ticket %s"):format(group,

@@ -139,6 +139,7 @@ end
 -- action: "approve"; verb: "Approve", for people.
 function change.run(context, action, verb)
   local args = context.args
+  context.has_description = action ~= "delete"
   local unfinished = args.dry_run and {} or journal.unfinished(context, subject_of(context))
   local client = context:client()
   local items = journal.join(unfinished, items_of(context, client, action, verb, #unfinished > 0))

@@ -67,13 +67,14 @@ function journal.description(context)
 end
 
 -- Returns the journal of a run, shared by all its clients; nil without --journal. Refuses a --ticket that would not be
--- recorded. subject: the run's task, a string or a table of the options that define it.
+-- recorded. context.has_description: the verb has --description. subject: the run's task, a string or a table of the options that define it.
 function journal.open(context, subject)
   local args = context.args
   local path = journal.path(args)
   if not path then
     if args.ticket and not (has_place(args.description, "ticket") or context.ticket_has_place) then
-      context:usage "--ticket needs a place: --journal FILE, or {ticket} in --description"
+      context:usage("--ticket needs a place: --journal FILE" .. (context.has_description
+        and ", or {ticket} in --description" or ""))
     end
     return nil
   end
