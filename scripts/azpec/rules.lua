@@ -375,11 +375,11 @@ function set:excess(counts, more)
     local limit = self.limits[what]
     if limit and wanted[what] > limit then
       return ("this would %s %s, and %s allows at most %d"):format(plural[what],
-        count(wanted[what], "connection"), self.source, limit)
+        count(wanted[what], "connection"), self.source, limit), what
     end
   end
   if more and wanted.changes > more then
-    return ("this would change %s, and at most %d were allowed"):format(count(wanted.changes, "connection"), more)
+    return ("this would change %s, and at most %d were allowed"):format(count(wanted.changes, "connection"), more), "more"
   end
 end
 

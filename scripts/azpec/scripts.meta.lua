@@ -618,6 +618,7 @@ function Set:speaks_of_status() end
 ---@param counts { approve: integer?, reject: integer? }
 ---@param more? integer
 ---@return string? message
+---@return "approve"|"reject"|"changes"|"more"|nil limit the field of at_most that is exceeded, or "more"
 function Set:excess(counts, more) end
 
 ---@class azpec.rules

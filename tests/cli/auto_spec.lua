@@ -174,10 +174,11 @@ describe("auto (refusals and failures)", function ()
     local capped = rules("at_most { approve = 7 }\n" .. some)
     local result = kit.ended(11, azpec("auto", ("--rules %s %s --apply"):format(capped, group)))
     assert.truthy(result.err:find("this would approve 8 connections, and " .. capped
-      .. " allows at most 7; nothing was done\n  hint: if all of them are meant, raise at_most in the rules, or --max; "
-      .. "else select fewer by -g or --account", 1, true))
+      .. " allows at most 7; nothing was done\n  hint: if all of them are meant, raise `approve` of at_most in the "
+      .. "rules; else select fewer by -g or --account", 1, true))
     result = kit.ended(11, azpec("auto", ("--rules %s %s --apply --max 12"):format(rules(some), group)))
-    assert.truthy(result.err:find("this would change 13 connections, and at most 12 were allowed", 1, true))
+    assert.truthy(result.err:find("this would change 13 connections, and at most 12 were allowed; nothing was done\n"
+      .. "  hint: if all of them are meant, raise --max; else select", 1, true))
     kit.ended(11, azpec("auto", ("--rules %s %s --max 12"):format(rules(some), group)))
     assert.equal("", written())
   end)

@@ -192,6 +192,8 @@ describe("rules (needs, descriptions, limits)", function ()
     assert.equal("this would change 4 connections, and r.lua allows at most 3", set:excess { approve = 1, reject = 3 })
     assert.equal("this would change 2 connections, and at most 1 were allowed", set:excess({ approve = 2 }, 1))
     assert.is_nil(parse(by_name):excess { approve = 9999 })
+    assert.same({ "approve", "changes", "more" }, { select(2, set:excess { approve = 3 }),
+      (select(2, set:excess { approve = 1, reject = 3 })), (select(2, set:excess({ approve = 2 }, 1))) })
   end)
 
   it("have to come out as they expect themselves", function ()

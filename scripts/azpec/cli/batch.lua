@@ -130,10 +130,11 @@ end
 
 -- Ends the verb if the rules, or --max, do not allow so many changes. counts: { approve, reject }.
 function batch.check_excess(context, set, counts)
-  local message = set:excess(counts, context.args.max)
+  local message, limit = set:excess(counts, context.args.max)
   if not message then return end
+  local lifts = limit == "more" and "--max" or ("`%s` of at_most in the rules"):format(limit)
   context:fail(failure.codes.ambiguous, message .. "; nothing was done",
-    "if all of them are meant, raise at_most in the rules, or --max; else select fewer by -g or --account")
+    ("if all of them are meant, raise %s; else select fewer by -g or --account"):format(lifts))
 end
 
 -- Ends the verb if the file that --out names, if any, is of another kind. Called first, and again before writing, since
