@@ -379,7 +379,8 @@ function set:excess(counts, more)
     end
   end
   if more and wanted.changes > more then
-    return ("this would change %s, and at most %d were allowed"):format(count(wanted.changes, "connection"), more), "more"
+    return ("this would change %s, and at most %d were allowed"):format(count(wanted.changes, "connection"), more),
+      "more"
   end
 end
 

@@ -67,7 +67,8 @@ function journal.description(context)
 end
 
 -- Returns the journal of a run, shared by all its clients; nil without --journal. Refuses a --ticket that would not be
--- recorded. context.has_description: the verb has --description. subject: the run's task, a string or a table of the options that define it.
+-- recorded. context.has_description: the verb has --description. subject: the run's task, a string or a table of the
+-- options that define it.
 function journal.open(context, subject)
   local args = context.args
   local path = journal.path(args)

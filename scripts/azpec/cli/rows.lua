@@ -30,7 +30,8 @@ local known = {}
 for _, column in ipairs(rows.columns) do known[column[2]] = column end
 
 -- Returns the columns, and one for each of these members that they lack, which is shown only if chosen. So --columns
--- and --sort take each member of a row but objects. members (default: those of a connection): names with spaces between.
+-- and --sort take each member of a row but objects. members (default: those of a connection): names, with spaces
+-- between.
 function rows.with(columns, members)
   local list, has = table.move(columns, 1, #columns, 1, {}), {}
   for _, column in ipairs(columns) do has[column[2]] = true end
