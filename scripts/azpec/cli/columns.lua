@@ -81,7 +81,8 @@ end
 
 -- Adds --sort to a verb, whose output writes its rows at its end.
 function columns.define_sort(command)
-  local sort = command:option("--sort", "sort by these columns, with commas between; a - before one: downwards")
+  local sort = command:option("--sort", "sort by these columns, with commas between; a - before one: downwards; "
+    .. "without a value: last")
     :argname "NAMES":convert(columns.list)
   sort.takes_dash = true
   return sort

@@ -59,7 +59,8 @@ first, and does nothing without --apply. Its own writes go into the same journal
       columns.define_sort(command))
     command:group("show",
       command:option("--connection", "only what was done to this one, by id, or name as in a list"):argname "ID",
-      command:option("--run", "only what was done in this run, or in the last; for undo: the run"):argname "RUN",
+      command:option("--run", "only what was done in this run, or in the last one that began; for "
+        .. "undo: the run"):argname "RUN",
       command:option("--ticket", "only what has this ticket; for undo: the ticket of its writes"):argname "TEXT"
         :convert(convert.ticket))
     command:group("undo",
