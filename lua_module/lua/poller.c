@@ -226,11 +226,14 @@ int poller_call(lua_State *L, int closing) {
 }
 
 static int l_wait(lua_State *L) {
-	lua_Number s = luaL_optnumber(L, 2, -1);
+	lua_Number s = -1;
 	int64_t limit = NEVER;
 	session_check_poller(L, 1);
-	luaL_argcheck(L, s >= 0 || lua_isnoneornil(L, 2), 2,
-	              "seconds expected");
+	if (!lua_isnoneornil(L, 2)) {
+		luaL_checktype(L, 2, LUA_TNUMBER); /* no string of digits */
+		s = lua_tonumber(L, 2);
+		luaL_argcheck(L, s >= 0, 2, "seconds expected");
+	}
 	if (s >= 0 && s <= 1e9)
 		limit = sys_mono() + (int64_t)(s * 1000);
 	lua_settop(L, 1);

@@ -24,8 +24,10 @@ static int passed(lua_State *L) {
 /* stack: 1 = the client, 2 = seconds */
 int l_client_wait(lua_State *L) {
 	struct client *c = session_check_open(L, 1);
-	lua_Number s = luaL_checknumber(L, 2);
 	struct condition *w;
+	lua_Number s;
+	luaL_checktype(L, 2, LUA_TNUMBER); /* no string of digits */
+	s = lua_tonumber(L, 2);
 	luaL_argcheck(L, s >= 0 && s <= 1e9, 2, "seconds expected");
 	lua_settop(L, 1);
 	w = lua_newuserdatauv(L, sizeof *w, UV_CLIENT);

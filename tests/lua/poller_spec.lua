@@ -103,8 +103,10 @@ describe("a poller before its end", function ()
     assert.equal("bad argument #1 to 'wait' (seconds expected)", kit.raised(function () poller:wait(0 / 0) end))
     assert.equal("bad argument #1 to 'wait' (number expected, got table)",
       kit.raised(function () poller:wait {} end))
-    assert.equal("bad argument #1 to 'wait' (number expected, got string)",
-      kit.raised(function () poller:wait "soon" end))
+    for _, text in ipairs { "soon", "0.01", " 0x0p0 " } do
+      assert.equal("bad argument #1 to 'wait' (number expected, got string)",
+        kit.raised(function () poller:wait(text) end))
+    end
   end)
 
   it("reports its progress", function ()
