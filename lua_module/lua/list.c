@@ -8,6 +8,7 @@
 #include "lua/poller.h"
 #include "lua/session.h"
 #include "lua/wakeup.h"
+#include "io/sys.h"
 
 /* Upvalues of the iterator. */
 enum { LUV_ITEMS = 1, LUV_AT, LUV_CLIENT, LUV_COUNT = LUV_CLIENT };
@@ -52,6 +53,24 @@ static bool has_page(lua_State *L) {
 	return has;
 }
 
+/* In a forked child, the list is left to the parent: what has come is still
+   read, then it fails, once. */
+static int end_in_child(lua_State *L, struct poller *p) {
+	struct op *op = &p->job.op;
+	if (p->ref == LUA_NOREF) /* the end was handed out */
+		return luaL_error(L,
+		                  "attempt to continue a list that has ended");
+	if (op->end == OP_DONE && has_page(L))
+		return paged(L);
+	if (op->end == OP_DONE && op_next_page(op))
+		session_left_to_parent(op, sys_now());
+	poller_push_outcome(L, LOOP_OBJECT); /* collects it */
+	if (op->end == OP_FAIL)
+		return lua_error(L);
+	lua_pushnil(L);
+	return 1;
+}
+
 /* The generic for's iterator: stack 1 = the poller, 2 = the last item */
 static int l_next(lua_State *L) {
 	struct poller *p = session_check_poller(L, 1);
@@ -61,8 +80,7 @@ static int l_next(lua_State *L) {
 	lua_settop(L, 1);
 	session_check_open(L, lua_upvalueindex(LUV_CLIENT));
 	if (!p->linked)
-		return luaL_error(L,
-		                  "attempt to continue a list that has ended");
+		return end_in_child(L, p);
 	if (p->job.op.end == OP_DONE && !has_page(L)) {
 		if (!op_next_page(&p->job.op)) {
 			poller_push_outcome(L, 1); /* collects it */

@@ -208,17 +208,22 @@ static void forget(lua_State *L, struct poller *p) {
 	lua_rawset(L, -5);
 }
 
+void session_left_to_parent(struct op *op, struct now now) {
+	op_stop(op, FAIL_CANCELED,
+	        "this process was forked: the operation belongs to the parent "
+	        "process",
+	        now);
+}
+
 static void end(struct client *c, struct poller *p, bool closing,
                 struct now now) {
-	static const char forked[] = "this process was forked: the operation "
-				     "belongs to the parent process";
 	if (!p->linked)
 		return;
 	session_abort(c, &p->job);
 	if (closing)
 		op_cancel(&p->job.op, "the client was closed", now);
 	else
-		op_stop(&p->job.op, FAIL_CANCELED, forked, now);
+		session_left_to_parent(&p->job.op, now);
 	scheduler_remove(&c->core, &p->job);
 	p->linked = false;
 	completion_ended(p);

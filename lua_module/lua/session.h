@@ -72,6 +72,8 @@ void session_drop(struct poller *p);
 void session_collect(lua_State *L, int idx, struct poller *p);
 /* Ends the operation as canceled, if it has not ended. */
 void session_cancel(struct poller *p);
+/* Ends it as canceled because the process was forked, if it has not ended. */
+void session_left_to_parent(struct op *op, struct now now);
 /* session_cancel, then session_collect.  [-0, +0] */
 void session_let_go(lua_State *L, int idx);
 

@@ -185,6 +185,38 @@ static void test_every_method_notices(void **state) {
 	}
 }
 
+/* A list that the parent began: the child reads what has come, then gets the
+   error of all other calls, once. */
+static void test_an_inherited_list_is_canceled(void **state) {
+	static const char *const firsts[] = { "", "c:step()", "c:pollfd()" };
+	static const char in_child[] =
+		"%s\n"
+		"local ok, err = pcall(next_one, list, item)\n"
+		"assert(not ok and azpec.type(err) == 'azpec.error', err)\n"
+		"assert(err.kind == 'canceled' and err.message:find 'forked')\n"
+		"ok, err = pcall(next_one, list, item)\n"
+		"assert(not ok and err:find 'list that has ended', err)\n"
+		"return 'fine'\n";
+	int before = host_descriptors(), mine = streams();
+	lua_State *L = host_state(&emulator);
+	(void)state;
+	host_expect(L,
+	            "c = client()\n"
+	            "next_one, list = c:list { resource_group_name = 'rg',\n"
+	            "  account_name = 'hostacct', maxresults = 1 }\n"
+	            "item = next_one(list)\n"
+	            "return item and 'fine'",
+	            "fine");
+	for (size_t i = 0; i < COUNT(firsts); i++) {
+		char chunk[sizeof in_child + 32];
+		snprintf(chunk, sizeof chunk, in_child, firsts[i]);
+		expect_child(L, chunk, mine);
+	}
+	host_expect(L, "return next_one(list, item) and 'fine'", "fine");
+	lua_close(L);
+	assert_int_equal(host_descriptors(), before);
+}
+
 static void test_new_calls_open_their_own(void **state) {
 	static const struct deed deeds[] = {
 		{ "assert(c:update(approve(20)).id == id(20)) return 'fine'", 1,
@@ -655,6 +687,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		TEST(test_inherited_pollers_are_canceled_with_tokens),
 		TEST(test_every_method_notices),
+		TEST(test_an_inherited_list_is_canceled),
 		TEST(test_new_calls_open_their_own),
 		TEST(test_the_child_may_resume_by_the_token),
 		TEST(test_a_child_of_the_child),
