@@ -169,9 +169,9 @@ function emulator:state(state)
   return self:control("GET", "state")
 end
 
--- Makes all as it was at the start: state, options, no faults, an empty log.
+-- Makes all as it was at the start: clock, state, options, no faults, an empty log.
 function emulator:reset()
-  for _, what in ipairs { "faults", "options", "state", "log" } do self:control("DELETE", what) end
+  for _, what in ipairs { "faults", "options", "clock", "state", "log" } do self:control("DELETE", what) end
 end
 
 return emulator

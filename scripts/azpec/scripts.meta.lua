@@ -1185,7 +1185,7 @@ function Emulator:set(options) end
 ---@return table? state
 function Emulator:state(state) end
 
---- Makes state, options, faults and requests as they were at the start.
+--- Makes clock, state, options, faults and requests as they were at the start.
 function Emulator:reset() end
 
 --- One request to /_emulator/ (azpec emulator --help).

@@ -58,7 +58,7 @@ export class Emulator {
 
   // Makes all as it was at the start.
   async reset() {
-    for (const what of ["faults", "options", "state", "log"]) await this.control("DELETE", what);
+    for (const what of ["faults", "options", "clock", "state", "log"]) await this.control("DELETE", what);
   }
 
   // Ends the emulator, which removes its file.

@@ -69,7 +69,7 @@ class Emulator:
 
     def reset(self):
         """Makes all as it was at the start."""
-        for what in ("faults", "options", "state", "log"):
+        for what in ("faults", "options", "clock", "state", "log"):
             self.control("DELETE", what)
 
     def close(self):

@@ -378,7 +378,7 @@ describe("--older-than", function ()
       kit.ended(2, azpec("reject", many .. "--all --older-than 7 --yes")).err, 1, true)
     assert.equal(0, count "--older-than 2h")
     emulator:control("POST", "clock", { advance = -9000 })
-    emulator:reset() -- created two hours ago
+    emulator:control("DELETE", "state") -- created two hours ago
     emulator:control("POST", "clock", { advance = 9000 })
     assert.equal(64, count "--older-than 2h")
     assert.matches("^many01%S+\t%d+%-%d+%-%d+T", kit.ended(0, azpec("list", many .. "many01 -o tsv "

@@ -92,6 +92,24 @@ describe("azpec.emulator", function ()
     assert.equal(0, #emulator:state().accounts[1].connections)
   end)
 
+  it("has the system's clock again after a reset, which the state's ages and new tokens follow", function ()
+    local emulator <close> = start { state = { accounts = { { account_name = "one", resource_group_name = "rg",
+      connections = { { name = "pe.1", age = 60 } } } } } }
+    local function age() return emulator:state().accounts[1].connections[1].age end
+    emulator:advance(7200)
+    assert.truthy(age() > 7000)
+    emulator:reset()
+    assert.truthy(age() >= 59 and age() < 1000)
+    local now = emulator:control("POST", "clock", { advance = 0 }).now
+    assert.truthy(math.abs(now - os.time()) < 1000)
+    emulator:fail { kind = "get", times = 1, advance = 7200 }
+    local client <close> = emulator:client()
+    assert(client:get { id = emulator.connections[1] })
+    emulator:reset()
+    assert(client:get { id = emulator.connections[1] })
+    assert.truthy(age() < 1000)
+  end)
+
   it("needs of a state only what differs from the sample", function ()
     local emulator <close> = start { state = { accounts = {
       { account_name = "one", resource_group_name = "rg", connections = { { name = "pe.1" } } } } } }

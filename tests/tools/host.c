@@ -187,7 +187,8 @@ void emulator_stop(struct emulator *e) {
 }
 
 void emulator_reset(struct emulator *e) {
-	static const char *const all[] = { "faults", "options", "state" };
+	static const char *const all[] = { "faults", "options", "clock",
+		                           "state" };
 	FILE *f = fopen(e->log, "r");
 	assert_non_null(f);
 	for (size_t i = 0; i < COUNT(all); i++)

@@ -21,4 +21,9 @@ function clock:advance(seconds)
   self.offset = self.offset + seconds
 end
 
+-- Makes it the wall clock again.
+function clock:reset()
+  self.offset = 0
+end
+
 return clock

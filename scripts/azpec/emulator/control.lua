@@ -76,6 +76,10 @@ local calls = {
     return done()
   end,
   ["POST clock"] = move_clock,
+  ["DELETE clock"] = function (emulator)
+    emulator.clock:reset()
+    return done()
+  end,
 }
 
 function control.is_for(request)

@@ -118,7 +118,7 @@ Control (--control; no token): /_emulator/
   PATCH options {"sampleacct:retry_after": 0, "operation_seconds": 0.1}               DELETE options: as at start
   GET log       the latest entries as a list              DELETE log    forgets them, and the counts
   GET counts    how many requests came of each kind: {"list": 12, "graph": 1}
-  POST clock    {"advance": 3600}: tokens expire, operations end
+  POST clock    {"advance": 3600}: tokens expire, operations end; DELETE: the system's again
   PUT and DELETE of state also forget tokens, operations and claims asked for; options set by PATCH stay.
   Secrets that a PUT does not name stay too, so PUT of what GET answered changes nothing.
 

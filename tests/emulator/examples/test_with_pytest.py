@@ -1,5 +1,7 @@
 """What a user's tests do with scripts/examples/azpec_emulator.py; run by tests/emulator/examples_spec.lua."""
 
+import time
+
 from azpec_emulator import azpec_emulator, azpec_emulator_process  # noqa: F401
 import pytest
 
@@ -16,6 +18,7 @@ def test_a_request_arrives_and_the_clock_moves(azpec_emulator):
 def test_nothing_of_the_test_before_is_left(azpec_emulator):
     assert len(azpec_emulator.state()["accounts"][0]["connections"]) == 1
     assert azpec_emulator.requests() == []
+    assert azpec_emulator.control("POST", "clock", {"advance": 0})["now"] < time.time() + 1000
 
 
 def test_a_state_can_be_given_back(azpec_emulator):
