@@ -681,6 +681,35 @@ static void test_in_a_function_that_a_step_calls(void **state) {
 	}
 }
 
+/* ---- the emulator of azpec.emulator ------------------------------------- */
+
+/* A child that ends, closes it or collects it leaves it to the parent. */
+static void test_an_emulator_is_the_parents(void **state) {
+	static const char *const chunks[] = {
+		"return 'fine'",
+		"e:close() return 'fine'",
+		"e = nil collectgarbage() return 'fine'",
+	};
+	int before = host_descriptors(), mine = streams();
+	lua_State *L = host_state(&emulator);
+	(void)state;
+	host_expect(L,
+	            "e = require 'azpec.emulator'.start {\n"
+	            "  lua = 'env -u LD_PRELOAD ' ..\n"
+	            "    (os.getenv 'LUA' or 'lua5.4') }\n"
+	            "return 'fine'",
+	            "fine");
+	for (size_t i = 0; i < COUNT(chunks); i++)
+		expect_child(L, chunks[i], mine);
+	host_expect(L,
+	            "assert(io.open(e.ca_file)):close()\n"
+	            "e:state() e:close()\n"
+	            "return tostring(io.open(e.ca_file))",
+	            "nil");
+	lua_close(L);
+	assert_int_equal(host_descriptors(), before);
+}
+
 /* ---- the run ------------------------------------------------------------ */
 
 int main(void) {
@@ -697,6 +726,7 @@ int main(void) {
 		TEST(test_a_daemons_own_files_stay_open),
 		TEST(test_a_program_under_way_is_the_parents),
 		TEST(test_in_a_function_that_a_step_calls),
+		TEST(test_an_emulator_is_the_parents),
 	};
 	return RUN(tests);
 }

@@ -5,6 +5,7 @@ local azpec = require "azpec"
 local cjson = require "cjson"
 local exact = require "azpec.record.exact"
 local json = require "azpec.json"
+local lfs = require "lfs"
 local record = require "azpec.record"
 local t = require "loopback.support"
 local documents = require "tools.documents"
@@ -33,6 +34,12 @@ local quick = { poll_interval = 0.01, timeout = t.hang, retry = { base_delay = 0
 local function client_of(recorder, more)
   return recorder:client(t.merged(quick, { subscription_id = emulator.subscription_id,
     credential = emulator:credential() }, more or {}))
+end
+
+-- A shell command that runs Lua, and writes the mode of its last argument's file first.
+local function telling_lua(mode)
+  return ("sh -c %s sh"):format(t.quote(("for last; do :; done; stat -c %%a \"$last\" >%s; exec %s \"$@\""):format(mode,
+    plain)))
 end
 
 -- Records what work(client) does. Returns the path of the file, the JSON in it, and what work returned.
@@ -184,6 +191,18 @@ describe("a recording", function ()
     assert.error_matches(function () work "its own" end, "its own")
   end)
 
+  it("leaves no folder behind, and no warning comes, when its program ends without close", function ()
+    local folder = t.new_path "temporary"
+    assert(lfs.mkdir(folder))
+    local path = t.new_path "recording"
+    assert.equal("", t.child([[warn "@on"
+      local record = require "azpec.record"
+      local recorder = record.start { file = given.path, lua = given.lua }
+      pcall(record.play, { file = "/nowhere/at/all.json", lua = given.lua })]], { path = path, lua = plain },
+      { TMPDIR = folder }))
+    assert(lfs.rmdir(folder))
+  end)
+
   it("is written by a recorder whose program has failed", function ()
     local path = t.new_path "recording"
     local script = t.write(t.new_path "script", ([[
@@ -303,6 +322,15 @@ describe("a recording's secrets", function ()
     assert.matches("^grant_type=password&client_secret=hidden%-%d+&password=hidden%-%d+&client_id=x&device=hidden",
       exchange.request.body_text)
     assert.is_nil(exchange.response.headers["set-cookie"] or exchange.response.headers["x-unknown"])
+  end)
+
+  it("in its settings, a proxy's password, are in a private file until the recorder has read it", function ()
+    local mode = t.new_path "mode"
+    local recorder <close> = recorder_of { lua = telling_lua(mode), proxy = "http://me:" .. t.secret .. "@127.0.0.1:1" }
+    assert.equal("600\n", t.read(mode))
+    local folder = recorder.ca_file:match "^(.*)/"
+    assert.is_nil(t.read(folder .. "/settings.json"))
+    assert(os.execute(("! grep -rqs -e %s %s"):format(t.quote(t.secret), t.quote(folder))))
   end)
 
   it("are the same everywhere, so that a link with a signature can be followed", function ()

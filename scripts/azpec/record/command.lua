@@ -1,5 +1,5 @@
 -- The program that azpec.record starts: a recorder or a player, as a server on loopback. Its arguments are the kind,
--- and a file with the settings as JSON.
+-- and a file with the settings as JSON, which it removes: they may have a password.
 
 local host = require "azpec.emulator.host"
 local json = require "azpec.json"
@@ -11,6 +11,7 @@ local makers = { recorder = "azpec.record.recorder", player = "azpec.record.play
 
 local function read(path)
   local file <close> = assert(io.open(path))
+  os.remove(path)
   return assert(json.decode(file:read "a"))
 end
 
