@@ -25,6 +25,13 @@ local function fail(format, ...)
   error("azpec.emulator: " .. format:format(...), 3)
 end
 
+-- Checks an argument of a public function, for its caller. wanted: types, such as "table nil".
+local function check_argument(value, wanted, number, name)
+  if wanted:find(type(value), 1, true) then return end
+  error(("azpec.emulator: bad argument #%d to '%s' (%s expected, got %s)"):format(number, name, wanted:match "^%a+",
+    type(value)), 3)
+end
+
 -- ---- the process ---------------------------------------------------------------------------------------------------
 
 -- Returns the words of the command line: the options, and the files that they name.
@@ -44,7 +51,7 @@ local names = {}
 for name in pairs(known) do names[#names + 1] = name end
 table.sort(names)
 
-local function check(settings)
+local function check_settings(settings)
   for name, value in pairs(settings) do
     local wanted = known[name]
     if not wanted then
@@ -56,6 +63,23 @@ local function check(settings)
   end
 end
 
+-- One request to /_emulator/. Returns why it failed, or nil and what the answer has, if it has something.
+local function exchange(self, method, what, body)
+  if self.is_closed then return "it is closed" end
+  local status, answer = http_client.request(self.endpoint, method, "/_emulator/" .. what, body and json.encode(body))
+  if not status then return "no answer from " .. self.endpoint end
+  local value = answer ~= "" and json.decode(answer) or nil
+  if status >= 300 then return value and value.error and value.error.message or answer end
+  return nil, value
+end
+
+-- The same for a public function. Errors are its caller's: so do not call it by a tail call.
+local function ask(self, method, what, body)
+  local why, value = exchange(self, method, what, body)
+  if why then error("azpec.emulator: " .. why, 3) end
+  return value
+end
+
 -- Starts an emulator and returns it when it listens. settings (all optional):
 --   state    table, a state file's; default: the sample
 --   options  table, as --option takes them: { operation_polls = 1, ["sampleacct:retry_after"] = 0 }
@@ -65,8 +89,9 @@ end
 -- The result has the fields that the emulator prints (endpoint, tls_endpoint, ca_file, tenant_id, client_id,
 -- subscription_id, connections, pid) and client_secret.
 function emulator.start(settings)
+  check_argument(settings, "table nil", 1, "start")
   settings = settings or {}
-  check(settings)
+  check_settings(settings)
   local started, why = process.start("azpec.emulator.command", settings.lua, function (new)
     return words_of(settings, new)
   end)
@@ -74,8 +99,11 @@ function emulator.start(settings)
   local self = setmetatable(started.facts, emulator)
   self.process, self.pid = started, math.tointeger(self.pid)
   self.client_secret = settings.state and settings.state.client_secret or sample().client_secret
-  if settings.faults then self:control("PUT", "faults", settings.faults) end
-  return self
+  local ok, refused = pcall(exchange, self, "PUT", "faults", settings.faults or {})
+  if ok and not refused then return self end
+  started:close()
+  if not ok then error(refused, 0) end
+  fail("%s", refused)
 end
 
 -- Ends the emulator. To close it twice is harmless.
@@ -90,20 +118,19 @@ emulator.__close = emulator.close
 
 -- One request to /_emulator/, with a table as its body or without one; returns what the answer has, or nil.
 function emulator:control(method, what, body)
-  if self.is_closed then fail "it is closed" end
-  local status, answer = http_client.request(self.endpoint, method, "/_emulator/" .. what, body and json.encode(body))
-  if not status then fail("no answer from %s", self.endpoint) end
-  local value = answer ~= "" and json.decode(answer) or nil
-  if status >= 300 then fail("%s", value and value.error and value.error.message or answer) end
-  return value
+  check_argument(method, "string", 1, "control")
+  check_argument(what, "string", 2, "control")
+  check_argument(body, "table nil", 3, "control")
+  return (ask(self, method, what, body))
 end
 
 -- Returns a table of azpec.client's options, for code that makes its own client: it signs in to this emulator, and
--- polls every 0.05 s where the answers have no Retry-After (the emulator's option retry_after = "none"). more: further
--- options, which take precedence.
+-- polls every 0.1 s, the shortest interval, where the answers have no Retry-After (the emulator's option retry_after =
+-- "none"). more: further options, which take precedence.
 function emulator:options(more)
+  check_argument(more, "table nil", 1, "options")
   local given = { endpoint = self.tls_endpoint, authority_host = self.tls_endpoint, ca_file = self.ca_file, proxy = "",
-    poll_interval = 0.05, subscription_id = self.subscription_id,
+    poll_interval = 0.1, subscription_id = self.subscription_id,
     credential = azpec.credential.client_secret { tenant_id = self.tenant_id, client_id = self.client_id,
       client_secret = self.client_secret } }
   for name, value in pairs(more or {}) do given[name] = value end
@@ -112,13 +139,15 @@ end
 
 -- Returns a client of azpec with these options; see options.
 function emulator:client(more)
+  check_argument(more, "table nil", 1, "client")
   return azpec.client(self:options(more))
 end
 
 -- One more connection appears, as a new private endpoint makes it; returns its id. fields: those of a connection in a
 -- state file, and account_name, resource_group_name, subscription_id; default: a Pending one at the first account.
 function emulator:arrive(fields)
-  return self:control("POST", "connections", fields or {}).id
+  check_argument(fields, "table nil", 1, "arrive")
+  return ask(self, "POST", "connections", fields or {}).id
 end
 
 local of_the_match = { method = true, path = true, plain = true, kind = true, tls = true, nth = true, times = true }
@@ -126,27 +155,29 @@ local of_the_match = { method = true, path = true, plain = true, kind = true, tl
 -- Adds a fault. fields: which requests, by the names of a rule's match (kind, method, path, plain, tls, nth, times;
 -- default: every request), `name`, and the rule's action: { kind = "update", times = 2, status = 503 }.
 function emulator:fail(fields)
+  check_argument(fields, "table", 1, "fail")
   local rule = { match = {}, action = {} }
   for name, value in pairs(fields) do
     if name == "name" then rule.name = value
     elseif of_the_match[name] then rule.match[name] = value
     else rule.action[name] = value end
   end
-  self:control("POST", "faults", { rule })
+  ask(self, "POST", "faults", { rule })
 end
 
 -- Removes all faults. What they hold is answered.
 function emulator:heal()
-  self:control("DELETE", "faults")
+  ask(self, "DELETE", "faults")
 end
 
 -- Returns the latest requests, oldest first: method, target, kind, status, body, headers ... as in the log. kind: only
 -- those of that kind.
 function emulator:requests(kind)
+  check_argument(kind, "string nil", 1, "requests")
   local why = kind ~= nil and routes.complaint(kind)
   if why then error("azpec.emulator: " .. why, 2) end
   local list = {}
-  for _, entry in ipairs(self:control("GET", "log")) do
+  for _, entry in ipairs(ask(self, "GET", "log")) do
     for name, value in pairs(entry) do entry[name] = type(value) == "number" and math.tointeger(value) or value end
     if entry.kind == kind or not kind and entry.kind ~= "control" then list[#list + 1] = entry end
   end
@@ -155,23 +186,26 @@ end
 
 -- Moves the emulator's clock: operations end, tokens expire, connections get older.
 function emulator:advance(seconds)
-  self:control("POST", "clock", { advance = seconds })
+  check_argument(seconds, "number", 1, "advance")
+  ask(self, "POST", "clock", { advance = seconds })
 end
 
 -- Sets options, as emulator.start takes them.
 function emulator:set(options)
-  self:control("PATCH", "options", options)
+  check_argument(options, "table", 1, "set")
+  ask(self, "PATCH", "options", options)
 end
 
 -- Returns the state, as a state file has it; with a table, replaces the state. What state() returned can be given back.
 function emulator:state(state)
-  if state then return self:control("PUT", "state", state) end
-  return self:control("GET", "state")
+  check_argument(state, "table nil", 1, "state")
+  if state then return (ask(self, "PUT", "state", state)) end
+  return (ask(self, "GET", "state"))
 end
 
 -- Makes all as it was at the start: clock, state, options, no faults, an empty log.
 function emulator:reset()
-  for _, what in ipairs { "faults", "options", "clock", "state", "log" } do self:control("DELETE", what) end
+  for _, what in ipairs { "faults", "options", "clock", "state", "log" } do ask(self, "DELETE", what) end
 end
 
 return emulator

@@ -30,6 +30,12 @@ local function fail(format, ...)
   error("azpec.record: " .. format:format(...), 3)
 end
 
+-- Checks the table of a public function, or nil, for its caller.
+local function check_table(value, name)
+  if value == nil or type(value) == "table" then return end
+  error(("azpec.record: bad argument #1 to '%s' (table expected, got %s)"):format(name, type(value)), 3)
+end
+
 -- ---- servers -------------------------------------------------------------------------------------------------------
 
 local known = {
@@ -103,6 +109,7 @@ recorder.__index = recorder
 --   replace_ids     whether ids and names of resources become placeholders; default: false
 --   lua             the command that runs Lua 5.4, for a shell; default: "lua5.4"
 function record.start(settings)
+  check_table(settings, "start")
   settings = settings or {}
   local given = { endpoint = "https://management.azure.com", authority_host = "https://login.microsoftonline.com" }
   for name, value in pairs(settings) do given[name] = value end
@@ -114,11 +121,13 @@ end
 -- further options, which take precedence. The tokens of a sign-in that does not go to the authority host, such as a
 -- managed identity's or az's, are counted in the recording's member not_recorded; see environment.
 function recorder:options(more)
+  check_table(more, "options")
   return options_of(self, {}, more)
 end
 
 -- Returns a client of azpec with these options; see options.
 function recorder:client(more)
+  check_table(more, "client")
   return azpec.client(self:options(more))
 end
 
@@ -157,6 +166,7 @@ player.__index = player
 -- The result has what the recording is about: subscription_id, tenant_id, client_id, connections, a list of ids, and
 -- not_recorded, a list of { what, times } if it lacks conversations.
 function record.play(settings)
+  check_table(settings, "play")
   local started = start("player", player, settings or {})
   return started
 end
@@ -165,6 +175,7 @@ end
 -- options, which take precedence. It needs no secret: a request for a token succeeds if it did in the recording, and if
 -- that has none.
 function player:options(more)
+  check_table(more, "options")
   local credential = self.client_id and azpec.credential.client_secret { tenant_id = self.tenant_id,
     client_id = self.client_id, client_secret = "none" } or azpec.credential.token { token = "none" }
   return options_of(self, { credential = credential, subscription_id = self.subscription_id, poll_interval = 0.001,
@@ -173,6 +184,7 @@ end
 
 -- Returns a client of azpec with these options; see options.
 function player:client(more)
+  check_table(more, "client")
   return azpec.client(self:options(more))
 end
 

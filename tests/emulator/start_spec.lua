@@ -2,12 +2,50 @@
 package.path = "./tests/?.lua;" .. package.path
 
 local azpec_emulator = require "azpec.emulator"
+local cqueues = require "cqueues"
+local lfs = require "lfs"
 local t = require "loopback.support"
 
 local plain = "env -u LD_PRELOAD " .. (os.getenv "LUA" or "lua5.4")
 
 local function start(settings)
   return azpec_emulator.start(t.merged({ lua = plain }, settings or {}))
+end
+
+-- Without a tail call, as errors blame the caller.
+local function start_here(settings)
+  local emulator = azpec_emulator.start(t.merged({ lua = plain }, settings))
+  return emulator
+end
+
+-- How a program ends that has started an emulator: code, or what is done to it, after which nothing of it is left.
+local endings = {
+  ["collects it"] = "emulator = nil collectgarbage() collectgarbage()",
+  ["ends without close"] = "",
+  ["ends by os.exit"] = "os.exit(0)",
+  ["ends by os.exit that closes the state"] = "os.exit(0, true)",
+  ["ends by an error"] = "error 'on purpose'",
+  ["is killed"] = "io.popen('kill -KILL ' .. io.open '/proc/self/stat':read 'n'):read 'a'",
+  ["starts another one wrongly"] = "pcall(start, { faults = { { match = {}, action = { no = 1 } } } })\n"
+    .. "pcall(start, { state = { f = print } }) pcall(start, { options = { no = 1 } })\n"
+    .. "pcall(start, { lua = 'no-such-program' }) emulator:close() assert(not next_of(os.getenv 'TMPDIR'))",
+}
+
+local begins = [[
+  local function start(settings)
+    settings.lua = settings.lua or given.lua
+    return require "azpec.emulator".start(settings)
+  end
+  function next_of(folder)
+    for name in require "lfs".dir(folder) do if not name:find "^%.+$" then return name end end
+  end
+  warn "@on"
+  local emulator = start {}
+  assert(next_of(os.getenv "TMPDIR"))
+]]
+
+local function next_of(folder)
+  for name in lfs.dir(folder) do if not name:find "^%.+$" then return name end end
 end
 
 local function status_of(client, id)
@@ -144,6 +182,20 @@ describe("azpec.emulator", function ()
     end
   end)
 
+  for name, code in t.each(endings) do
+    it("leaves no file behind, and no warning comes, when its program " .. name, function ()
+      local folder = t.new_path "temporary"
+      assert(lfs.mkdir(folder))
+      local said = t.child(begins .. code, { lua = plain }, { TMPDIR = folder })
+      assert.is_nil(said:find "warning", 1, true)
+      assert.equal(name == "ends by an error", said:find "on purpose" ~= nil)
+      if not name:find "error" then assert.equal("", (said:gsub("Killed\n?", ""))) end
+      local late = cqueues.monotime() + t.hang
+      while next_of(folder) and cqueues.monotime() < late do cqueues.sleep(0.01) end
+      assert.is_nil(next_of(folder))
+    end)
+  end
+
   it("leaves no process and no file behind when it is closed, and says so when it is used after that", function ()
     local emulator = start()
     local process, ca_file = ("/proc/%d/stat"):format(emulator.pid), emulator.ca_file
@@ -177,6 +229,38 @@ describe("azpec.emulator", function ()
     emulator:fail { kind = { "get", "list" }, status = 404 }
     assert.same({}, emulator:requests "list")
   end)
+
+  it("refuses arguments of another type by their function, and blames the caller for what the emulator refuses",
+    function ()
+      local emulator <close> = start()
+      local function of(number, name, wanted, got)
+        return ("^[^:]*start_spec.lua:%%d+: azpec.emulator: bad argument #%d to '%s' %%(%s expected, got %s%%)$")
+          :format(number, name, wanted, got)
+      end
+      for why, call in pairs {
+        [of(1, "start", "table", "number")] = function () azpec_emulator.start(5) end,
+        [of(1, "fail", "table", "string")] = function () emulator:fail "x" end,
+        [of(1, "set", "table", "nil")] = function () emulator:set() end,
+        [of(1, "advance", "number", "string")] = function () emulator:advance "5" end,
+        [of(1, "arrive", "table", "string")] = function () emulator:arrive "x" end,
+        [of(1, "options", "table", "number")] = function () emulator:options(5) end,
+        [of(1, "client", "table", "number")] = function () emulator:client(5) end,
+        [of(1, "state", "table", "boolean")] = function () emulator:state(false) end,
+        [of(1, "requests", "string", "number")] = function () emulator:requests(5) end,
+        [of(2, "control", "string", "nil")] = function () emulator:control "GET" end,
+        [of(3, "control", "table", "number")] = function () emulator:control("GET", "counts", 5) end,
+        ["^[^:]*start_spec.lua:%d+: azpec.emulator: faults.*unknown field 'no'"] =
+          function () emulator:fail { no = 1 } end,
+        ["^[^:]*start_spec.lua:%d+: azpec.emulator: .*unknown field 'colour'"] =
+          function () emulator:set { colour = 1 } end,
+        ["^[^:]*start_spec.lua:%d+: azpec.emulator: faults.*unknown field 'no'.*"] =
+          function () start_here { faults = { { match = {}, action = { no = 1 } } } } end,
+      } do
+        local ok, problem = pcall(call)
+        assert.is_false(ok)
+        assert.matches(why, problem)
+      end
+    end)
 
   it("gives the options of its client to code that makes its own", function ()
     local emulator <close> = start { options = { update_answer = 200 } }

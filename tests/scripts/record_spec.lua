@@ -191,6 +191,14 @@ describe("a recording", function ()
     assert.error_matches(function () work "its own" end, "its own")
   end)
 
+  it("is not begun with arguments of another type, which blames the caller", function ()
+    for name, call in t.each { start = function () record.start(5) end, play = function () record.play "x" end } do
+      local _, why = pcall(call)
+      assert.matches(("^[^:]*record_spec.lua:%%d+: azpec.record: bad argument #1 to '%s' %%(table expected, got ")
+        :format(name), why)
+    end
+  end)
+
   it("leaves no folder behind, and no warning comes, when its program ends without close", function ()
     local folder = t.new_path "temporary"
     assert(lfs.mkdir(folder))
