@@ -1092,6 +1092,62 @@ function api_versions.has(version, part) end
 ---@return string[] versions the newest first
 function api_versions.with(part) end
 
+--- ---- azpec.loop: azpec inside event loops --------------------------------------------------------------------------
+
+--- azpec inside cqueues, and programs on it such as lua-http.
+---@class azpec.loop.cqueues
+---@field wait azpec.Waiter cqueues.poll itself
+local cqueues_loop = {}
+
+--- Calls work with the values of an iterator, each time in its own coroutine, and returns when all have ended. After an
+--- error of work or of the iterator nothing more is begun; what runs goes on to its end, then the first error is
+--- raised. For coroutines of a cqueues controller.
+---@param most integer how many run at once, 1 or more
+---@param work fun(...: any) such as one that approves a connection of client:list
+---@param ... any the iterator, its state and its first value, as after `in`
+function cqueues_loop.each(most, work, ...) end
+
+--- azpec inside libuv, by luv. An error of a coroutine that waits is raised in libuv's callback.
+---@class azpec.loop.luv
+---@field wait azpec.Waiter yields, and libuv's loop resumes the coroutine
+local luv_loop = {}
+
+--- azpec inside copas 1 and later.
+---@class azpec.loop.copas
+--- yields, and copas resumes its thread; raises an error for a client whose descriptor is too large for luasocket's
+--- select
+---@field wait azpec.Waiter
+local copas_loop = {}
+
+--- azpec inside a loop around luasocket's select.
+---@class azpec.loop.socket
+--- yields, and this module's select resumes the coroutine; raises an error for a client whose descriptor is too large
+--- for luasocket's select
+---@field wait azpec.Waiter
+local socket_loop = {}
+
+--- socket.select, which also watches the descriptors of clients and resumes the coroutines that wait for them. If only
+--- clients were ready, the lists are empty and there is no "timeout". Raises the error of such a coroutine; the next
+--- call still reports the other ready sockets.
+---@param receive? table sockets to read from
+---@param send? table sockets to write to
+---@param timeout? number seconds; default: no limit
+---@return table readable by number and by socket
+---@return table writable by number and by socket
+---@return string? err "timeout"
+function socket_loop.select(receive, send, timeout) end
+
+--- Called when the first coroutine waits for a descriptor. From then on the loop calls an azpec.loop.Resume whenever it
+--- is readable. The result is for the function that ends the watch.
+---@alias azpec.loop.Watch fun(fd: integer): any
+
+--- Resumes the coroutines that wait for a descriptor. Raises the first error of one.
+---@alias azpec.loop.Resume fun(fd: integer)
+
+--- The module azpec.loop.waiters, for a loop that accepts a descriptor only once: many coroutines wait for one
+--- descriptor. unwatch is called when the last one has left, with what watch returned.
+---@alias azpec.loop.waiters fun(watch: azpec.loop.Watch, unwatch: fun(watched: any)): azpec.Waiter, azpec.loop.Resume
+
 --- ---- azpec.emulator ------------------------------------------------------------------------------------------------
 
 --- The settings of azpec.emulator.start.

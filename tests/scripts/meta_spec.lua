@@ -93,6 +93,40 @@ for name in pairs(modules) do
   end)
 end
 
+-- azpec.loop.NAME, and the variable that has its functions; `wait` is a field, as it is a value of a client's option.
+for name, variable in pairs { cqueues = "cqueues_loop", luv = "luv_loop", copas = "copas_loop",
+  socket = "socket_loop" } do
+  it("has the functions of azpec.loop." .. name .. ", with their parameters", function ()
+    local class = "azpec.loop." .. name
+    local documented = fields(class)
+    if not package.searchpath(name, package.path) and not package.searchpath(name, package.cpath) then
+      return pending(name .. " is not installed")
+    end
+    local real = members(require(class))
+    for field in pairs(documented) do
+      assert(real[field], class .. "." .. field)
+      real[field] = nil
+    end
+    compare(real, functions(variable, "."), class)
+  end)
+end
+
+it("has all modules of azpec.loop that the guide names, and what azpec.loop.waiters takes and returns", function ()
+  for name in read "lua_module/README.md":gmatch "azpec%.loop%.([%w_]+)" do
+    assert(types.declared["azpec.loop." .. name], name)
+  end
+  local make, type_of = require "azpec.loop.waiters", {}
+  for _, item in ipairs(types) do type_of[item.name or ""] = item.type end
+  local wait, resume = make(print, print)
+  for name, f in pairs { ["azpec.loop.waiters"] = make, ["azpec.loop.Resume"] = resume } do
+    local of_type = (type_of[name]:match "^fun(%b())":gsub("%b()", function (all)
+      return (all:sub(2, -2):gsub("fun%b()", "fun"):gsub(": [%w.]+,?", ""))
+    end))
+    assert.equal(parameters(f), of_type, name)
+  end
+  assert.equal("pollable", parameters(wait))
+end)
+
 it("has the names of a file of rules", function ()
   local words = { "approve", "reject", "hold", "ignore", "at_most", "expect", "matches" }
   for n, word in ipairs(words) do words[n] = word .. " = " .. word end
