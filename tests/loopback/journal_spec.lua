@@ -2,6 +2,7 @@
 
 local journal = require "azpec.journal"
 local azpec = require "azpec"
+local cqueues = require "cqueues"
 local engine = require "azpec.run"
 local support = require "loopback.support"
 local undo = require "azpec.undo"
@@ -290,6 +291,173 @@ describe("an audited client", function ()
     assert.has_error(function () audited { endpoint = 17 } end, "bad field 'endpoint' (string expected, got 17)")
     assert.is_nil(support.read(path))
     assert.equal("", emulator:kinds())
+  end)
+
+  -- ---- calls that are left early -----------------------------------------------------------------------------------
+
+  -- A client whose waiting calls yield, in a coroutine that makes this call and has run until it waits at the `nth` of
+  -- these events.
+  local function stopped(call, event_name, nth)
+    local seen, path = 0, support.new_path "trail"
+    local client = audited({ poll_interval = 0.05, wait = function (one)
+      if seen >= nth then return coroutine.yield() end
+      cqueues.poll(one, support.hang)
+    end, on_event = function (event)
+      if event.event == event_name and event.method ~= "POST" then seen = seen + 1 end
+    end }, nil, path)
+    local co = coroutine.create(function () return call(client) end)
+    repeat assert(coroutine.resume(co)) until seen >= nth
+    return client, path, co
+  end
+
+  local calls = {
+    update = function (client) return client:update(asked(emulator.sample)) end,
+    ensure = function (client) return client:ensure(asked(emulator.sample)) end,
+    delete = function (client) return client:delete { id = emulator.sample } end,
+  }
+
+  -- Steps the client until another operation has ended, so that one that was not canceled would go on.
+  local function go_on(client)
+    for _ = 1, 3 do
+      local poller = client:begin_ensure { id = emulator.many[1], status = "Pending" }
+      while not poller:step() do cqueues.poll(client, support.hang) end
+      poller:result()
+    end
+  end
+
+  for name, call in pairs(calls) do
+    it("cancels a blocking " .. name .. " whose coroutine is closed, and puts that down", function ()
+      local client, path, co = stopped(call, "token", 0)
+      assert.is_true(coroutine.close(co))
+      go_on(client)
+      assert.equal(0, #emulator:log("update", "delete"))
+      assert.is_nil(support.read(path))
+
+      emulator:set { operation_polls = 1000 }
+      client, path, co = stopped(call, "poll", 1)
+      assert.is_true(coroutine.close(co))
+      local write = journal.writes(records(path))[1]
+      assert.same({ "unknown", "canceled", "string" }, { write.outcome, write.error.kind, type(write.token) })
+      local asked_before = #emulator:log "poll"
+      go_on(client)
+      assert.equal(asked_before, #emulator:log "poll")
+    end)
+
+    it("cancels a blocking " .. name .. " whose wait raises an error", function ()
+      local client, path = audited { wait = function () error({ "stop" }) end }
+      local ok, err = pcall(call, client)
+      assert.same({ false, { "stop" } }, { ok, err })
+      go_on(client)
+      assert.equal(0, #emulator:log("update", "delete"))
+      for _ in client:finished() do error "a call's own poller" end
+      client:close()
+      assert.is_nil(support.read(path))
+    end)
+  end
+
+  it("cancels a blocking call whose coroutine is collected", function ()
+    local client, path, co = stopped(calls.update, "token", 0)
+    assert.equal("suspended", coroutine.status(co))
+    co = nil -- luacheck: ignore
+    collectgarbage()
+    collectgarbage()
+    go_on(client)
+    assert.equal(0, #emulator:log "update")
+    for _ in client:finished() do error "a call's own poller" end
+    assert.is_nil(support.read(path))
+  end)
+
+  it("says that a write was not sent whose call ended before that", function ()
+    local path = support.new_path "trail"
+    local client = audited({ on_event = function (event)
+      if event.event == "request" and event.method == "PATCH" then error("interrupted!", 0) end
+    end }, nil, path)
+    assert.same({ false, "interrupted!" }, { pcall(calls.update, client) })
+    local write = journal.writes(records(path))[1]
+    assert.same({ "failed", "canceled" }, { write.outcome, write.error.kind })
+    assert.is_nil(write.token)
+    assert.equal(0, #emulator:log "update")
+  end)
+
+  it("resumes nothing where the call is left early", function ()
+    emulator:set { operation_polls = 50 }
+    local plain = emulator:client()
+    local poller = plain:begin_update(asked(emulator.sample))
+    repeat poller:wait(0.01) until poller:progress().polls > 0
+    local token = poller:continuation_token()
+    plain:close()
+    local client, path = audited { wait = function () error({ "stop" }) end }
+    local polls = #emulator:log "poll"
+    assert.same({ false, { "stop" } }, { pcall(client.resume, client, token) })
+    for _ in client:finished() do error "it was resumed" end
+    go_on(client)
+    assert.equal(polls, #emulator:log "poll")
+    client:close()
+    assert.equal(0, #records(path))
+  end)
+
+  it("shows no loop the poller of a blocking call", function ()
+    local client = audited { wait = function () return coroutine.yield() end }
+    local co = coroutine.create(calls.update)
+    assert(coroutine.resume(co, client))
+    for _ in client:completions() do error "a call's own poller" end
+    local ok, done
+    repeat
+      cqueues.poll(client, support.hang)
+      ok, done = coroutine.resume(co)
+      assert(ok, done)
+      for _ in client:finished() do error "a call's own poller" end
+    until coroutine.status(co) == "dead"
+    assert.is_string(done.etag)
+  end)
+
+  -- ---- errors of on_event ------------------------------------------------------------------------------------------
+
+  it("keeps the outcome of a blocking call during which on_event raises an error, and puts it down", function ()
+    for _, event_name in ipairs { "request", "response", "poll", "end" } do
+      emulator:reset()
+      local client, path = audited { on_event = function (event)
+        if event.event == event_name then error("listener is broken", 0) end
+      end }
+      local ok, err = pcall(calls.update, client)
+      assert.is_false(ok)
+      assert.same({ "callback", "listener is broken", false }, { err.kind, err.raised, err.retryable })
+      assert.equal("callback: on_event raised an error: listener is broken; the call itself succeeded: see `result`",
+        tostring(err))
+      assert.equal("Approved", err.result.properties.privateLinkServiceConnectionState.status)
+      assert.is_nil(err.err)
+      local list, report = records(path)
+      assert.same({ 2, "changed", {} }, { #list, list[2].outcome, report.open })
+    end
+  end)
+
+  it("keeps the error of a blocking call during which on_event raises one", function ()
+    local broken = setmetatable({}, { __tostring = function () error "no text" end })
+    local client, path = audited { on_event = function () error(broken) end }
+    local ok, err = pcall(client.update, client, asked(emulator.sample, { if_match = "other" }))
+    assert.is_false(ok)
+    assert.equal(broken, err.raised)
+    assert.is_nil(err.result)
+    assert.equal("precondition", err.err.kind)
+    assert.equal("callback: on_event raised an error: an error that cannot be converted to a string; "
+      .. "the call itself failed: see `err`", tostring(err))
+    assert.equal("failed", records(path)[2].outcome)
+    client, path = audited { on_event = function () error(nil) end }
+    assert.equal("on_event raised nil", select(2, pcall(calls.ensure, client)).raised)
+    assert.equal("changed", records(path)[2].outcome)
+  end)
+
+  it("puts a cancellation down, whatever on_event raises then; the poller raises that once", function ()
+    emulator:set { operation_polls = 1000 }
+    local client, path = audited { on_event = function (event)
+      if event.event == "end" then error("listener is broken", 0) end
+    end }
+    local poller = client:begin_update(asked(emulator.sample))
+    repeat poller:wait(0.01) until poller:progress().polls > 0
+    poller:cancel()
+    assert.equal("unknown", journal.writes(records(path))[1].outcome)
+    assert.same({ false, "listener is broken" }, { pcall(poller.result, poller) })
+    assert.equal("canceled", select(2, poller:result()).kind)
   end)
 
   it("is the client in all else", function ()

@@ -136,12 +136,18 @@ local function forwarding(class)
   end
 end
 
+-- Ctrl-C, as azpec.client knows it: it is no error of on_event.
+local function is_interruption(raised)
+  return type(raised) == "string" and raised:find "interrupted!$" ~= nil
+end
+
 poller.__index = forwarding(poller)
 
 -- Records the result once; returns it, or nil and an error where that failed.
 local function conclude(self, done, err)
   if self.client.pending[self] then
     self.client.pending[self] = nil
+    if self.is_call then self.client.calls[self.key] = nil end
     self.is_gone = is_gone(self.client.entries[self.key], err)
     self.problem = record(self.client, self.key, done or self.is_gone or nil, err, self.wish)
   end
@@ -155,16 +161,42 @@ local function taken(self, ...)
   return ...
 end
 
-function poller:wait(...) return taken(self, self.real:wait(...)) end
-function poller:result() return conclude(self, self.real:result()) end
+-- Raises, once, an error of on_event that a cancellation has kept.
+local function raise_kept(self)
+  local raised = self.raised
+  self.raised = nil
+  if raised ~= nil then error(raised, 0) end
+end
 
+function poller:wait(...)
+  raise_kept(self)
+  return taken(self, self.real:wait(...))
+end
+
+function poller:result()
+  raise_kept(self)
+  return conclude(self, self.real:result())
+end
+
+-- The result is recorded even if on_event raises an error at the end, which the real poller raises once.
 function poller:cancel()
   self.real:cancel()
-  conclude(self, self.real:result())
+  local ok, done, err = pcall(self.real.result, self.real)
+  if not ok then
+    self.raised = done
+    done, err = self.real:result()
+  end
+  conclude(self, done, err)
+  if is_interruption(self.raised) then raise_kept(self) end
 end
 
 function poller:__tostring() return tostring(self.real) end
-poller.__close = poller.cancel
+
+-- An attempt that is given up here is not noted: that may need a sign-in, and a coroutine that is closed cannot wait.
+function poller:__close()
+  self.wish = nil
+  self:cancel()
+end
 
 -- ---- beginning -----------------------------------------------------------------------------------------------------
 
@@ -184,13 +216,46 @@ local function wish_of(self, operation, options, real)
     change_reference = options.change_reference or self.change_reference }
 end
 
+-- The error of a blocking call during which on_event has raised one, as azpec.client's.
+local function callback_error(raised, done, err)
+  local ok, text = pcall(tostring, raised)
+  return failure.new("callback", "on_event raised an error: "
+    .. (ok and text or "an error that cannot be converted to a string"), {
+    hint = done and "the call itself succeeded: see `result`" or "the call itself failed: see `err`",
+    raised = raised, result = done or nil, err = err, retryable = false })
+end
+
+-- Cancels an operation whose call is left early, by an error or with its coroutine, as azpec.client does. A coroutine
+-- can be collected at any time; then the result is recorded later.
+local leaving = {}
+
+function leaving:__close()
+  if self.poller then poller.__close(self.poller) end
+  self.poller = nil
+end
+
+function leaving:__gc()
+  if self.poller then self.poller.real:cancel() end
+end
+
+-- Waits for the end of a blocking call. No other loop hands its poller out. Errors of on_event do not end it.
+local function run(self, one)
+  local _ <close> = setmetatable({ poller = one }, leaving)
+  local _ <close> = select(2, self.real:completions { one.real })
+  one.is_call, self.calls[one.key] = true, one
+  local done, err = taken(one, one.real:wait())
+  local raised = one.raised
+  if raised ~= nil then error(callback_error(raised, done, err), 0) end
+  return done, err
+end
+
 for _, method in ipairs { "update", "ensure", "delete" } do
   local begin = "begin_" .. method
   methods[begin] = function (self, options)
     local real = self.real[begin](self.real, options)
     return wrap(self, real, wish_of(self, method, options, real))
   end
-  methods[method] = function (self, options) return self[begin](self, options):wait() end
+  methods[method] = function (self, options) return run(self, self[begin](self, options)) end
 end
 
 -- Makes ready to record the end of an operation that another process began. If it was journaled there, the intent is in
@@ -200,11 +265,11 @@ function methods:follow(known)
   local entry, problem = self.journal:follow { verb = self.verb or "resume", operation = known.operation, id = known.id,
     call = known.call, before = known.before }
   if not entry then return nil, not_begun(problem, known.id) end
+  local _ <close> = setmetatable({}, { __close = function ()
+    if not entry.who then self.journal:forget(entry) end
+  end })
   local who, err = identify(self)
-  if not who then
-    self.journal:forget(entry)
-    return nil, err
-  end
+  if not who then return nil, err end
   entry.who = who
   self.entries[key_of { client_request_id = known.call, id = known.id }] = entry
   return true
@@ -215,13 +280,13 @@ function methods:resume(token, options)
   if not real then return nil, err end
   local known = json.decode(token)
   local wrapped = wrap(self, real)
+  local left <close> = setmetatable({ poller = wrapped }, leaving)
   local ok, problem = self:follow { operation = known.operation, id = known.id, call = known.client_request_id }
   if not ok then
     self.pending[wrapped] = nil
-    real:cancel()
-    real:result()
     return nil, problem
   end
+  left.poller = nil
   -- an ensure's token may be of a write that has not arrived
   self.doubtful[wrapped.key] = known.operation == "ensure" and not known.changed or nil
   return wrapped
@@ -231,13 +296,16 @@ end
 
 -- The real iterator's values, with pollers as they are known here, and their results recorded.
 local function iterate(self, iterator, state, control, closing)
-  return function ()
+  local function step()
     local real, done, err = iterator(state, control)
     control = real
     local wrapped = real and self.wrappers[real]
     if not wrapped then return real, done, err end
-    return wrapped, conclude(wrapped, done, err)
-  end, nil, nil, closing
+    if not wrapped.is_call then return wrapped, conclude(wrapped, done, err) end
+    conclude(wrapped, done, err) -- a blocking call whose coroutine was collected
+    return step()
+  end
+  return step, nil, nil, closing
 end
 
 function methods:completions(pollers)
@@ -272,6 +340,17 @@ methods.__index = forwarding(methods)
 
 function methods:__tostring() return tostring(self.real) end
 
+-- Calls the caller's on_event. An error that it raises during a blocking call is kept for the call's end.
+local function tell(self, on_event, event)
+  local call = event.client_request_id and self.calls[key_of(event)]
+  if not call then return on_event(event) end
+  local ok, raised = pcall(on_event, event)
+  if ok then return end
+  if is_interruption(raised) then error(raised, 0) end
+  if raised == nil then raised = "on_event raised nil" end
+  call.raised = raised
+end
+
 -- The options of azpec.client with the journal's functions before the caller's own: his refusal comes before the
 -- intent.
 local function hooked(self, fields)
@@ -286,7 +365,7 @@ local function hooked(self, fields)
   end
   function mine.on_event(event)
     observe(self, event)
-    if fields.on_event then fields.on_event(event) end
+    if fields.on_event then tell(self, fields.on_event, event) end
   end
   return mine
 end
@@ -312,7 +391,7 @@ function journaled.new(fields, journal, options)
   local self = setmetatable({ journal = journal, verb = options.verb, about = options.about, entries = {},
     change_reference = fields.change_reference,
     refusals = {}, policy_attempts = {},
-    ids = {}, doubtful = {}, pending = {}, wrappers = setmetatable({}, { __mode = "k" }) }, methods)
+    ids = {}, doubtful = {}, pending = {}, calls = {}, wrappers = setmetatable({}, { __mode = "k" }) }, methods)
   local ok, real = pcall(require "azpec".client, hooked(self, fields)) -- so its message has no position of its own
   if not ok then error(real, 3) end
   self.real = real
