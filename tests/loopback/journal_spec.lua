@@ -217,6 +217,20 @@ describe("an audited client", function ()
     assert.same({}, report.open)
   end)
 
+  it("loops over pollers under any keys", function ()
+    local client, path = audited()
+    local pollers, ended = { [7] = client:begin_ensure(asked(emulator.many[1])) }, 0
+    pollers.named = client:begin_delete { id = emulator.many[2] }
+    for poller, result in client:completions(pollers) do
+      assert(result)
+      assert(poller == pollers[7] or poller == pollers.named)
+      ended = ended + 1
+    end
+    assert.equal(2, ended)
+    assert.same({}, select(2, records(path)).open)
+    assert.has_error(function () client:completions { named = "no poller" } end)
+  end)
+
   it("calls unknown what was given up, and knows it again when it is resumed", function ()
     emulator:set { operation_polls = 50 }
     local client, path = audited()

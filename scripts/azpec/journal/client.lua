@@ -308,11 +308,16 @@ local function iterate(self, iterator, state, control, closing)
   return step, nil, nil, closing
 end
 
-function methods:completions(pollers)
-  if pollers == nil then return iterate(self, self.real:completions()) end
+-- The table of pollers with the real ones in it. What is no table is azpec.client's to refuse.
+local function unwrapped(pollers)
+  if type(pollers) ~= "table" then return pollers end
   local real = {}
-  for n, one in ipairs(pollers) do real[n] = getmetatable(one) == poller and one.real or one end
-  return iterate(self, self.real:completions(real))
+  for key, one in pairs(pollers) do real[key] = getmetatable(one) == poller and one.real or one end
+  return real
+end
+
+function methods:completions(pollers)
+  return iterate(self, self.real:completions(unwrapped(pollers)))
 end
 
 function methods:finished()
