@@ -11,8 +11,9 @@
 --
 -- An item has: id; action: "approve", "reject", "delete", or "set" with a status (the default); description: the new
 -- one; etag: the write is sent only if the connection has it; rule and reason, for the journal. Other members are
--- kept. Another action, such as "hold" and "ignore" of azpec.rules, is an error: run() raises it before it sends
--- anything; from a function of items, that item fails. If the connection was just read, the item also has:
+-- kept, but if_match is an error, since the guard is etag. So is another action, such as "hold" and "ignore" of
+-- azpec.rules. run() raises such an error before it sends anything; from a function of items, that item fails. If the
+-- connection was just read, the item also has:
 --
 --   connection    its state. An item that is already as wanted, or impossible (azpec.transitions), costs no request.
 --                 With an etag the write is sent at once; the connection is read only if it has changed meanwhile.
@@ -69,10 +70,11 @@ function run.status_of(item)
   return statuses[item.action] or item.status
 end
 
--- Returns the reason why an item asks for no change that is known, else nil. An item that is not begun, or whose token
--- says what was begun, needs no action.
+-- Returns the reason why an item asks for no change that is known, or for a guard by the wrong name, else nil. An item
+-- that is not begun, or whose token says what was begun, needs no action.
 local function complaint(item)
   local action = item.action
+  if item.if_match ~= nil then return "an item has no 'if_match'; its guard is 'etag'" end
   if item.err or item.stale or item.impossible or item.token and not item.begun_before then return nil end
   if statuses[action] then return nil end
   if action ~= nil and action ~= "set" then

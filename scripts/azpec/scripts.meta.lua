@@ -8,13 +8,14 @@
 --- The change of a connection; "set" gives it the item's `status`.
 ---@alias azpec.run.Action "approve"|"reject"|"delete"|"set"
 
---- One change.
+--- One change. Members that are not listed here are kept, for the caller's own use.
 ---@class azpec.run.Item
 ---@field id string the connection's id
 ---@field action? azpec.run.Action absent: as its token or status says
 ---@field status? string of "set"
 ---@field description? string the new one
 ---@field etag? string nothing is written if the connection's is another one
+---@field if_match? nil is refused: the guard of an item is its etag
 ---@field rule? string for the journal
 ---@field reason? string for the journal
 ---@field connection? azpec.Connection as it was just read
@@ -80,8 +81,8 @@
 ---@field bad table<azpec.run.Outcome, true> those that ask for a person's attention
 local run = {}
 
---- Carries out all items. Raises an error for an unknown option or action, and for "set" without a status, before
---- anything is sent; if `items` is a function, an item with a wrong action fails instead.
+--- Carries out all items. Raises an error for an unknown option or action, for "set" without a status, and for an item
+--- with `if_match`, before anything is sent; if `items` is a function, such an item fails instead.
 ---@param options azpec.run.Options
 ---@return azpec.run.Summary summary
 function run.run(options) end

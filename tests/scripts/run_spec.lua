@@ -257,6 +257,8 @@ describe("many (stopped, continued)", function ()
       { { action = "set", status = "Deleted" }, "no action sets the status 'Deleted'; "
         .. "use the action 'delete'" },
       { { action = "hold", token = "bad", begun_before = true }, "unknown action 'hold'" },
+      { { action = "approve", if_match = '"1"' }, "an item has no 'if_match'; its guard is 'etag'" },
+      { { token = "t", if_match = '"1"' }, "an item has no 'if_match'; its guard is 'etag'" },
     }
     for _, row in ipairs(bad) do
       row[1].id = "2"
