@@ -283,7 +283,7 @@ function journal.writes(records, filter) end
 ---@class azpec.undo
 local undo = {}
 
---- The items that revert a run of a journal file.
+--- The items that revert a run of a journal file. Raises an error for an unknown option.
 ---@param path string
 ---@param run string
 ---@param options? { reject: boolean? }
@@ -292,7 +292,8 @@ local undo = {}
 ---@return boolean? is_unknown the journal has no such run
 function undo.read(path, run, options) end
 
---- The items that revert writes. An approval becomes Pending again, or with `reject` is rejected.
+--- The items that revert writes. An approval becomes Pending again, or with `reject` is rejected. Raises an error for
+--- an unknown option.
 ---@param writes table[]
 ---@param options? { reject: boolean? }
 ---@return azpec.run.Item[]

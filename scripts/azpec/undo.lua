@@ -6,6 +6,7 @@
 --   local summary = require "azpec.run".run { client = client, items = items, dry_run = true }
 
 local current = require "azpec.refresh"
+local fields = require "azpec.fields"
 local journal = require "azpec.journal"
 local select = require "azpec.select"
 local text = require "azpec.text"
@@ -60,9 +61,12 @@ local function item_of(one, options)
   return item
 end
 
+local known = { reject = "boolean" }
+
 -- Returns the items of azpec.run that revert a run's writes (journal.writes). options.reject: reject the approved
--- connections instead of setting them to Pending.
+-- connections instead of setting them to Pending. Raises an error for another option.
 function undo.items(writes, options)
+  fields.check(options or {}, known)
   local items = {}
   for _, one in ipairs(collect(writes)) do
     local item = item_of(one, options or {})
@@ -74,6 +78,7 @@ end
 -- Returns the same for a run in a journal file. Returns nil, a text, and whether the file has no such run; it may also
 -- be unreadable, or changed.
 function undo.read(path, run, options)
+  fields.check(options or {}, known)
   local records, report = journal.read(path)
   if not records then return nil, report end
   if not report.intact then

@@ -567,6 +567,18 @@ describe("an audited client", function ()
     assert.equal("Rejected", undone(plan, client)[1].status)
   end)
 
+  it("takes no option that it does not know, and blames its caller", function ()
+    for why, call in pairs {
+      ["unknown field 'rejected'; did you mean 'reject'?"] = function () undo.items({}, { rejected = true }) end,
+      ["unknown field 'rejects'; did you mean 'reject'?"] = function () undo.read("none", "r", { rejects = true }) end,
+      ["bad field 'reject' (boolean expected, got string)"] = function () undo.items({}, { reject = "yes" }) end,
+    } do
+      local ok, problem = pcall(call)
+      assert.is_false(ok)
+      assert.matches("journal_spec.lua:%d+: " .. why:gsub("%p", "%%%0"), problem)
+    end
+  end)
+
   it("is refused by a journal that was changed, and for a run that it does not know", function ()
     local client, path = audited()
     assert(client:ensure(asked(emulator.sample)))
