@@ -15,6 +15,7 @@
 -- figures), and optionally is_wanted(data).
 
 local about = require "azpec.report.about"
+local fields = require "azpec.fields"
 local figures = require "azpec.report.figures"
 local head = require "azpec.report.head"
 local html = require "azpec.report.html"
@@ -65,6 +66,10 @@ function report.is_one(beginning)
   return beginning:find(generator, 1, true) ~= nil
 end
 
+local known = { made_at = "!number", made_by = "string", endpoint = "string", api_version = "string",
+  identity = "string", scope = "string", accounts_from = "string", subscriptions = "table", connections = "!table",
+  accounts = "table", unreadable = "table", gone = "table", rules = "table", journal = "table" }
+
 -- Returns the page and its totals: accounts that could be read, connections, approved, pending, rejected, disconnected,
 -- other (of any other status), outside, and unrecorded: approved or rejected, and not by the journal. data:
 --   made_at       seconds since 1970, by which ages are reckoned; made_by, the program and its version
@@ -79,7 +84,9 @@ end
 --                 approve
 --   journal       nil, or { file, report, writes, anchor }: report and writes as azpec.journal's read and writes give
 --                 them; anchor, with which it was read, or nil
+-- Raises an error for another member, and without made_at or connections.
 function report.render(data)
+  fields.check(data, known)
   local found, shown = figures.of(data), {}
   for _, section in ipairs(sections) do
     if not section.is_wanted or section.is_wanted(data) then shown[#shown + 1] = section end

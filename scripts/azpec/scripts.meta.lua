@@ -34,7 +34,7 @@
 ---@class azpec.run.Options
 ---@field client azpec.Client of azpec.client or journal.client
 ---@field items azpec.run.Item[]|fun(): azpec.run.Item? a list, or a function that returns the next one
----@field parallel? integer how many are under way at once; default: 100
+---@field parallel? integer how many are under way at once, 1 at least; default: 100
 ---@field timeout? number seconds for each; default: the client's
 ---@field deadline? number seconds for all; default: no limit
 ---@field summary? azpec.run.Summary of run.summary(); is kept up to date during the run

@@ -145,6 +145,9 @@ local known = { client = "!table or userdata", what = "!string or table", id = "
 
 local function new(options, are_several)
   fields.check(options, known, 3)
+  if not (options.look or options.ids or options.id or options.selector) then
+    error(("one of the fields '%s', 'selector' and 'look' is missing"):format(are_several and "ids" or "id"), 3)
+  end
   local what = options.what
   if type(what) == "string" then
     local why

@@ -176,6 +176,18 @@ describe("a wait", function ()
       timeout = 0 }))
   end)
 
+  it("of nothing that is named is its caller's error", function ()
+    local client = emulator:client()
+    for field, call in pairs {
+      id = function () wait.wait { client = client, what = "gone" } end,
+      ids = function () wait.all { client = client, what = "gone", scope = {} } end,
+    } do
+      local ok, why = pcall(call)
+      assert.is_false(ok)
+      assert.matches("run_spec.lua:%d+: one of the fields '" .. field .. "', 'selector' and 'look' is missing", why)
+    end
+  end)
+
   it("ends at its time, and with what keeps it from looking", function ()
     local is_so, connection = waiting { id = emulator.sample, what = "status=Rejected", timeout = 0.1 }
     assert.is_false(is_so)

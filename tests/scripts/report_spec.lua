@@ -67,6 +67,21 @@ describe("the page", function ()
   end)
 end)
 
+describe("data", function ()
+  it("that lack what the page needs, or have a name that it does not know, are the caller's error", function ()
+    for why, call in pairs {
+      ["bad field 'made_at' (number expected, got nil)"] = function () report.render { connections = {} } end,
+      ["bad field 'connections' (table expected, got nil)"] = function () report.render { made_at = 1 } end,
+      ["unknown field 'unreadeable'; did you mean 'unreadable'?"] =
+        function () report.render { made_at = 1, connections = {}, unreadeable = {} } end,
+    } do
+      local ok, problem = pcall(call)
+      assert.is_false(ok)
+      assert.matches("report_spec.lua:%d+: " .. why:gsub("%p", "%%%0"), problem)
+    end
+  end)
+end)
+
 describe("what is missing", function ()
   it("is said at the top, named and counted", function ()
     local page = report.render(s.data())

@@ -137,7 +137,7 @@ describe("a run", function ()
   end)
 
   it("has nothing to do without an item", function ()
-    assert.same(summary_of { taken = 0 }, engine.run { items = {} })
+    assert.same(summary_of { taken = 0 }, engine.run { client = fake {}, items = {} })
   end)
 end)
 
@@ -286,6 +286,17 @@ describe("many (stopped, continued)", function ()
     end
   end)
 
+  it("blames the caller for a number at once that does nothing, and a client that is missing", function ()
+    for _, number in ipairs { 0, -1, 1.5, 0 / 0 } do
+      local ok, why = pcall(function () engine.run { client = fake {}, items = items(1), parallel = number } end)
+      assert.is_false(ok)
+      assert.matches("run_spec.lua:%d+: bad field 'parallel' %(a whole number from 1 on expected, got ", why)
+    end
+    local ok, why = pcall(function () engine.run { items = items(1) } end)
+    assert.is_false(ok)
+    assert.matches("run_spec.lua:%d+: bad field 'client' %(table or userdata expected, got nil%)", why)
+  end)
+
   it("blames the caller for items that are no list", function ()
     local ok, why = pcall(function () engine.run { client = fake {} } end)
     assert.is_false(ok)
@@ -346,7 +357,7 @@ describe("many (stopped, continued)", function ()
     end)
 
     it("counts what its source refuses", function ()
-      local summary, results = run { items = { known("Pending", { stale = "it is gone" }),
+      local summary, results = run { client = fake {}, items = { known("Pending", { stale = "it is gone" }),
         known("Pending", { stale = "it moved" }), known("Pending", { err = { kind = "forbidden" } }),
         known("Pending", { impossible = "it cannot" }) } }
       assert.same(summary_of { taken = 4, stale = 2, failed = 1, impossible = 1 }, summary)
