@@ -58,7 +58,7 @@ local function new_client(context, contents)
 end
 
 -- --abort-on-stale: ends the verb if a connection has changed or cannot be read.
-local function abort_on_stale(context, items, out)
+local function abort_on_stale(context, client, items, out)
   local refused, stale, unread = {}, 0, nil
   for _, item in ipairs(items) do
     if item.stale or item.err then refused[#refused + 1] = item end
@@ -66,7 +66,7 @@ local function abort_on_stale(context, items, out)
     unread = unread or item.err
   end
   if #refused == 0 then return end
-  run.run(context, { items = refused, out = out })
+  run.run(context, { client = client, items = refused, out = out })
   out:close()
   local what = {}
   if stale > 0 then what[1] = text.count(stale, "connection") .. " changed since the plan was made" end
@@ -135,7 +135,7 @@ local function apply(context)
   local unfinished = begun_by(context, contents)
   local client, out = new_client(context, contents), run.output(context)
   local items = items_of(context, contents, client, unfinished, seconds_left())
-  if args.abort_on_stale then abort_on_stale(context, items, out) end
+  if args.abort_on_stale then abort_on_stale(context, client, items, out) end
   local all = args.dry_run and items or table.move(items, 1, #items, #unfinished + 1, unfinished)
   local summary = run.run(context, { items = all, out = out, client = client, deadline = seconds_left(),
     dry_run = args.dry_run, is_resumed = true, right = "write" })
