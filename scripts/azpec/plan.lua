@@ -112,6 +112,9 @@ end
 local draft = {}
 draft.__index = draft
 
+-- The ids of a draft's items, in lower case. They are no members of it, because all of these are hashed.
+local ids_of = setmetatable({}, { __mode = "k" })
+
 -- Returns an empty plan. options: rules, a set of azpec.rules; tool (string), the program that makes the plan; who (a
 -- table of azpec.journal.who), the identity that makes it; endpoint (string), the service's URL; ticket (string), for
 -- the journal of the run; change_reference (string), the id of the change that allows the writes; now, the time in
@@ -129,8 +132,17 @@ local function held(decision, reason)
   return { action = "hold", rule = decision.rule, reason = reason }
 end
 
+-- Raises an error for a connection that the plan has already: plan.parse would refuse the plan.
+local function claim(self, id)
+  local ids = ids_of[self] or {}
+  ids_of[self] = ids
+  if ids[id:lower()] then error(failed("plan", "the plan has this connection already: %s", id), 0) end
+  ids[id:lower()] = true
+end
+
 -- Adds the decision on a connection. A connection that is ignored, or already as wanted, is only counted. Raises an
--- error if the connection would change and its ETag cannot be sent as If-Match (azpec.select.etag).
+-- error if the connection would change and its ETag cannot be sent as If-Match (azpec.select.etag), or if the plan has
+-- the connection already.
 function draft:add(connection, decision)
   local facts, summary = select.facts(connection), self.summary
   local etag, err = select.etag(connection)
@@ -139,8 +151,10 @@ function draft:add(connection, decision)
     decision = held(decision, "the service sent no ETag, so the change could overwrite a newer one")
   end
   local counted = decision.status and not decision.changes and "unchanged" or decision.action
+  local is_item = counted ~= "unchanged" and counted ~= "ignore"
+  if is_item then claim(self, facts.id) end
   summary[counted] = summary[counted] + 1
-  if counted == "unchanged" or counted == "ignore" then return end
+  if not is_item then return end
   self.items[#self.items + 1] = {
     action = decision.action, id = facts.id, etag = facts.etag, rule = decision.rule, reason = decision.reason,
     current = { status = facts.status, description = facts.description, provisioning_state = facts.provisioning_state },

@@ -411,7 +411,7 @@ function wait.condition(word) end
 local Draft = {}
 
 --- Adds a decision. A connection that is ignored, or already as wanted, is only counted. Raises an error if its ETag
---- cannot be sent as If-Match.
+--- cannot be sent as If-Match, or if the plan has the connection already.
 ---@param connection azpec.Connection
 ---@param decision azpec.rules.Decision
 function Draft:add(connection, decision) end
@@ -434,6 +434,7 @@ function Draft:text(key) end
 ---@param key? string signs it
 ---@return true? ok
 ---@return string? why
+---@return boolean? is_other there is a file of another kind, which stays
 function Draft:write(path, key) end
 
 ---@class azpec.plan

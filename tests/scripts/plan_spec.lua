@@ -218,6 +218,20 @@ describe("a plan (refused)", function ()
     refused("plan", "plan.items[1].id is missing", draft:text())
   end)
 
+  it("takes a connection once", function ()
+    local draft, first = example(), connection "build-1"
+    local text = draft:text()
+    for _, id in ipairs { first.id, first.id:upper() } do
+      first.id = id
+      local ok, err = pcall(draft.add, draft, first, set:decide(first))
+      assert.is_false(ok)
+      assert.equal("plan: the plan has this connection already: " .. id, tostring(err))
+    end
+    assert.equal(text, draft:text())
+    draft:add(first, { action = "ignore", reason = "only counted" })
+    assert(plan.parse(draft:text()))
+  end)
+
   it("does not change what no ETag guards", function ()
     local draft, bare = plan.new { rules = set }, connection "build-1"
     bare.etag = nil
