@@ -20,7 +20,7 @@
 ---@field reason? string for the journal
 ---@field connection? azpec.Connection as it was just read
 ---@field gone? boolean it was looked for and is not there
----@field err? azpec.Error why it is not begun
+---@field err? azpec.Error|azpec.Failure why it is not begun
 ---@field stale? string why it is not begun: it was changed
 ---@field impossible? string why it is not begun
 ---@field token? string a continuation token
@@ -64,7 +64,8 @@
 ---@field outcome azpec.run.Outcome how it ended
 ---@field before? azpec.Connection the connection as it was found
 ---@field after? azpec.Connection the connection as it is now
----@field err? azpec.Error why it failed, or is unknown
+--- why it failed, or is unknown; a Failure where nothing was sent, of the kind "usage" for an item that cannot be right
+---@field err? azpec.Error|azpec.Failure
 ---@field why? string a sentence, where it was not begun
 ---@field ids { request_id: string?, correlation_id: string?, client_request_id: string? } those of the last answer
 ---@field resumed? boolean an earlier run began it
@@ -232,7 +233,8 @@ local journal = {}
 function journal.open(path, options) end
 
 --- A client that records each of its writes. A write that cannot be recorded is not sent; its error has the kind
---- "journal".
+--- "journal". It has the methods of an azpec.Client, and its pollers those of an azpec.Poller, but both are tables:
+--- azpec.type returns nil for them.
 ---@param client_fields azpec.ClientOptions
 ---@param to azpec.journal.File
 ---@param options? azpec.journal.ClientOptions
@@ -315,6 +317,7 @@ function undo.check(items, client) end
 ---@field id? string the connection or account concerned
 ---@field candidates? azpec.Connection[] of a selection: those that match, or come nearest
 ---@field count? integer of a selection: how many match
+---@field is_gone? true of azpec.fleet and what uses it: the account was deleted
 
 ---@class azpec.failure
 local failure = {}
@@ -982,7 +985,7 @@ function fleet.of(accounts, timeout) end
 --- For a generic `for`. What concerns one place is its third value; a sign-in that fails is raised.
 ---@param client azpec.Client
 ---@param where azpec.fleet.Where|azpec.fleet.Found
----@return fun(): azpec.fleet.Place?, azpec.Connection?, azpec.Error? next
+---@return fun(): azpec.fleet.Place?, azpec.Connection?, azpec.Error|azpec.Failure|nil next
 ---@return nil
 ---@return nil
 ---@return any closing
@@ -991,7 +994,7 @@ function fleet.connections(client, where) end
 --- For a generic `for`: each account once, with the list of its connections.
 ---@param client azpec.Client
 ---@param where azpec.fleet.Where|azpec.fleet.Found
----@return fun(): azpec.fleet.Place?, azpec.Connection[]?, azpec.Error? next
+---@return fun(): azpec.fleet.Place?, azpec.Connection[]?, azpec.Error|azpec.Failure|nil next
 ---@return nil
 ---@return nil
 ---@return any closing
@@ -1022,7 +1025,7 @@ function drift.of(set, connection, options) end
 ---@param set azpec.rules.Set
 ---@param where azpec.fleet.Where|azpec.fleet.Found
 ---@param options? azpec.rules.DecideOptions
----@return fun(): azpec.fleet.Place?, azpec.drift.Finding?, azpec.Error? next
+---@return fun(): azpec.fleet.Place?, azpec.drift.Finding?, azpec.Error|azpec.Failure|nil next
 ---@return nil
 ---@return nil
 ---@return any closing
@@ -1042,7 +1045,7 @@ function drift.find(client, set, where, options) end
 ---@field source? "arm" as in azpec.fleet.Where
 ---@field on_found? fun(found: azpec.fleet.Found) called before connections are read
 --- called for a place that cannot be read; then the listing continues
----@field on_error? fun(err: azpec.Error, place: azpec.fleet.Place)
+---@field on_error? fun(err: azpec.Error|azpec.Failure, place: azpec.fleet.Place)
 
 ---@class azpec.scope
 local scope = {}
@@ -1059,7 +1062,7 @@ function scope.connections(client, wanted) end
 --- The accounts of a scope with their connections, for a generic `for`.
 ---@param client azpec.Client
 ---@param wanted azpec.scope.Scope
----@return fun(): azpec.fleet.Place?, azpec.Connection[]?, azpec.Error? next
+---@return fun(): azpec.fleet.Place?, azpec.Connection[]?, azpec.Error|azpec.Failure|nil next
 ---@return nil
 ---@return nil
 ---@return any closing
