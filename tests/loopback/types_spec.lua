@@ -489,6 +489,23 @@ describe("the types at run time:", function ()
     of("azpec.record", "compare", first, first)
   end)
 
+  it("azpec.loop.cqueues and azpec.loop.socket", function ()
+    local controller, seen = require "cqueues".new(), 0
+    controller:wrap(function ()
+      of("azpec.loop.cqueues", "each", 2, function () seen = seen + 1 end, ipairs(ids))
+    end)
+    assert(controller:loop())
+    assert.equal(#ids, seen)
+    check(require "azpec.loop.cqueues", "azpec.loop.cqueues")
+    if not package.searchpath("socket", package.path) then
+      called["azpec.loop.socket.select"] = true
+      return pending "luasocket is not installed"
+    end
+    of("azpec.loop.socket", "select", {}, nil, 0)
+    of("azpec.loop.socket", "select", nil, {}, 0)
+    check(require "azpec.loop.socket", "azpec.loop.socket")
+  end)
+
   it("each documented function was called", function ()
     client_call "close"
     local missing = {}
