@@ -301,13 +301,17 @@ local function follow_to_end(self)
   end
 end
 
-local known = { client = "!table or userdata", items = "!table or function", parallel = "number", timeout = "number",
+local known = { client = "table or userdata", items = "!table or function", parallel = "number", timeout = "number",
   deadline = "number", summary = "table", no_wait = "boolean", dry_run = "boolean", on_begin = "function",
   on_result = "function", on_progress = "function", track = "function" }
 
 -- Raises an error for options that cannot be right, before anything is sent.
 local function check(options)
   fields.check(options, known, 3)
+  local is_empty = type(options.items) == "table" and #options.items == 0
+  if not options.client and not is_empty then
+    error("bad field 'client' (table or userdata expected, got nil)", 3)
+  end
   local parallel = options.parallel or 1
   if not (parallel >= 1 and parallel % 1 == 0) then
     error(("bad field 'parallel' (a whole number from 1 on expected, got %s)"):format(parallel), 3)

@@ -137,7 +137,7 @@ describe("a run", function ()
   end)
 
   it("has nothing to do without an item", function ()
-    assert.same(summary_of { taken = 0 }, engine.run { client = fake {}, items = {} })
+    assert.same(summary_of { taken = 0 }, engine.run { items = {} })
   end)
 end)
 
