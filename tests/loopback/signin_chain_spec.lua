@@ -317,11 +317,12 @@ describe("a claims challenge", function ()
     assert.is_nil(out.results[2], out.results[2] and out.results[2].raised)
   end)
 
-  it("claims: a managed identity cannot, and says so", function ()
+  it("claims: a managed identity cannot, and says so; the next call asks for a token without them", function ()
     local out = challenged { credential = "return azpec.credential.managed_identity {}", env = imds_env() }
     local err = out.results[2]
     assert.equal("credential", err.kind)
     assert.truthy(err.message:find("claims", 1, true), err.message)
-    assert.equal(1, #signin.log "imds")
+    assert.equal("credential", out.results[3].kind) -- the service refuses that token as well
+    assert.equal(2, #signin.log "imds")
   end)
 end)
