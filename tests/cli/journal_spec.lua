@@ -353,8 +353,8 @@ describe("--journal", function ()
     local path, option = new_trail()
     signaled("KILL", option)
     local result = kit.ended(0, kit.run("journal verify " .. path))
-    assert.equal("how the writes of line 1 ended is not known; to finish them, run the same command again with "
-      .. "this journal\n", result.err)
+    assert.equal("how the writes of line 1 ended is not known; to finish them, run the commands that began them "
+      .. "again, with this journal (azpec journal show names them)\n", result.err)
     assert.matches("unknown", kit.ended(0, kit.run("journal show " .. path)).out)
     local left = cjson.decode(kit.ended(0, kit.run("journal verify -o json " .. path)).out).unfinished
     assert.same({ 1, 1, emulator.many[1], "approve" }, { #left, left[1].line, left[1].id, left[1].verb })
@@ -729,10 +729,15 @@ describe("audit undo", function ()
     run:signal "INT"
     assert.equal(130, run:finish().code)
     emulator:faults {}
-    kit.ended(0, azpec("journal", line))
+    kit.ended(0, azpec("approve", ("many02 %s %s"):format(group, option))) -- somebody else's, meanwhile
+    local again = kit.ended(0, azpec("journal", line))
+    assert.matches("azpec: the undo of run %S+ is unfinished, so %-%-run last means that run\n", again.err)
     assert.equal("Pending", emulator:connection(emulator.many[1]).status)
+    assert.equal("Approved", emulator:connection(emulator.many[2]).status)
     local result = kit.ended(0, azpec("journal", line))
-    assert.matches("already Pending: undoes run ", result.out, 1, true)
+    assert.matches("many02%S*: Pending %(was Approved%): undoes run ", result.out)
+    result = kit.ended(0, azpec("journal", line))
+    assert.matches("many02%S*: already Pending: undoes run ", result.out)
     assert.equal("Pending", emulator:connection(emulator.many[1]).status)
   end)
 

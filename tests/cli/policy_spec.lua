@@ -115,6 +115,7 @@ describe("a policy token", function ()
     local write = journal.writes((journal.read(path)))[1]
     assert.same({ 4, "Error", "guard-private-endpoints", "failed" }, { write.policy_attempts, write.error.verdict,
       write.error.policy, write.outcome })
+    assert.equal("4\n", kit.ended(0, kit.run("journal show -o tsv --columns policy_attempts " .. path)).out)
   end)
 
   it("that nobody asks for ends before the write", function ()

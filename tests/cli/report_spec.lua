@@ -158,6 +158,13 @@ describe("azpec report", function ()
     return cjson.decode(result.out).reports[1], t.read(path), result.err
   end
 
+  it("notes that no write of the journal is of its accounts, which may be another journal", function ()
+    local trail = t.new_path "trail"
+    kit.ended(0, azpec("approve", ("%s --journal %s"):format(emulator.sample, trail)))
+    local _, _, err = reported(trail, 0)
+    assert.matches("azpec: no write of the journal is of the accounts of this report", err, 1, true)
+  end)
+
   it("counts and names the writes of the journal whose end is not known, and does not call it in order", function ()
     local trail = t.new_path "trail"
     local file = require "azpec.journal".open(trail, { run = "run1", ticket = "CHG-1" })

@@ -194,26 +194,31 @@ describe("the journal", function ()
       connections[n] = s.connection { number = n, name = "c" .. n, status = status, days = n == 8 and 0 or 90 }
       connections[n].id, connections[n].etag = s.connection { number = n }.id, "tag" .. n
     end
-    journal.writes = { write(1, { after = { status = "Approved", etag = "tag1" } }), write(3), write(4, {
+    connections[#connections + 1] = s.connection { number = 10, status = "Approved" }
+    journal.writes = { write(10, { at = "2026-11-20T08:00:00Z", operation = "delete", after = false }),
+      write(1, { after = { status = "Approved", etag = "tag1" }, finished_by = "two@contoso.example",
+        finished_ticket = "CHG-8" }), write(3), write(4, {
       outcome = "unknown", after = false, wanted = { status = "Approved" } }), write(6), write(7, {
       outcome = "unknown", after = false, wanted = { status = "Rejected" } }), write(8), write(9, {
       after = { status = "Approved", etag = "another" } }),
       write(5, { outcome = "unchanged" }), write(5, { outcome = "failed" }), write(5, { at = "2026-11-01T08:00:00Z",
         after = { status = "Rejected" } }) }
     local page, counts = report.render(s.data(connections, { journal = journal, rules = false, unreadable = false }))
-    assert.equal(5, counts.unrecorded)
-    has("<strong>Not in the journal.</strong> 5 connections approved or rejected", page)
+    assert.equal(6, counts.unrecorded)
+    has("<strong>Not in the journal.</strong> 6 connections approved or rejected", page)
     local cells = {}
     for cell in page:gmatch '<td class="recorded">(.-)</td>' do
       cells[#cells + 1] = cell:gsub("</?b[^>]*>", ""):gsub("<[^>]*>", "|")
     end
-    assert.same({ "2026-11-21|ops@contoso.example||CHG-7|", "not in the journal",
-      "not in the journal|there Approved since 2026-11-23|",
-      "2026-11-24|ops@contoso.example||CHG-7||the end is not known|",
-      "not in the journal|there Rejected since 2026-11-01|", "|there Approved since 2026-11-26|", "",
-      "not in the journal|there Approved since 2026-11-28|", "not in the journal|there Approved since 2026-11-29|" },
-      cells)
-    has_not("Not in the journal", (report.render(s.data(connections, { journal = false }))))
+    local by, un = "|ops@contoso.example||CHG-7|", "not in the journal"
+    assert.same({ "2026-11-21" .. by .. "|finished by two@contoso.example||finished for CHG-8|", un,
+      un .. "|there Approved since 2026-11-23|" .. by, "2026-11-24" .. by .. "|the end is not known|",
+      un .. "|there Rejected since 2026-11-01|" .. by, "|there Approved since 2026-11-26|" .. by, "",
+      un .. "|there Approved since 2026-11-28|" .. by, un .. "|there Approved since 2026-11-29|" .. by,
+      un .. "|there deleted since 2026-11-20|" .. by }, cells)
+    has("finished by two@contoso.example", part(page, "table", "write-table"))
+    has("finished for CHG-8", part(page, "table", "write-table"))
+    has_not("<strong>Not in the journal", (report.render(s.data(connections, { journal = false }))))
   end)
 
   it("that was changed is named with each problem, at the top as well", function ()

@@ -26,9 +26,15 @@ local function is_unknown(err)
   return err.continuation_token and (err.kind ~= "precondition" or err.http_status == 412)
 end
 
+-- Returns whether the command itself kept a write back: the connection has changed since it was chosen.
+local function is_kept_back(err)
+  return err.kind == "canceled" and tostring(err.message):find("before_write refused the write: ", 1, true) == 1
+end
+
 -- Returns the exit code of any error.
 function failure.exit_code(err)
   if type(err) ~= "table" then return failure.codes.other end
+  if is_kept_back(err) then return failure.codes.conflict end
   return err.exit_code or is_unknown(err) and failure.codes.timeout or by_kind[err.kind] or failure.codes.other
 end
 
@@ -169,6 +175,7 @@ function failure.facts(err)
   for _, name in ipairs(described) do facts[name] = err[name] end
   facts.kind = facts.kind or "other"
   facts.message = facts.message or tostring(err)
+  if is_kept_back(err) then facts.kind, facts.message = "precondition", wording.of(facts.message) end
   facts.hint = facts.hint and wording.of(facts.hint) or err.see
   facts.sources, facts.policy = failure.sources(err), refusing_policy(err)
   if err.candidates then

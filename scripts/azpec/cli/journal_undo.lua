@@ -23,6 +23,15 @@ local function latest(runs)
   return #named > 0 and "; the latest that changed something: " .. table.concat(named, ", ") or ""
 end
 
+-- Returns the run that the last unfinished undo reverts, or nil.
+local function being_undone(runs)
+  for n = #runs, 1, -1 do
+    local is_open = runs[n].verb == "undo" and runs[n].unfinished > 0
+    local reverted = is_open and (runs[n].reason or ""):match "^undoes run (.+)$"
+    if reverted then return reverted end
+  end
+end
+
 -- Returns the last run. Passes over undos that changed something: typed twice, "last" would do again what was undone.
 -- Ends the verb if it changed nothing, since an earlier run may not be the one that is meant.
 local function last_of(context, runs)
@@ -43,6 +52,11 @@ local function run_of(context, path)
   local records, why = file.read(path)
   if not records then context:fail(context.codes.other, why) end
   local runs = file.runs(records)
+  local reverted = given and being_undone(runs)
+  if reverted then
+    context:note("azpec: the undo of run %s is unfinished, so --run last means that run", text.clean(reverted))
+    return reverted
+  end
   if not given then context:usage("which run? --run RUN, or --run last" .. latest(runs)) end
   return last_of(context, runs)
 end

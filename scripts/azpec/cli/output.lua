@@ -30,7 +30,7 @@ local function value_of(column, row, is_table)
   local value = is_table and column.shown and row[column.shown] or row[column[2]]
   if type(value) == "table" then return table.concat(value, ",") end
   if value == nil then return "" end
-  return tostring(value)
+  return tostring(math.type(value) == "float" and math.tointeger(value) or value)
 end
 
 -- ---- the formats ---------------------------------------------------------------------------------------------------

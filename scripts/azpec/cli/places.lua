@@ -23,9 +23,14 @@ function places:add(facts)
   self.groups[account][group][key(facts, "subscription_id")] = true
 end
 
--- Returns whether an account of this name is known.
-function places:has(name)
-  return self.groups[name:lower()] ~= nil
+-- Returns whether such an account is known. place: account_name, and perhaps resource_group_name and subscription_id.
+function places:has(place)
+  local group, subscription = place.resource_group_name, place.subscription_id
+  for name, subscriptions in pairs(self.groups[place.account_name:lower()] or {}) do
+    local is_group = not group or name == group:lower()
+    if is_group and (not subscription or subscriptions[subscription:lower()]) then return true end
+  end
+  return false
 end
 
 -- Returns the names of the known accounts, in lower case.

@@ -173,13 +173,33 @@ local places = { subscription = "a subscription", resource_group = "a resource g
 -- How many columns of a word a message shows; more than a connection's id can have.
 local longest_shown = 600
 
+local nouns = { resource_group_name = "resource group", account_name = "account", subscription_id = "subscription" }
+
+-- Ends the verb if a word's place and the options contradict each other.
+local function check_place(context, place, word)
+  local where = where_of(context)
+  local given = { resource_group_name = { where.resource_group_name }, account_name = { where.account_name },
+    subscription_id = not where.all_subscriptions and where.subscription_ids or nil }
+  for name, noun in pairs(nouns) do
+    local others, is_in = place[name] and given[name] or {}, false
+    for _, one in ipairs(others) do is_in = is_in or one:lower() == place[name]:lower() end
+    if #others > 0 and not is_in and not place[name]:find "[*?]" then
+      error(failure.new("usage", ("'%s' is not in the %s '%s'"):format(text_of.clean(word), noun,
+        table.concat(others, "', '")), { hint = "leave one of the two out" }), 0)
+    end
+  end
+end
+
 -- Returns the field and the value of a word, and the fields of the place that it names. A connection's id needs no
 -- search, but must lie in the scope.
 local function meaning(context, word)
   if word == "" then context:usage "an empty word names no connection" end
   if not word:find "/" then return "name", word end
   local place = not word:find "^%a+://" and convert.place_and_name(word)
-  if place then return "name", place.name, place end
+  if place then
+    check_place(context, place, word)
+    return "name", place.name, place
+  end
   local found = ids.parse(word)
   if found and found.kind == "private_endpoint" then return "private_endpoint", found.id end
   if not found then
@@ -232,7 +252,7 @@ local function read(context)
     local field, value, place = meaning(context, word)
     local is_id = field == "id"
     local selector, both = selector_of(context, field, value, is_id and wanted or searched, place)
-    searches[n] = { selector = selector, wanted = both, account = place and place.account_name,
+    searches[n] = { selector = selector, wanted = both, place = place,
       name = word, id = is_id and value or nil, is_known = is_id and count == 0 }
   end
   return searches
@@ -280,8 +300,28 @@ function targets.matcher(context)
   end, searches[1].selector:is_empty(), function () return found and {} or nearest_ones() end
 end
 
-local function list(context, client)
+-- Returns the place that all searches name, without wildcards; else nil.
+local function common_place(searches)
+  local first = searches[1].place
+  for _, search in ipairs(searches) do
+    for name in pairs(nouns) do
+      local value = search.place and (search.place[name] or ""):lower()
+      if not value or value:find "[*?]" or value ~= (first[name] or ""):lower() then return nil end
+    end
+  end
+  return first
+end
+
+local function list(context, client, searches)
   local where, connections = where_of(context), {}
+  local place = not where.id and common_place(searches)
+  if place then
+    where.account_name = where.account_name or place.account_name
+    where.resource_group_name = where.resource_group_name or place.resource_group_name
+    if place.subscription_id then
+      where.subscription_ids, where.all_subscriptions = { place.subscription_id }, nil
+    end
+  end
   for connection in context:connections(client, nil, where) do connections[#connections + 1] = connection end
   context:tell_unread()
   return connections
@@ -300,11 +340,27 @@ local function not_all_seen(context, one, err)
     hint = ("name the account (%s) or give the connection's id"):format(account) })
 end
 
--- Returns the list of those that match a selector: one, or all of them with --all or --max. Returns nil and an error if
+local function may_be_in(place, unread)
+  for name in pairs(nouns) do
+    local wanted, found = place[name], unread[name]
+    if wanted and found and not wanted:find "[*?]" and wanted:lower() ~= found:lower() then return false end
+  end
+  return true
+end
+
+-- Returns whether the last listing lacks a place in which the search could have found something.
+local function is_partial_for(context, search)
+  for id in pairs(context.unread) do
+    if not search.place or may_be_in(search.place, ids.parse(id) or {}) then return true end
+  end
+  return false
+end
+
+-- Returns the list of those that match a search: one, or all of them with --all or --max. Returns nil and an error if
 -- none matches, or after a partial listing if another one may match as well. Raises other errors.
-function targets.matches(context, selector, connections)
-  local args = context.args
-  local are_several, is_partial = args.all or args.max, context:last_unread() ~= nil
+function targets.matches(context, search, connections)
+  local args, selector = context.args, search.selector
+  local are_several, is_partial = args.all or args.max, is_partial_for(context, search)
   local found, err
   if are_several then
     found, err = selector:all(connections, args.max and { max = args.max })
@@ -322,13 +378,17 @@ end
 
 -- Ends the verb if a word names an account that is not among the listed ones: it may be misspelt, or elsewhere.
 local function check_account(context, search)
-  local account, args = search.account, context.args
-  if not account or account:find "[*?]" or args.candidates_from == "graph" or context:last_unread()
-    or context.places:has(account) then
+  local place, args = search.place, context.args
+  if not place or args.candidates_from == "graph" or is_partial_for(context, search) or context.places:has(place) then
     return
   end
+  for name in pairs(nouns) do
+    if (place[name] or ""):find "[*?]" then return end
+  end
+  local account = place.account_name
+  local whole = (place.resource_group_name and place.resource_group_name .. "/" or "") .. account
   context:fail(context.codes.not_found, ("there is no Batch account '%s' among those listed%s"):format(
-    text_of.clean(account), nearest.question(account, context.places:names(), true)),
+    text_of.clean(whole), nearest.question(account, context.places:names(), true)),
     "the identity sees only accounts that it may read" .. (args.all_subscriptions and ""
       or "; --all-subscriptions looks in its other subscriptions"))
 end
@@ -343,7 +403,7 @@ local function results_of(context, search, client, whole)
   end
   connections = connections or whole()
   check_account(context, search)
-  local found, err = targets.matches(context, search.selector, connections)
+  local found, err = targets.matches(context, search, connections)
   if not found then
     local is_none = err.kind == "no_match" or err.is_none
     return context.args.allow_none and is_none and {} or error(err, 0)
@@ -353,10 +413,10 @@ local function results_of(context, search, client, whole)
 end
 
 -- Returns a function that lists the connections of the scope once.
-local function once(context, client)
+local function once(context, client, searches)
   local listed
   return function ()
-    listed = listed or list(context, client)
+    listed = listed or list(context, client, searches)
     return listed
   end
 end
@@ -399,8 +459,9 @@ end
 function targets.find(context, client)
   if context.args.names_none then return {} end
   check_candidates(context)
-  local found, whole = {}, once(context, client)
-  for _, search in ipairs(searches_of(context)) do
+  local found, searches = {}, searches_of(context)
+  local whole = once(context, client, searches)
+  for _, search in ipairs(searches) do
     for _, target in ipairs(results_of(context, search, client, whole)) do found[#found + 1] = target end
   end
   return each_once(context, found)
@@ -426,8 +487,8 @@ end
 -- ids that it found.
 local function look_among(context, search, connections)
   check_account(context, search)
-  local found, err = targets.matches(context, search.selector, connections)
-  local is_unknown = not found and context:last_unread() ~= nil
+  local found, err = targets.matches(context, search, connections)
+  local is_unknown = not found and is_partial_for(context, search)
   if not (context.args.all or context.args.max) then
     local connection = found and found[1]
     return { { key = search.key, id = connection and connection.id, name = search.name, connection = connection,
@@ -445,7 +506,8 @@ end
 -- Looks for the connections of the searches that have not ended. Returns the entries, the searches for later looks, and
 -- whether the listing lacks a place in which nothing was found.
 local function look_for(context, client, searches, absent)
-  local by_id, following, entries, whole, is_partial = {}, {}, {}, once(context, client), false
+  local by_id, following, entries, is_partial = {}, {}, {}, false
+  local whole = once(context, client, searches)
   for _, search in ipairs(searches) do
     if search.id then
       by_id[#by_id + 1], following[#following + 1] = search, search
@@ -454,7 +516,7 @@ local function look_for(context, client, searches, absent)
       table.move(found, 1, #found, #entries + 1, entries)
       table.move(later, 1, #later, #following + 1, following)
       absent[#absent + 1] = err
-      is_partial = is_partial or err ~= nil and context:last_unread() ~= nil
+      is_partial = is_partial or err ~= nil and is_partial_for(context, search)
     end
   end
   local found = look_at(by_id, client)

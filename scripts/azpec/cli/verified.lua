@@ -72,7 +72,7 @@ function verified.tell_notable(context, report)
   if #report.open > 0 then
     context:note("how the writes of %s ended is not known; %s", list_of(report.open), #report.problems > 0
       and "lines with their results may be missing: find out how the journal was damaged before it is used again"
-      or "to finish them, run the same command again with this journal")
+      or "to finish them, run the commands that began them again, with this journal (azpec journal show names them)")
   end
 end
 

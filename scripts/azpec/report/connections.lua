@@ -68,17 +68,30 @@ local row_template = [[<tr data-account="{account_number}" class="{class}"><th s
   .. [[<td>{account}<small>{group}</small></td><td>{status}{state}</td><td class="n" data-value="{age_seconds}">{age}]]
   .. [[{created}</td><td>{endpoint}{consumer}</td><td class="said">{description}</td>{record}{decision}</tr>]]
 
+-- The persons and tickets of a write: of its first line, and of the call that finished it where they differ.
+local function people_of(write)
+  return fill("{who}{ticket}{finisher}{second}", {
+    who = small(journal.name_of(write.who)), ticket = small(write.ticket),
+    finisher = small(write.finished_by and "finished by " .. write.finished_by),
+    second = small(write.finished_ticket and "finished for " .. write.finished_ticket) })
+end
+
+local function status_left(write)
+  return write.outcome == "changed" and write.operation == "delete" and "deleted" or (write.after or {}).status
+end
+
 -- Says who made the connection what it is, as the journal has it.
 local function record_of(row)
   local write = row.write
+  local mark = row.is_unrecorded and fill('<b class="outside">not in the journal</b>', {}) or nil
+  if not write then return mark or "" end
   if not row.is_recorded then
-    local last = write and (write.after or {}).status
-    local mark = row.is_unrecorded and fill('<b class="outside">not in the journal</b>', {}) or nil
-    return fill("{mark}{last}", { mark = mark,
+    local last = status_left(write)
+    return fill("{mark}{last}{people}", { mark = mark, people = last and people_of(write),
       last = last and small(("there %s since %s"):format(last, write.at:sub(1, 10))) })
   end
-  return fill("{day}{who}{ticket}{unknown}", { day = write.at:sub(1, 10), who = small(journal.name_of(write.who)),
-    ticket = small(write.ticket), unknown = write.outcome == "unknown" and small "the end is not known" or nil })
+  return fill("{day}{people}{unknown}", { day = write.at:sub(1, 10), people = people_of(write),
+    unknown = write.outcome == "unknown" and small "the end is not known" or nil })
 end
 
 local function row_of(row, data)

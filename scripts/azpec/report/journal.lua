@@ -131,12 +131,15 @@ local function write_of(write)
   local facts = select.facts { id = write.connection }
   return fill([[<tr><td>{time}</td><td>{who}</td><td>{verb}</td><th scope="row">{name}<small>{account}</small></th>]]
     .. [[<td>{change}</td><td>{outcome}</td><td>{why}</td>]]
-    .. [[<td>{ticket}{reference}{token}{run}{correlation}</td></tr>]], {
-    time = parts.time(write.at), who = journal_of.name_of(write.who), verb = write.verb or write.operation,
+    .. [[<td>{ticket}{second}{reference}{token}{run}{correlation}</td></tr>]], {
+    time = parts.time(write.at), verb = write.verb or write.operation,
+    who = fill("{name}{finisher}", { name = journal_of.name_of(write.who),
+      finisher = named("finished by", write.finished_by) }),
     name = parts.name(facts), account = facts.account_name, change = change_of(write),
     outcome = fill('<span class="dot {class}">{outcome}</span>', { outcome = write.outcome,
       class = outcome_class[write.outcome] or "other" }),
     why = why_of(write), ticket = write.ticket, run = parts.small(write.run),
+    second = named("finished for", write.finished_ticket),
     reference = named("change", write.change_reference), token = named("policy token", write.policy_token_id),
     correlation = parts.small(write.correlation_id) })
 end

@@ -46,7 +46,8 @@ return {
   description = [[
 verify names each line that was changed, removed, added or moved, and ends with code 1 then. runs lists the runs, show
 their writes. undo brings back what a run changed where nobody has changed it since; what cannot be brought back it says
-first, and does nothing without --apply. Its own writes go into the same journal.]],
+first, and does nothing without --apply. Its own writes go into the same journal. --ticket and --change-reference choose
+writes for show; undo records them, and sends the change reference.]],
   define = function (command)
     command:argument("action", "verify, runs, show or undo"):choices { "verify", "runs", "show", "undo" }
     command:argument("file", "the journal (AZPEC_JOURNAL)"):args "?"

@@ -161,6 +161,16 @@ local function tell(context, data, counts)
   out:close()
 end
 
+-- Notes that the journal may be another one: no write of it is of the accounts of the report.
+local function note_foreign(context, data)
+  local known = {}
+  for _, id in ipairs(data.accounts) do known[id:lower()] = true end
+  for _, write in ipairs(data.journal.writes) do
+    if known[(ids.account_of(write.connection) or ""):lower()] then return end
+  end
+  if #data.journal.writes > 0 then context:note "azpec: no write of the journal is of the accounts of this report" end
+end
+
 -- ---- the verb ------------------------------------------------------------------------------------------------------
 
 local function exit_code(context, data)
@@ -187,6 +197,7 @@ local function make(context)
   data.scope, data.identity, data.unreadable = scope_of(context, client), identity_of(client), unreadable(context)
   data.gone, data.accounts_from = context.gone, context.accounts_from
   data.subscriptions = subscriptions_of(context, client)
+  if data.journal then note_foreign(context, data) end
   local page, counts = report.render(data)
   batch.save(context, page, report.is_one)
   if args.out ~= "-" then tell(context, data, counts) end
