@@ -1106,7 +1106,7 @@ function api_versions.with(part) end
 local cqueues_loop = {}
 
 --- Calls work with the values of an iterator, each time in its own coroutine, and returns when all have ended. After an
---- error of work or of the iterator nothing more is begun; what runs goes on to its end, then the first error is
+--- error of work or of the iterator nothing more is begun; items under way are finished, then the first error is
 --- raised. For coroutines of a cqueues controller.
 ---@param most integer how many run at once, 1 or more
 ---@param work fun(...: any) such as one that approves a connection of client:list

@@ -80,7 +80,7 @@ local function status_left(write)
   return write.outcome == "changed" and write.operation == "delete" and "deleted" or (write.after or {}).status
 end
 
--- Says who made the connection what it is, as the journal has it.
+-- Returns who changed the connection last and when, as the journal has it.
 local function record_of(row)
   local write = row.write
   local mark = row.is_unrecorded and fill('<b class="outside">not in the journal</b>', {}) or nil

@@ -93,8 +93,8 @@ end
 
 local is_decision = { approved = true, rejected = true }
 
--- Returns whether a write can have made the connection what it is: it left this status and this ETag, and the
--- connection was not created later. Of a write whose end is not known: it asked for this status.
+-- Returns whether the connection is as a write left it: with this status and this ETag, and not created later. A write
+-- whose end is not known must have asked for this status.
 local function is_origin(write, facts)
   local after, created = write.after or {}, facts.created_at and date.parse(facts.created_at)
   if created and created > (date.parse(write.at) or math.huge) then return false end
