@@ -7,8 +7,8 @@ local t = require "loopback.support"
 
 local azure_cli = {}
 
--- Returns the folder that Azure CLI is unpacked in and its version, or nil and why there is none. name and without: as
--- for debian.unpacked.
+-- Unpacks Azure CLI. Returns the folder and the version, or nil and the reason. name and without: as for
+-- debian.unpacked.
 function azure_cli.unpacked(name, without)
   if not t.program "/usr/bin/python3" then return nil, "python3 is not installed" end
   local place, why_not = debian.unpacked("azure-cli", without, name)
