@@ -35,6 +35,15 @@ describe("an audited client", function ()
     return support.merged({ id = id, status = "Approved", description = "by test" }, more or {})
   end
 
+  -- Begins an update that no journal has. Returns its token; the operation is under way.
+  local function left_running()
+    emulator:set { operation_polls = 50 }
+    local plain <close> = emulator:client()
+    local poller = plain:begin_update(asked(emulator.sample))
+    repeat poller:wait(0.01) until poller:progress().polls > 0
+    return poller:continuation_token()
+  end
+
   it("puts down what it is about to do, and how that ended", function ()
     local before = { id = emulator.sample, etag = "e", properties = {
       privateLinkServiceConnectionState = { status = "Pending" } } }
@@ -269,12 +278,7 @@ describe("an audited client", function ()
   end)
 
   it("has a result without an intent where the write was not audited, and says which line that is", function ()
-    emulator:set { operation_polls = 50 }
-    local plain = emulator:client()
-    local poller = plain:begin_update(asked(emulator.sample))
-    repeat poller:wait(0.01) until poller:progress().polls > 0
-    local token = poller:continuation_token()
-    plain:close()
+    local token = left_running()
     emulator:set { operation_polls = 0 }
     local client, path = audited()
     assert(client:update(asked(emulator.many[1])))
@@ -394,12 +398,7 @@ describe("an audited client", function ()
   end)
 
   it("resumes nothing where the call is left early", function ()
-    emulator:set { operation_polls = 50 }
-    local plain = emulator:client()
-    local poller = plain:begin_update(asked(emulator.sample))
-    repeat poller:wait(0.01) until poller:progress().polls > 0
-    local token = poller:continuation_token()
-    plain:close()
+    local token = left_running()
     local client, path = audited { wait = function () error({ "stop" }) end }
     local polls = #emulator:log "poll"
     assert.same({ false, { "stop" } }, { pcall(client.resume, client, token) })
