@@ -52,14 +52,16 @@ enum {
    is ready and libcurl does not want it.  This is safe only for sockets whose
    closing is reported, those opened by on_open: a number may be reused at once.
    libcurl closes a socket without a report if it never became a connection; it
-   only asks to forget it.  So on that request its existence is checked. */
+   only asks to forget it.  So its existence is checked with every request until
+   it is known to be a connection. */
 enum {
 	WANT_READ = POLLSET_READ, /* the events that libcurl waits for */
 	WANT_WRITE = POLLSET_WRITE,
 	WANT = WANT_READ | WANT_WRITE,
 	WATCH_SHIFT = 2, /* the same, as set in the pollset */
 	WATCH = WANT << WATCH_SHIFT,
-	OPENED = 16 /* by on_open; on_close will close it */
+	OPENED = 16,   /* by on_open; on_close will close it */
+	CONNECTED = 32 /* ... in any case */
 };
 
 struct note {
@@ -125,7 +127,8 @@ static void want(struct curlio *io, int fd, int events) {
 		return;
 	}
 	note = &io->sockets[fd];
-	if (events != 0 && (note->bits & OPENED) && !is_there(io, fd))
+	if (events != 0 && (note->bits & (OPENED | CONNECTED)) == OPENED &&
+	    !is_there(io, fd))
 		note->bits = 0;
 	if (events != 0 && (note->bits & OPENED) && note->port == 0)
 		note->port = own_port(fd);
@@ -274,16 +277,20 @@ static bool has_input(int fd) {
 	       (errno != EAGAIN && errno != EWOULDBLOCK);
 }
 
-static bool is_silent(const struct curlio *io, int port) {
-	bool found = false;
+static bool is_silent(struct curlio *io, int port) {
+	struct note *found = NULL;
+	size_t n = 0;
 	for (size_t fd = 0; fd < io->nsockets; fd++) {
 		if (!is_at(io, fd, port))
 			continue;
 		if (has_input((int)fd))
 			return false;
-		found = true;
+		found = &io->sockets[fd];
+		n++;
 	}
-	return found;
+	if (n == 1) /* no other can be the kept connection */
+		found->bits |= CONNECTED;
+	return n > 0;
 }
 
 /* The TLS layer may have read bytes that the server sent after its last
