@@ -13,6 +13,7 @@
 #include "core/scheduler.h"
 #include "io/curlio.h"
 #include "lua/options.h"
+#include "lua/random.h"
 #include "io/pollset.h"
 
 #define CLIENT_TYPE "azpec.client"
@@ -109,6 +110,7 @@ struct client {
 	struct curlio_config io_config; /* strings anchored in CUV_ANCHOR */
 	struct request request;         /* scratch: the next request to be
 	                                   sent */
+	struct random_reserve random;   /* for the ids of requests and spans */
 	struct buf url, id, body;       /* scratch buffers of one call */
 	uint32_t builds;                /* how often they were filled */
 	struct completion_queue completions; /* pollers in no loop over a

@@ -43,7 +43,7 @@ void poller_init(lua_State *L, struct poller *p, const struct op_spec *spec) {
 	struct op_spec s = *spec;
 	unsigned char bytes[GUID_BYTES];
 	char guid[GUID_LENGTH];
-	random_bytes(L, bytes, sizeof bytes);
+	random_draw(L, &p->client->random, bytes, sizeof bytes);
 	memcpy(&s.seed, bytes, sizeof s.seed);
 	random_guid(bytes, guid);
 	if (!s.client_request_id.p && s.kind != OP_IDENTITY)

@@ -283,6 +283,7 @@ static void leave_parent(lua_State *L, int idx, struct client *c) {
 	pollset_give(c->pool, c->ps, true);
 	c->ps = NULL;
 	scheduler_lost_signin(&c->core);
+	c->random.left = 0;
 	wakeup_forget(c);
 	c->open = false;
 	session_open_io(L, c);

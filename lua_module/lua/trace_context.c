@@ -12,10 +12,11 @@ static struct span parent_of(const struct client *c, const struct op *o) {
 }
 
 /* W3C Trace Context section 3.2.2.4: an all-zero id is invalid. */
-static void draw_id(lua_State *L, unsigned char id[TRACE_SPAN_BYTES]) {
+static void draw_id(lua_State *L, struct client *c,
+                    unsigned char id[TRACE_SPAN_BYTES]) {
 	static const unsigned char zeros[TRACE_SPAN_BYTES];
 	do
-		random_bytes(L, id, TRACE_SPAN_BYTES);
+		random_draw(L, &c->random, id, TRACE_SPAN_BYTES);
 	while (memcmp(id, zeros, TRACE_SPAN_BYTES) == 0);
 }
 
@@ -24,7 +25,7 @@ void trace_context_add(lua_State *L, struct client *c, const struct job *job) {
 	struct trace parent;
 	if (!trace_parse(parent_of(c, job ? &job->op : NULL), &parent))
 		return;
-	draw_id(L, id);
+	draw_id(L, c, id);
 	trace_add(&c->request, &parent, id,
 	          job ? job->op.spec.tracestate : c->defaults.tracestate);
 }

@@ -185,6 +185,35 @@ static void test_every_method_notices(void **state) {
 	}
 }
 
+/* A client has random bytes in reserve: a child does not use its parent's. */
+static void test_a_child_gives_its_requests_ids_of_its_own(void **state) {
+	static const char reads[] =
+		"local ids = {}\n"
+		"for id in io.lines('%s/ids') do ids[#ids + 1] = id end\n"
+		"assert(#ids == 2 and #ids[1] == 36 and ids[1] ~= ids[2],\n"
+		"  table.concat(ids, ' ')) return 'fine'";
+	static const char writes[] =
+		"local f = io.open('%s/ids', 'a')\n"
+		"f:write(c:begin_update(approve(9)):progress()\n"
+		"  .client_request_id, '\\n')\n"
+		"f:close() return 'fine'";
+	char dir[192], chunk[512];
+	int mine = streams();
+	lua_State *L = host_state(&emulator);
+	(void)state;
+	host_folder(dir, sizeof dir);
+	host_expect(L,
+	            "c = client() c:begin_update(approve(8)):cancel()\n"
+	            "return 'fine'",
+	            "fine");
+	snprintf(chunk, sizeof chunk, writes, dir);
+	expect_child(L, chunk, mine);
+	host_expect(L, chunk, "fine");
+	snprintf(chunk, sizeof chunk, reads, dir);
+	host_expect(L, chunk, "fine");
+	lua_close(L);
+}
+
 /* A list that the parent began: the child reads what has come, then gets the
    error of all other calls, once. */
 static void test_an_inherited_list_is_canceled(void **state) {
@@ -716,6 +745,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		TEST(test_inherited_pollers_are_canceled_with_tokens),
 		TEST(test_every_method_notices),
+		TEST(test_a_child_gives_its_requests_ids_of_its_own),
 		TEST(test_an_inherited_list_is_canceled),
 		TEST(test_new_calls_open_their_own),
 		TEST(test_the_child_may_resume_by_the_token),
