@@ -88,6 +88,25 @@ static struct span without_traceback(struct span s) {
 	return span_trim(before).n > 0 ? before : last_line(span_trim(trace));
 }
 
+/* The lines that az begins with when it cannot load some of its own modules.
+   Another command's module is no cause, so the error after them counts. */
+static bool is_load_error(struct span line) {
+	if (span_istarts(line, SPAN("ERROR: ")))
+		line = span_from(line, 7);
+	return span_istarts(line, SPAN("Error loading command module"));
+}
+
+static struct span without_load_errors(struct span s) {
+	struct span rest = s = span_trim(s);
+	while (is_load_error(span_cut(&rest, '\n'))) {
+		rest = span_trim(rest);
+		if (rest.n == 0)
+			break;
+		s = rest;
+	}
+	return s;
+}
+
 /* az before 2.30 quotes Entra ID's answer, {"error", "error_description": why}.
    azd's errors are JSON: {"error": why} since 1.23.7, before that {"data":
    {"message": why}}, or first such a line without words.  Of all else what
@@ -97,6 +116,7 @@ void program_said(struct buf *out, struct span err) {
 	    add_member(out, err, SPAN("\"error\"")) ||
 	    add_member(out, err, SPAN("\"message\"")))
 		return;
+	err = without_load_errors(err);
 	buf_set(out, without_traceback(span_cut(&err, '{')));
 }
 
@@ -141,6 +161,7 @@ static const struct {
 	  "later, then run azd auth login" },
 	{ { "unknown flag", 12 }, old },
 	{ { "unrecognized arguments", 22 }, old },
+	{ { "command module 'profile'", 24 }, broken }, /* az account */
 	{ { "ModuleNotFoundError", 19 }, broken },
 	{ { "ImportError", 11 }, broken },
 	{ { "[Errno ", 7 }, files },

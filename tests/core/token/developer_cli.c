@@ -418,6 +418,8 @@ static const struct scenario commands[] = {
 	            "ModuleNotFoundError: No module named 'x'", BROKEN),
 	SAYS_TO_RUN("a_library_of_another_version", az,
 	            "ImportError: cannot import name 'x'", BROKEN),
+	SAYS_TO_RUN("a_damaged_module_of_sign_in", az,
+	            "ERROR: Error loading command module 'profile': x", BROKEN),
 	SAYS_TO_RUN("an_old_az", az,
 	            "ERROR: unrecognized arguments: --tenant x", OLD),
 	SAYS_TO_RUN("no_default_subscription", az,
@@ -627,6 +629,16 @@ static const struct scenario ends[] = {
 	ENDS("a_traceback_that_was_promised_only", LINK_FAILED,
 	     "az: ERROR: x. Here is the traceback:", .status = 1,
 	     .err = LITERAL("ERROR: x. Here is the traceback:\n")),
+	/* Azure/azure-cli#2539, #3475, #15517 */
+	ENDS("modules_that_cannot_be_loaded", LINK_FAILED,
+	     "az: ERROR: Please run 'az login'", .status = 1,
+	     .err = LITERAL("ERROR: Error loading command module 'resource': "
+	                    "No module named 'x'\nError loading command module "
+	                    "'vm'\nERROR: Please run 'az login'\n")),
+	ENDS("a_module_that_cannot_be_loaded_alone", LINK_FAILED,
+	     "az: ERROR: Error loading command module 'profile'", .status = 1,
+	     .err = LITERAL("ERROR: Error loading command module "
+	                    "'profile'\n")),
 	ENDS("in_silence", LINK_FAILED,
 	     "az: failed without an error message, exit status 3", .status = 3),
 	ENDS("in_silence_with_no_status", LINK_FAILED,
