@@ -85,6 +85,8 @@
 #include "core/op_error.h"
 #include "core/random.h"
 
+/* No document gives these counts.  Each is small enough to end long before the
+   deadline, and large enough for a few replicas that lag. */
 enum {
 	MAX_BAD_ANSWERS = 3, /* unexpected answers in a row until it fails */
 	MAX_STALE_READS =
@@ -223,6 +225,9 @@ static enum meaning meaning_of_failure(const struct op *o,
 	return REFUSED;
 }
 
+/* A provisioningState or the status of an operation.  Only the terminal ones
+   are defined; the service may use any other word while it works (RPC
+   contract). */
 static enum meaning meaning_of_status(struct span status) {
 	switch (poll_verdict_of(status)) {
 	case POLL_SUCCEEDED:
@@ -317,7 +322,9 @@ static enum meaning meaning_of_resource(const struct op *o,
 	return a->facts.error ? REFUSED : UNEXPECTED;
 }
 
-/* The body of the answer to an acquisition, or of its status monitor. */
+/* The body of the answer to an acquisition, or of its status monitor.  A denial
+   counts before a token in the same body, so that nothing is written against
+   it.  A token counts before a status that still says Running. */
 static enum meaning meaning_of_tokens(const struct answer *a) {
 	const struct policy_facts *f = policy_of(a);
 	bool issued = poll_verdict_of(f->result) == POLL_SUCCEEDED ||
@@ -334,7 +341,8 @@ static enum meaning meaning_of_tokens(const struct answer *a) {
 	return f->result.n > 0 && m != RUNNING ? SUCCEEDED : m;
 }
 
-/* An answer on ACQUIRE or AWAIT. */
+/* An answer on ACQUIRE or AWAIT.  The status monitor may not be known yet where
+   the next answer comes from; the acquisition itself exists or does not. */
 static enum meaning meaning_of_acquisition(const struct op *o,
                                            const struct answer *a) {
 	int status = a->http->status;
@@ -814,6 +822,8 @@ static bool is_tolerated(struct op *o, const struct answer *a) {
 	       (share < MAX_MISSING ? share : MAX_MISSING);
 }
 
+/* When a polling URL stays unknown, the service may have removed it after the
+   end.  WATCH then reads the resource, as long as time is left for that. */
 static void take_missing_url(struct op *o, const struct answer *a) {
 	if (is_tolerated(o, a)) {
 		later(o, a, LEG_POLL);
@@ -824,6 +834,7 @@ static void take_missing_url(struct op *o, const struct answer *a) {
 	take_watch(o, a);
 }
 
+/* After an accepted write.  A new read may be answered by a replica that lags. */
 static void take_missing(struct op *o, const struct answer *a) {
 	if (is_tolerated(o, a))
 		later(o, a, o->leg);
@@ -831,6 +842,7 @@ static void take_missing(struct op *o, const struct answer *a) {
 		op_error_reply(o, a);
 }
 
+/* A new status monitor; nothing was written yet. */
 static void take_missing_token(struct op *o, const struct answer *a) {
 	if (is_tolerated(o, a))
 		op_move(o, LEG_AWAIT,
@@ -840,6 +852,8 @@ static void take_missing_token(struct op *o, const struct answer *a) {
 		take_no_token(o, a);
 }
 
+/* A proxy's page with 200, or another resource.  A single one may be temporary,
+   so only several in a row end the polling (op_judge). */
 static void take_unexpected_poll(struct op *o, const struct answer *a) {
 	if (++o->bad_answers < MAX_BAD_ANSWERS) {
 		take_poll(o, a);
@@ -851,6 +865,7 @@ static void take_unexpected_poll(struct op *o, const struct answer *a) {
 	at_once(o, a, LEG_SETTLE);
 }
 
+/* The same for a read after the write, where no other evidence is left. */
 static void take_unexpected(struct op *o, const struct answer *a) {
 	if (++o->bad_answers < MAX_BAD_ANSWERS)
 		later(o, a, o->leg);
@@ -859,6 +874,8 @@ static void take_unexpected(struct op *o, const struct answer *a) {
 		                  buf_span(&a->http->body));
 }
 
+/* The read before any write.  Nothing is at stake yet, so the first one is the
+   error. */
 static void take_unexpected_read(struct op *o, const struct answer *a) {
 	const char *why = "the response is not a JSON object";
 	if (resource_of(a)->is_resource)
@@ -870,10 +887,14 @@ static void take_unexpected_read(struct op *o, const struct answer *a) {
 
 /* ---- steps: settling ---------------------------------------------------- */
 
+/* The steps to SETTLE and on it.  The failure that is to be decided stays in
+   o->fail, except where a later answer says more. */
 static void take_settle(struct op *o, const struct answer *a) {
 	settle_failure(o, a);
 }
 
+/* The error may be the operation's own end.  If the read does not show the
+   requested state, it is believed. */
 static void take_error_result(struct op *o, const struct answer *a) {
 	settle_failure(o, a);
 	o->reported = REPORTED_ERROR;
@@ -883,6 +904,8 @@ static void take_settle_on(struct op *o, const struct answer *a) {
 	later(o, a, LEG_SETTLE);
 }
 
+/* The read shows the requested state.  Our write caused it, unless each attempt
+   was refused by 412: then another writer did, and `changed` stays false. */
 static void take_settled(struct op *o, const struct answer *a) {
 	bool by_another = o->spec.skip_read && o->conflicts > 0 &&
 	                  o->known == KNOWN_UNDONE;
@@ -944,6 +967,8 @@ static void take_fail(struct op *o, const struct answer *a) {
 	op_error_reply(o, a);
 }
 
+/* A terminal status Failed or Canceled.  In the answer to the write it shows
+   that the write was accepted. */
 static void take_failed(struct op *o, const struct answer *a) {
 	if (o->leg == LEG_WRITE)
 		o->changed = true;
@@ -1130,6 +1155,8 @@ const char *op_meaning_name(enum meaning m) {
 	return names[m];
 }
 
+/* The only way into the tables.  The counts of what may be temporary begin anew
+   with each answer that is not. */
 void op_judge(struct op *o, const struct answer *a) {
 	enum book book = o->spec.kind == OP_DELETE ? BOOK_DELETE : BOOK_WRITE;
 	enum meaning m = meaning_of(o, a);

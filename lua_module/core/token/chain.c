@@ -68,6 +68,9 @@
 #include "core/base64.h"
 #include "core/random.h"
 
+/* Azure Identity renews five minutes early and waits 30 seconds after a failed
+   renewal; so does azpec.  A source that did not answer is not probed again at
+   once, because that takes a second on a machine without a metadata service. */
 enum {
 	MAX_TEXT = 256 * 1024,
 	MAX_TOKEN = 64 * 1024,
@@ -276,7 +279,8 @@ static void begin(struct chain *s, struct now now) {
 	try_link(s, s->start, now);
 }
 
-/* The scratch holds secrets, so it is empty between two fetches. */
+/* The scratch holds secrets, so it is empty between two fetches.  An answer
+   that is still in flight is late then, see chain_feed. */
 static void end_fetch(struct chain *s) {
 	s->wanted = s->in_flight = false;
 	clear_scratch(s);
@@ -349,6 +353,8 @@ void chain_progress(const struct chain *s, struct fail *out) {
 	}
 }
 
+/* A header field could bear more (RFC 9110 section 5.5).  A blank or a control
+   character in a token means that something else was read, such as a page. */
 bool chain_is_token(struct span token) {
 	return token.n > 0 && token.n <= MAX_TOKEN &&
 	       span_only(token, CHAR_VISIBLE, "");
@@ -431,7 +437,8 @@ void chain_describe(struct chain *s, const char *message, struct span detail) {
 
 enum { SECRETS = 5 };
 
-/* Everything that the current link has sent or could send. */
+/* Everything that the current link has sent or could send.  A server or a program
+   may repeat it in its error. */
 static struct secrets secrets_of(const struct chain *s,
                                  struct span list[SECRETS]) {
 	const struct link *l = &s->links[s->at];
@@ -667,6 +674,8 @@ void chain_feed(struct chain *s, const struct answer *a) {
 		flow_of(s)->fed(s, a);
 }
 
+/* A value or an output that comes after the fetch has ended, as after a time-out,
+   is ignored like a late answer. */
 bool chain_close_need(struct chain *s) {
 	if (!s->in_flight || s->scratch.need == NEED_NOTHING)
 		return false;
@@ -685,6 +694,8 @@ void chain_feed_output(struct chain *s, const struct answer *a) {
 		flow_of(s)->printed(s, a);
 }
 
+/* The reason may quote a file or a function of the host's, so it is redacted like
+   any foreign text (chain_add). */
 void chain_fail_need(struct chain *s, struct span why, bool absent,
                      struct now now) {
 	if (!chain_close_need(s))
