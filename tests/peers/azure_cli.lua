@@ -13,6 +13,10 @@ function azure_cli.unpacked(name, without)
   if not t.program "/usr/bin/python3" then return nil, "python3 is not installed" end
   local place, why_not = debian.unpacked("azure-cli", without, name)
   if not place then return nil, why_not end
+  -- of the standard library, where Python looks for it in one place alone
+  if os.execute("ls " .. place .. "/usr/lib/python3.*/distutils >/dev/null 2>&1") and place ~= "" then
+    return nil, "python3-distutils is not installed"
+  end
   local libraries <close> = io.popen("ls " .. place .. "/usr/lib/python3/dist-packages")
   return place, libraries:read "a":match "\nazure_cli%-([%w.]+)%.egg" or "installed"
 end
