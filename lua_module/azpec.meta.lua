@@ -869,7 +869,7 @@ function Client:wait(seconds) end
 
 --- The client's one descriptor, for any event loop: readable when `step` has something to do, or when a poller that
 --- a call waits for has ended.  It stays open as long as the Lua state, and serves another client once this one
---- is closed.
+--- is closed.  After fork(2) the child's client has another one: call pollfd again there, and watch that.
 ---@return integer fd
 function Client:pollfd() end
 

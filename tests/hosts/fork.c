@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -276,6 +277,38 @@ static void test_the_child_may_resume_by_the_token(void **state) {
 	};
 	(void)state;
 	try_deed(&deed);
+}
+
+/* Waits for a descriptor, as an event loop does. */
+static int l_readable(lua_State *L) {
+	struct pollfd p = { .fd = (int)luaL_checkinteger(L, 1),
+		            .events = POLLIN };
+	if (poll(&p, 1, host_hang()) != 1)
+		return luaL_error(L, "descriptor %d stays silent", p.fd);
+	return 0;
+}
+
+/* Each process drives its client by the number that it asked for itself. */
+static void test_a_child_watches_a_descriptor_of_its_own(void **state) {
+	static const char looped[] =
+		"local p = c:begin_update(approve(1))\n"
+		"while not p:done() do readable(fd) c:step() end\n"
+		"assert(p:result())\n"
+		"return c:pollfd() == fd and 'fine'";
+	char in_child[sizeof looped + 128];
+	int before = host_descriptors(), mine = streams();
+	lua_State *L = host_state(&emulator);
+	(void)state;
+	lua_register(L, "readable", l_readable);
+	snprintf(in_child, sizeof in_child,
+	         "local parents = fd\n"
+	         "fd = c:pollfd() assert(fd ~= parents)\n%s",
+	         looped);
+	host_expect(L, "c = client() fd = c:pollfd() return 'fine'", "fine");
+	expect_child(L, in_child, mine);
+	host_expect(L, looped, "fine");
+	lua_close(L);
+	assert_int_equal(host_descriptors(), before);
 }
 
 static void test_a_child_of_the_child(void **state) {
@@ -749,6 +782,7 @@ int main(void) {
 		TEST(test_an_inherited_list_is_canceled),
 		TEST(test_new_calls_open_their_own),
 		TEST(test_the_child_may_resume_by_the_token),
+		TEST(test_a_child_watches_a_descriptor_of_its_own),
 		TEST(test_a_child_of_the_child),
 		TEST(test_before_anything_was_sent_there_is_no_token),
 		TEST(test_while_the_answer_is_awaited),
