@@ -1,5 +1,6 @@
 -- Rules files: what they decide, what they refuse, and that nothing is approved that no rule names.
 
+local documents = require "tools.documents"
 local rules = require "azpec.rules"
 
 local ours, theirs = "3f1c2a54-6a1e-4b7d-9c55-0e8d1b2a7f10", "aaaaaaaa-6a1e-4b7d-9c55-0e8d1b2a7f10"
@@ -36,6 +37,22 @@ local function refused(message, text)
   local set, why = rules.parse(text, "r.lua")
   assert.is_nil(set)
   assert.equal(message, why)
+end
+
+-- Iterates over the parts of a rules file that an expectation can test, each with the file without it. A rule that asks
+-- for the time is none: what it decides depends on the day.
+local function without_a_part(text)
+  return coroutine.wrap(function ()
+    for _, part in ipairs { '\n()%l+ "[^"]*" %b{}()', "()unless = %b{},()",
+      "()private_endpoint_subscription = [^,\n]*,()" } do
+      for from, to in text:gmatch(part) do
+        local removed = text:sub(from, to - 1)
+        if not removed:find "^expect" and not removed:find("now.weekday", 1, true) then
+          coroutine.yield(removed, text:sub(1, from - 1) .. text:sub(to))
+        end
+      end
+    end
+  end)
 end
 
 local by_name = 'approve "named" { when = { private_endpoint_name = "build-*" }, because = "it is ours" }\n'
@@ -290,6 +307,19 @@ describe("a rules file", function ()
     local set = assert(rules.read "scripts/examples/rules.lua")
     assert.equal(5, #set.rules)
     assert.equal(20, set.limits.approve)
+  end)
+
+  it("is refused by the examples' expectations without one of its rules or conditions", function ()
+    for example, count in pairs { [documents.block("lua", "-- rules.lua")] = 5,
+      [documents.read "scripts/examples/rules.lua"] = 7 } do
+      for removed, rest in without_a_part(example) do
+        local set, why = rules.parse(rest, "r.lua")
+        assert.is_nil(set, removed)
+        assert.matches("^r%.lua:%d+: expect '%l+': the rules %l+ it, by ", why)
+        count = count - 1
+      end
+      assert.equal(0, count)
+    end
   end)
 
   it("is read from a path that messages name", function ()
