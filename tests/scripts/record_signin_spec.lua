@@ -96,6 +96,23 @@ describe("a recorder and a player", function ()
     end)
   end
 
+  -- The member's name does not tell that it is one. `recorded` looks for secrets.
+  it("have no secret that a source says back", function ()
+    for name, case in t.each(sources()) do
+      local own = {}
+      for _, value in pairs(case.env) do
+        if value == signin.header or value == signin.pipeline then own[#own + 1] = value end
+      end
+      if own[1] then
+        emulator:faults { { match = { kind = name }, action = { status = 400,
+          body = { error = "invalid_request", error_description = "you sent " .. table.concat(own) } } } }
+        local said, text = recorded(case.credential, case.env)
+        assert.matches("^credential: ", said)
+        assert.matches("you sent hidden-", text, 1, true)
+      end
+    end
+  end)
+
   it("have the sign-in of workload_identity, without its token", function ()
     local file = t.write(t.new_path "federated", signin.federated[1])
     local env = { AZURE_FEDERATED_TOKEN_FILE = file, AZURE_TENANT_ID = emulator.tenant_id,

@@ -8,6 +8,7 @@
 
 local encode = require "azpec.emulator.text"
 local exact = require "azpec.record.exact"
+local sources = require "azpec.record.sources"
 local token_patterns = require "azpec.emulator.ids".token_patterns
 
 local secrets = {}
@@ -32,8 +33,10 @@ local harmless_headers = {
     x-ms-retry-after-ms x-ms-user-quota-remaining x-ms-user-quota-resets-after]],
 }
 
-local secret_headers = set [[authorization cookie set-cookie proxy-authorization secret metadata
-  x-ms-policy-external-evaluations x-identity-header]]
+-- And those of azpec.record.sources.
+local secret_headers = set [[authorization cookie set-cookie proxy-authorization metadata
+  x-ms-policy-external-evaluations]]
+sources.add_secret_headers(secret_headers)
 
 local harmless_fields = set [[client_assertion_type client_id client_info grant_type requested_token_use resource
   response_type scope]]

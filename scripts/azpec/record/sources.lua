@@ -6,13 +6,14 @@
 local sources = {}
 
 -- `url`: the variable with the URL; needs: those that are set beside it. The managed identity of a program is the first
--- one that is set up, as for azpec.credential.managed_identity. A pipeline's URL is https.
+-- one that is set up, as for azpec.credential.managed_identity. A pipeline's URL is https. header: the field that
+-- carries the source's secret, in lower case, if that is not Authorization; azpec.record.secrets hides its value.
 local rows = {
   { name = "service_fabric", url = "IDENTITY_ENDPOINT", needs = { "IDENTITY_HEADER", "IDENTITY_SERVER_THUMBPRINT" },
     refusal = "Service Fabric's sign-in cannot be recorded, since its certificate is known by a thumbprint; unset "
       .. "IDENTITY_SERVER_THUMBPRINT and sign in another way" },
-  { name = "app_service", url = "IDENTITY_ENDPOINT", needs = { "IDENTITY_HEADER" } },
-  { name = "azure_ml", url = "MSI_ENDPOINT", needs = { "MSI_SECRET" } },
+  { name = "app_service", url = "IDENTITY_ENDPOINT", needs = { "IDENTITY_HEADER" }, header = "x-identity-header" },
+  { name = "azure_ml", url = "MSI_ENDPOINT", needs = { "MSI_SECRET" }, header = "secret" },
   { name = "cloud_shell", url = "MSI_ENDPOINT", needs = {} },
   { name = "arc", url = "IDENTITY_ENDPOINT", needs = { "IMDS_ENDPOINT" } },
   { name = "metadata", url = "AZURE_POD_IDENTITY_AUTHORITY_HOST", needs = {}, default = "http://169.254.169.254" },
@@ -46,6 +47,13 @@ end
 function sources.is_pipeline(name)
   for _, row in ipairs(rows) do
     if row.name == name then return row.is_pipeline end
+  end
+end
+
+-- Adds to a set the fields of requests that carry a source's secret, by name in lower case.
+function sources.add_secret_headers(set)
+  for _, row in ipairs(rows) do
+    if row.header then set[row.header] = true end
   end
 end
 
