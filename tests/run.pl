@@ -62,13 +62,21 @@ my @groups = (
     { name => 'packaging', files => 'tests/packaging.sh', request => 1 },
 );
 
+# The variables that the module reads, of all its credentials, and the programs'
+# that it asks: names in its source.
+sub of_the_module {
+    local (@ARGV, $/) = glob dirname(__FILE__) . '/../lua_module/{lua,core/token}/*.c';
+    return map { /"([A-Z]+_[A-Z_]+)"/g } <>;
+}
+
 # The environment of every test: nothing that a developer's own shell says
 # about clouds, proxies, certificates, languages, Lua or azpec itself; and paths
 # of temporary files that need no quotes in a shell.
 sub clean_environment {
     umask 022;
+    delete @ENV{ of_the_module() };
     for (keys %ENV) {
-        delete $ENV{$_} if /^(AZURE|IDENTITY|MSI|SSL_CERT)_/ or /^(AZPEC|LUA_INIT|LUA_C?PATH|AZURESUBSCRIPTION|ACTIONS_ID_TOKEN)_?/ or /^SYSTEM_(OIDCREQUESTURI|ACCESSTOKEN)$/ or /^(CURL_CA_BUNDLE|SSLKEYLOGFILE|COLUMNS|NO_COLOR|LANG|LANGUAGE|POSIXLY_CORRECT)$/ or /^LC_/ or /^[a-z]+_proxy$/i;
+        delete $ENV{$_} if /^AZURE_/ or /^(AZPEC|LUA_INIT|LUA_C?PATH)_?/ or /^(SSLKEYLOGFILE|COLUMNS|NO_COLOR|LANG|LANGUAGE|POSIXLY_CORRECT)$/ or /^LC_/ or /^[a-z]+_proxy$/i;
     }
     my %set = (
         CMOCKA_MESSAGE_OUTPUT => 'TAP',

@@ -297,6 +297,17 @@ describe("the doctor", function ()
     assert.equal("failed", (examine({ "rights" }, { err = err })).verdict)
   end)
 
+  it("names each variable of a sign-in that is set, but never its value", function ()
+    local env, expected = {}, {}
+    for _, name in ipairs(dofile "tests/tools/variables.lua") do
+      env[name] = "hush"
+      if not name:find "^SSL_" and name ~= "CURL_CA_BUNDLE" then expected[#expected + 1] = name end
+    end
+    local seen = (examine({ "signin" }, { env = env })).details.environment
+    table.sort(seen)
+    assert.same(expected, seen)
+  end)
+
   it("knows whose certificates the TLS library's own are", function ()
     local result = examine({ "tls" }, { err = { kind = "credential", http_status = 401 } })
     assert.equal("management.azure.com answers, and its certificate is trusted; trusts what the TLS library does",

@@ -102,6 +102,14 @@ it("the command guide lists the exit codes that azpec help lists", function ()
   assert.same(known, listed)
 end)
 
+it("azpec help environment names each variable that the module reads", function ()
+  local named = {}
+  for _, row in ipairs(require "azpec.cli.topics".find "environment"[1]) do
+    for name in (type(row) == "table" and row[1] or ""):gmatch "[%u_]+" do named[name] = true end
+  end
+  for _, name in ipairs(dofile "tests/tools/variables.lua") do assert(named[name], name) end
+end)
+
 it("the command guide lists every verb, and the library guide every function", function ()
   local guide = documents.read "scripts/README.md":match "\n| verb |(.-)\n\n"
   for _, verb in require "azpec.cli.parser".verbs() do assert(guide:find("`" .. verb .. "`", 1, true), verb) end

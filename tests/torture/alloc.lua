@@ -279,14 +279,12 @@ end
 
 -- ---- one run ------------------------------------------------------------------------------------------------------
 
-local variables = { "AZURE_POD_IDENTITY_AUTHORITY_HOST", "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET",
-  "IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IDENTITY_SERVER_THUMBPRINT", "IMDS_ENDPOINT", "MSI_ENDPOINT", "MSI_SECRET",
-  "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "SYSTEM_OIDCREQUESTURI", "SYSTEM_ACCESSTOKEN",
-  "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID", "PATH" }
+local variables = dofile "tests/tools/variables.lua"
 
 local function set_environment(env)
   local all = with({ PATH = folder, AZURE_POD_IDENTITY_AUTHORITY_HOST = "http://127.0.0.1:1" }, env)
   for _, name in ipairs(variables) do setenv(name, all[name]) end
+  setenv("PATH", all.PATH)
 end
 
 local function options_of(scenario)
