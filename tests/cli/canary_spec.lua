@@ -26,7 +26,8 @@ local function program(name, fields)
     .. os.getenv "PATH" }
 end
 
--- Each way: the kind of the request that carries a secret (nil: none), options, environment, and stdin.
+-- Each way, by a name that begins with its --credential: the kind of the request that carries a secret (nil: none),
+-- options, environment, and stdin.
 local function ways()
   local dir = signin.certificates()
   local p12 = "--client-certificate-file " .. dir .. "/leaf.p12"
@@ -36,31 +37,36 @@ local function ways()
     SYSTEM_ACCESSTOKEN = signin.pipeline, AZURESUBSCRIPTION_SERVICE_CONNECTION_ID = signin.connection,
     AZURESUBSCRIPTION_TENANT_ID = emulator.tenant_id, AZURESUBSCRIPTION_CLIENT_ID = emulator.client_id }
   return {
-    ["a secret in a variable"] = { "token", "", app { AZURE_CLIENT_SECRET = t.secret } },
-    ["a secret in a file"] = { "token", "--client-secret-file " .. file(t.secret), app {} },
-    ["a secret on stdin"] = { "token", "--client-secret-file -", app {}, t.secret .. "\n" },
-    ["a secret and the keyring"] = { "token", "--token-cache keyring", app { AZURE_CLIENT_SECRET = t.secret } },
-    ["a certificate"] = { "token", "--client-certificate-file " .. dir .. "/both.pem", app {} },
-    ["PKCS#12, its password in a variable"] = { "token", p12,
+    ["client-secret in a variable"] = { "token", "", app { AZURE_CLIENT_SECRET = t.secret } },
+    ["client-secret in a file"] = { "token", "--client-secret-file " .. file(t.secret), app {} },
+    ["client-secret on stdin"] = { "token", "--client-secret-file -", app {}, t.secret .. "\n" },
+    ["client-secret and the keyring"] = { "token", "--token-cache keyring", app { AZURE_CLIENT_SECRET = t.secret } },
+    ["client-certificate"] = { "token", "--client-certificate-file " .. dir .. "/both.pem", app {} },
+    ["client-certificate, its password in a variable"] = { "token", p12,
       app { AZURE_CLIENT_CERTIFICATE_PASSWORD = signin.password } },
-    ["PKCS#12, its password in a file"] = { "token", p12 .. " --client-certificate-password-file "
+    ["client-certificate, its password in a file"] = { "token", p12 .. " --client-certificate-password-file "
       .. file(signin.password), app {} },
-    ["PKCS#12, its password on stdin"] = { "token", p12 .. " --client-certificate-password-file -", app {},
+    ["client-certificate, its password on stdin"] = { "token", p12 .. " --client-certificate-password-file -", app {},
       signin.password .. "\n" },
-    ["a federated token"] = { "token", "--credential workload-identity",
+    ["workload-identity"] = { "token", "--credential workload-identity",
       app { AZURE_FEDERATED_TOKEN_FILE = t.write(t.new_path "federated", signin.federated[1]) } },
-    ["GitHub Actions"] = { "github_actions", "--credential github-actions", app(github) },
-    ["Azure Pipelines"] = { "azure_pipelines", "--credential azure-pipelines", azure },
-    ["App Service"] = { "app_service", "--credential managed-identity",
+    ["github-actions"] = { "github_actions", "--credential github-actions", app(github) },
+    ["azure-pipelines"] = { "azure_pipelines", "--credential azure-pipelines", azure },
+    ["managed-identity of App Service"] = { "app_service", "--credential managed-identity",
       { IDENTITY_ENDPOINT = emulator.endpoint .. "/appservice/token", IDENTITY_HEADER = signin.header } },
-    ["az, whose default subscription is used"] = { nil, "--credential azure-cli",
+    ["azure-cli, whose default subscription is used"] = { nil, "--credential azure-cli",
       program("az", { expires_on = os.time() + 3600, subscription = emulator.subscription_id }), default = true },
-    ["azd"] = { nil, "--credential azure-developer-cli",
+    ["azure-developer-cli"] = { nil, "--credential azure-developer-cli",
       program("azd", { expiresOn = os.date("!%Y-%m-%dT%H:%M:%SZ", os.time() + 3600) }) },
-    ["a ready token in a file"] = { nil, "--access-token-file " .. file(signin.az_token), {}, refused = true },
-    ["a ready token in a variable"] = { nil, "--credential token", { AZURE_ACCESS_TOKEN = signin.az_token },
+    ["token in a file"] = { nil, "--access-token-file " .. file(signin.az_token), {}, refused = true },
+    ["token in a variable"] = { nil, "--credential token", { AZURE_ACCESS_TOKEN = signin.az_token },
       refused = true },
   }
+end
+
+-- Returns the module's name of a way's credential.
+local function credential_of(way)
+  return (way:match "^[%l-]+":gsub("-", "_"))
 end
 
 -- Runs a verb with all that it can tell; its exit code.
@@ -97,7 +103,15 @@ describe("a secret of the command's", function ()
     for name, way in t.each(ways()) do
       local result = run(way, "doctor -vv --check signin")
       assert(result.code == 0 or way.refused, name .. ": " .. result.err)
+      assert.matches("^ok +signin +" .. credential_of(name), result.out)
     end
+  end)
+
+  it("is tried with each --credential that has one", function ()
+    local tried = { auto = "it chooses one of the others", environment = "the same",
+      ["device-code"] = "a person signs in with a browser" }
+    for name in pairs(ways()) do tried[name:match "^[%l-]+"] = true end
+    for _, name in ipairs(require "azpec.cli.options".credentials) do assert(tried[name], name) end
   end)
 
   local everything = table.concat({ t.secret, signin.password, signin.header, signin.federated[1], signin.pipeline,

@@ -23,7 +23,7 @@ end
 local app = "tenant_id = given.tenant_id, client_id = given.client_id, "
 
 -- Each flow: the kind of its request, the credential, its environment, what is done with it where that is not a get;
--- id_token: what a pipeline's service answers.
+-- own: the secrets that the client itself holds; id_token: what a pipeline's service answers.
 local function flows()
   local file = t.write(t.new_path "federated", signin.federated[1])
   local github = { ACTIONS_ID_TOKEN_REQUEST_URL = emulator.endpoint .. "/actions/idtoken",
@@ -31,32 +31,39 @@ local function flows()
   local azure = { SYSTEM_OIDCREQUESTURI = emulator.endpoint .. "/pipelines/oidctoken",
     SYSTEM_ACCESSTOKEN = signin.pipeline, AZURESUBSCRIPTION_SERVICE_CONNECTION_ID = signin.connection }
   return {
-    client_secret = { "token", "client_secret { " .. app .. "client_secret = given.secret }" },
-    client_certificate = { "token", "client_certificate { " .. app .. "certificate = given.crt, key = given.key }" },
+    client_secret = { "token", "client_secret { " .. app .. "client_secret = given.secret }", own = { t.secret } },
+    client_certificate = { "token", "client_certificate { " .. app .. "certificate = given.crt, key = given.key }",
+      own = {} },
     pkcs12 = { "token", "client_certificate { " .. app .. "certificate_path = given.dir .. '/leaf.p12', "
-      .. "password = given.password }" },
+      .. "password = given.password }", own = { signin.password } },
     client_assertion = { "token", "client_assertion { " .. app
-      .. "assertion = function () return given.assertion end }" },
-    workload_identity = { "token", "workload_identity { " .. app .. "token_file_path = '" .. file .. "' }" },
-    device_code = { { "token", "devicecode" }, "device_code { " .. app .. "prompt = function () end }" },
-    imds = { "imds", "managed_identity {}", { AZURE_POD_IDENTITY_AUTHORITY_HOST = emulator.endpoint } },
+      .. "assertion = function () return given.assertion end }", own = { signin.federated[1] } },
+    workload_identity = { "token", "workload_identity { " .. app .. "token_file_path = '" .. file .. "' }",
+      own = { signin.federated[1] } },
+    device_code = { { "token", "devicecode" }, "device_code { " .. app .. "prompt = function () end }", own = {} },
+    imds = { "imds", "managed_identity {}", { AZURE_POD_IDENTITY_AUTHORITY_HOST = emulator.endpoint }, own = {} },
     app_service = { "app_service", "managed_identity {}", {
-      IDENTITY_ENDPOINT = emulator.endpoint .. "/appservice/token", IDENTITY_HEADER = signin.header } },
+      IDENTITY_ENDPOINT = emulator.endpoint .. "/appservice/token", IDENTITY_HEADER = signin.header },
+      own = { signin.header } },
     azure_ml = { "azure_ml", "managed_identity {}", { MSI_ENDPOINT = emulator.endpoint .. "/azureml/token",
-      MSI_SECRET = signin.header } },
+      MSI_SECRET = signin.header }, own = { signin.header } },
     service_fabric = { "service_fabric", "managed_identity {}", {
       IDENTITY_ENDPOINT = emulator.tls_endpoint .. "/servicefabric/token", IDENTITY_HEADER = signin.header,
-      IDENTITY_SERVER_THUMBPRINT = emulator.tls_thumbprint } },
-    cloud_shell = { "cloud_shell", "managed_identity {}", { MSI_ENDPOINT = emulator.endpoint .. "/cloudshell/token" } },
-    github_actions = { "github_actions", "github_actions { " .. app .. "}", github },
+      IDENTITY_SERVER_THUMBPRINT = emulator.tls_thumbprint }, own = { signin.header } },
+    cloud_shell = { "cloud_shell", "managed_identity {}", { MSI_ENDPOINT = emulator.endpoint .. "/cloudshell/token" },
+      own = {} },
+    github_actions = { "github_actions", "github_actions { " .. app .. "}", github, own = { signin.pipeline } },
     github_exchange = { "token", "github_actions { " .. app .. "}", github,
+      own = { signin.pipeline, signin.federated[1] },
       id_token = { kind = "github_actions", body = { value = signin.federated[1] } } },
-    azure_pipelines = { "azure_pipelines", "azure_pipelines { " .. app .. "}", azure },
+    azure_pipelines = { "azure_pipelines", "azure_pipelines { " .. app .. "}", azure, own = { signin.pipeline } },
     azure_exchange = { "token", "azure_pipelines { " .. app .. "}", azure,
+      own = { signin.pipeline, signin.federated[1] },
       id_token = { kind = "azure_pipelines", body = { oidcToken = signin.federated[1] } } },
-    secret_function = { "token", "client_secret { " .. app .. "client_secret = function () return given.secret end }" },
+    secret_function = { "token", "client_secret { " .. app .. "client_secret = function () return given.secret end }",
+      own = { t.secret } },
     discovery = { "metadata", "client_secret { " .. app .. "client_secret = given.secret }", nil,
-      "client = new { credential = credential, discover = true }; get();" },
+      "client = new { credential = credential, discover = true }; get();", own = { t.secret } },
   }
 end
 
@@ -86,6 +93,16 @@ describe("a secret", function ()
   after_each(t.tidy)
   teardown(t.close)
 
+  it("goes through each flow that the module has", function ()
+    local tried = flows()
+    local below = "in the test of what the host or a program gave"
+    local elsewhere = { token = below, ["function"] = below, azure_cli = below, azure_developer_cli = below,
+      arc = "its file has one place on a machine", none = "it has no secret" }
+    for flow in read_all "lua_module/lua/credential.c":gmatch "&flow_([%l_]+)" do
+      assert(tried[flow] or elsewhere[flow], flow)
+    end
+  end)
+
   it("is in no output, event or log when a flow goes well", function ()
     for name, flow in t.each(flows()) do
       local out = signin.works { credential = "return azpec.credential." .. flow[2], env = flow[3], given = given(),
@@ -99,12 +116,6 @@ describe("a secret", function ()
   -- A peer that knows a secret can say it back; what this client itself holds must still not be shown.
   for number = 1, 10 do
     it("is in no output, event or log when it fails, " .. number, function ()
-      local own = { client_secret = { t.secret }, secret_function = { t.secret }, discovery = { t.secret },
-        service_fabric = { signin.header }, app_service = { signin.header }, azure_ml = { signin.header },
-        client_assertion = { signin.federated[1] }, workload_identity = { signin.federated[1] },
-        github_actions = { signin.pipeline }, github_exchange = { signin.pipeline, signin.federated[1] },
-        azure_pipelines = { signin.pipeline }, azure_exchange = { signin.pipeline, signin.federated[1] },
-        pkcs12 = { signin.password } }
       for name, flow in t.each(flows()) do
         local action = hostile()[number]
         local rules = { { match = { kind = flow[1] }, action = action } }
@@ -117,7 +128,7 @@ describe("a secret", function ()
           .. " 2>&1 </dev/null")
         local said = pipe:read "a"
         assert.truthy(said:find '"ok":false', said)
-        for _, secret in ipairs(own[name] or {}) do
+        for _, secret in ipairs(flow.own) do
           for _, form in ipairs { secret, (cjson.encode(secret):sub(2, -2)) } do
             assert(not said:find(form, 1, true), name .. ": its own secret in " .. said)
           end

@@ -65,11 +65,17 @@ describe("azpec.credential", function ()
     assert.same(sorted(kit.merged(kinds, { chain = true, default = true })), sorted(credential))
   end)
 
+  local function text_of(path)
+    local file <close> = assert(io.open(path))
+    return file:read "a"
+  end
+
+  it("has no kind that the failing allocations leave out", function ()
+    local scenarios = text_of "tests/torture/alloc.lua"
+    for kind in pairs(credential) do assert.truthy(scenarios:find('[."]' .. kind .. "%f[^%w_]"), kind) end
+  end)
+
   it("has no flow that the random chains leave out", function ()
-    local function text_of(path)
-      local file <close> = assert(io.open(path))
-      return file:read "a"
-    end
     local played, n = text_of "tests/core/token/random_chain.h":match "flows%[%] = {(.-)};", 0
     for flow in text_of "lua_module/lua/credential.c":gmatch "&(flow_[%l_]+)" do
       assert.truthy(played:find("&" .. flow .. ",", 1, true), flow)
