@@ -5,9 +5,18 @@
 
 local sources = {}
 
--- `url`: the variable with the URL; needs: those that are set beside it. The managed identity of a program is the first
--- one that is set up, as for azpec.credential.managed_identity. A pipeline's URL is https. header: the field that
--- carries the source's secret, in lower case, if that is not Authorization; azpec.record.secrets hides its value.
+-- A row describes one of two kinds:
+--
+-- - A source of managed identities. Of these a program uses the first one that is set up, in the order of
+--   azpec.credential.managed_identity. `metadata` always is, so it is the last one.
+-- - A pipeline (is_pipeline), the source of a credential of its own, which is used beside them. Its URL is https, and
+--   azpec.record.request takes all its requests for equal.
+--
+-- A source of another kind, such as one of a credential of its own by http, needs a new field here.
+--
+-- `url`: the variable with the URL; needs: those that are set beside it. A player sets these to "none", so none of them
+-- may name a file. header: the field that carries the source's secret, in lower case, if that is not Authorization;
+-- azpec.record.secrets hides its value.
 local rows = {
   { name = "service_fabric", url = "IDENTITY_ENDPOINT", needs = { "IDENTITY_HEADER", "IDENTITY_SERVER_THUMBPRINT" },
     refusal = "Service Fabric's sign-in cannot be recorded, since its certificate is known by a thumbprint; unset "
