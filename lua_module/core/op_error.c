@@ -446,6 +446,7 @@ void op_error_read_only(struct op *o, const struct answer *a) {
 }
 
 void op_error_veto(struct op *o, struct span why) {
+	o->vetoed = true;
 	fail_set(&o->fail, FAIL_CANCELED, PHASE_REQUEST, "");
 	add_foreign(o, why);
 	if (op_unknown(o))

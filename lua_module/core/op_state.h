@@ -161,6 +161,7 @@ struct op {
 	bool asking;       /* waits for a token */
 	bool reauthorized; /* a 401 already led to a new token */
 	bool no_token;     /* it ended because the sign-in failed */
+	bool vetoed;       /* it ended because before_write refused a write */
 	bool repeat;       /* SETTLE may lead to another write */
 	bool head_tag;     /* use the header's ETag: the body's was refused */
 	bool changed;      /* a write was accepted */

@@ -96,6 +96,8 @@ void error_push(lua_State *L, int idx) {
 		set_policy(L, o);
 	if (o->known == KNOWN_REPLACED)
 		fields_boolean(L, "replaced", true);
+	if (o->vetoed)
+		fields_boolean(L, "write_refused", true);
 	set_common(L, idx, o);
 	lua_remove(L, -2); /* the body */
 }

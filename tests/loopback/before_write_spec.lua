@@ -100,6 +100,7 @@ describe("before_write", function ()
       assert.equal(1, #seen)
       assert.equal(0, writes_on_the_wire())
       assert.equal(call == "resume", err.continuation_token ~= nil)
+      assert.is_true(err.write_refused)
       assert.equal("Pending", emulator:connection(emulator.sample).status)
       for _, event in ipairs(events) do
         assert(event.event ~= "request" or event.method == "GET", "a write that was not sent is told of")
@@ -221,6 +222,14 @@ describe("before_write (the host's function)", function ()
     t.fails("canceled", "^before_write raised an error: .*; nothing was written$",
       hooked(function () error(nasty) end):update(wish()))
     assert.equal(0, writes_on_the_wire())
+  end)
+
+  it("is told from the end of the waiting by write_refused of the error", function ()
+    local raising = hooked(function () error("disk full", 0) end)
+    assert.is_true(t.fails("canceled", "^before_write raised", raising:update(wish())).write_refused)
+    local poller = hooked(yes):begin_update(wish())
+    poller:cancel()
+    assert.is_nil(t.fails("canceled", "^stopped waiting", poller:wait()).write_refused)
   end)
 
   it("may not yield", function ()
