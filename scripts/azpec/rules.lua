@@ -406,6 +406,27 @@ local function subject_of(at, body)
   return { facts = facts, own = body.facts, now = os.time(), age = known, least_age = known }
 end
 
+-- Returns what a rule asks for and a connection lacks, or nil. An expectation always has a group_id.
+local function lack_of(rule, subject)
+  local when = rule.when or { names = {} }
+  for _, field in ipairs(select.fields) do
+    if when.names[field] and field ~= "group_id" and not subject.facts[field] then
+      return expectation_fields[field] and field or field .. " (of the whole id private_endpoint)"
+    end
+  end
+  if (when.older or when.younger) and not subject.age then return "age" end
+end
+
+-- Returns the end of a message about an expectation: what the meant rule asks for and the connection lacks.
+local function advice(self, statement, subject)
+  for _, rule in ipairs(self.rules) do
+    local is_meant = rule.action == statement.name and (statement.body.rule or rule.name) == rule.name
+    local lack = is_meant and lack_of(rule, subject)
+    if lack then return ("; rule '%s' asks for %s, which is not given here"):format(rule.name, lack) end
+  end
+  return ""
+end
+
 -- Checks one expectation of the file.
 local function check_expectation(self, at, statement)
   local body = statement.body
@@ -414,10 +435,11 @@ local function check_expectation(self, at, statement)
   for field, value in pairs(body) do
     if field ~= "age" and field ~= "facts" then expect_text(at, field, value) end
   end
-  local decision = judge(self, subject_of(at, body))
+  local subject = subject_of(at, body)
+  local decision = judge(self, subject)
   local by = decision.rule and ("by rule '%s'"):format(decision.rule) or "by no rule"
   if decision.action ~= statement.name or body.rule and body.rule ~= decision.rule then
-    fault(at, "the rules %s it, %s: %s", decision.action, by, decision.reason)
+    fault(at, "the rules %s it, %s: %s%s", decision.action, by, decision.reason, advice(self, statement, subject))
   end
 end
 

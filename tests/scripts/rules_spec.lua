@@ -219,7 +219,7 @@ describe("rules (needs, descriptions, limits)", function ()
       .. 'expect "hold" { description = "build-7" }\nexpect "ignore" { status = "Approved" }'
     assert.equal("named", decide(good).rule)
     refused("r.lua:2: expect 'approve': the rules hold it, by no rule: no rule matches",
-      by_name .. 'expect "approve" { name = "build-7" }')
+      by_name .. ('expect "approve" { private_endpoint = "%s" }'):format(endpoint(ours, "web-7")))
     refused("r.lua:3: expect 'hold': the rules hold it, by rule 'b': it is about all that come so far",
       by_name .. 'hold "b" {}\nexpect "hold" { rule = "a" }')
     refused("r.lua:2: expect 'aprove': one of approve, reject, ignore, hold is expected",
@@ -307,6 +307,20 @@ describe("a rules file", function ()
     local set = assert(rules.read "scripts/examples/rules.lua")
     assert.equal(5, #set.rules)
     assert.equal(20, set.limits.approve)
+  end)
+
+  it("is refused with what an expectation does not give and the meant rule asks for", function ()
+    for given, lack in pairs { ['{ name = "build-7" }'] = "private_endpoint_name (of the whole id private_endpoint)",
+      ['{ private_endpoint = "/privateEndpoints/build-7" }'] = "private_endpoint_name (of the whole id "
+        .. "private_endpoint)" } do
+      refused(("r.lua:2: expect 'approve': the rules hold it, by no rule: no rule matches; rule 'named' asks for %s, "
+        .. "which is not given here"):format(lack), by_name .. 'expect "approve" ' .. given)
+    end
+    local both = 'reject "a" { when = { description = "x" } }\nreject "b" { when = { older_than = "1d" } }\n'
+    for rule, lack in pairs { a = "description", b = "age" } do
+      refused(("r.lua:3: expect 'reject': the rules hold it, by no rule: no rule matches; rule '%s' asks for %s, "
+        .. "which is not given here"):format(rule, lack), both .. ('expect "reject" { rule = "%s" }'):format(rule))
+    end
   end)
 
   it("is refused by the examples' expectations without one of its rules or conditions", function ()
