@@ -287,7 +287,8 @@ void chain_go_on(struct chain *s, enum link_outcome outcome, struct now now);
 bool chain_close_need(struct chain *s);
 /* Begins the failure's text.  */
 void chain_describe(struct chain *s, const char *message, struct span detail);
-/* Appends foreign text to the message, without the credential's secret. */
+/* Appends foreign text to the message, without the credential's secret if that
+   has at least 8 bytes: a shorter one would hide ordinary words. */
 void chain_add(struct chain *s, struct span text);
 /* The same for another field of the failure. */
 void chain_note(struct chain *s, struct buf *out, struct span text);
