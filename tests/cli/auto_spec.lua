@@ -202,6 +202,23 @@ describe("auto (refusals and failures)", function ()
     assert.equal("10", written())
   end)
 
+  it("says that a rule's function fails also with -q, and in JSON; so do the other verbs that ask rules", function ()
+    kit.ended(0, azpec("approve", "many01 " .. group))
+    local path = rules [[
+      approve "broken" { when = { name = { "many01", "many02" }, where = function (c) return c.nothing.here end } }]]
+    local said = ("rule 'broken' failed, so its decision is hold: %s:1: attempt to index a nil value"):format(path)
+    for verb, more in support.each { auto = "-q", plan = "-q", drift = "-q", status = "-q",
+      report = "-q --out " .. support.new_path "page" } do
+      local result = kit.ended(12, azpec(verb, ("--rules %s %s %s"):format(path, more, group)))
+      assert.truthy(result.err:find("azpec: " .. said, 1, true), verb .. result.err)
+      local document = cjson.decode(kit.ended(12, azpec(verb, ("--rules %s %s %s -o json"):format(path, more,
+        group))).out)
+      assert.is_false(document.complete)
+      assert.equal(said, document.errors[1].message:sub(1, #said))
+      assert.matches("/many0[12]%.", document.errors[1].id)
+    end
+  end)
+
   it("reports each failure, goes on, and ends with 12", function ()
     emulator:faults { { match = { method = "PATCH", path = "/many0[34]%." },
       action = { status = 403, error = { code = "AuthorizationFailed", message = "no" } } } }
@@ -209,6 +226,7 @@ describe("auto (refusals and failures)", function ()
     local failed = 0
     for line in result.out:gmatch "[^\n]+" do
       local row = cjson.decode(line)
+      if row.errors then assert.same({ false, 2 }, { row.complete, #row.errors }) end
       if row.result == "failed" then
         failed = failed + 1
         assert.equal("forbidden", row.error.kind)

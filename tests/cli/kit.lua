@@ -280,7 +280,7 @@ kit.decision_row = { id = "string", name = "string", subscription_id = "string",
   ["rule?"] = "string", reason = "string", etag = "string", ["description?"] = "string", private_endpoint = "string" }
 
 kit.results = { schema_version = "=1", complete = "boolean", ["accounts_from?"] = "string",
-  results = { kit.result_row } }
+  results = { kit.result_row }, ["errors?"] = { error_facts } }
 
 -- What is written to stderr when JSON was asked for.
 kit.failure = { schema_version = "=1", exit_code = "number", error = error_facts, ["errors?"] = { error_facts },

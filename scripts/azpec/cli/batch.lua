@@ -1,6 +1,7 @@
 -- Shared by auto, plan and apply: options, rows of decisions, rules and limits.
 
 local convert = require "azpec.cli.convert"
+local drift = require "azpec.drift"
 local failure = require "azpec.cli.error"
 local file = require "azpec.file"
 local journal = require "azpec.cli.journal"
@@ -58,10 +59,13 @@ function batch.decision_row(connection, decision)
     new_description = run.changed_text(facts, decision.description) })
 end
 
--- Says that the function of a rule has failed, and returns the exit code.
-function batch.rule_failed(context)
-  context:conclude "a function of the rules failed; the reasons of the decisions say where"
-  return failure.codes.some_failed
+-- Keeps the failure of a rule's function. decision: or a finding of azpec.drift, or nil. Returns it.
+local function noted(context, connection, decision)
+  if decision and decision.failed then
+    context:undecided(connection.id, ("rule '%s' failed, so its decision is hold: %s"):format(decision.rule,
+      decision.reason))
+  end
+  return decision
 end
 
 -- ---- rules and plans -----------------------------------------------------------------------------------------------
@@ -101,10 +105,19 @@ function batch.rules(context, is_read_only)
   return set
 end
 
--- Returns the options of a decision. first_seen: the time when the connection was first listed, or nil. A verb that
--- writes nothing has no ticket.
-function batch.options(context, first_seen)
+-- Returns the options of a decision. A verb that writes nothing has no ticket.
+local function options_of(context, first_seen)
   return { now = context:now(), ticket = context.args.ticket or "-", facts = context.facts_of, first_seen = first_seen }
+end
+
+-- Returns the decision on a connection. first_seen: the time when it was first listed, or nil.
+function batch.decision(context, set, connection, first_seen)
+  return noted(context, connection, set:decide(connection, options_of(context, first_seen)))
+end
+
+-- Returns the finding of azpec.drift on a connection, or nil.
+function batch.finding(context, set, connection)
+  return noted(context, connection, drift.of(set, connection, options_of(context)))
 end
 
 -- Calls f(connection, decision) once for each connection of the scope, in listed order. first_seen(connection): the
@@ -115,7 +128,7 @@ function batch.decide(context, client, set, f, first_seen, timeout)
     local key = connection.id:lower()
     if not seen[key] then
       seen[key] = true
-      f(connection, set:decide(connection, batch.options(context, first_seen and first_seen(connection))))
+      f(connection, batch.decision(context, set, connection, first_seen and first_seen(connection)))
     end
   end
   context:tell_unread()

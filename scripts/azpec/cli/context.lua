@@ -14,7 +14,8 @@ function context.new(verb, args)
   return setmetatable({ verb = verb, args = args, pollers = {}, reasons = {}, unread = {}, incomplete = {},
     repeated = {}, said = {},
     places = require "azpec.cli.places".new(),
-    clock = require "azpec.service_clock".new(), unread_errors = {}, untold = {}, gone = {}, as_asked = {} }, context)
+    clock = require "azpec.service_clock".new(), errors = {}, unread_errors = {}, untold = {}, gone = {},
+    as_asked = {} }, context)
 end
 
 -- ---- what people read ----------------------------------------------------------------------------------------------
@@ -136,7 +137,7 @@ function context:output(options)
   local columns = require "azpec.cli.columns"
   options.chosen, options.sort = columns.chosen(self, options.columns), columns.sorter(self, options.columns)
   self.out = require "azpec.cli.output".new(self.args.output or "table", options)
-  self.out.errors, self.out.envelope = self.unread_errors, self.envelope
+  self.out.errors, self.out.envelope = self.errors, self.envelope
   return self.out
 end
 
@@ -443,6 +444,29 @@ local function pass_over(self, place)
   self:note("azpec: %s is gone; passed over", name_of(place))
 end
 
+-- Keeps an error for the JSON envelope of the rows, which then says that not all was done or read. id (or nil): of the
+-- connection that it is about.
+function context:fall_short(err, id)
+  local facts = failure.facts(err)
+  facts.id = facts.id or id
+  self.errors[#self.errors + 1] = facts
+end
+
+-- The same for a place that cannot be read. facts: of its error.
+function context:add_unread(facts)
+  self.unread_errors[#self.unread_errors + 1], self.errors[#self.errors + 1] = facts, facts
+end
+
+-- Handles a connection for which a function of the rules has failed: it is reported once, and the exit code is 12.
+function context:undecided(id, message)
+  local key = ("%s %s"):format(id:lower(), message)
+  if self.incomplete[key] then return end
+  self.incomplete[key], self.is_undecided = true, true
+  local err = failure.new("other", message, { exit_code = context.codes.some_failed, id = id })
+  self.untold[#self.untold + 1] = err
+  self:fall_short(err)
+end
+
 -- Handles one of several subscriptions or accounts that cannot be read: it is reported once, the listing continues, and
 -- the exit code says that it is partial.
 function context:unreadable(err, place)
@@ -455,7 +479,7 @@ function context:unreadable(err, place)
   local shown = failure.with(err, { message = ("cannot read %s: %s"):format(name_of(place), err.message),
     place = place.id })
   self.untold[#self.untold + 1] = shown
-  self.unread_errors[#self.unread_errors + 1] = failure.facts(shown)
+  self:add_unread(failure.facts(shown))
 end
 
 -- Takes over the places that an earlier command could not read, so that this one's rows are not complete either.
@@ -465,13 +489,14 @@ function context:inherit_unread(errors, beginning)
   for n, err in ipairs(errors) do
     place_ids[n] = err.place
     self.incomplete[#self.incomplete + 1] = require "azpec.resource_id".parse(err.place) or {}
-    self.unread_errors[#self.unread_errors + 1] = err
+    self:add_unread(err)
   end
   self.inherited = "azpec: " .. beginning .. unread_words(place_ids)
   if not self:is_json() then self:say("%s", self.inherited) end
 end
 
--- Reports the places that could not be read since the last call; called after the rows of a listing.
+-- Reports the places that could not be read, and the failed functions of rules, since the last call; called after the
+-- rows of a listing.
 function context:tell_unread()
   local untold = self.untold
   self.untold = {}
@@ -489,7 +514,7 @@ end
 -- Forgets the notes, errors and unreadable places of earlier listings, so that the exit code speaks of the next one.
 function context:start_anew()
   self.notes, self.told_found = {}, nil
-  self.untold, self.unread_errors, self.incomplete = {}, {}, {}
+  self.untold, self.errors, self.unread_errors, self.incomplete, self.is_undecided = {}, {}, {}, {}, nil
 end
 
 -- Returns the number of places that could not be read in the last listing, in words.
@@ -574,7 +599,7 @@ function context:accounts(client, timeout)
   end })
 end
 
--- Returns the final exit code for a verb's own: 12 if the listing was partial.
+-- Returns the final exit code for a verb's own: 12 if the listing was partial, or a function of the rules failed.
 function context:code_of(code)
   local codes = self.codes
   self:tell_unread()
@@ -584,7 +609,8 @@ function context:code_of(code)
     for n, place in ipairs(self.incomplete) do place_ids[n] = place.id end
     self:conclude("%s", self.inherited or "azpec: " .. unread_words(place_ids))
   end
-  return #self.incomplete > 0 and (code == 0 or code == codes.changes) and codes.some_failed or code
+  local falls_short = #self.incomplete > 0 or self.is_undecided
+  return falls_short and (code == 0 or code == codes.changes) and codes.some_failed or code
 end
 
 return context

@@ -7,7 +7,7 @@
 -- On a terminal a table is at most as wide as the terminal: long cells lose their middles. Elsewhere cells are
 -- complete.
 --
--- out.envelope (or nil): further members of the JSON envelope. out.errors: the errors of places that could not be read;
+-- out.envelope (or nil): further members of the JSON envelope. out.errors: the errors of connections and places;
 -- with any of them the JSON envelope has "complete": false. JSON lines have a row a line; if the rows are not all, the
 -- last line is the envelope without rows, so that a file of them says so.
 --

@@ -43,7 +43,7 @@ function run.check_read(context, items)
     if err and (context.args.fail_fast or ends_all[err.kind]) then error(err, 0) end
     if err and not known[account:lower()] then
       known[account:lower()] = true
-      table.insert(context.unread_errors, failure.facts(failure.with(err, { place = account })))
+      context:add_unread(failure.facts(failure.with(err, { place = account })))
     end
   end
 end
@@ -237,6 +237,7 @@ function run.run(context, options)
       context.as_asked[#context.as_asked + 1] = result.item.id
     end
     complain(context, options, result)
+    if result.err then context:fall_short(result.err, result.item.id) end
     if result.outcome == "unknown" and not goes_on then context:keep(result.token) end
     local row = run.result_row(result)
     if options.is_named then tell(result.item, row) else out:row(row) end
@@ -267,11 +268,14 @@ end
 run.passed = setmetatable({}, { __mode = "k" })
 
 -- Shows a row of an earlier command.
-function run.pass(total, out, row)
+function run.pass(context, total, out, row)
   local outcome = total[row.result] and row.result or "failed"
   run.passed[row] = true
   total.taken, total[outcome] = total.taken + 1, total[outcome] + 1
-  total.last_err = engine.bad[outcome] and (row.error or {}) or total.last_err
+  if engine.bad[outcome] then
+    total.last_err = row.error or failure.new("other", "its row gives no reason")
+    context:fall_short(total.last_err, row.id)
+  end
   out:row(row)
 end
 

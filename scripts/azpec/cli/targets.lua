@@ -49,9 +49,9 @@ local function is_foreign(line)
   return line:find '^%s*{"schema_version"' or line:find '^%s*[^%s/{%["]+%s+%S'
 end
 
--- The rows that were read may not be all that the command before this one was to list.
+-- The command before this one has not listed or done all.
 local function tell_partial(context)
-  context:note "azpec: the rows on standard input are not complete; their last line says what could not be read"
+  context:note "azpec: the rows on standard input are not complete; their last line says why"
 end
 
 -- Reads ids and names from standard input, one a line. A JSON row, as of -o jsonl, gives its id. In a JSON list of

@@ -45,7 +45,8 @@ topics.concepts = {
 
   { name = "rules", title = "Rules and plans",
     "A file of rules decides on requests: approve, reject, ignore or hold. The first rule that matches decides. A "
-    .. "request that no rule matches is held for a person. The file is Lua, run without access to files or programs.",
+    .. "request that no rule matches is held for a person. The file is Lua, run without access to files or programs. "
+    .. "If a function of it or of --enrich fails, the request is held, and the exit code is 12.",
     { "approve \"the web team\" { when = { name = \"web-*\" }, because = \"why\" }", "A rule." },
     { "when, unless", "What a rule looks at: name, id, status, provisioning_state, description, group_id, "
       .. "private_endpoint, private_endpoint_name, private_endpoint_resource_group, private_endpoint_subscription, "
@@ -100,7 +101,8 @@ topics.reference = {
     exit("throttled", "The service is busy, and the tries are used up."),
     exit("changes", "Something changed, or would, with --detailed-exitcode; of drift: there is some."),
     exit("ambiguous", "More than one matches, or more than allowed."),
-    exit("some_failed", "Some of many failed, or not every account or subscription could be read."),
+    exit("some_failed", "Some of many failed, not every account or subscription could be read, or a function of the "
+      .. "rules or of --enrich failed. JSON has \"complete\": false and the errors."),
     exit("not_private", "Approved, but with --verify-dns a name does not resolve to a private address here."),
     exit(129, "Interrupted by SIGHUP."),
     exit("interrupted", "Interrupted by Ctrl-C; the command to continue is printed."),

@@ -82,7 +82,6 @@ local function look(self)
     settle = 0 } }
   batch.decide(self.context, self.client, self.set, function (connection, decision)
     local known, row = since(self, connection), batch.decision_row(connection, decision)
-    self.any_failed = self.any_failed or decision.failed
     if decision.changes and not has_settled(self, known) then
       round.counts.settle = round.counts.settle + 1
     elseif decision.changes then
@@ -173,9 +172,8 @@ local function exit_code(self)
     local code = run.exit_code(self.context, self.summary)
     if code ~= 0 and code ~= codes.changes then return code end
     if args["until"] and self.summary.changed < args["until"] then return codes.timeout end
-    return self.any_failed and batch.rule_failed(self.context) or code
+    return code
   end
-  if self.any_failed then return batch.rule_failed(self.context) end
   return args.detailed_exitcode and changes > 0 and codes.changes or 0
 end
 
@@ -246,6 +244,7 @@ return {
     "azpec auto --rules rules.lua --apply --watch --every 1m --settle 30s --lock /run/azpec.lock",
     "azpec auto --rules rules.lua --apply --watch --until 1 --deadline 15m       # the request that is to come",
   },
+  description = "If a function of the rules or of --enrich fails, the request is held; the exit code is then 12.",
   define = define,
   run = decide,
 }

@@ -4,7 +4,6 @@ local ages = require "azpec.ages"
 local batch = require "azpec.cli.batch"
 local convert = require "azpec.cli.convert"
 local date = require "azpec.date"
-local drift = require "azpec.drift"
 local failure = require "azpec.cli.error"
 local files = require "azpec.cli.files"
 local fleet = require "azpec.fleet"
@@ -55,10 +54,8 @@ end
 
 -- Records the decision on a connection, and the finding on one that is approved.
 local function judge(context, set, rules, connection)
-  local decision = set:decide(connection, batch.options(context))
-  rules.decisions[connection.id] = decision
-  rules.any_failed = rules.any_failed or decision.failed
-  rules.outside[connection.id] = drift.of(set, connection, batch.options(context))
+  rules.decisions[connection.id] = batch.decision(context, set, connection)
+  rules.outside[connection.id] = batch.finding(context, set, connection)
 end
 
 -- Reads the accounts of the scope and their connections, and asks the rules, if there are any.
@@ -173,14 +170,13 @@ end
 
 -- ---- the verb ------------------------------------------------------------------------------------------------------
 
-local function exit_code(context, data)
+local function check_journal(context, data)
   local found = data.journal and data.journal.report
   if found then
     if found.lines == 0 then context:note("azpec: the journal is empty, so there is nothing to verify") end
     verified.tell_notable(context, found)
     verified.check_damage(context, found)
   end
-  return data.rules and data.rules.any_failed and batch.rule_failed(context) or 0
 end
 
 local function make(context)
@@ -201,7 +197,7 @@ local function make(context)
   local page, counts = report.render(data)
   batch.save(context, page, report.is_one)
   if args.out ~= "-" then tell(context, data, counts) end
-  return exit_code(context, data)
+  check_journal(context, data)
 end
 
 return {

@@ -99,7 +99,7 @@ local function resume(context)
   journal.unfinished(context)
   local total, out = run.new_total(#items + #ended), run.output(context, nil, true)
   context:lines_are_of(table.move(items, 1, #items, #ended + 1, table.move(ended, 1, #ended, 1, {})))
-  for _, row in ipairs(ended) do run.pass(total, out, row) end
+  for _, row in ipairs(ended) do run.pass(context, total, out, row) end
   for _, group in ipairs(by_subscription(context, items)) do
     local summary = run.run(context, { client = context:client { subscription_id = group.subscription }, items = group,
       total = total.total, out = out, is_named = true })

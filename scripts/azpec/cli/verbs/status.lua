@@ -7,7 +7,6 @@ local ages = require "azpec.ages"
 local batch = require "azpec.cli.batch"
 local choice = require "azpec.cli.columns"
 local convert = require "azpec.cli.convert"
-local drift = require "azpec.drift"
 local date = require "azpec.date"
 local failure = require "azpec.cli.error"
 local output = require "azpec.cli.output"
@@ -90,7 +89,7 @@ local function row_of(self, account, connections)
   row.outside, row.is_readable = self.set and 0 or nil, true
   for _, connection in ipairs(connections) do
     count(row, connection)
-    local finding = self.set and drift.of(self.set, connection, batch.options(context))
+    local finding = self.set and batch.finding(context, self.set, connection)
     if finding then row.outside = row.outside + 1 end
   end
   row.oldest, row.last_change = age_of(row.oldest_at, context:now()), age_of(row.last_change_at, context:now())

@@ -93,7 +93,10 @@ local function wait_for(context, client, timeout, out)
     on_result = function (result, count)
       local row = row_of(result)
       total, counts[row.result] = count, counts[row.result] + 1
-      if result.err then tell_failure(context, result.err, count) end
+      if result.err then
+        tell_failure(context, result.err, count)
+        context:fall_short(result.err, result.id)
+      end
       if count == 1 and not result.is_so then tell_not_met(context, timeout, row) end
       if result.is_so and not result.id then
         context:note("azpec: no connection '%s' was seen: it is gone, or was never there", row.name)
