@@ -129,9 +129,8 @@ local worded = {
   unknown = function (row) return "not known to have ended: " .. row.error_message end,
 }
 
--- Returns a row in words; a token is unchanged.
+-- Returns a row in words.
 function run.words(row)
-  if row.result == "begun" then return row.continuation_token end
   return text.clean(("%s: %s"):format(row.name, worded[row.result](row)))
 end
 
@@ -139,12 +138,16 @@ end
 local dull = { held = true, ignored = true, unchanged = true }
 
 -- Returns an output of results, or of other rows with a title. In words, errors go to standard error, except those of a
--- dry run. is_named: the command line chose the connections, so -q hides none.
+-- dry run. is_named: the command line chose the connections, so -q hides none. With --no-wait, standard output has only
+-- tokens, for `azpec resume`.
 function run.output(context, title, is_named)
   local function line(row)
     if row.error and not run.passed[row] and not context.args.dry_run then return nil end
     if not is_named and context.args.quiet and dull[row.result] then return nil end
-    return row.result == "begun" and row.continuation_token or context:place_of(row) .. run.words(row)
+    if row.result == "begun" then return row.continuation_token end
+    local words = context:place_of(row) .. run.words(row)
+    if not context.args.no_wait then return words end
+    context:note("%s", words)
   end
   return context:output { columns = run.columns, title = title or "results", line = line, live = true, lasting = true }
 end

@@ -32,17 +32,28 @@ local function read_line(context, line, number)
     number))
 end
 
--- Returns the items of a file, and its rows of ended operations.
+-- Takes over what the command before this one could not read. Its rows have their own errors.
+local function take_mark(context, line)
+  local places = {}
+  for _, err in ipairs((json.decode(line) or {}).errors or {}) do
+    if err.place then places[#places + 1] = err end
+  end
+  if #places > 0 then context:inherit_unread(places, "the rows are not complete: ") end
+end
+
+-- Returns the items of a file, and its rows of ended operations. jq prints null for a row without a token.
 local function items_of(context, content)
   local items, ended, number = {}, {}, 0
   for line in (content .. "\n"):gmatch "(.-)\r?\n" do
     number = number + 1
-    if line:find "%S" and not output.is_mark(line) then
+    if output.is_mark(line) then
+      take_mark(context, line)
+    elseif line:find "%S" and line ~= "null" then
       local item, row = read_line(context, line, number)
       items[#items + 1], ended[#ended + 1] = item, row
     end
   end
-  if #items + #ended == 0 then context:usage "there is no continuation token" end
+  if #items + #ended == 0 then context:note "nothing to resume" end
   return items, ended
 end
 
@@ -120,7 +131,8 @@ return {
   },
   description = [[
 A file has one token a line, as azpec prints them when waiting is broken off; - is standard input. Rows of connections
-that have ended pass through, so a pipe's end tells of all.]],
+that have ended pass through, so a pipe's end tells of all. Empty lines and the line null are skipped; a file without a
+token ends with 0.]],
   common = { "client", "output" },
   define = function (command)
     command:argument("file", "file with tokens, or -"):convert(convert.tokens)
