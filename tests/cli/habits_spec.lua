@@ -125,6 +125,18 @@ describe("ids on standard input", function ()
     assert.equal(0, #emulator:log "delete")
   end)
 
+  it("are not JSON rows without id, or JSON of several rows, which are refused with what to give", function ()
+    local many_rows = "standard input has JSON that is not one row a line; give it rows as -o jsonl or jq -c '.[]' "
+      .. "prints them"
+    for stdin, said in pairs { ['{"account_name":"manyacct","name":"many01"}\n'] =
+        "standard input has a row without id; leave --columns out there, or add id to it",
+      ['[\n  {\n    "id": "x"\n  }\n]\n'] = many_rows, ['[{"id":"x"}]\n'] = many_rows, ['["x","y"]\n'] = many_rows,
+      ['{\n  "id": "x"\n}\n'] = many_rows } do
+      assert.matches(said, kit.ended(2, azpec("show", "- " .. many, { stdin = stdin })).err, 1, true)
+    end
+    assert.equal("", emulator:kinds())
+  end)
+
   it("may begin with a byte order mark, as PowerShell writes it; files may, too", function ()
     local mark = "\xef\xbb\xbf"
     local stdin = mark .. emulator.many[1] .. "\r\n"

@@ -86,8 +86,11 @@ it("each phrase that is reworded stands in a text of the module or of a library"
   end
 end)
 
-it("what is no field stays", function ()
-  for _, text in ipairs { "the connection was refused", "id and token", "a client's timeout", "properties.status" } do
+it("what is no field, or quoted, stays", function ()
+  for _, text in ipairs { "the connection was refused", "id and token", "a client's timeout", "properties.status",
+    "'account_name' is no name", "no name is ('account_name')" } do
     assert.equal(text, wording.of(text))
   end
+  assert.equal("give --account, not 'account_name'; a client's --account is --account",
+    wording.of "give account_name, not 'account_name'; a client's account_name is account_name")
 end)

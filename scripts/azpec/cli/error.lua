@@ -89,7 +89,8 @@ local described = { "place", "kind", "message", "code", "target", "details", "ad
   "policy", "verdict", "change_reference", "replaced", "continuation_token" }
 
 -- Kinds of errors whose message needs no rewording: it names the command's terms, or quotes the service.
-local not_ours = { usage = true, timeout = true, operation = true, service = true }
+local not_ours = { usage = true, timeout = true, operation = true, service = true, no_match = true, ambiguous = true,
+  too_many = true }
 
 -- Returns the links of a failed chain in another order: those that are set up and failed come first.
 function failure.set_up_first(links)

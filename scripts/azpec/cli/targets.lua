@@ -54,8 +54,21 @@ local function tell_partial(context)
   context:note "azpec: the rows on standard input are not complete; their last line says why"
 end
 
--- Reads ids and names from standard input, one a line. A JSON row, as of -o jsonl, gives its id. In a JSON list of
--- strings, as az prints it, brackets and commas are skipped.
+-- Returns what a line of standard input names. A JSON row, as of -o jsonl, gives its id.
+local function given_by(context, line)
+  if not (line:find "^%s*{" or line:find "^%s*%[%s*%S") then return line:gsub(",%s*$", "") end
+  local row = json.decode(line)
+  if type(row) ~= "table" or row[1] then
+    context:usage("standard input has JSON that is not one row a line; give it rows as -o jsonl or jq -c '.[]' prints "
+      .. "them")
+  elseif type(row.id) ~= "string" then
+    context:usage "standard input has a row without id; leave --columns out there, or add id to it"
+  end
+  return row.id
+end
+
+-- Reads ids and names from standard input, one a line. In a JSON list of strings, as az prints it, brackets and commas
+-- are skipped.
 local function add_lines(context, words)
   local ok, why = file.lines(io.stdin, function (line)
     line = file.without_mark(line:gsub("\n$", ""))
@@ -63,9 +76,7 @@ local function add_lines(context, words)
     if is_foreign(line) then
       context:usage "standard input has rows that are no ids or names; give it those of -o jsonl, or a column of -o tsv"
     end
-    local row = line:find "^%s*{" and json.decode(line)
-    local given = type(row) == "table" and type(row.id) == "string" and row.id or line:gsub(",%s*$", "")
-    local word = convert.name_or_id(given)
+    local word = convert.name_or_id(given_by(context, line))
     if word ~= "" and word ~= "[" and word ~= "]" then add_ids(words, word) end
   end, "ids")
   if not ok then context:usage(("standard input: %s; give it one id or name a line"):format(why)) end
@@ -150,11 +161,13 @@ end
 local option_of = {}
 for _, field in ipairs(fields) do option_of[field[2]] = field[1]:match "%-%-%S+$" end
 
+local nouns = { resource_group_name = "resource group", account_name = "account", subscription_id = "subscription" }
+
 -- Messages name the options of the fields; for a word of the command line they name the field.
 local function new_selector(context, wanted, field_of_word)
   local names = {}
   for field, option in pairs(option_of) do names[field] = field ~= field_of_word and option or nil end
-  names.account_name = "account"
+  for field, noun in pairs(nouns) do names[field] = noun end
   local ok, selector = pcall(select.new, wanted, names, function () return context:now() end)
   if not ok then context:usage(wording.complaint(tostring(selector), option_of)) end
   return selector
@@ -172,8 +185,6 @@ local places = { subscription = "a subscription", resource_group = "a resource g
 
 -- How many columns of a word a message shows; more than a connection's id can have.
 local longest_shown = 600
-
-local nouns = { resource_group_name = "resource group", account_name = "account", subscription_id = "subscription" }
 
 -- Ends the verb if a word's place and the options contradict each other.
 local function check_place(context, place, word)

@@ -60,11 +60,23 @@ wording.phrases = {
     "the password is wrong (--client-certificate-password-file or AZURE_CLIENT_CERTIFICATE_PASSWORD)" },
 }
 
--- The names of fields that appear as separate words.
+local function option_for(word)
+  return word:find("_", 1, true) and option_of[word] or nil
+end
+
+-- The names of fields that appear as separate words. What is quoted was given by the user or the service.
 local function options_in(line)
-  return (line:gsub("%f[%w_-][%l_]+%f[^%w_-]", function (word)
-    return word:find("_", 1, true) and option_of[word] or nil
-  end))
+  local parts, from = {}, 1
+  line = " " .. line
+  local function add_until(last)
+    parts[#parts + 1] = line:sub(from, last):gsub("%f[%w_-][%l_]+%f[^%w_-]", option_for)
+  end
+  for first, quoted, following in line:gmatch "()%f[^%s(]('[^'\n]*')()" do
+    add_until(first - 1)
+    parts[#parts + 1], from = quoted, following
+  end
+  add_until(#line)
+  return table.concat(parts):sub(2)
 end
 
 -- Rewords a message or a hint.
