@@ -37,9 +37,20 @@ function nearest.limit(word)
   return math.min(3, (#word + 1) // 3)
 end
 
+-- Returns the words of a list, each once.
+local function each_once(words)
+  local list, has = {}, {}
+  for _, word in ipairs(words) do
+    if not has[word:lower()] then list[#list + 1] = word end
+    has[word:lower()] = true
+  end
+  return list
+end
+
 -- Returns the words of a list that the word probably means: the nearest ones, else those that begin with it.
 function nearest.of(word, known)
   local found, least = {}, nearest.limit(word)
+  known = each_once(known)
   for _, one in ipairs(known) do
     local distance = nearest.distance(word, one, least)
     if distance < least then found, least = {}, distance end

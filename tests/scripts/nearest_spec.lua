@@ -20,6 +20,7 @@ it("finds the nearest, or what a word is the beginning of, and nothing that is f
     assert.equal(found, table.concat(nearest.of(word, known), " "), word)
   end
   assert.equal("; did you mean 'list'?", nearest.question("lisst", known))
+  assert.equal("; did you mean 'prod'?", nearest.question("pro", { "prod", "Prod", "prod" }))
   assert.equal("", nearest.question("elsewhere", known))
 end)
 

@@ -16,10 +16,12 @@ local most_named = 3
 
 -- "; did you mean 'team01' (Pending)?" for connections that were probably meant.
 local function meant(connections)
-  local named = {}
-  for n = 1, math.min(#connections, most_named) do
-    local facts = select.facts(connections[n])
-    named[n] = ("'%s' (%s)"):format(text.clean(facts.base_name or ""), text.state(facts.status))
+  local named, has = {}, {}
+  for _, connection in ipairs(connections) do
+    local facts = select.facts(connection)
+    local label = ("'%s' (%s)"):format(text.clean(facts.base_name or ""), text.state(facts.status))
+    if #named < most_named and not has[label] then named[#named + 1] = label end
+    has[label] = true
   end
   return #named > 0 and ("; did you mean %s?"):format(table.concat(named, " or ")) or ""
 end
