@@ -207,7 +207,7 @@ describe("one account of several", function ()
       "approve zzz --wait 0.1 --interval 0.05" } do
       local result, server = run(rules(refused(403, "AuthorizationFailed")), line)
       kit.ended(12, result)
-      assert.matches("no connection matches .*; " .. unread, result.err)
+      assert.matches(unread .. "; no connection matches ", result.err, 1, true)
       assert.falsy(result.err:find("may match as well", 1, true))
       no_write(server)
     end
@@ -215,6 +215,15 @@ describe("one account of several", function ()
     assert.equal("some_failed", kit.json(result.err, kit.failure).error.kind)
     kit.ended(12, (run(rules(refused(403, "AuthorizationFailed")), "approve zzz --allow-none")))
     kit.ended(3, (run(rules(page {}), "approve zzz")))
+  end)
+
+  it("is named where a name has it for its place, without others' connections", function ()
+    local result, server = run(rules(refused(403, "AuthorizationFailed")), "approve accb/two acca/one --yes -o json")
+    local err = kit.json(kit.ended(12, result).err, kit.failure).error
+    assert.same({ "some_failed", "the account of 'accb/two' could not be read", nil },
+      { err.kind, err.message, err.candidates })
+    no_write(server)
+    kit.ended(5, (run(rules(refused(403, "AuthorizationFailed")), "approve accb/two")))
   end)
 
   it("keeps approve --wait waiting, until it can be read", function ()

@@ -157,6 +157,8 @@ describe("list", function ()
       kit.ended(0, azpec("list", many .. "many64 --status Approved")).err)
     local misspelt = kit.ended(3, azpec("show", many .. "mayn64")).err
     assert.matches("^azpec: no connection matches name 'mayn64'; these come nearest:\n  many64%.", misspelt)
+    misspelt = json.decode(kit.ended(3, azpec("show", many .. "mayn64 -o json")).err)
+    assert.equal(3, #misspelt.error.candidates)
     assert.matches("'Aproved' is none of", kit.ended(2, azpec("list", "--status Aproved")).err)
     assert.matches("which subscription%?", kit.ended(2, azpec("list", "", { env = support.merged(
       kit.environment(emulator), { AZURE_SUBSCRIPTION_ID = "" }) })).err)

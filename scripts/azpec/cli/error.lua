@@ -169,6 +169,9 @@ local function refusing_policy(err)
   end
 end
 
+-- How many candidates a person is shown that match; and how many anybody, if none matches.
+local most_candidates, most_nearest = 10, 3
+
 -- Returns an error as a flat table for programs, with the module's message.
 function failure.facts(err)
   if type(err) ~= "table" then return { kind = "other", message = tostring(err) } end
@@ -181,7 +184,9 @@ function failure.facts(err)
   facts.sources, facts.policy = failure.sources(err), refusing_policy(err)
   if err.candidates then
     facts.candidates = json.list()
-    for n, connection in ipairs(err.candidates) do facts.candidates[n] = connection.id end
+    for n = 1, math.min(#err.candidates, err.count == 0 and most_nearest or math.huge) do
+      facts.candidates[n] = err.candidates[n].id
+    end
     facts.count = err.count
   end
   return facts
@@ -277,8 +282,6 @@ local function detail_lines(err)
   return lines
 end
 
-local most_candidates, most_nearest = 10, 3
-
 -- Describes candidates so that they differ: name, account, description, and the private endpoint's subscription if that
 -- is another one.
 local function candidate_lines(err)
@@ -286,9 +289,9 @@ local function candidate_lines(err)
   local widest, widest_state, known = 0, 0, require "azpec.cli.places".new()
   local are_near = err.count == 0 -- none of them matches
   local most = are_near and most_nearest or most_candidates
-  for n, connection in ipairs(err.candidates) do
-    local facts = n <= most and facts_of(connection) or {}
-    if n <= most then known:add(facts) end
+  for n = 1, math.min(most, #err.candidates) do
+    local facts = facts_of(err.candidates[n])
+    known:add(facts)
     widest, widest_state = math.max(widest, #(facts.name or "")), math.max(widest_state, #text.state(facts.status))
   end
   for n, connection in ipairs(err.candidates) do

@@ -23,14 +23,15 @@ function places:add(facts)
   self.groups[account][group][key(facts, "subscription_id")] = true
 end
 
--- Returns whether such an account is known. place: account_name, and perhaps resource_group_name and subscription_id.
-function places:has(place)
-  local group, subscription = place.resource_group_name, place.subscription_id
+-- Returns how many such accounts are known. place: account_name, and perhaps resource_group_name and subscription_id.
+function places:count(place)
+  local group, subscription, count = place.resource_group_name, place.subscription_id, 0
   for name, subscriptions in pairs(self.groups[place.account_name:lower()] or {}) do
-    local is_group = not group or name == group:lower()
-    if is_group and (not subscription or subscriptions[subscription:lower()]) then return true end
+    for id in pairs((not group or name == group:lower()) and subscriptions or {}) do
+      if not subscription or id == subscription:lower() then count = count + 1 end
+    end
   end
-  return false
+  return count
 end
 
 -- Returns the names of the known accounts, in lower case.

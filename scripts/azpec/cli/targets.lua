@@ -338,25 +338,39 @@ local function list(context, client, searches)
   return connections
 end
 
--- Returns the error of a partial listing, which may lack a match. one: the single match, or nil; err: none was found.
-local function not_all_seen(context, one, err)
-  local words, exit_code = context:unread_words(), context.codes.some_failed
-  if not one then
-    return failure.with(err, { kind = "some_failed", exit_code = exit_code, is_none = true,
-      message = ("%s; %s"):format(err.message, words) })
-  end
-  local account = context.args.resource_group and "--account" or "-g, --account"
-  return failure.new("some_failed", ("'%s' matches, but %s, so another connection may match as well"):format(
-    select.facts(one).name, words), { exit_code = exit_code, id = one.id,
-    hint = ("name the account (%s) or give the connection's id"):format(account) })
-end
-
 local function may_be_in(place, unread)
   for name in pairs(nouns) do
     local wanted, found = place[name], unread[name]
     if wanted and found and not wanted:find "[*?]" and wanted:lower() ~= found:lower() then return false end
   end
   return true
+end
+
+-- Returns whether no account of the place that a search names could be read.
+local function is_all_unread(context, search)
+  local place, unread = search.place, 0
+  for id in pairs(place and context.unread or {}) do
+    local found = ids.parse(id) or {}
+    if found.account_name and may_be_in(place, found) then unread = unread + 1 end
+  end
+  return unread > 0 and unread == context.places:count(place)
+end
+
+-- Returns the error of a partial listing, which may lack a match. one: the single match, or nil; err: none was found.
+local function not_all_seen(context, search, one, err)
+  local words, exit_code = context:unread_words(), context.codes.some_failed
+  if not one then
+    local is_all = is_all_unread(context, search)
+    local seen = failure.with(err, { kind = "some_failed", exit_code = exit_code, is_none = true,
+      message = is_all and ("the account of '%s' could not be read"):format(text_of.clean(search.name))
+        or ("%s; %s"):format(words, err.message) })
+    if is_all then seen.candidates, seen.count = nil, nil end
+    return seen
+  end
+  local account = context.args.resource_group and "--account" or "-g, --account"
+  return failure.new("some_failed", ("'%s' matches, but %s, so another connection may match as well"):format(
+    select.facts(one).name, words), { exit_code = exit_code, id = one.id,
+    hint = ("name the account (%s) or give the connection's id"):format(account) })
 end
 
 -- Returns whether the last listing lacks a place in which the search could have found something.
@@ -382,7 +396,9 @@ function targets.matches(context, search, connections)
   if err and are_pending(args) then
     err.hint = "--all and --max mean Pending ones; --status names others"
   end
-  if is_partial and (err or not are_several and not args.what) then return nil, not_all_seen(context, found, err) end
+  if is_partial and (err or not are_several and not args.what) then
+    return nil, not_all_seen(context, search, found, err)
+  end
   if err then return nil, err end
   return are_several and found or { found }
 end
@@ -390,9 +406,8 @@ end
 -- Ends the verb if a word names an account that is not among the listed ones: it may be misspelt, or elsewhere.
 local function check_account(context, search)
   local place, args = search.place, context.args
-  if not place or args.candidates_from == "graph" or is_partial_for(context, search) or context.places:has(place) then
-    return
-  end
+  if not place or args.candidates_from == "graph" or is_partial_for(context, search) then return end
+  if context.places:count(place) > 0 then return end
   for name in pairs(nouns) do
     if (place[name] or ""):find "[*?]" then return end
   end
