@@ -203,8 +203,9 @@ end
 
 describe("azpec status --watch", function ()
   for _, columns in ipairs { 80, 40 } do
-    it(("draws over itself, on a terminal of %d columns"):format(columns), function ()
-      local sent = on_terminal(watch, columns, 24)
+    local every = columns == 80 and "--every" or "--interval"
+    it(("draws over itself, on a terminal of %d columns, with %s"):format(columns, every), function ()
+      local sent = on_terminal((watch:gsub("%-%-every", every)), columns, 24)
       local all = drawings(sent)
       assert(#all >= 2, sent)
       local _, line_ends = all[1]:gsub("[^\n]+\n", "")

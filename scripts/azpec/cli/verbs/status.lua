@@ -290,7 +290,7 @@ local function watch(self)
     watch_once(self)
     local left = stop - now()
     if left <= 0 then return self.failed and error(self.failed, 0) end
-    self.client:wait(math.min(left, args.every or every_by_default))
+    self.client:wait(math.min(left, args.every or args.interval or every_by_default))
   end
 end
 
@@ -344,7 +344,7 @@ return {
       choice.define_sort(command))
     command:group("When",
       command:flag("--watch", "draw it again and again, on a terminal"),
-      command:option("--every", "with --watch: time between two looks (1m)"):argname "TIME"
+      command:option("--every", "with --watch: time between two looks (--interval, or 1m)"):argname "TIME"
         :convert(convert.some_seconds),
       command:option("--stop-after", "with --watch: end by itself after that time"):argname "TIME"
         :convert(convert.seconds))
