@@ -324,7 +324,8 @@ describe("resume", function ()
     local token = forged((emulator.sample:gsub("^/subscriptions/[^/]+", "/subscriptions/" .. other)))
     local result = kit.ended(1, azpec("resume", "- --write", { stdin = token }))
     assert.equal(("azpec: the continuation token is refused: it belongs to subscription %s, but --subscription (or "
-      .. "AZURE_SUBSCRIPTION_ID) is %s\n"):format(other, emulator.subscription_id), result.err)
+      .. "AZURE_SUBSCRIPTION_ID) is %s\n  hint: if it is yours, give --subscription %s --subscription %s\n"):format(
+      other, emulator.subscription_id, emulator.subscription_id, other), result.err)
     result = kit.ended(8, azpec("resume", ("- --subscription %s --subscription %s"):format(emulator.subscription_id,
       other), { stdin = token }))
     assert.matches("SubscriptionNotFound", result.err)
@@ -334,6 +335,12 @@ describe("resume", function ()
     end
     result = kit.ended(12, azpec("resume", "-", { stdin = table.concat(tokens, "\n") }))
     assert.matches("azpec: 2 others failed like many01%.%S+:\n  many02%.%S+\n  many03%.%S+\n", result.err)
+    result = kit.ended(12, azpec("resume", "- -o json", { stdin = table.concat(tokens, "\n") }))
+    for _, row in ipairs(json.decode(result.out).results) do
+      assert.matches(("but --subscription (or AZURE_SUBSCRIPTION_ID) is %s"):format(emulator.subscription_id),
+        row.error.message, 1, true)
+      assert.matches("--subscription " .. other, row.error.hint, 1, true)
+    end
   end)
 end)
 

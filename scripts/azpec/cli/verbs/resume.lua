@@ -2,6 +2,7 @@
 
 local consent = require "azpec.cli.consent"
 local convert = require "azpec.cli.convert"
+local failure = require "azpec.failure"
 local ids = require "azpec.resource_id"
 local journal = require "azpec.cli.journal"
 local json = require "azpec.json"
@@ -57,21 +58,31 @@ local function items_of(context, content)
   return items, ended
 end
 
+-- Returns the error of a token whose subscription is not configured.
+local function refused(own, configured)
+  return failure.new("protocol", ("the continuation token is refused: it belongs to subscription %s, but "
+    .. "--subscription (or AZURE_SUBSCRIPTION_ID) is %s"):format(own, table.concat(configured, ", ")),
+    { hint = ("if it is yours, give --subscription %s --subscription %s"):format(
+      table.concat(configured, " --subscription "), own) })
+end
+
 -- Returns the subscription of the client for a token: the token's own if it is configured, or if none is. Otherwise the
--- first configured one, whose client refuses the token.
+-- first configured one, and the error with which the token is refused.
 local function subscription_for(configured, id)
-  local own = (ids.parse(id) or {}).subscription_id or ""
+  local own = (ids.parse(id) or {}).subscription_id
   for _, subscription in ipairs(configured) do
-    if subscription:lower() == own:lower() then return own end
+    if subscription:lower() == (own or ""):lower() then return own end
   end
-  return configured[1] or own
+  local subscription = configured[1] or own or ""
+  return subscription, own and configured[1] and refused(own, configured) or nil
 end
 
 -- Groups the items by the subscription of their client, in order.
 local function by_subscription(context, items)
   local configured, groups = context:subscriptions(), {}
   for _, item in ipairs(items) do
-    local subscription = subscription_for(configured, item.id)
+    local subscription, err = subscription_for(configured, item.id)
+    item.err = err
     local key = subscription:lower()
     if not groups[key] then
       groups[key] = { subscription = subscription ~= "" and subscription or nil }
