@@ -91,7 +91,7 @@ topics.concepts = {
 
 topics.reference = {
   { name = "exit-codes", also = "exit", title = "Exit status",
-    exit(0, "Done, or nothing to do."), exit("other", "Another error."),
+    exit(0, "Done, or nothing to do."), exit("other", "Another error, or the answer to the question was not yes."),
     exit("usage", "The command line is wrong."), exit("not_found", "Not found, or nothing matches."),
     exit("credential", "No sign-in."), exit("forbidden", "The identity lacks a right."),
     exit("conflict", "A conflict, or the ETag has changed; of auto --lock: another run holds the lock."),
