@@ -39,7 +39,7 @@ local file = require "azpec.journal.file"
 local json = require "azpec.json"
 local room = require "azpec.journal.room"
 local run = require "azpec.run"
-local select = require "azpec.select"
+local state = require "azpec.journal.state"
 local unfinished = require "azpec.journal.unfinished"
 local verify = require "azpec.journal.verify"
 
@@ -79,22 +79,6 @@ end
 function journal.name_of(who)
   who = who or {}
   return who.upn or who.preferred_username or who.name or who.appid or who.azp or who.oid or who.credential
-end
-
-local longest_text, longest_word = 4096, 1024
-
--- Cuts a text of the service to the room that a result has.
-local function short(value, most)
-  most = most or longest_text
-  if type(value) ~= "string" or #value <= most then return value end
-  return value:sub(1, (utf8.offset(value, 0, most + 1) or most + 1) - 1) .. " [cut off]"
-end
-
-local function state_of(connection)
-  if type(connection) ~= "table" then return nil end
-  local facts = select.facts(connection)
-  return { etag = short(facts.etag, longest_word), status = short(facts.status, longest_word),
-    description = short(facts.description), provisioning_state = short(facts.provisioning_state, longest_word) }
 end
 
 -- ---- writing -------------------------------------------------------------------------------------------------------
@@ -141,7 +125,7 @@ local function append(self, record)
 end
 
 -- The bytes of a result beyond its intent: three texts of the service, nine short ones, and ids, partly escaped.
-local longest_result = 10 * longest_text
+local longest_result = 10 * state.longest_text
 
 -- The members that all lines of an operation share.
 local function new_entry(about)
@@ -166,7 +150,7 @@ function methods:intend(about)
     change_reference = about.change_reference, policy_token_id = about.policy_token_id,
     policy_attempts = about.policy_attempts }
   for name, value in pairs(entry) do intent[name] = value end
-  intent.before = state_of(about.before)
+  intent.before = state.of(about.before)
   local is_reserved, why = reserve(self, entry, intent)
   if not is_reserved then return nil, why end
   local place, err = append(self, intent)
@@ -178,15 +162,40 @@ function methods:intend(about)
   return entry
 end
 
+-- Reads the first intent of each call that has no end yet; a table of lines by call. A line is decoded when it is asked
+-- for.
+local function read_open(self)
+  local lines = {}
+  file.read(self.path, function (line)
+    local call = line:match '"call":"([^"]+)"'
+    if not call then return end
+    if line:find('"event":"intent"', 1, true) then
+      lines[call] = lines[call] or line
+    elseif not line:find('"outcome":"unknown"', 1, true) then
+      lines[call] = nil
+    end
+  end, self.patience, self.seen)
+  return lines
+end
+
+-- Returns the state before an open write, as its intent has it, or nil.
+local function state_before(self, call)
+  if not (self.open_calls and self.open_calls[call]) then self.open_calls = read_open(self) end
+  local line = self.open_calls[call]
+  local intent = line and chain.open((line:gsub("\n$", "")))
+  return intent and intent.before
+end
+
 -- Continues an operation that another process began and whose intent is recorded. Writes no line, but checks that the
--- journal can be written, and reserves room for the result. about.before: the state in the intent, or nil. If the
--- connection now differs from it and is as wanted, the earlier write has done that. Returns an entry for conclude or
--- forget, or nil and an error.
+-- journal can be written, and reserves room for the result. about.before: the state in the intent; nil: it is looked
+-- up. If the connection now differs from it and is as wanted, the earlier write has done that. Returns an entry for
+-- conclude or forget, or nil and an error.
 function methods:follow(about)
   local entry = new_entry(about)
-  entry.before, entry.follows = about.before, true
+  entry.follows = true
   local is_writable, why = file.check(self.path, self.patience, self.seen)
   if not is_writable then return refused(why, entry) end
+  entry.before = about.before or state_before(self, entry.call)
   is_writable, why = reserve(self, entry, entry)
   return is_writable and entry, why
 end
@@ -201,7 +210,7 @@ local function note_success(record, done)
   record.outcome = "changed"
   if done == true then return end
   if done.changed ~= nil then
-    local before = state_of(done.before)
+    local before = state.of(done.before)
     local is_by_earlier = record.follows and before and (record.before or {}).etag ~= before.etag
     if not is_by_earlier then
       if not done.changed then record.outcome = "unchanged" end
@@ -209,10 +218,11 @@ local function note_success(record, done)
     end
     done = done.after
   end
-  record.after = state_of(done)
+  record.after = state.of(done)
 end
 
 local function note_failure(record, err)
+  local short, longest_word = state.short, state.longest_word
   record.outcome = err.continuation_token and "unknown" or "failed"
   record.token = err.continuation_token
   record.error = { kind = err.kind, code = short(err.code, longest_word), message = short(err.message),

@@ -349,6 +349,49 @@ describe("--journal", function ()
     assert.equal(1, #emulator:log "update")
   end)
 
+  -- Approves many01, whose request does not reach the service, and then as somebody else without a journal. Returns the
+  -- first command's journal, its line, and its continuation token.
+  local function approved_by_another(description)
+    local path, option = new_trail()
+    local line = ("many01 %s %s"):format(group, option)
+    emulator:faults { { match = { kind = "update" }, action = { close = true } } }
+    local lost = kit.ended(8, azpec("approve", line .. " --max-tries 1 -o json"))
+    emulator:faults {}
+    kit.ended(0, azpec("approve", ("many01 %s --description '%s'"):format(group, description)))
+    return path, line, cjson.decode(lost.err).continuation_tokens[1]
+  end
+
+  it("does not take another's approval for that of an interrupted run", function ()
+    local path, line, left = approved_by_another "by somebody else"
+    local unfinished = #records(path)
+    local message = "the requested status, but not the description that this write leaves: somebody else changed it"
+    for _, options in ipairs { "", "--write " } do
+      local result = kit.ended(6, azpec("resume", ("- %s--journal %s"):format(options, path), { stdin = left }))
+      assert.matches(message, result.err, 1, true)
+      assert.equal(unfinished, #records(path))
+    end
+    local result = kit.ended(6, azpec("approve", line))
+    assert.equal("", result.out)
+    assert.matches(message, result.err, 1, true)
+    local list, report = records(path)
+    assert.same({ "failed", "precondition" }, { list[#list].outcome, list[#list].error.kind })
+    assert.same({}, report.open)
+    kit.ended(0, azpec("approve", line)) -- already Approved
+    assert.equal(#list, #records(path))
+  end)
+
+  it("finishes a run whose write took effect, although its answer was lost", function ()
+    local path, option = new_trail()
+    local line = ("many01 %s %s"):format(group, option)
+    emulator:faults { { match = { kind = "update" }, action = { lose = true } },
+      { match = { kind = "get" }, action = { close = true } } }
+    kit.ended(8, azpec("approve", line .. " --max-tries 1"))
+    emulator:faults {}
+    assert.matches("an earlier run began it", kit.ended(0, azpec("approve", line)).out, 1, true)
+    local list = records(path)
+    assert.equal("changed", list[#list].outcome)
+  end)
+
   it("shows a run that was killed", function ()
     local path, option = new_trail()
     signaled("KILL", option)

@@ -261,6 +261,24 @@ describe("an audited client", function ()
     assert.is_nil((again:resume "{}"))
   end)
 
+  it("does not take another's change for its own when the answer to a write is lost", function ()
+    local other <close> = emulator:client()
+    local read, is_changed = assert(other:get { id = emulator.sample }), false
+    local client, path = audited({ on_event = function (event)
+      if is_changed or event.event ~= "retry" then return end
+      is_changed = true
+      emulator:faults {}
+      assert(other:update(asked(emulator.sample, { description = "by somebody else" })))
+    end }, function () return { before = read } end)
+    emulator:faults { { match = { kind = "update" }, action = { close = true } } }
+    local done, err = client:ensure { id = emulator.sample, status = "Approved", if_match = read.etag,
+      skip_read = true }
+    assert.is_nil(done)
+    assert.equal("precondition", err.kind)
+    local list = records(path)
+    assert.same({ "intent", "result", "failed" }, { list[1].event, list[2].event, list[2].outcome })
+  end)
+
   it("resumes nothing whose end cannot be put down", function ()
     emulator:set { operation_polls = 50 }
     local client = emulator:client()

@@ -8,6 +8,7 @@
 
 local failure = require "azpec.failure"
 local json = require "azpec.json"
+local states = require "azpec.journal.state"
 
 local journaled = {}
 
@@ -24,6 +25,12 @@ local function not_concluded(err, id, own)
   return failure.new(err.kind, ("%s; what could not be recorded: %s"):format(err.message, json.encode(err.record)),
     { id = id, hint = "the write itself was made, or begun; the journal has its intent",
       replaced = own and own.replaced, continuation_token = own and own.continuation_token })
+end
+
+-- An earlier write may have taken effect, but what was found is another change's.
+local function not_ours(id)
+  return failure.new("precondition", "the connection has the requested status, but not the description that this write "
+    .. "leaves: somebody else changed it", { id = id, hint = "read it again, then decide" })
 end
 
 -- ---- lines ---------------------------------------------------------------------------------------------------------
@@ -61,7 +68,8 @@ local function intend(self, write)
   return true
 end
 
--- Remembers the ids of the last answer to a write, for its result, and how often its policy token was requested.
+-- Remembers the ids of the last answer to a write, for its result, whether the service has accepted it, and how often
+-- its policy token was requested.
 local function observe(self, event)
   if event.event == "retry" and event.phase == "policy" then
     local key = key_of(event)
@@ -69,13 +77,24 @@ local function observe(self, event)
   end
   local is_write = event.method == "PATCH" or event.method == "DELETE"
   if event.event == "response" and is_write and event.client_request_id then
-    self.ids[key_of(event)] = { request_id = event.request_id, correlation_id = event.correlation_id }
+    local key = key_of(event)
+    self.ids[key] = { request_id = event.request_id, correlation_id = event.correlation_id }
+    self.proven[key] = self.proven[key] or (event.status or 0) // 100 == 2 or nil
   end
 end
 
 -- A deletion that another process began may be over.
 local function is_gone(entry, err)
   return entry and entry.follows and entry.operation == "delete" and err ~= nil and err.kind == "not_found"
+end
+
+-- Returns whether a success is another change's: the service is not known to have accepted this write, which leaves the
+-- description as it was, and the description is another one.
+local function is_others(self, key, done)
+  local entry = self.entries[key]
+  if not entry or type(done) ~= "table" or self.proven[key] then return false end
+  if done.changed == false and not entry.follows then return false end
+  return states.has_other_text(entry.before, done.after or done)
 end
 
 -- Who signs in, for lines of writes that this process has not made; nil and an error: there is no token.
@@ -107,7 +126,9 @@ end
 local function record(self, key, done, err, wish)
   local entry, refusal, ids, attempts = self.entries[key], self.refusals[key], self.ids[key], self.policy_attempts[key]
   local is_written = entry and (not self.doubtful[key] or done and done.changed)
-  for _, name in ipairs { "entries", "refusals", "ids", "doubtful", "policy_attempts" } do self[name][key] = nil end
+  for _, name in ipairs { "entries", "refusals", "ids", "doubtful", "proven", "policy_attempts" } do
+    self[name][key] = nil
+  end
   if is_written then
     local placed, problem = self.journal:conclude(entry, done, err, ids)
     return not placed and not_concluded(problem, entry.connection, err) or nil
@@ -148,8 +169,11 @@ local function conclude(self, done, err)
   if self.client.pending[self] then
     self.client.pending[self] = nil
     if self.is_call then self.client.calls[self.key] = nil end
-    self.is_gone = is_gone(self.client.entries[self.key], err)
-    self.problem = record(self.client, self.key, done or self.is_gone or nil, err, self.wish)
+    local entry = self.client.entries[self.key]
+    self.is_gone = is_gone(entry, err)
+    local problem = is_others(self.client, self.key, done) and not_ours(entry.connection) or nil
+    if problem then done, err = nil, problem end
+    self.problem = record(self.client, self.key, done or self.is_gone or nil, err, self.wish) or problem
   end
   if self.problem then return nil, self.problem end
   if self.is_gone then return true end
@@ -253,7 +277,9 @@ for _, method in ipairs { "update", "ensure", "delete" } do
   local begin = "begin_" .. method
   methods[begin] = function (self, options)
     local real = self.real[begin](self.real, options)
-    return wrap(self, real, wish_of(self, method, options, real))
+    local wrapped = wrap(self, real, wish_of(self, method, options, real))
+    self.proven[wrapped.key] = options.description ~= nil or nil
+    return wrapped
   end
   methods[method] = function (self, options) return run(self, self[begin](self, options)) end
 end
@@ -287,6 +313,7 @@ function methods:resume(token, options)
     return nil, problem
   end
   left.poller = nil
+  self.proven[wrapped.key] = known.changed or known.description ~= nil or nil
   -- an ensure's token may be of a write that has not arrived
   self.doubtful[wrapped.key] = known.operation == "ensure" and not known.changed or nil
   return wrapped
@@ -395,7 +422,7 @@ function journaled.new(fields, journal, options)
   check(options)
   local self = setmetatable({ journal = journal, verb = options.verb, about = options.about, entries = {},
     change_reference = fields.change_reference,
-    refusals = {}, policy_attempts = {},
+    refusals = {}, policy_attempts = {}, proven = {},
     ids = {}, doubtful = {}, pending = {}, calls = {}, wrappers = setmetatable({}, { __mode = "k" }) }, methods)
   local ok, real = pcall(require "azpec".client, hooked(self, fields)) -- so its message has no position of its own
   if not ok then error(real, 3) end
