@@ -801,7 +801,7 @@ function enrich.copy(facts) end
 ---@field disconnected integer Disconnected
 ---@field other integer of any other status
 ---@field outside integer approved connections that no rule would approve
----@field unrecorded integer approved or rejected connections that are not so by a write of the journal
+---@field unrecorded integer approved or rejected connections that are not so by a write whose end the journal knows
 
 ---@class azpec.report
 local report = {}

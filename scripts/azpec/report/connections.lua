@@ -83,15 +83,17 @@ end
 -- Returns who changed the connection last and when, as the journal has it.
 local function record_of(row)
   local write = row.write
-  local mark = row.is_unrecorded and fill('<b class="outside">not in the journal</b>', {}) or nil
+  local mark = row.is_unrecorded and fill('<b class="outside">{words}</b>', {
+    words = row.is_recorded and "the end is not known" or "not in the journal" }) or nil
   if not write then return mark or "" end
   if not row.is_recorded then
     local last = status_left(write)
     return fill("{mark}{last}{people}", { mark = mark, people = last and people_of(write),
       last = last and small(("there %s since %s"):format(last, write.at:sub(1, 10))) })
   end
-  return fill("{day}{people}{unknown}", { day = write.at:sub(1, 10), people = people_of(write),
-    unknown = write.outcome == "unknown" and small "the end is not known" or nil })
+  local day, is_unknown = write.at:sub(1, 10), write.outcome == "unknown" and not mark
+  return fill("{mark}{day}{people}{unknown}", { mark = mark, day = mark and small(day) or day,
+    people = people_of(write), unknown = is_unknown and small "the end is not known" or nil })
 end
 
 local function row_of(row, data)

@@ -111,7 +111,8 @@ local function add_row(self, connection, data)
     decision = (rules.decisions or {})[id], outside = (rules.outside or {})[id] }
   row.write = self.writes and self.writes[id:lower()]
   row.is_recorded = row.write ~= nil and is_origin(row.write, facts)
-  row.is_unrecorded = self.writes ~= nil and is_decision[row.class] ~= nil and not row.is_recorded
+  row.is_unrecorded = self.writes ~= nil and is_decision[row.class] ~= nil
+    and not (row.is_recorded and row.write.outcome == "changed")
   self.rows[#self.rows + 1] = row
   count(self, row)
 end

@@ -61,7 +61,7 @@ local function notices(data, found)
   end
   if found.counts.unrecorded > 0 then
     list[#list + 1] = notice("warn", "Not in the journal.", html.count(found.counts.unrecorded, "connection")
-      .. " approved or rejected, and not by a write of the journal.", "connections")
+      .. " approved or rejected, and not by a write whose end the journal knows.", "connections")
   end
   return html.join(list)
 end
