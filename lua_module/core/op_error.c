@@ -86,6 +86,8 @@ static const char *hint_of_status(const struct op *o, int status) {
 	if (status == 412)
 		return "the connection changed after its ETag was read: read "
 		       "it again, then decide";
+	if (status == 503)
+		return "the service is busy: try again later";
 	if (status == 407)
 		return "a proxy requires authentication: give user name and "
 		       "password in its URL (`proxy` or HTTPS_PROXY)";

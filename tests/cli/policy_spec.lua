@@ -118,6 +118,16 @@ describe("a policy token", function ()
     assert.equal("4\n", kit.ended(0, kit.run("journal show -o tsv --columns policy_attempts " .. path)).out)
   end)
 
+  it("that a busy service does not issue ends with 9, and one whose answer is lost with 1", function ()
+    for code, action in pairs { [9] = { status = 503 }, [1] = { close = true } } do
+      emulator:faults { { match = { kind = "acquire" }, action = action } }
+      for _, when in ipairs { "auto", "always" } do
+        kit.ended(code, azpec("approve", ("%s --max-tries 1 --policy-token %s"):format(one, when)))
+      end
+    end
+    emulator:faults {}
+  end)
+
   it("that nobody asks for ends before the write", function ()
     emulator:set { policy = "off" }
     local result = kit.ended(1, azpec("approve", one .. " --acquire-policy-token"))

@@ -36,6 +36,21 @@ describe("a write whose end is not known", function ()
   end
 end)
 
+describe("an answer that every try gets", function ()
+  after_each(t.tidy)
+  teardown(t.close)
+
+  it("ends with 9 if a later try may succeed, and else with 7", function ()
+    for status, code in pairs { [408] = 9, [429] = 9, [500] = 9, [502] = 9, [503] = 9, [504] = 9, [400] = 7,
+      [501] = 7 } do
+      local rules = { { status = status, headers = json, body = refusal } }
+      kit.ended(code, (run(rules, "show --max-tries 1 " .. t.id)))
+      local told = kit.json(kit.ended(code, (run(rules, "show --max-tries 1 -o json " .. t.id))).err, kit.failure)
+      assert.equal(code, told.exit_code)
+    end
+  end)
+end)
+
 describe("the service's own words", function ()
   after_each(t.tidy)
   teardown(t.close)

@@ -246,7 +246,7 @@ describe("azpec status --watch", function ()
     for n = 2, 40 do faults[n - 1] = { match = { kind = "list", nth = n }, action = { status = 503 } } end
     emulator:faults(faults)
     local sent, code = on_terminal(watch .. " --max-tries 1", 80, 24)
-    assert.equal(7, code, sent)
+    assert.equal(9, code, sent)
     local times = {}
     for time in sent:gmatch "(%d+%-%d+%-%d+T[%d:]+Z) 1 account: 1 pending" do times[#times + 1] = time end
     assert(#times >= 2, sent)

@@ -329,7 +329,7 @@ describe("the statuses", function ()
     [405] = { "service", 1 }, [408] = { "service", 4, nil, true }, [409] = { "conflict", 1 },
     [412] = { "precondition", 1 }, [415] = { "service", 1 }, [429] = { "throttled", 4, nil, true },
     [500] = { "service", 4, nil, true }, [501] = { "service", 1 }, [502] = { "service", 4, nil, true },
-    [503] = { "service", 4, nil, true }, [504] = { "service", 4, nil, true },
+    [503] = { "service", 4, "the service is busy: try again later", true }, [504] = { "service", 4, nil, true },
   } do
     it(status .. " is " .. case[1] .. (case[2] > 1 and " after four tries" or ", asked once"), function ()
       local value, err, server = get(refusal([[{"error":{"code":"C","message":"m"}}]], nil, status))

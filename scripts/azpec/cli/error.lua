@@ -31,10 +31,17 @@ local function is_kept_back(err)
   return err.kind == "canceled" and tostring(err.message):find("before_write refused the write: ", 1, true) == 1
 end
 
+-- Returns whether the service could not answer for the moment, although it was asked several times. A policy whose
+-- evaluation failed has answered.
+local function is_busy(err)
+  return err.kind == "service" and err.retryable and not err.verdict
+end
+
 -- Returns the exit code of any error.
 function failure.exit_code(err)
   if type(err) ~= "table" then return failure.codes.other end
   if is_kept_back(err) then return failure.codes.conflict end
+  if is_busy(err) and not is_unknown(err) then return failure.codes.throttled end
   return err.exit_code or is_unknown(err) and failure.codes.timeout or by_kind[err.kind] or failure.codes.other
 end
 

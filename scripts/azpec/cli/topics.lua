@@ -98,7 +98,7 @@ topics.reference = {
     exit("operation", "The service refused, or the operation failed."),
     exit("timeout", "The deadline passed, or the outcome of a write is unknown; if an operation may still be "
       .. "running, the command to continue is printed."),
-    exit("throttled", "The service is busy, and the tries are used up."),
+    exit("throttled", "The service is busy or fails for the moment, and the tries are used up."),
     exit("changes", "Something changed, or would, with --detailed-exitcode; of drift: there is some."),
     exit("ambiguous", "More than one matches, or more than allowed."),
     exit("some_failed", "Some of many failed, not every account or subscription could be read, or a function of the "
