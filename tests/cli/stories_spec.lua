@@ -199,6 +199,11 @@ describe("many", function ()
     kit.ended(3, azpec("approve", many .. "--all --status Pending"))
     kit.ended(0, azpec("approve", many .. "--allow-none nobody"))
     kit.ended(0, azpec("approve", many .. "--all --status Pending --allow-none"))
+    for _, verb in ipairs { "list", "approve --all --yes --allow-none", "status", "watch --stop-after 0s" } do
+      for _, place in ipairs { "--account nosuch", "--account nosuch --all-subscriptions", "-g nosuch" } do
+        kit.ended(3, azpec(verb, place)) -- a place that is missing is an error nevertheless
+      end
+    end
   end)
 
   it("are named by words as well; each is touched once, and all together count for the limit", function ()

@@ -141,7 +141,7 @@ function targets.define(command, how)
       or "all Pending ones that match, or all of --status")
     group[#group + 1] = not is_every and command:option("--max", "as --all, but refuse if more than that match")
       :argname "N":convert(convert.positive) or nil
-    group[#group + 1] = command:flag("--allow-none", "no match is no error")
+    group[#group + 1] = command:flag("--allow-none", "it is no error if no connection matches")
   end
   command:group(table.unpack(group))
 end
