@@ -69,6 +69,17 @@ describe("azpec report", function ()
     has(("%s (application, tenant %s)"):format(emulator.client_id, emulator.tenant_id), page)
   end)
 
+  it("does not count the accounts of a subscription that could not be read", function ()
+    local closed = "11111111-2222-4333-8444-555555555555"
+    emulator:control("PUT", "state", t.merged(emulator:state(), { subscriptions = { { subscription_id = closed } } }))
+    emulator:faults { { match = { kind = "accounts", path = closed:gsub("%-", "%%-") }, action = { status = 403,
+      error = { code = "AuthorizationFailed", message = "no" } } } }
+    local path = new_page()
+    kit.ended(12, azpec("report", "--all-subscriptions --candidates-from arm --out " .. path))
+    emulator:faults {}
+    has(("<li><code>%s</code>, its accounts could not be listed</li>"):format(closed), t.read(path))
+  end)
+
   it("reads ages, which the newest api-version tells", function ()
     kit.ended(0, azpec("report", "--out " .. new_page()))
     for _, request in ipairs(emulator:log "list") do assert.matches("api%-version=2025%-06%-01", request.target) end

@@ -52,9 +52,10 @@ local function entry(title, words)
   return words and fill("<div><dt>{title}</dt><dd>{words}</dd></div>\n", { title = title, words = words })
 end
 
--- Lists the subscriptions that were looked in, each with its number of accounts.
+-- Lists the subscriptions that were looked in, each with its number of accounts, or that these could not be listed.
 local function subscriptions_of(data, found)
-  local list, counts = data.subscriptions or {}, {}
+  local list, counts, unread = data.subscriptions or {}, {}, {}
+  for _, failure in ipairs(found.unreadable) do unread[failure.id:lower()] = true end
   for _, account in ipairs(found.accounts) do
     local id = ((ids.parse(account.id) or {}).subscription_id or ""):lower()
     counts[id] = (counts[id] or 0) + 1
@@ -62,8 +63,9 @@ local function subscriptions_of(data, found)
   if #list == 0 then return nil end
   return fill("{count}:<ul>{list}</ul>", { count = html.count(#list, "subscription"),
     list = html.each(list, function (id)
-      return fill("<li><code>{id}</code>, {count}</li>", { id = id, count = html.count(counts[id:lower()] or 0,
-        "account") })
+      local is_unread = unread["/subscriptions/" .. id:lower()]
+      return fill("<li><code>{id}</code>, {accounts}</li>", { id = id, accounts = is_unread
+        and "its accounts could not be listed" or html.count(counts[id:lower()] or 0, "account") })
     end) })
 end
 
