@@ -85,6 +85,19 @@ describe("a query of Resource Graph", function ()
     assert.equal("Approved", shown(emulator:client()))
   end)
 
+  it("does not show yet what has just arrived", function ()
+    emulator:set { graph_lag = 60 }
+    local name = emulator:control("POST", "connections", { account_name = "sampleacct" }).id:match "[^/]+$"
+    local aged = emulator:control("POST", "connections", { account_name = "sampleacct", age = 90 }).id:match "[^/]+$"
+    local function is_shown(wanted)
+      return names(emulator:client(), { query = ("resources | where tostring(properties) contains '%s' | project id")
+        :format(wanted) }) == "sampleacct"
+    end
+    assert.same({ false, true }, { is_shown(name), is_shown(aged) })
+    emulator:control("POST", "clock", { advance = 61 })
+    assert.is_true(is_shown(name))
+  end)
+
   it("still shows what was deleted meanwhile", function ()
     emulator:set { graph_lag = 60, delete_answer = "204" }
     local client = emulator:client()

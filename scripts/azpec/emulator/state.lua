@@ -150,7 +150,8 @@ function state.remember(connection, time)
     provisioning_state = connection.provisioning_state }
 end
 
-local function add_connection(world, account, spec, path)
+-- is_new: it arrives at an emulator that runs; else it was so before the emulator began.
+local function add_connection(world, account, spec, path, is_new)
   local key = spec.name:lower()
   if account.by_name[key] then check.fail(path, "a second connection named '%s'", spec.name) end
   local now, age = world.clock:now(), spec.age or 0
@@ -172,7 +173,7 @@ local function add_connection(world, account, spec, path)
     created = math.floor(now) - age, -- a client that reads whole seconds, as os.time's, never finds it younger
     history = {}, given = spec.options,
   }
-  state.remember(connection, -math.huge) -- it was so before the emulator began
+  state.remember(connection, is_new and connection.modified or -math.huge)
   connection.etag = spec.etag or world:new_tag(connection)
   account.by_name[key] = connection
   account.connections[#account.connections + 1] = connection
@@ -269,7 +270,7 @@ function state:arrive(spec)
     local fits = (not spec.account_name or spec.account_name:lower() == account.name:lower())
       and (not spec.resource_group_name or spec.resource_group_name:lower() == account.group:lower())
       and (not spec.subscription_id or spec.subscription_id:lower() == account.subscription.id:lower())
-    if fits then return add_connection(self, account, spec, "connection") end
+    if fits then return add_connection(self, account, spec, "connection", true) end
   end
   check.fail("connection", "the state has no such account")
 end
