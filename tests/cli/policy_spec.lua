@@ -145,6 +145,19 @@ describe("a policy token", function ()
     assert.equal("acquire update", sent())
   end)
 
+  it("is acquired for the same change by the command that an interrupted one prints", function ()
+    emulator:set { policy = "change" }
+    emulator:faults { { match = { kind = "update" }, action = { close = true } } }
+    local result = kit.ended(8, azpec("approve", ("%s --max-tries 1 --acquire-policy-token --change-reference %s")
+      :format(one, change)))
+    emulator:faults {}
+    local line = result.err:match "\n  (azpec resume .*)$"
+    assert.matches(" --policy-token always --change-reference " .. change, line, 1, true)
+    kit.ended(0, kit.shell(line:gsub(" %- <<", " --write%0", 1), { env = kit.environment(emulator) }))
+    assert.equal(change, emulator:log "acquire"[2].body.changeReference)
+    assert.equal("Approved", status())
+  end)
+
   it("is told of with -vv, by its id", function ()
     local result = kit.ended(0, azpec("approve", ("%s -vv --change-reference %s"):format(one, change)))
     assert.matches("> POST http://%S+/providers/Microsoft%.Authorization/acquirePolicyToken ", result.err)

@@ -41,8 +41,8 @@ function policy.set(context, fields)
   if args.change_reference and args.policy_token == "never" then
     context:usage "--change-reference does not go with --policy-token never"
   end
-  fields.policy_token = args.policy_token or args.acquire_policy_token and "always" or nil
-  fields.change_reference = args.change_reference
+  args.policy_token = args.policy_token or args.acquire_policy_token and "always" or nil
+  fields.policy_token, fields.change_reference = args.policy_token, args.change_reference
 end
 
 return policy

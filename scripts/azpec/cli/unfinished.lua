@@ -6,14 +6,15 @@ local text = require "azpec.text"
 
 local unfinished = {}
 
--- Returns the options with which another command reaches the same service and journal, as shell words. A secret from
--- standard input must be given again.
+-- The options with which another command reaches the same service and journal, and writes again for the same change. A
+-- secret from standard input must be given again.
 local carried = { { "cloud", "--cloud" }, { "credential", "--credential" },
   { "credential_timeout", "--credential-timeout" }, { "tenant_id", "--tenant-id" },
   { "client_id", "--client-id" }, { "client_secret_file", "--client-secret-file" },
   { "client_certificate_file", "--client-certificate-file" }, { "access_token_file", "--access-token-file" },
   { "token_key_file", "--token-key-file" }, { "endpoint", "--endpoint" }, { "authority_host", "--authority-host" },
-  { "ca_file", "--ca-file" }, { "journal", "--journal" } }
+  { "ca_file", "--ca-file" }, { "policy_token", "--policy-token" }, { "change_reference", "--change-reference" },
+  { "journal", "--journal" } }
 
 -- Returns the facts in a token; {} if it is not a valid one, such as a line of resume's input that was not begun.
 local function read(token)
