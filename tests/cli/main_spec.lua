@@ -77,6 +77,7 @@ describe("usage", function ()
     { "list --interval 0", "--interval: '0' must be more than 0 s" },
     { "approve x --max 0", "--max: '0' is no number from 1 on" },
     { "approve x --max -2", "--max: '-2' is below zero" },
+    { "report --candidates-from graph", "--candidates-from: 'graph' is not possible here; the only value is arm" },
     { "list -o yaml", "--output: 'yaml' is none of table, json, jsonl, tsv, csv, md" },
     { "list -o jsno", "--output: 'jsno' is none of table, json, jsonl, tsv, csv, md; did you mean 'json'?" },
     { "list --credential azure-cil", "--credential: 'azure-cil' is none of auto, environment, client-secret, "
