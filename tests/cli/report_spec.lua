@@ -208,11 +208,16 @@ describe("azpec report", function ()
       row.journal_unfinished })
     assert.matches("the journal is not as it was written: line %d was changed: it is not as azpec wrote it; 2 lines "
       .. "are left out of what is listed", kit.json(err, kit.failure).error.message)
-    has("2 lines that cannot be read, and so missing from the writes below.", page)
+    has("2 lines are not as azpec wrote them, and left out of the writes below.", page)
     local shown = kit.ended(1, azpec("journal", "show -o json " .. trail))
     assert.matches("2 lines are left out of what is listed", kit.json(shown.err, kit.failure).error.message)
     local document = cjson.decode(shown.out)
     assert.same({ false, 2, 2 }, { document.complete, document.left_out, #document.writes })
+    emulator:faults { { match = { kind = "list", path = "tokyobatch" }, action = { status = 403 } } }
+    local line = "--out " .. new_page()
+    kit.ended(12, azpec("report", line))
+    kit.ended(1, azpec("report", ("%s --journal %s"):format(line, trail))) -- the verb's own error comes before 12
+    emulator:faults {}
   end)
 
   it("shows the journal that AZPEC_JOURNAL names, and notes that there is none before the first write", function ()

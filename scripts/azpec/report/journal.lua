@@ -40,7 +40,8 @@ local function notes(report, anchor)
     add(html.count(#report.open, "write") .. " without a known result: how they ended is unknown.")
   end
   if report.left_out > 0 then
-    add(html.count(report.left_out, "line") .. " that cannot be read, and so missing from the writes below.")
+    add(html.count(report.left_out, "line") .. (report.left_out == 1 and " is not as azpec wrote it"
+      or " are not as azpec wrote them") .. ", and left out of the writes below.")
   end
   if #report.repaired > 0 then
     add(html.count(#report.repaired, "line") .. " with a fragment of a write that was cut off (a crash, a full disk).")
