@@ -36,7 +36,7 @@ return {
   examples = {
     "azpec approve --all --status Pending -g rg-contoso-prod --journal journal.jsonl --ticket CHG-5102",
     "azpec journal verify journal.jsonl                             # ends with an anchor; keep it elsewhere",
-    "azpec journal verify journal.jsonl --anchor 12:5c2e...         # finds a cut end, too",
+    "azpec journal verify journal.jsonl --anchor 12:5c2e...         # finds a cut end and new hashes, too",
     "azpec journal runs journal.jsonl --since 7d                    # one line for each run, with its name",
     "azpec journal show journal.jsonl --since 7d -o md",
     "azpec journal show journal.jsonl --ticket CHG-5102",
