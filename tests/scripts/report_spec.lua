@@ -178,6 +178,8 @@ describe("the journal", function ()
     journal.writes[1].change_reference, journal.writes[1].policy_token_id = "<CHG>0009", "token-7"
     local page = part(report.render(s.data(nil, { journal = journal })), "table", "write-table")
     has("<small>change &lt;CHG&gt;0009</small><small>policy token token-7</small>", page)
+    has("without one nobody has checked the reference", words((report.render(s.data(nil, { journal = journal })))))
+    has_not("nobody has checked", words((report.render(s.data(nil, { journal = false })))))
   end)
 
   it("names each approved or rejected connection that is not known to be so by one of its writes", function ()
@@ -232,12 +234,15 @@ describe("the journal", function ()
 
   it("says that a cut end cannot be noticed without an anchor", function ()
     has("No anchor was given", (report.render(s.data())))
+    has("<small>60 lines as written, no anchor given</small>", (report.render(s.data())))
     local journal = s.journal(2)
     journal.anchor = "2:" .. ("cd"):rep(32)
     has_not("No anchor was given", (report.render(s.data(nil, { journal = journal }))))
     has("The journal contains the anchor", (report.render(s.data(nil, { journal = journal }))))
+    has("as written, with the given anchor</small>", (report.render(s.data(nil, { journal = journal }))))
     journal.report.ok, journal.report.problems = false, { { line = 1, kind = "changed", message = "it was changed" } }
     has_not("contains the anchor", (report.render(s.data(nil, { journal = journal }))))
+    has_not("as written, ", (report.render(s.data(nil, { journal = journal }))))
   end)
 
   it("of many writes has the newest, and says how many there are", function ()

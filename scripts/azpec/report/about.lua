@@ -74,7 +74,7 @@ function about.render(data, found)
 <dl class="words">
 <div><dt>Created</dt><dd>{time} by {maker}, from <code>{endpoint}</code>{version}. A change that was made while
 the accounts were read may be missing. All times are UTC.</dd></div>
-{subscriptions}{source}<div><dt>Not included</dt><dd>Accounts and subscriptions that the identity
+{subscriptions}{source}{reference}<div><dt>Not included</dt><dd>Accounts and subscriptions that the identity
 may not see{lag}.</dd></div>
 <div><dt>Outside the rules</dt><dd>An approved connection that no rule would approve if it were requested today. A
 report without rules does not have this number.</dd></div>
@@ -88,6 +88,8 @@ accounts in this report.</dd></div>
 forbids both. Sorting and filtering need JavaScript, reading does not.</dd></div>
 </dl>]], { subscriptions = entry("Looked in", subscriptions_of(data, found)),
     source = entry("Accounts found by", sources[data.accounts_from]),
+    reference = entry("Change reference", data.journal and "The change that was named for a write. A policy has "
+      .. "evaluated the write only if that has a policy token; without one nobody has checked the reference."),
     lag = data.accounts_from == "graph" and ", and accounts that Azure Resource Graph did not show yet" or "",
     time = parts.time(data.made_at), maker = data.made_by or "azpec", endpoint = data.endpoint or "",
     version = data.api_version and fill(", api-version {version}", { version = data.api_version }) }))

@@ -16,6 +16,13 @@ local function file_of(source)
   return source and fill("<code>{file}</code>", { file = source.file })
 end
 
+-- Returns the journal's name and, if nothing is wrong with it, how much that says.
+local function journal_of(source)
+  if not (source and source.report.ok) then return file_of(source) end
+  return fill("{file}{verdict}", { file = file_of(source), verdict = parts.small(("%s as written, %s"):format(
+    html.count(source.report.lines, "line"), source.anchor and "with the given anchor" or "no anchor given")) })
+end
+
 local function facts_of(data)
   local list = {}
   local function add(...) list[#list + 1] = fact(...) end
@@ -24,7 +31,7 @@ local function facts_of(data)
   add("Identity", data.identity)
   add("Scope", data.scope)
   add("Rules", file_of(data.rules) or "none")
-  add("Journal", file_of(data.journal) or "none")
+  add("Journal", journal_of(data.journal) or "none")
   return html.join(list)
 end
 
