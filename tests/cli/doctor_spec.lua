@@ -180,6 +180,15 @@ describe("azpec doctor (sign-in and rights)", function ()
     assert.equal("in order, almost: 8 ok, 1 to be looked at, 0 failed, 0 skipped\n", result.err)
   end)
 
+  it("notes that the identity may not acquire policy tokens, which most writes need not", function ()
+    with_account { account_endpoint = "localhost", permissions = { { actions = { "*" },
+      not_actions = { "Microsoft.Authorization/acquirePolicyToken/action" } } } }
+    local checks = examined(0, account)
+    assert.equal("ok", checks.rights.verdict)
+    assert.equal("all there: list, approve, reject, delete, follow; not Microsoft.Authorization/acquirePolicyToken/"
+      .. "action, which is needed only where a policy asks for a policy token", checks.rights.found)
+  end)
+
   it("tries, where rights may not be looked up", function ()
     local only = { "Microsoft.Batch/batchAccounts/privateEndpointConnections/*",
       "Microsoft.Batch/batchAccounts/privateEndpointConnectionResults/read" }
