@@ -286,6 +286,26 @@ describe("azpec report of several accounts", function ()
   end)
 end)
 
+it("the documents show how to find the decisions that no journal of several machines has", function ()
+  if not t.program "jq" then pending "jq is not installed" end
+  local folder, group = t.new_path "folder", "-g rg-contoso-prod --account manyacct"
+  assert(os.execute("mkdir " .. t.quote(folder)))
+  local function approve(number, journal)
+    local option = journal and ("--journal %s/%s.jsonl"):format(folder, journal) or "--description 'by hand'"
+    kit.ended(0, azpec("approve", ("%s %s %s"):format(emulator.many[number], group, option)))
+  end
+  approve(1, "machine1")
+  approve(2, "machine2")
+  approve(3, "machine1")
+  approve(3) -- it was changed since
+  approve(4)
+  local text = documents.block("sh", "for file in machine1.jsonl"):gsub("azpec list", "%0 " .. kit.address(emulator)
+    :gsub("%%", "%%%%"))
+  local result = kit.ended(0, kit.shell(("PATH=$PWD/scripts/bin:$PATH; cd %s; %s"):format(t.quote(folder), text),
+    { env = kit.environment(emulator) }))
+  assert.equal(("%s\n%s\n"):format(emulator.many[3], emulator.many[4]), result.out)
+end)
+
 it("the documents show what report prints", function ()
   kit.play_sample(emulator)
   local folder = t.new_path "folder"
