@@ -94,10 +94,10 @@ local function documented()
   return members
 end
 
--- The rows of a document: those of its list, or the row of a line.
+-- The rows of a document: those of its list beside the errors, or the row of a line.
 local function rows_of(document)
-  for _, member in pairs(document) do
-    if type(member) == "table" and type(member[1]) == "table" then return member end
+  for name, member in pairs(document) do
+    if name ~= "errors" and type(member) == "table" and type(member[1]) == "table" then return member end
   end
   return document.schema_version and {} or { document }
 end
