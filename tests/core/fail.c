@@ -327,6 +327,18 @@ static void test_an_encoded_secret_is_redacted_too(void **state) {
 	}
 }
 
+/* WHATWG URL: a query has its backslashes as they are. */
+static void test_a_form_s_own_backslash_is_no_escape(void **state) {
+	struct span secrets[] = { SPAN("hunter\\2 hunter2") };
+	struct buf out;
+	(void)state;
+	buf_init(&out, test_mem(), 1000);
+	redact_add(&out, SPAN("hunter\\2%20hunter2"),
+	           (struct secrets){ secrets, 1 }, 1000);
+	assert_span(buf_span(&out), "<redacted>");
+	buf_free(&out);
+}
+
 static void test_text_that_is_no_html_reference_stays(void **state) {
 	static const char *const texts[] = {
 		"a&b; c",       "&",       "&;",        "&#;",        "&#x;",
@@ -639,6 +651,7 @@ int main(void) {
 		TEST(test_extra_blanks_do_not_hide_a_token),
 		TEST(test_a_known_secret_is_redacted_wherever_it_stands),
 		TEST(test_an_encoded_secret_is_redacted_too),
+		TEST(test_a_form_s_own_backslash_is_no_escape),
 		TEST(test_text_that_is_no_html_reference_stays),
 		TEST(test_a_secret_in_json_s_escapes_is_redacted),
 		TEST(test_text_that_is_nearly_an_encoded_secret_stays),

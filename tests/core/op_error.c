@@ -274,6 +274,49 @@ static void test_a_read_without_an_id_takes_any_resource(void **state) {
 	player_free(&p);
 }
 
+/* A 2xx may have the token in it. */
+static void test_only_a_refused_acquisition_s_body_is_kept(void **state) {
+	static const struct scenario always = {
+		.name = "always", .asked = UPDATE_WITH(.policy = POLICY_ALWAYS)
+	};
+	static const struct {
+		int status;
+		bool kept;
+	} rows[] = {
+		{ 200, false }, { 299, false }, { 300, true }, { 403, true }
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct player p;
+		player_init(&p, &always);
+		send_and_feed(&p, reply_of(rows[i].status, NULL, "{}"),
+		              facts_error("Odd", "no"));
+		assert_int_equal(p.op.end, OP_FAIL);
+		if (p.op.fail.body != rows[i].kept ||
+		    p.op.keep != (rows[i].kept ? KEEP_ERROR : KEEP_NOTHING))
+			FAIL("%d: body %d, keep %d", rows[i].status,
+			     p.op.fail.body, p.op.keep);
+		player_free(&p);
+	}
+}
+
+static void test_the_only_attempt_speaks_of_no_earlier_one(void **state) {
+	static const int rows[] = { 408, 500, 503 };
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct facts f = facts_resource("Succeeded", "Pending");
+		struct player p;
+		f.as.resource.id = SPAN(ID);
+		player_init(&p, &once);
+		send_and_feed(&p, reply_of(rows[i], NULL, NULL), no_facts());
+		send_and_feed(&p, reply_of(200, NULL, "{}"), f);
+		assert_int_equal(p.op.end, OP_FAIL);
+		assert_int_equal(p.op.fail.http_status, rows[i]);
+		assert_lacks(buf_span(&p.op.fail.message), "earlier attempt");
+		player_free(&p);
+	}
+}
+
 static void test_a_time_out_reports_only_known_facts(void **state) {
 	struct player p;
 	int64_t until;
@@ -396,6 +439,8 @@ int main(void) {
 		TEST(test_an_empty_answer_adds_nothing_to_the_message),
 		TEST(test_404_of_a_proxy_is_not_the_service_s),
 		TEST(test_a_read_without_an_id_takes_any_resource),
+		TEST(test_only_a_refused_acquisition_s_body_is_kept),
+		TEST(test_the_only_attempt_speaks_of_no_earlier_one),
 		TEST(test_a_time_out_reports_only_known_facts),
 		TEST(test_without_a_token_the_sign_in_s_failure_is_reported),
 		TEST(test_after_a_401_the_service_s_words_come_first),

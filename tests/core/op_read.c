@@ -467,6 +467,18 @@ static const struct scenario queries[] = {
 		  DONE(KEEP_RESULT),
 		  NO_MORE_PAGES,
 	  } },
+	{ "query_token_of_one_byte",
+	  QUERY,
+	  {
+		  ASKS(""),
+		  ANSWER(200, NULL, ROWS(TOKEN("x"))),
+		  DONE(KEEP_RESULT),
+		  NEXT_PAGE,
+		  ASKS(TOKEN("x")),
+		  ANSWER(200, NULL, ROWS("")),
+		  DONE(KEEP_RESULT),
+		  NO_MORE_PAGES,
+	  } },
 	{ "query_token_with_what_json_escapes",
 	  QUERY,
 	  {

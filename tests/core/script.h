@@ -253,8 +253,8 @@ struct step {
 	{ .act = ACT_CHANGED }
 #define POLLED(times)                                                          \
 	{ .act = ACT_POLLS, .status = times }
-#define EVALUATES_AGAIN                                                        \
-	{ .act = ACT_EVALUATES, .sent = true }
+#define EVALUATES_AGAIN_AFTER(reason)                                          \
+	{ .act = ACT_EVALUATES, .sent = true, .text = reason }
 #define NO_EVALUATION_AGAIN                                                    \
 	{ .act = ACT_EVALUATES }
 #define UNTRUSTED                                                              \
@@ -849,6 +849,9 @@ static inline void play_step(struct player *p, const struct step *s) {
 		if (op_evaluates_again(&p->op) != s->sent)
 			OFF(p, "an evaluation is requested again: %d",
 			    !s->sent);
+		if (s->text && !span_eq(buf_span(&p->op.change.policy->reason),
+		                        test_text(s->text)))
+			OFF(p, "the reason is not \"%s\"", s->text);
 		break;
 	case ACT_KEEPS:
 		if (p->op.keep != s->keep)

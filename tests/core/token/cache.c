@@ -360,7 +360,7 @@ static void expect_other(struct buf *a, const struct chain_spec *specs,
 
 /* az is asked for a token of the tenant of a named subscription. */
 static void test_the_subscription_that_az_is_asked_for_counts(void **state) {
-	static const char *const names[] = { NULL, SUB, "other" };
+	static const char *const names[] = { NULL, SUB, "other", "s" };
 	struct buf ids[COUNT(names)];
 	(void)state;
 	for (size_t i = 0; i < COUNT(names); i++) {

@@ -187,6 +187,12 @@ static const struct scenario subscriptions[] = {
 	  { &az },
 	  { FOR(OTHER), ASKS, RUNS(GET_TOKEN " --subscription " OTHER), GRANTED,
 	    TOKEN("az"), SUBSCRIPTION(OTHER) } },
+	{ "az_is_asked_for_one_of_one_letter",
+	  { &az },
+	  { FOR("s"), ASKS, RUNS(GET_TOKEN " --subscription s") } },
+	{ "without_one_az_is_asked_for_the_tenant_that_is_usual",
+	  { &az_usual },
+	  { ASKS, RUNS(GET_TOKEN " --tenant usual.com") } },
 	{ "but_for_a_tenant_that_was_named",
 	  { &az_tenant },
 	  { FOR(OTHER), ASKS, RUNS(GET_TOKEN " --tenant contoso.com") } },
@@ -506,6 +512,13 @@ static const struct scenario programs[] = {
 	  { ASKS, NEEDS(NEED_PROGRAM), ENDED(until_one, .out = LITERAL("{}")),
 	    TOKEN("az"), AT(HOUR), ASKS, NEEDS(NEED_PROGRAM),
 	    LACKS_IT("not installed"), RESTS, TOKEN("ready") } },
+	{ "a_link_that_fails_after_its_token_has_expired_is_no_longer_first",
+	  { &az, &function },
+	  { ASKS, NEEDS(NEED_PROGRAM), LACKS_IT("not installed"),
+	    NEEDS(NEED_TOKEN), GIVES("given", UNIX(HOUR)), TOKEN("given"),
+	    AT(HOUR), ASKS, NEEDS(NEED_TOKEN), CANNOT("vault is sealed"),
+	    FAILS(FAIL_CREDENTIAL, "vault is sealed"), ASKS,
+	    NEEDS(NEED_PROGRAM) } },
 	{ "an_empty_chain_has_a_hint",
 	  { &az, &function },
 	  { ASKS, NEEDS(NEED_PROGRAM), LACKS_IT("not installed"), AT(5),
@@ -685,6 +698,10 @@ static void test_json_among_warnings(void **state) {
 	            "{\"token\":\"x\"}");
 	assert_span(chain_json(SPAN("{}{}{}{}{}{}{}{}{\"token\":\"x\"}")),
 	            "{}");
+	/* ... those within them are not */
+	assert_span(chain_json(SPAN("{\"a\":[{},{},{},{},{},{},{},{}]}"
+	                            "{\"token\":\"x\"}")),
+	            "{\"token\":\"x\"}");
 	/* azd's messages before the token */
 	assert_span(chain_json(SPAN("{\"type\":\"consoleMessage\"}\n"
 	                            "{\"token\":\"x\"}")),
