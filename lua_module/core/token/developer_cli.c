@@ -354,6 +354,7 @@ struct span chain_json(struct span out) {
 /* "az: why": beside a chain's list the program is not named otherwise. */
 static void begin_why(const struct chain *s, struct buf *why) {
 	buf_init(why, s->mem, buf_max(&s->scratch.work));
+	why->secret = true; /* what follows may contain a token */
 	buf_add(why, span_of(s->scratch.work.p));
 	buf_adds(why, ": ");
 }
@@ -469,7 +470,7 @@ static bool is_unavailable(const struct program_result *p) {
 static void describe_end(struct chain *s, const struct program_result *p) {
 	struct buf why, words;
 	buf_init(&words, s->mem, buf_max(&s->scratch.work));
-	words.secret = true; /* it may contain a token */
+	words.secret = true; /* they may contain a token */
 	program_said(&words, p->err);
 	begin_why(s, &why);
 	if (was_cut(p) || span_trim(buf_span(&words)).n == 0)

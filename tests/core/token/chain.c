@@ -706,14 +706,6 @@ static void test_own_error_of_a_credential_is_kept(void **state) {
 	close_chain();
 }
 
-static void run(const struct scenario *s) {
-	union {
-		const struct scenario *given;
-		void *state;
-	} one = { s };
-	play(&one.state);
-}
-
 static void test_secrets_and_tokens_are_wiped(void **state) {
 	static const struct scenario renewals[] = {
 		{ "a secret",

@@ -529,6 +529,22 @@ static const struct scenario programs[] = {
 	    HINT("set up one of these") } },
 };
 
+#define JWT "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1.x.y"
+
+static const struct scenario talkative = {
+	"talkative",
+	{ &az, &function },
+	{ ASKS, NEEDS(NEED_PROGRAM), UNSEEN("ERROR: " JWT " is bad"),
+	  NEEDS(NEED_TOKEN),
+	  LINK(0, LINK_FAILED, "az: ERROR: <redacted> is bad") }
+};
+
+static void test_a_token_among_a_program_s_words_is_wiped(void **state) {
+	(void)state;
+	test_mem_secret(JWT);
+	run(&talkative);
+}
+
 /* What a shell or the program could misread. */
 static void test_arguments_for_a_program(void **state) {
 	static const struct {
@@ -839,6 +855,7 @@ static void test_a_token_larger_than_allowed(void **state) {
 
 int main(void) {
 	const struct CMUnitTest functions[] = {
+		TEST(test_a_token_among_a_program_s_words_is_wiped),
 		TEST(test_arguments_for_a_program),
 		TEST(test_json_among_warnings),
 		TEST(test_credentials_that_can_answer_a_claims_challenge),

@@ -448,6 +448,15 @@ static inline void play(void **state) {
 	close_chain();
 }
 
+/* Within a test that is no table. */
+static inline void run(const struct scenario *s) {
+	union {
+		const struct scenario *given;
+		void *state;
+	} one = { s };
+	play(&one.state);
+}
+
 #define SCRIPTS(table) TABLE(table, play)
 
 #endif
