@@ -336,9 +336,9 @@ static enum meaning meaning_of_tokens(const struct answer *a) {
 	if (f->token.n > 0)
 		return issued && http_printable(f->token) ? AS_REQUESTED
 		                                          : UNEXPECTED;
-	if (a->facts.error)
-		return FAILED;
-	return f->result.n > 0 && m != RUNNING ? SUCCEEDED : m;
+	return a->facts.error                    ? FAILED
+	       : f->result.n > 0 && m != RUNNING ? SUCCEEDED
+	                                         : m;
 }
 
 /* An answer on ACQUIRE or AWAIT.  The status monitor may not be known yet where
@@ -645,8 +645,6 @@ static void take_write(struct op *o, const struct answer *a) {
 		return;
 	if (moved && o->known == KNOWN_DOUBTFUL)
 		o->known = KNOWN_REPLACED;
-	else if (!doubt && o->known != KNOWN_REPLACED)
-		o->known = KNOWN_UNDONE;
 	buf_clear(&o->last_status); /* the status before the write */
 	buf_move(&o->change.found, &o->shown);
 	to_write(o, a);
