@@ -38,10 +38,11 @@ static struct span member(struct span *s, struct span name) {
 	return NO_SPAN;
 }
 
-/* Line ends and the like become blanks, quoted characters themselves. */
+/* Line ends and the like become blanks, quoted characters themselves.  s: of
+   `member`, so that no backslash is its last character alone. */
 static void add_text(struct buf *out, struct span s) {
 	for (size_t i = 0; i < s.n; i++) {
-		bool quoted = s.p[i] == '\\' && i + 1 < s.n;
+		bool quoted = s.p[i] == '\\';
 		char c = s.p[i += quoted];
 		bool blank = c == 'n' || c == 'r' || c == 't';
 		buf_addc(out, quoted && blank ? ' ' : c);
@@ -144,45 +145,44 @@ static const char old[] =
 /* The first row whose text stands in the output counts: a failed connection
    has an errno too. */
 static const struct {
-	struct span text;
-	const char *hint;
+	const char *text, *hint;
 } troubles[] = {
-	{ { "certificate verif", 17 }, trust },
-	{ { "x509: ", 6 }, trust },
-	{ { "Failed to parse: http", 21 },
+	{ "certificate verif", trust },
+	{ "x509: ", trust },
+	{ "Failed to parse: http",
 	  "the program cannot read its proxy's URL: in HTTPS_PROXY, write \\ @ "
 	  ": and / of the user name and password as %5C %40 %3A and %2F" },
-	{ { "HTTPSConnectionPool", 19 }, network },
-	{ { "Connection aborted", 18 }, network },
-	{ { "dial tcp", 8 }, network },
-	{ { "proxyconnect", 12 }, network },
-	{ { "unknown flag: --claims", 22 },
+	{ "HTTPSConnectionPool", network },
+	{ "Connection aborted", network },
+	{ "dial tcp", network },
+	{ "proxyconnect", network },
+	{ "unknown flag: --claims",
 	  "this azd cannot answer the claims challenge: install azd 1.18.1 or "
 	  "later, then run azd auth login" },
-	{ { "unknown flag", 12 }, old },
-	{ { "unrecognized arguments", 22 }, old },
-	{ { "command module 'profile'", 24 }, broken }, /* az account */
-	{ { "ModuleNotFoundError", 19 }, broken },
-	{ { "ImportError", 11 }, broken },
-	{ { "[Errno ", 7 }, files },
-	{ { "permission denied", 17 }, files },
-	{ { "read-only file system", 21 }, files },
-	{ { "Unable to get authority configuration", 37 },
+	{ "unknown flag", old },
+	{ "unrecognized arguments", old },
+	{ "command module 'profile'", broken }, /* az account */
+	{ "ModuleNotFoundError", broken },
+	{ "ImportError", broken },
+	{ "[Errno ", files },
+	{ "permission denied", files },
+	{ "read-only file system", files },
+	{ "Unable to get authority configuration",
 	  "az did not get the tenant's configuration: check the tenant, and a "
 	  "proxy that answers for Microsoft Entra ID" },
-	{ { "MSAL cache", 10 }, cache },
-	{ { "JSONDecodeError", 15 }, cache },
-	{ { "No subscription found", 21 },
+	{ "MSAL cache", cache },
+	{ "JSONDecodeError", cache },
+	{ "No subscription found",
 	  "az has no default subscription: run az account set --subscription "
 	  "ID" },
-	{ { "Check the spelling and casing", 29 },
+	{ "Check the spelling and casing",
 	  "az does not know this subscription: run az account list --refresh, "
 	  "or az login for its tenant" },
 };
 
 const char *program_trouble(struct span err) {
 	for (size_t i = 0; i < sizeof troubles / sizeof *troubles; i++)
-		if (span_icontains(err, troubles[i].text))
+		if (span_icontains(err, span_of(troubles[i].text)))
 			return troubles[i].hint;
 	return NULL;
 }
