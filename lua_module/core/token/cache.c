@@ -123,7 +123,7 @@ static void take(struct chain *s, const struct record *r, struct now now) {
 	s->first = NULL;
 	s->sent_at = now.mono;
 	chain_find_subscription(s, r->subscription);
-	chain_take(s, r->token, r->expires_on - second, -1, now);
+	chain_take(s, r->token, r->expires_on - second, CHAIN_USUAL, now);
 	if (!s->live)
 		return;
 	s->refresh_at = now.mono + (due > 0 ? due * 1000 : 0);

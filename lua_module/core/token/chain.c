@@ -713,8 +713,8 @@ void chain_give(struct chain *s, struct span token, int64_t expires_on,
                 struct now now) {
 	int64_t hour = 3600; /* if the host gives no expiry */
 	chain_take(s, token,
-	           expires_on < 0 ? hour : expires_on - now.wall / 1000, -1,
-	           now);
+	           expires_on < 0 ? hour : expires_on - now.wall / 1000,
+	           CHAIN_USUAL, now);
 }
 
 /* ---- the next request --------------------------------------------------- */

@@ -20,8 +20,8 @@ static enum chain_want ask_token(struct chain *s, struct request *q,
 	(void)q;
 	s->sent_at = now.mono;
 	if (!given) {
-		chain_take(s, flow_value(s, SV_SECRET), CHAIN_LONGEST, -1,
-		           now); /* it has no expiry */
+		chain_take(s, flow_value(s, SV_SECRET), CHAIN_LONGEST,
+		           CHAIN_USUAL, now); /* it has no expiry */
 		return CHAIN_IDLE;
 	}
 	chain_describe(s, "the token that was given cannot be renewed",
