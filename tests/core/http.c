@@ -232,6 +232,7 @@ static void test_dates_in_all_three_forms(void **state) {
 		{ "Sun, 06 Nov 1994 08:49:37 PST", -1 },
 		{ "Sun, 06 Nov 1994 08:49:37 +0100", -1 },
 		{ "Sun, 06 Nov 1994 08:49:37 GMT and more", -1 },
+		{ "Sun, 06 Nov 1994 08:49:37 GMT,", -1 },
 		{ "Sun, 06 Nox 1994 08:49:37 GMT", -1 },
 		{ "Sun, 00 Nov 1994 08:49:37 GMT", -1 },
 		{ "Sun, 32 Nov 1994 08:49:37 GMT", -1 },

@@ -137,6 +137,16 @@ static const struct scenario waits[] = {
 	               "connection "
 	               "status: Pending"),
 	  } },
+	{ "the_time_out_names_states_of_one_letter",
+	  UPDATE,
+	  {
+		  BY_RESOURCE,
+		  ANSWER(200, NULL, RESOURCE("U", "P")),
+		  WAIT(2000),
+		  DEADLINE,
+		  FAILS_UNKNOWN(FAIL_TIMEOUT, PHASE_POLL, 0, ""),
+		  SAYS("last status: U; connection status: P"),
+	  } },
 	{ "host_sleeps_past_the_deadline_between_two_polls",
 	  UPDATE,
 	  {

@@ -119,6 +119,7 @@ AZ(az_tenant, [SV_TENANT] = LITERAL("contoso.com"));
 AZ(az_usual, [SV_USUAL_TENANT] = LITERAL("usual.com"));
 AZD(azd_usual, [SV_USUAL_TENANT] = LITERAL("usual.com"));
 AZ(az_sub, [SV_SUBSCRIPTION] = LITERAL("My Sub_1"));
+AZ(az_sub_short, [SV_SUBSCRIPTION] = LITERAL("s"));
 AZD(azd_tenant, [SV_TENANT] = LITERAL("contoso.com"));
 AZ(az_short, [SV_TENANT] = LITERAL("x"));
 AZD(azd_short, [SV_TENANT] = LITERAL("x"));
@@ -202,6 +203,9 @@ static const struct scenario subscriptions[] = {
 	{ "or_for_the_one_of_the_credential",
 	  { &az_sub },
 	  { FOR(OTHER), ASKS, RUNS(GET_TOKEN " --subscription My Sub_1") } },
+	{ "or_for_one_of_one_letter_of_the_credential",
+	  { &az_sub_short },
+	  { ASKS, RUNS(GET_TOKEN " --subscription s") } },
 	/* Azure CLI 2.45; 2.0.81; 2.0.20 */
 	{ "az_that_has_not_seen_it_is_asked_without",
 	  { &az },
@@ -674,6 +678,8 @@ static const struct scenario ends[] = {
 	     "az: failed without an error message", .status = -1),
 	ENDS("an_error_in_json", LINK_FAILED, "az: broken", .status = 2,
 	     .err = LITERAL("{\"error\":\"broken\"}")),
+	ENDS("an_error_in_json_of_several_lines", LINK_FAILED, "az: a  b c",
+	     .status = 2, .err = LITERAL("{\"error\":\"a\\r\\nb\\tc\"}")),
 	ENDS("a_console_message", LINK_FAILED, "az: run azd auth login",
 	     .status = 1, .err = CONSOLE("run azd auth login")),
 	/* azd before 1.23.7 (Azure/azure-sdk-for-python#45049), up to 1.23.15

@@ -272,6 +272,13 @@ static const struct scenario other_refusals[] = {
 	  { SENT, ANSWERS(400, NULL, "{}", timed),
 	    MESSAGE("sign-in refused: invalid_request: AADSTS900: no at "
 	            "2026-11-24 15:04:05Z (HTTP 400)") } },
+	{ "has_the_ids_of_its_own_answer",
+	  { &secret },
+	  { SENT,
+	    STEP(play_entra, .n = 401, .text = "invalid_client", .more = "x"),
+	    STEP(play_ids), SENT,
+	    STEP(play_entra, .n = 401, .text = "invalid_client", .more = "x"),
+	    STEP(play_ids) } },
 	{ "a_code_has_a_greatest_length",
 	  { &secret },
 	  { SENT, REFUSES(400, "invalid_request", LONG_CODE),
