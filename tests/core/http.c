@@ -487,7 +487,7 @@ static void test_claims_of_a_bearer_challenge_are_decoded(void **state) {
 }
 
 /* RFC 9110 5.6.4: a backslash quotes what follows it. */
-static void test_a_quoted_string_s_backslashes(void **state) {
+static void test_a_parameter_is_a_word_or_a_quoted_string(void **state) {
 	static const struct {
 		const char *head, *realm; /* NULL: none is found */
 	} rows[] = {
@@ -500,6 +500,8 @@ static void test_a_quoted_string_s_backslashes(void **state) {
 		{ "WWW-Authenticate: Basic realm=\"a", "a" },
 		{ "WWW-Authenticate: Basic realm=\"\"", "" },
 		{ "WWW-Authenticate: Basic realm=a\\b", "ab" },
+		{ "WWW-Authenticate: Basic realm=", "" },
+		{ "WWW-Authenticate: Basic realm=, x=y", "" },
 		{ "WWW-Authenticate: Bearer realm=a\nWWW-Authenticate: Basic "
 		  "realm=b",
 		  "b" },
@@ -635,6 +637,9 @@ static void test_several_lines_of_challenges(void **state) {
 		{ "WWW-Authenticate: Bearer error=\"x\"\n"
 		  "WWW-Authenticate: Basic claims=\"e30=\"",
 		  NULL },
+		{ "WWW-Authenticate: Bearer error=\"x\"\n"
+		  "WWW-Authenticate: claims=\"e30=\"",
+		  NULL },
 		{ "Proxy-Authenticate: Bearer claims=\"e30=\"", NULL },
 	};
 	(void)state;
@@ -714,7 +719,7 @@ int main(void) {
 		TEST(test_a_date_by_a_clock_before_1970),
 		TEST(test_an_absurd_wait_never_becomes_a_short_one),
 		TEST(test_claims_of_a_bearer_challenge_are_decoded),
-		TEST(test_a_quoted_string_s_backslashes),
+		TEST(test_a_parameter_is_a_word_or_a_quoted_string),
 		TEST(test_blanks_around_the_equals_sign),
 		TEST(test_both_base64_alphabets_padded_or_not),
 		TEST(test_several_challenges_in_one_line),

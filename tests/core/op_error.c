@@ -410,6 +410,8 @@ static void test_a_wrong_tenant_s_hint_names_the_right_one(void **state) {
 		  "--tenant-id " TENANT "), or give it as tenant_id" },
 		{ AUTHORITY("https://login.windows.net/contoso.com/"),
 		  "az login --tenant contoso.com " },
+		{ AUTHORITY("https://login.windows.net/x"),
+		  "az login --tenant x " },
 		{ AUTHORITY("https://login.windows.net/$(id)"),
 		  "another tenant" },
 		{ AUTHORITY(""), "another tenant" },
