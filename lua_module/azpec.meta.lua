@@ -694,7 +694,8 @@ function Client:delete(options) end
 
 --- Reads a connection and updates it only if a member that is named here differs; with the ETag that was
 --- read in If-Match.  After a 412 it reads again, up to 5 times.  If the service refuses the body's ETag, the header's
---- is used.
+--- is used.  If another writer decided meanwhile, so that the status is neither Pending, nor the requested one, nor the
+--- one that was read first, no further write is sent: the error is "precondition".
 ---
 --- ```lua
 --- local ensured = assert(client:ensure { id = id, status = "Approved", description = "ticket 5102" })
@@ -1126,7 +1127,7 @@ function Poller:continuation_token(options) end
 ---| "credential" # no token was provided, or the service refused it (401)
 ---| "forbidden" # 403
 ---| "not_found" # 404
----| "precondition" # 412: the ETag has changed; or `resume` without `write` found what is still to be written
+---| "precondition" # 412; or another writer decided meanwhile; or `resume` without `write` found a write to be done
 ---| "conflict" # 409
 ---| "throttled" # 429
 ---| "service" # any other error status

@@ -527,20 +527,21 @@ void op_veto(struct op *o, struct span why, struct now now) {
 
 /* Without a polling URL or an accepted write, an ensure starts with its first
    read; anything else watches the resource. */
-bool op_resume(struct op *o, enum poll_source source, struct span url,
-               bool changed) {
-	bool unclear = source == POLL_RESOURCE && !changed;
+bool op_resume(struct op *o, const struct op_begun *begun) {
+	bool polls = begun->source != POLL_RESOURCE;
+	bool unclear = !polls && !begun->changed;
 	o->resumed = true;
-	o->changed = changed;
-	o->poll.source = source;
+	o->changed = begun->changed;
+	o->poll.source = begun->source;
 	o->known = unclear ? KNOWN_DOUBTFUL : KNOWN_ACCEPTED;
-	if (source != POLL_RESOURCE) {
-		buf_set(&o->poll.url, url);
+	buf_set(&o->change.found, begun->from);
+	if (polls) {
+		buf_set(&o->poll.url, begun->url);
 		op_move(o, LEG_POLL, 0);
-	} else if (changed || o->spec.kind != OP_ENSURE) {
+	} else if (begun->changed || o->spec.kind != OP_ENSURE) {
 		op_move(o, LEG_WATCH, 0);
 	} /* otherwise it reads first */
-	return !o->poll.url.failed;
+	return !o->poll.url.failed && !o->change.found.failed;
 }
 
 /* A list continues on READ, with the remaining time.  A link to a foreign or a

@@ -34,10 +34,17 @@ void op_feed(struct op *o, const struct answer *a);
 /* list: continues from a DONE page to the next one.  False: that was the
    last. */
 bool op_next_page(struct op *o);
-/* Continues an operation that another process started: from its polling URL, or
-   without one from the resource. changed: its write was accepted.  Only an
-   ensure can write again, unless it is read_only. */
-bool op_resume(struct op *o, enum poll_source source, struct span url,
-               bool changed);
+/* How far an operation of another process had come. */
+struct op_begun {
+	enum poll_source source;
+	struct span
+		url; /* the polling URL, unless the source is the resource */
+	struct span from; /* the status before its write; or absent */
+	bool changed;     /* its write was accepted */
+};
+
+/* Continues it: from its polling URL, or without one from the resource.  Only an
+   ensure can write again, unless it is read_only.  False: out of memory. */
+bool op_resume(struct op *o, const struct op_begun *begun);
 
 #endif

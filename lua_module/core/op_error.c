@@ -447,6 +447,17 @@ void op_error_read_only(struct op *o, const struct answer *a) {
 	op_failed(o);
 }
 
+void op_error_decided(struct op *o, struct span status) {
+	fail_set(&o->fail, FAIL_PRECONDITION, PHASE_REQUEST,
+	         "the connection was changed by another writer, so the write "
+	         "was not sent again: its status was ");
+	add_foreign(o, buf_span(&o->change.found));
+	buf_adds(&o->fail.message, " and is ");
+	add_foreign(o, status);
+	o->fail.hint = "request it again if it is to replace that decision";
+	op_failed(o);
+}
+
 void op_error_veto(struct op *o, struct span why) {
 	o->vetoed = true;
 	fail_set(&o->fail, FAIL_CANCELED, PHASE_REQUEST, "");

@@ -23,6 +23,8 @@ void op_error_believe(struct op *o);
 void op_error_different(struct op *o, const struct answer *a);
 /* The service refuses the ETag that it sent.  Ends it. */
 void op_error_tag(struct op *o);
+/* Another writer has decided: the present status.  Ends it. */
+void op_error_decided(struct op *o, struct span status);
 /* before_write does not allow the write; why: its reason.  Ends it. */
 void op_error_veto(struct op *o, struct span why);
 /* Not as asked, and it may not write. */

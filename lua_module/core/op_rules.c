@@ -42,11 +42,12 @@
  *
  *   - The write got no response, or 408 or 5xx: it may have taken effect.
  *     PATCH is not idempotent, so it is sent again only after this read, with
- *     the ETag that was read unless the caller gave one.  An update without
- *     if_match is not sent again if the status read is neither Pending nor the
- *     requested one (may_overwrite).  If the second attempt is refused (400,
- *     409, 412), the first one may be the reason, and a read that does not show
- *     its effect may be stale.
+ *     the ETag that was read unless the caller gave one.  It does not undo
+ *     another writer's decision: a status that is neither Pending nor the
+ *     requested one (may_overwrite), nor the one that an ensure read first
+ *     (is_decided).  If the second attempt is refused (400, 409, 412), the
+ *     first one may be the reason, and a read that does not show its effect
+ *     may be stale.
  *   - Another writer was faster: 409 or 412 of a delete, or 412 of an ensure
  *     with skip_read.
  *   - An error at the polling URL that may be the result of the operation.  It
@@ -624,6 +625,19 @@ static bool guard(struct op *o, const struct answer *a, bool was_refused) {
 	return true;
 }
 
+/* Somebody's decision that the requested status would undo. */
+static bool is_decision(const struct op *o, struct span status) {
+	return status.n > 0 && !span_ieq(status, SPAN("Pending")) &&
+	       !span_ieq(status, o->spec.status);
+}
+
+/* Another writer has decided since the connection was read first. */
+static bool is_decided(const struct op *o, struct span status) {
+	struct span found = buf_span(&o->change.found);
+	return found.n > 0 && !span_ieq(status, found) &&
+	       is_decision(o, status);
+}
+
 /* The resource is not as requested, so it is written.  An earlier write in
    doubt may still take effect, until the ETag shows that it cannot. */
 static void take_write(struct op *o, const struct answer *a) {
@@ -637,6 +651,12 @@ static void take_write(struct op *o, const struct answer *a) {
 	}
 	if (doubt && was_refused && ++o->stale_reads < MAX_STALE_READS) {
 		later(o, a, LEG_READ); /* a stale read */
+		return;
+	}
+	if (is_decided(o, status)) {
+		if (o->known == KNOWN_DOUBTFUL && has_moved(o, a))
+			o->known = KNOWN_REPLACED;
+		op_error_decided(o, status);
 		return;
 	}
 	o->keep = o->leg == LEG_READ ? KEEP_BEFORE : KEEP_NOTHING;
@@ -921,12 +941,10 @@ static void take_give_up(struct op *o, const struct answer *a) {
 }
 
 /* May the write be sent again?  Without If-Match an update must not undo a
-   later decision: a status that is neither Pending nor the requested one. */
+   later decision.  It has not read an earlier one; for ensure see is_decided. */
 static bool may_overwrite(const struct op *o, const struct answer *a) {
-	struct span status = resource_of(a)->connection_status;
 	return o->spec.kind != OP_UPDATE || o->spec.if_match.p ||
-	       status.n == 0 || span_ieq(status, SPAN("Pending")) ||
-	       span_ieq(status, o->spec.status);
+	       !is_decision(o, resource_of(a)->connection_status);
 }
 
 /* May an earlier attempt that took effect be the reason of this refusal? */

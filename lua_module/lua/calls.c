@@ -322,12 +322,10 @@ static int l_resume(lua_State *L) {
 	struct client *c = session_check_open(L, 1);
 	struct op_spec spec = { .timeout = c->defaults.timeout,
 		                .poll_interval = c->defaults.poll_interval };
-	enum poll_source source;
+	struct op_begun begun;
 	struct poller *p;
-	struct span url;
 	const char *why;
 	uint32_t build;
-	bool changed;
 	luaL_checktype(L, 2, LUA_TSTRING);
 	lua_settop(L, 3);
 	if (!lua_isnil(L, 3))
@@ -335,7 +333,7 @@ static int l_resume(lua_State *L) {
 	continuation_push_key(L, 1, 3);
 	lua_getiuservalue(L, 1, CUV_CODEC);
 	lua_pushvalue(L, 2);
-	why = continuation_read(L, 5, 4, c, &spec, &source, &url, &changed);
+	why = continuation_read(L, 5, 4, c, &spec, &begun);
 	if (!why)
 		why = check_id(L, spec.id);
 	if (why)
@@ -348,7 +346,7 @@ static int l_resume(lua_State *L) {
 			write_body(L, 1, &spec);
 	} while (build != c->builds);
 	poller_init(L, p, &spec);
-	if (!op_resume(&p->job.op, source, url, changed))
+	if (!op_resume(&p->job.op, &begun))
 		return luaL_error(L, "not enough memory");
 	if (lua_istable(L, 3)) {
 		options_push(L, 3, "wait");

@@ -33,6 +33,7 @@ static const struct member {
 	{ "id", LUA_TSTRING, true, 1, POLL_MAX_URL },
 	{ "api_version", LUA_TSTRING, true, 1, MAX_WORD },
 	{ "status", LUA_TSTRING, false, 1, MAX_WORD },
+	{ "from", LUA_TSTRING, false, 1, OPTIONS_MAX_TEXT },
 	{ "description", LUA_TSTRING, false, 0, OPTIONS_MAX_TEXT },
 	{ "action_required", LUA_TSTRING, false, 0, OPTIONS_MAX_TEXT },
 	{ "if_match", LUA_TSTRING, false, 1, OPTIONS_MAX_HEADER },
@@ -165,13 +166,15 @@ void continuation_push(lua_State *L, int idx) {
 	lua_getiuservalue(L, idx, UV_CLIENT);
 	lua_getiuservalue(L, -1, CUV_CODEC);
 	lua_remove(L, -2);
-	lua_createtable(L, 0, 14);
+	lua_createtable(L, 0, MEMBERS);
 	fields_integer(L, "azpec", VERSION);
 	fields_given(L, "operation", span_of(operations[o->spec.kind]));
 	fields_given(L, "endpoint", p->client->defaults.endpoint);
 	fields_given(L, "id", o->spec.id);
 	fields_given(L, "api_version", o->spec.api_version);
 	fields_given(L, "status", o->spec.status);
+	if (o->change.found.n > 0)
+		fields_given(L, "from", buf_span(&o->change.found));
 	fields_given(L, "description", o->spec.description);
 	fields_given(L, "action_required", o->spec.action_required);
 	fields_given(L, "if_match", o->spec.if_match);
@@ -324,8 +327,7 @@ static const char *read_asked(lua_State *L, struct op_spec *spec) {
 
 /* Reads the decoded table on the top. */
 static const char *read(lua_State *L, const struct client *c,
-                        struct op_spec *spec, enum poll_source *source,
-                        struct span *url, bool *changed) {
+                        struct op_spec *spec, struct op_begun *begun) {
 	int operation = index_of(field(L, "operation"), operations, 3);
 	int poll = index_of(field(L, "poll"), sources, 4);
 	const char *why;
@@ -333,22 +335,22 @@ static const char *read(lua_State *L, const struct client *c,
 		return "its operation is unknown";
 	spec->kind = (enum op_kind)operation;
 	spec->id = field(L, "id");
-	*source = (enum poll_source)poll;
-	*url = field(L, "poll_url");
+	begun->source = (enum poll_source)poll;
+	begun->url = field(L, "poll_url");
+	begun->from = field(L, "from");
 	options_push(L, lua_gettop(L), "changed");
-	*changed = lua_toboolean(L, -1);
+	begun->changed = lua_toboolean(L, -1);
 	lua_pop(L, 1);
 	why = check_binding(L, c, field(L, "endpoint"), spec->id);
-	if (!why && *source != POLL_RESOURCE &&
-	    !url_on(*url, c->origins, c->core.cfg.origin_count))
+	if (!why && begun->source != POLL_RESOURCE &&
+	    !url_on(begun->url, c->origins, c->core.cfg.origin_count))
 		why = "its polling URL is on another origin";
 	return why ? why : read_asked(L, spec);
 }
 
 const char *continuation_read(lua_State *L, int codec, int key,
                               struct client *c, struct op_spec *spec,
-                              enum poll_source *source, struct span *url,
-                              bool *changed) {
+                              struct op_begun *begun) {
 	struct facts facts;
 	struct span text;
 	const char *why;
@@ -364,5 +366,5 @@ const char *continuation_read(lua_State *L, int codec, int key,
 	if (!is_of_version(L))
 		return "it has another version";
 	why = check_members(L, text);
-	return why ? why : read(L, c, spec, source, url, changed);
+	return why ? why : read(L, c, spec, begun);
 }

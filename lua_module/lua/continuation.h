@@ -19,13 +19,12 @@ void continuation_push_key(lua_State *L, int idx, int options);
    Raises where it cannot be signed.  [-1, +1] */
 void continuation_push(lua_State *L, int idx);
 /* Checks the token at the top with the key (or nil) at index key.  Replaces the
-   token by its decoded table, and fills spec, source, url and changed; their
-   spans point into that table.  Returns NULL, or the reason of the refusal.  The
+   token by its decoded table, and fills spec and begun; their spans point into
+   that table.  Returns NULL, or the reason of the refusal.  The
    reason is valid until the stack is popped.  [-1, +1], and more if the token is
    refused */
 const char *continuation_read(lua_State *L, int codec, int key,
                               struct client *c, struct op_spec *spec,
-                              enum poll_source *source, struct span *url,
-                              bool *changed);
+                              struct op_begun *begun);
 
 #endif

@@ -397,8 +397,10 @@ static void begin(const struct start *s) {
 	world.t = 1000;
 	op_init(&world.op, &cfg, &spec);
 	if (s->resumed)
-		op_resume(&world.op, s->source, SPAN(MONITOR),
-		          s->kind != OP_ENSURE);
+		op_resume(&world.op, &(struct op_begun){
+					     .source = s->source,
+					     .url = SPAN(MONITOR),
+					     .changed = s->kind != OP_ENSURE });
 	world.seen.taken = s->resumed && s->kind != OP_ENSURE;
 	world.seen.maybe = s->resumed && s->kind == OP_ENSURE;
 	world.seen.must_token = s->policy == POLICY_ALWAYS;

@@ -210,8 +210,10 @@ static void play_add(const struct step *s) {
 	struct job *j =
 		add_spec(spec_of((enum op_kind)s->n, s->text, s->more, s->ms));
 	if (s->m) /* another process began it */
-		assert_true(
-			op_resume(&j->op, POLL_ASYNC, SPAN(HOST "/op"), true));
+		assert_true(op_resume(
+			&j->op, &(struct op_begun){ .source = POLL_ASYNC,
+		                                    .url = SPAN(HOST "/op"),
+		                                    .changed = true }));
 	assert_int_equal(j->op.resumed, s->m != 0);
 	assert_true(scheduler_add(&t.c, j));
 }

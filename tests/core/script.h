@@ -76,6 +76,7 @@ struct asked {
 	bool conflict;           /* a 409 is to be retried */
 	const char *resume_url;  /* where another process looked */
 	enum poll_source resume; /* and by what */
+	const char *from;        /* the status that it had found */
 	bool resumed;
 	bool unanswered; /* ... and its write was not accepted */
 	bool read_only;  /* of a resumed ensure: it must not write */
@@ -415,9 +416,12 @@ static inline void player_init(struct player *p, const struct scenario *s) {
 	assert_true(op_init(&p->op, &p->cfg, &spec));
 	request_init(&p->request, test_mem());
 	if (a->resumed)
-		assert_true(op_resume(&p->op, a->resume,
-		                      test_text(a->resume_url),
-		                      !a->unanswered));
+		assert_true(op_resume(
+			&p->op,
+			&(struct op_begun){ .source = a->resume,
+		                            .url = test_text(a->resume_url),
+		                            .from = test_text(a->from),
+		                            .changed = !a->unanswered }));
 }
 
 static inline void player_free(struct player *p) {

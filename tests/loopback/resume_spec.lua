@@ -239,6 +239,18 @@ describe("a continuation token (of a write that may not have arrived)", function
     assert.equal(1, #emulator:log "update")
   end)
 
+  it("of an ensure writes over no decision that was made meanwhile", function ()
+    emulator:faults { { match = { kind = "update", nth = 1 }, action = { close = true } } }
+    local poller = emulator:client { retry = { max_tries = 1 } }:begin_ensure(wish())
+    local _, lost = poller:wait()
+    assert(emulator:client():update(t.call(emulator.sample, { status = "Rejected" })))
+    local value, err = assert(emulator:client():resume(lost.continuation_token, { write = true })):wait()
+    t.fails("precondition", "^the connection was changed by another writer, so the write was not sent again: "
+      .. "its status was Pending and is Rejected", value, err)
+    assert.equal("Rejected", emulator:connection(emulator.sample).status)
+    assert.equal(2, #emulator:log "update")
+  end)
+
   it("of an ensure whose connection is as asked by now needs no write", function ()
     assert(emulator:client():update(t.call(emulator.sample, { status = "Approved" })))
     local result = assert(assert(emulator:client():resume(forged())):wait())

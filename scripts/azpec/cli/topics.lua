@@ -40,8 +40,8 @@ topics.concepts = {
     "After Ctrl-C, or when --timeout has passed, the operation continues at the service. azpec then prints a "
     .. "continuation token and the command `azpec resume` with it. --no-wait prints the token at once.",
     "Each write is guarded by the ETag that was read before, so a change by somebody else is noticed. If a response "
-    .. "is lost, azpec reads the connection before it sends the write again. A repeated approve, reject or delete is "
-    .. "harmless." },
+    .. "is lost, azpec reads the connection before it sends the write again. It does not write over a decision that "
+    .. "somebody else made meanwhile; the exit code is 6. A repeated approve, reject or delete is harmless." },
 
   { name = "rules", title = "Rules and plans",
     "A file of rules decides on requests: approve, reject, ignore or hold. The first rule that matches decides. A "
