@@ -414,10 +414,25 @@ static struct poll_place place_of(const struct op *o, struct span version) {
 		                    .count = o->cfg->origin_count };
 }
 
-/* Takes the newest polling URL.  True: there is one on a trusted origin. */
+/* A polling URL is shown in events and kept in continuation tokens, so one that
+   repeats a token of the request is not followed. */
+static void refuse_echo(const struct op *o, struct poll *p) {
+	enum { SHORTEST = 8 }; /* a shorter one stands in a URL by chance */
+	struct span list[OP_SECRETS];
+	struct secrets secrets = op_secrets(o, list);
+	for (size_t i = 0; i < secrets.count; i++) {
+		struct span secret = secrets.list[i];
+		if (secret.n >= SHORTEST &&
+		    span_icontains(buf_span(&p->url), secret))
+			poll_resource(p);
+	}
+}
+
+/* Takes the newest polling URL.  True: there is one that may be polled. */
 static bool follow(struct op *o, const struct answer *a) {
 	struct poll_place here = place_of(o, o->spec.api_version);
 	poll_follow(&o->poll, a->http, &here);
+	refuse_echo(o, &o->poll);
 	o->untrusted |= o->poll.untrusted;
 	return o->poll.source != POLL_RESOURCE;
 }
@@ -535,6 +550,7 @@ static void take_await(struct op *o, const struct answer *a) {
 		buf_move(&p->location, &location);
 	buf_free(&location);
 	poll_follow(&p->poll, a->http, &here);
+	refuse_echo(o, &p->poll);
 	if (p->poll.source == POLL_RESOURCE) {
 		take_unexpected_token(o, a);
 		return;

@@ -54,11 +54,22 @@ static void tell(lua_State *L, int client, int poller) {
 	lua_pop(L, 1);
 }
 
+/* A reply's text without our token, should it echo it; good until the next. */
+static struct span shown(struct client *c, const struct op *o, struct span s) {
+	struct span list[OP_SECRETS] = { buf_span(&c->core.chain.token) };
+	struct secrets secrets =
+		o ? op_secrets(o, list) : (struct secrets){ list, 1 };
+	buf_clear(&c->id); /* scratch */
+	redact_add(&c->id, s, secrets, buf_max(&c->id));
+	return buf_span(&c->id);
+}
+
 /* The URL with api-version as its only query parameter: others may be
    secrets. */
-static void set_url(lua_State *L, struct span url) {
+static void set_url(lua_State *L, struct client *c, const struct op *o,
+                    struct span url) {
 	static const struct span key = { "api-version=", 12 };
-	fields_span(L, "url", span_cut(&url, '?'));
+	fields_span(L, "url", shown(c, o, span_cut(&url, '?')));
 	while (url.p) {
 		struct span parameter = span_cut(&url, '&');
 		if (!span_istarts(parameter, key))
@@ -100,16 +111,6 @@ static bool allowed(struct span name) {
 		if (span_ieq(name, span_of(names[i])))
 			return true;
 	return false;
-}
-
-/* A reply's text without our token, should it echo it; good until the next. */
-static struct span shown(struct client *c, const struct op *o, struct span s) {
-	struct span list[OP_SECRETS] = { buf_span(&c->core.chain.token) };
-	struct secrets secrets =
-		o ? op_secrets(o, list) : (struct secrets){ list, 1 };
-	buf_clear(&c->id); /* scratch */
-	redact_add(&c->id, s, secrets, buf_max(&c->id));
-	return buf_span(&c->id);
 }
 
 static void set_id(lua_State *L, const char *name, struct client *c,
@@ -169,12 +170,13 @@ static const char *phase(const struct op *o) {
 void event_request(lua_State *L, int client, struct job *job,
                    const struct request *q) {
 	const struct op *o = job ? &job->op : NULL;
+	struct client *c = client_at(L, client);
 	if (!push_listener(L, client))
 		return;
 	begin(L, o ? "request" : "token", o);
 	fields_string(L, "method", http_method_name(q->method));
-	set_url(L, buf_span(&q->url));
-	trace_context_tell(L, client_at(L, client), o, q);
+	set_url(L, c, o, buf_span(&q->url));
+	trace_context_tell(L, c, o, q);
 	fields_string(L, "phase", o ? phase(o) : phase_name(PHASE_TOKEN));
 	if (o)
 		fields_integer(L, "attempt", o->tries + 1);
@@ -198,7 +200,7 @@ void event_response(lua_State *L, int client, int poller, const struct op *o,
 	fields_string(L, "phase", o ? phase(o) : phase_name(PHASE_TOKEN));
 	fields_string(L, "method",
 	              http_method_name(transfer_request(t)->method));
-	set_url(L, buf_span(&transfer_request(t)->url));
+	set_url(L, c, o, buf_span(&transfer_request(t)->url));
 	trace_context_tell(L, c, o, transfer_request(t));
 	set_timings(L, t);
 	if (r->error == NET_OK && r->status > 0) { /* no bare handshake */

@@ -253,6 +253,40 @@ describe("the shapes of errors (details and secrets)", function ()
     assert.equal("<redacted>", err.correlation_id)
   end)
 
+  it("nor one in a polling URL, which is not polled then", function ()
+    local approved = assert(emulator:client():update(t.call(emulator.sample, { status = "Approved" })))
+    emulator:reset()
+    local url = emulator.endpoint .. "/operations/" .. t.canary .. "?t=" .. t.canary
+    emulator:faults {
+      { match = { kind = "update" }, action = { status = 202, headers = { ["Azure-AsyncOperation"] = url } } },
+      { match = { kind = "get" }, action = { status = 200, body = approved } },
+    }
+    local events = {}
+    local client = emulator:client { on_event = function (event) events[#events + 1] = event end,
+      credential = azpec.credential.token { token = t.canary } }
+    local poller = client:begin_update(t.call(emulator.sample, { status = "Approved", poll_interval = 0.1 }))
+    t.await("the answer", function () return emulator:has_met(1) end, function () poller:wait(0.01) end)
+    t.has_no_secret(poller:continuation_token(), "the continuation token")
+    assert(poller:wait())
+    t.has_no_secret(events, "the events")
+    assert.equal("update get", emulator:kinds())
+  end)
+
+  it("nor one in the URL of another page of a list", function ()
+    local next_page = ("%s/subscriptions/%s/providers/Microsoft.Batch/batchAccounts/%s?x=1"):format(emulator.endpoint,
+      emulator.subscription_id, t.canary)
+    emulator:faults {
+      { match = { kind = "accounts", nth = 1 }, action = { status = 200, body = { value = {}, nextLink = next_page } } },
+      { match = {}, action = { status = 200, body = { value = {} } } },
+    }
+    local events = {}
+    local client = emulator:client { on_event = function (event) events[#events + 1] = event end,
+      credential = azpec.credential.token { token = t.canary } }
+    for _ in client:list_accounts {} do error "an account" end
+    assert.equal(2, #emulator:log())
+    t.has_no_secret(events, "the events")
+  end)
+
   it("nor one that is a name in what the service adds", function ()
     local body = ('{"error":{"code":"C","message":"m","additionalInfo":[{"type":"T","info":{"%s":1,"a":{"x%sy":2}}}]}}')
       :format(t.canary, t.canary)
