@@ -32,12 +32,16 @@ static void test_a_fault_in_a_string_becomes_the_replacement(void **state) {
 		/* bytes that are not UTF-8 */
 		{ BYTES("\"\xff\""), "\"" FFFD "\"" },
 		{ BYTES("\"gr\xfc\xdf\""), "\"gr" FFFD FFFD "\"" },
+		{ BYTES("\"Stra\xdf"
+		        "e 12\""),
+		  "\"Stra" FFFD "e 12\"" },
 		{ BYTES("\"\xc3\""), "\"" FFFD "\"" },
 		{ BYTES("\"\xe2\x82\""), "\"" FFFD FFFD "\"" },
 		{ BYTES("\"\xed\xa0\xbd\""), "\"" FFFD FFFD FFFD "\"" },
 		{ BYTES("\"\xc0\x80\""), "\"" FFFD FFFD "\"" },
 		/* a NUL, and escapes that JSON does not have */
 		{ BYTES("\"a\0b\""), "\"a" FFFD "b\"" },
+		{ BYTES("\"before\0behind\""), "\"before" FFFD "behind\"" },
 		{ BYTES("\"\\x41\""), "\"" FFFD "x41\"" },
 		{ BYTES("\"\\u12\""), "\"" FFFD "u12\"" },
 		{ BYTES("\"\\u12g4\""), "\"" FFFD "u12g4\"" },
