@@ -234,6 +234,26 @@ static void test_an_empty_answer_adds_nothing_to_the_message(void **state) {
 	player_free(&p);
 }
 
+static void test_the_type_of_what_is_not_json_is_named(void **state) {
+	static const struct {
+		const char *head, *says;
+	} rows[] = {
+		{ "Content-Type: text/html",
+		  "is not JSON but text/html: <html>" },
+		{ "Content-Type: x", "is not JSON but x: <html>" },
+		{ NULL, "is not JSON (no Content-Type): <html>" },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct player p;
+		player_init(&p, &get);
+		send_and_feed(&p, reply_of(404, rows[i].head, "<html>"),
+		              facts_broken());
+		assert_has(buf_span(&p.op.fail.message), rows[i].says);
+		player_free(&p);
+	}
+}
+
 static void test_404_of_a_proxy_is_not_the_service_s(void **state) {
 	static const struct {
 		const char *head, *body;
@@ -351,6 +371,7 @@ static void lose_token(struct player *p, int status, const char *code,
 	op_no_token(&p->op, &why, now_at(p->t));
 	fail_free(&why);
 	assert_int_equal(p->op.end, OP_FAIL);
+	assert_true(p->op.no_token);
 }
 
 static void
@@ -439,6 +460,7 @@ int main(void) {
 		TEST(test_a_refused_change_of_a_rejected_connection),
 		TEST(test_error_of_a_read_only_ensure),
 		TEST(test_an_empty_answer_adds_nothing_to_the_message),
+		TEST(test_the_type_of_what_is_not_json_is_named),
 		TEST(test_404_of_a_proxy_is_not_the_service_s),
 		TEST(test_a_read_without_an_id_takes_any_resource),
 		TEST(test_only_a_refused_acquisition_s_body_is_kept),
