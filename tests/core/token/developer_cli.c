@@ -398,6 +398,14 @@ static const struct scenario commands[] = {
 	            "ERROR: AADSTS50076: x\naz login --scope $(id);reboot",
 	            "the tenant requires multifactor authentication; run: az "
 	            "login" THERE),
+	{ "the_command_of_the_first_of_two_programs",
+	  { &az, &azd },
+	  { FOR(SUB), ASKS, NEEDS(NEED_PROGRAM),
+	    UNSEEN("ERROR: Please run 'az login' to setup account."),
+	    NEEDS(NEED_PROGRAM),
+	    UNSEEN("{\"error\":\"not logged in, run `azd auth login` to login"
+	           "\"}"),
+	    FAILS(FAIL_CREDENTIAL, ""), ADVISES("run: az login") } },
 	/* az behind an inspecting proxy (Azure/azure-cli#27321) and without a
 	   network; its files of another user (azure-cli-credentials-proxy#124);
 	   its cache (Azure/azure-cli#32931) */
