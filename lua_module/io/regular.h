@@ -27,4 +27,11 @@ static inline const char *regular_refuse(mode_t mode) {
 	}
 }
 
+/* Likewise for a file that could not be opened; NULL: it may be regular.  A
+   socket and a terminal that is not there give the same errno (ENXIO). */
+static inline const char *regular_refuse_path(const char *path) {
+	struct stat st;
+	return stat(path, &st) == 0 ? regular_refuse(st.st_mode) : NULL;
+}
+
 #endif

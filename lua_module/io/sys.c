@@ -115,10 +115,11 @@ static const char *check_owner(const struct stat *folder,
 	return file->st_mode & S_IWGRP ? "its group can write to it" : NULL;
 }
 
-static const char *why_not_open(void) {
+static const char *why_not_open(const char *path) {
+	const char *why = errno == ENXIO ? regular_refuse_path(path) : NULL;
+	if (why)
+		return why;
 	switch (errno) {
-	case ENXIO: /* open(2) */
-		return regular_refuse(S_IFSOCK);
 	case ENOENT:
 		return "no such file";
 	case EACCES:
@@ -137,7 +138,7 @@ const char *sys_read(const char *path, size_t max, bool strict,
 	int fd =
 		strict ? open_strict(path, &folder) : open(path, REGULAR_FLAGS);
 	if (fd < 0)
-		return why_not_open();
+		return why_not_open(path);
 	why = fstat(fd, &st) != 0 ? "it cannot be read"
 	                          : regular_refuse(st.st_mode);
 	if (!why && strict)

@@ -27,7 +27,7 @@ struct pool {
 };
 
 static int l_pool_gc(lua_State *L) {
-	struct pool *pool = lua_touserdata(L, 1);
+	struct pool *pool = luaL_checkudata(L, 1, POOL_TYPE);
 	pollset_pool_close(&pool->sets);
 	return 0;
 }

@@ -134,10 +134,11 @@ static enum key_result read_open(struct key *k, const struct key_part *part,
 static enum key_result read_file(struct key *k, const struct key_part *part) {
 	enum key_result r;
 	int fd = open(part->path, REGULAR_FLAGS);
-	if (fd < 0)
-		return refuse(k, part,
-		              errno == ENXIO ? regular_refuse(S_IFSOCK)
-		                             : strerror(errno));
+	if (fd < 0) {
+		const char *why =
+			errno == ENXIO ? regular_refuse_path(part->path) : NULL;
+		return refuse(k, part, why ? why : strerror(errno));
+	}
 	r = read_open(k, part, fd);
 	close(fd);
 	return r;
