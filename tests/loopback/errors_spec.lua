@@ -276,7 +276,7 @@ describe("the shapes of errors (details and secrets)", function ()
     local next_page = ("%s/subscriptions/%s/providers/Microsoft.Batch/batchAccounts/%s?x=1"):format(emulator.endpoint,
       emulator.subscription_id, t.canary)
     emulator:faults {
-      { match = { kind = "accounts", nth = 1 }, action = { status = 200, body = { value = {}, nextLink = next_page } } },
+      { match = { nth = 1 }, action = { status = 200, body = { value = {}, nextLink = next_page } } },
       { match = {}, action = { status = 200, body = { value = {} } } },
     }
     local events = {}
