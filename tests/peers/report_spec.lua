@@ -168,6 +168,8 @@ describe("azpec.report in chromium", function ()
     assert.equal(126, filtered(page, "form.reset()"))
     local unrecorded = page.value [[document.querySelectorAll("#connection-table .recorded b").length]]
     assert.equal(unrecorded, filtered(page, [[form.reset(); form.elements.unrecorded.checked = true]]))
+    assert.equal(unrecorded, filtered(page, [[form.reset(); form.elements.words.value = "special2",
+      document.querySelector("a[data-mark]").click()]]))
     filtered(page, "form.reset()")
     assert.equal(page.value [[document.querySelectorAll(".tile")[1].querySelector(".counts").textContent.match(/\d+/g)
       .reduce((sum, number) => sum + Number(number), 0)]], page.value [[(() => {

@@ -224,6 +224,32 @@ describe("the journal", function ()
     has_not("<strong>Not in the journal", (report.render(s.data(connections, { journal = false }))))
   end)
 
+  it("counts a decision that its writes found already made, and none for a clock that is behind", function ()
+    local function write(day, tag, before)
+      return { at = ("2026-11-%02dT08:00:00Z"):format(day), outcome = "changed", connection = s.connection {}.id,
+        before = before, after = { status = "Approved", etag = tag } }
+    end
+    local connection = s.connection { status = "Approved", days = 0 }
+    connection.etag = "last"
+    local function count(writes)
+      local journal = s.journal(0)
+      journal.writes = writes
+      local page, counts = report.render(s.data({ connection }, { journal = journal, rules = false,
+        unreadable = false }))
+      return counts.unrecorded, page
+    end
+    local function as(status, tag) return { status = status, etag = tag } end
+    local unrecorded, page = count { write(20, "last", as("Approved", "first")) }
+    assert.equal(1, unrecorded)
+    has("<small>Approved before a write of 2026-11-20</small>", page)
+    -- created later than the write, by the service's clock; the ETag proves that it is the same
+    assert.equal(0, (count { write(20, "last", as("Pending", "first")) }))
+    assert.equal(0, (count { write(20, "first", as "Pending"), write(21, "last", as("Approved", "first")) }))
+    assert.equal(1, (count { write(20, "first", as "Pending"), write(21, "last", as("Approved", "other")) }))
+    assert.equal(1, (count { write(20, "first", as "Pending"), write(21, "last", as("Rejected", "first")),
+      write(22, "last", as("Approved", "second")) }))
+  end)
+
   it("that was changed is named with each problem, at the top as well", function ()
     local page = report.render(s.data(nil, { journal = s.journal(4, { ok = false, problems = {
       { line = 3, kind = "changed", message = "line 3 was changed: it is not as azpec wrote it" } } }) }))

@@ -79,8 +79,8 @@ may not see{lag}.</dd></div>
 <div><dt>Outside the rules</dt><dd>An approved connection that no rule would approve if it were requested today. A
 report without rules does not have this number.</dd></div>
 <div><dt>Not in the journal</dt><dd>A connection that is approved or rejected, and whose status and ETag are not those
-that its last write in the journal left: somebody decided or changed it by other means, or it was made anew. A
-connection whose last write has no known end counts too, and is marked “the end is not known”. Without a
+that its last write in the journal left: somebody decided or changed it by other means, or it was made anew. It counts
+too if its writes changed the description alone, and if the write that decided has no known end. Without a
 journal there is no such number. A connection that was deleted by other means is not looked for.</dd></div>
 <div><dt>Consumer</dt><dd>The subscription of the private endpoint. “External”: a subscription that has none of the
 accounts in this report.</dd></div>

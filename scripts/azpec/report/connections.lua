@@ -84,12 +84,16 @@ end
 local function record_of(row)
   local write = row.write
   local mark = row.is_unrecorded and fill('<b class="outside">{words}</b>', {
-    words = row.is_recorded and "the end is not known" or "not in the journal" }) or nil
+    words = row.decider and "the end is not known" or "not in the journal" }) or nil
   if not write then return mark or "" end
   if not row.is_recorded then
     local last = status_left(write)
     return fill("{mark}{last}{people}", { mark = mark, people = last and people_of(write),
       last = last and small(("there %s since %s"):format(last, write.at:sub(1, 10))) })
+  end
+  if not row.decider then
+    return fill("{mark}{before}{people}", { mark = mark, people = people_of(write),
+      before = small(("%s before a write of %s"):format(row.facts.status, write.at:sub(1, 10))) })
   end
   local day, is_unknown = write.at:sub(1, 10), write.outcome == "unknown" and not mark
   return fill("{mark}{day}{people}{unknown}", { mark = mark, day = mark and small(day) or day,

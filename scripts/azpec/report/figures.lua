@@ -79,27 +79,50 @@ local function count(self, row)
   end
 end
 
--- Returns the last write of each connection that changed it, or whose end is not known, by its id in lower case.
-local function last_writes(writes)
-  local last = {}
-  for _, write in ipairs(writes) do
-    local key = write.connection:lower()
+-- Returns the writes of each connection that changed it, or whose end is not known, in their order, by its id in lower
+-- case.
+local function writes_of(writes)
+  local by_id, number = {}, {}
+  for n, write in ipairs(writes) do
+    number[write] = n
     if write.outcome == "changed" or write.outcome == "unknown" then
-      if not last[key] or write.at >= last[key].at then last[key] = write end
+      local key = write.connection:lower()
+      by_id[key] = by_id[key] or {}
+      table.insert(by_id[key], write)
     end
   end
-  return last
+  for _, list in pairs(by_id) do sort_by(list, function (write) return { write.at, number[write] } end) end
+  return by_id
 end
 
 local is_decision = { approved = true, rejected = true }
 
--- Returns whether the connection is as a write left it: with this status and this ETag, and not created later. A write
--- whose end is not known must have asked for this status.
+-- Returns whether a write left a state: this status, and this ETag where both are known. A write whose end is not known
+-- must have asked for the status.
+local function has_left(write, state)
+  local after = write.after or {}
+  if write.outcome == "unknown" then return (write.wanted or {}).status == state.status end
+  return after.status == state.status and not (after.etag and state.etag and after.etag ~= state.etag)
+end
+
+-- Returns whether the connection is as a write left it, and is not a later one of the same name. An equal ETag proves
+-- that; without one the times do, by the service's clock and by the writer's.
 local function is_origin(write, facts)
   local after, created = write.after or {}, facts.created_at and date.parse(facts.created_at)
-  if created and created > (date.parse(write.at) or math.huge) then return false end
-  if write.outcome == "unknown" then return (write.wanted or {}).status == facts.status end
-  return after.status == facts.status and not (after.etag and facts.etag and after.etag ~= facts.etag)
+  local is_proven = write.outcome == "changed" and after.etag and after.etag == facts.etag
+  if created and not is_proven and created > (date.parse(write.at) or math.huge) then return false end
+  return has_left(write, facts)
+end
+
+-- Returns the write that gave a connection the status that the last of these writes left; nil if it had the status
+-- before them. A write may change the description alone.
+local function decider(writes)
+  for n = #writes, 1, -1 do
+    local write, earlier = writes[n], writes[n - 1]
+    local before, after = write.before or {}, write.after or {}
+    if write.outcome == "unknown" or before.status ~= after.status then return write end
+    if not (earlier and has_left(earlier, before)) then return nil end
+  end
 end
 
 local function add_row(self, connection, data)
@@ -109,10 +132,12 @@ local function add_row(self, connection, data)
   local row = { facts = facts, account = account_of_id(self, ids.account_of(id) or ""), consumer = consumer_of(facts),
     class = figures.class(facts.status), age = ages.of(facts, data.made_at),
     decision = (rules.decisions or {})[id], outside = (rules.outside or {})[id] }
-  row.write = self.writes and self.writes[id:lower()]
+  local writes = (self.writes or {})[id:lower()] or {}
+  row.write = writes[#writes]
   row.is_recorded = row.write ~= nil and is_origin(row.write, facts)
+  row.decider = row.is_recorded and decider(writes) or nil
   row.is_unrecorded = self.writes ~= nil and is_decision[row.class] ~= nil
-    and not (row.is_recorded and row.write.outcome == "changed")
+    and not (row.decider and row.decider.outcome == "changed")
   self.rows[#self.rows + 1] = row
   count(self, row)
 end
@@ -222,7 +247,7 @@ end
 -- Returns what the sections show. data: as for azpec.report.render.
 function figures.of(data)
   local self = { accounts = {}, by_id = {}, own = {}, rows = {}, counts = new_counts(), unreadable = {},
-    writes = data.journal and last_writes(data.journal.writes) }
+    writes = data.journal and writes_of(data.journal.writes) }
   for _, id in ipairs(data.accounts or {}) do account_of_id(self, id) end
   for _, connection in ipairs(data.connections) do add_row(self, connection, data) end
   for n, failure in ipairs(data.unreadable or {}) do

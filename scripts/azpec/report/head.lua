@@ -37,9 +37,11 @@ end
 
 -- ---- notices -------------------------------------------------------------------------------------------------------
 
-local function notice(class, title, text, target)
-  return fill('<p class="notice {class}"><strong>{title}</strong> {text} <a href="#{target}">Show</a></p>',
-    { class = class, title = title, text = text, target = target })
+-- mark: the check box of the table of connections that "Show" sets, or nil.
+local function notice(class, title, text, target, mark)
+  return fill('<p class="notice {class}"><strong>{title}</strong> {text} <a href="#{target}"{mark}>Show</a></p>',
+    { class = class, title = title, text = text, target = target,
+      mark = mark and fill(' data-mark="{mark}"', { mark = mark }) or nil })
 end
 
 local function notices(data, found)
@@ -68,7 +70,7 @@ local function notices(data, found)
   end
   if found.counts.unrecorded > 0 then
     list[#list + 1] = notice("warn", "Not in the journal.", html.count(found.counts.unrecorded, "connection")
-      .. " approved or rejected, and not by a write whose end the journal knows.", "connections")
+      .. " approved or rejected, and not by a write whose end the journal knows.", "connections", "unrecorded")
   end
   return html.join(list)
 end

@@ -84,10 +84,11 @@ return [[
     show();
   });
   document.addEventListener("click", (event) => {
-    const link = event.target.closest("a[data-account]");
+    const link = event.target.closest("a[data-account], a[data-mark]");
     if (!link) return;
     form.reset();
-    form.elements.account.value = link.dataset.account;
+    if (link.dataset.account) form.elements.account.value = link.dataset.account;
+    if (link.dataset.mark) form.elements[link.dataset.mark].checked = true;
     show();
   });
   form.hidden = false;

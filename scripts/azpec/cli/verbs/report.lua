@@ -140,6 +140,9 @@ local function words(row)
     text.count(row.accounts, "account"), row.pending,
     row.outside and (", %d outside the rules"):format(row.outside) or "",
     row.unrecorded and (", %d not in the journal"):format(row.unrecorded) or "")
+    .. (row.unreadable > 0 and ("; %s could not be read"):format(text.count(row.unreadable, "account")) or "")
+    .. ((row.unreadable_subscriptions or 0) > 0 and ("; %s could not be read"):format(
+      text.count(row.unreadable_subscriptions, "subscription")) or "")
 end
 
 local function tell(context, data, counts)
