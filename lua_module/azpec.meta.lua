@@ -1090,6 +1090,7 @@ function Poller:continuation_token(options) end
 ---@field api_version string what is sent as api-version
 ---@field ca_file? string neither: whatever the TLS library itself trusts
 ---@field ca_path? string likewise
+---@field identity? azpec.Identity who signed in last, without asking again; absent: nobody has yet
 
 --- The rest of each limit; absent: not reported yet.
 ---@class azpec.RateLimits

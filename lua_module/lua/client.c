@@ -272,11 +272,11 @@ static int l_rate_limits(lua_State *L) {
 	return 1;
 }
 
-/* The settings after options, environment and defaults. */
+/* The settings after options, environment and defaults, and the last sign-in. */
 static int l_settings(lua_State *L) {
 	const struct client *c = session_check_open(L, 1);
 	const char *file, *path;
-	lua_createtable(L, 0, 7);
+	lua_createtable(L, 0, 8);
 	fields_span(L, "endpoint", c->defaults.endpoint);
 	fields_span(L, "subscription_id", c->defaults.subscription_id);
 	fields_string(L, "subscription_from", c->defaults.subscription_from);
@@ -290,6 +290,10 @@ static int l_settings(lua_State *L) {
 		fields_string(L, "ca_file", file);
 	if (path)
 		fields_string(L, "ca_path", path);
+	if (buf_span(&c->core.chain.token).n > 0) {
+		identity_push(L, 1);
+		lua_setfield(L, -2, "identity");
+	}
 	return 1;
 }
 

@@ -415,14 +415,26 @@ describe("an audited client", function ()
     assert.equal(0, #emulator:log "update")
   end)
 
-  it("resumes nothing where the call is left early", function ()
+  it("resumes without waiting, and puts down who has signed in since", function ()
     local token = left_running()
-    local client, path = audited { wait = function () error({ "stop" }) end }
-    local polls = #emulator:log "poll"
-    assert.same({ false, { "stop" } }, { pcall(client.resume, client, token) })
-    for _ in client:finished() do error "it was resumed" end
-    go_on(client)
-    assert.equal(polls, #emulator:log "poll")
+    local client, path = audited { wait = function () error "it waits" end }
+    local asked_before = emulator:kinds()
+    local poller = assert(client:resume(token))
+    assert.equal(asked_before, emulator:kinds())
+    emulator:set { operation_polls = 0 }
+    repeat
+      cqueues.poll(client, support.hang)
+      client:step()
+    until poller:done()
+    for _, connection in client:finished() do assert.is_string(connection.etag) end
+    local result = journal.read(path)[1]
+    assert.same({ "result", "changed", emulator.client_id }, { result.event, result.outcome, result.who.appid })
+  end)
+
+  it("puts nothing down for a resumed operation before anybody has signed in", function ()
+    local token = left_running()
+    local client, path = audited()
+    client:resume(token)
     client:close()
     assert.equal(0, #records(path))
   end)

@@ -45,7 +45,9 @@ describe("client:identity", function ()
 
   it("signs an application in, asks nobody but who gives tokens, and says who it is and until when", function ()
     local client, events = emulator:client()
+    assert.is_nil(client:settings().identity)
     local identity = assert(client:identity())
+    assert.same(identity.claims, client:settings().identity.claims)
     assert.equal("token", emulator:kinds())
     assert.equal("client_secret", identity.credential)
     local claims = identity.claims

@@ -48,6 +48,11 @@ local function found(write, known)
     privateLinkServiceConnectionState = { status = write.from } } } or nil
 end
 
+-- Returns who a line names, for an identity; nil if nobody has signed in.
+local function who_of(self, identity)
+  return self.journal.who or identity and require "azpec.journal".who(identity)
+end
+
 -- Records a write that is about to be made, as before_write has it: true, or nil and why it must not be made.
 local function intend(self, write)
   local about, key = self.about and self.about(write.id) or {}, key_of(write)
@@ -59,11 +64,12 @@ local function intend(self, write)
     before = found(write, about.before), rule = about.rule, reason = about.reason,
     change_reference = write.change_reference, policy_token_id = write.policy_token_id,
     policy_attempts = self.policy_attempts[key],
-    who = self.journal.who or require "azpec.journal".who(write.identity) }
+    who = who_of(self, write.identity) }
   if not entry then
     self.refusals[key] = problem
     return nil, problem.message
   end
+  entry.who = entry.who or who_of(self, write.identity)
   self.entries[key], self.doubtful[key] = entry, nil
   return true
 end
@@ -97,24 +103,19 @@ local function is_others(self, key, done)
   return states.has_other_text(entry.before, done.after or done)
 end
 
--- Who signs in, for lines of writes that this process has not made; nil and an error: there is no token.
-local function identify(self)
-  if self.journal.who then return self.journal.who end
-  local identity, err = self.real:identity {}
-  if not identity then return nil, err end
-  return require "azpec.journal".who(identity)
+-- As who_of, for lines of writes that this process has not made.
+local function signed_in(self)
+  return who_of(self, self.real:settings().identity)
 end
 
 -- Records an attempt that ended before its write, for want of a policy token. wish: { operation, id, call, wanted,
 -- change_reference }; attempts: how often the token was requested. Returns an error if that failed.
 local function note_attempt(self, wish, err, answer_ids, attempts)
-  local about, entry = self.about and self.about(wish.id) or {}, nil
-  local who, problem = identify(self)
-  if who then
-    entry, problem = self.journal:intend { verb = about.verb or self.verb or wish.operation, operation = wish.operation,
-      id = wish.id, call = wish.call, wanted = wish.wanted, before = about.before, rule = about.rule,
-      reason = about.reason, change_reference = wish.change_reference, policy_attempts = attempts, who = who }
-  end
+  local about = self.about and self.about(wish.id) or {}
+  local entry, problem = self.journal:intend { verb = about.verb or self.verb or wish.operation,
+    operation = wish.operation, id = wish.id, call = wish.call, wanted = wish.wanted, before = about.before,
+    rule = about.rule, reason = about.reason, change_reference = wish.change_reference, policy_attempts = attempts,
+    who = signed_in(self) }
   if not entry then return not_begun(problem, wish.id) end
   local placed
   placed, problem = self.journal:conclude(entry, nil, err, answer_ids)
@@ -125,7 +126,8 @@ end
 -- that failed, or where its write was refused here.
 local function record(self, key, done, err, wish)
   local entry, refusal, ids, attempts = self.entries[key], self.refusals[key], self.ids[key], self.policy_attempts[key]
-  local is_written = entry and (not self.doubtful[key] or done and done.changed)
+  if entry then entry.who = entry.who or signed_in(self) end
+  local is_written = entry and entry.who and (not self.doubtful[key] or done and done.changed)
   for _, name in ipairs { "entries", "refusals", "ids", "doubtful", "proven", "policy_attempts" } do
     self[name][key] = nil
   end
@@ -216,11 +218,7 @@ end
 
 function poller:__tostring() return tostring(self.real) end
 
--- An attempt that is given up here is not noted: that may need a sign-in, and a coroutine that is closed cannot wait.
-function poller:__close()
-  self.wish = nil
-  self:cancel()
-end
+poller.__close = poller.cancel
 
 -- ---- beginning -----------------------------------------------------------------------------------------------------
 
@@ -254,7 +252,7 @@ end
 local leaving = {}
 
 function leaving:__close()
-  if self.poller then poller.__close(self.poller) end
+  if self.poller then self.poller:cancel() end
   self.poller = nil
 end
 
@@ -291,12 +289,6 @@ function methods:follow(known)
   local entry, problem = self.journal:follow { verb = self.verb or "resume", operation = known.operation, id = known.id,
     call = known.call, before = known.before }
   if not entry then return nil, not_begun(problem, known.id) end
-  local _ <close> = setmetatable({}, { __close = function ()
-    if not entry.who then self.journal:forget(entry) end
-  end })
-  local who, err = identify(self)
-  if not who then return nil, err end
-  entry.who = who
   self.entries[key_of { client_request_id = known.call, id = known.id }] = entry
   return true
 end
@@ -304,15 +296,13 @@ end
 function methods:resume(token, options)
   local real, err = self.real:resume(token, options)
   if not real then return nil, err end
-  local known = json.decode(token)
-  local wrapped = wrap(self, real)
-  local left <close> = setmetatable({ poller = wrapped }, leaving)
+  local known, wrapped = json.decode(token), wrap(self, real)
   local ok, problem = self:follow { operation = known.operation, id = known.id, call = known.client_request_id }
   if not ok then
     self.pending[wrapped] = nil
+    wrapped:cancel()
     return nil, problem
   end
-  left.poller = nil
   self.proven[wrapped.key] = known.changed or known.description ~= nil or nil
   -- an ensure's token may be of a write that has not arrived
   self.doubtful[wrapped.key] = known.operation == "ensure" and not known.changed or nil
