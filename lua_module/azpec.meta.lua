@@ -1114,7 +1114,8 @@ function Poller:continuation_token(options) end
 ---@field correlation_id? string x-ms-correlation-request-id of the last answer
 ---@field client_request_id string what is sent as x-ms-client-request-id
 ---@field polls integer how often it was polled
----@field retries integer how often the present request has failed
+--- how often the present request has failed, or the write that is sent again
+---@field retries integer
 ---@field elapsed number seconds so far
 ---@field percent_complete? integer 0 to 100, where the service says so
 ---@field next_wait? number seconds until the next request is due
@@ -1144,7 +1145,7 @@ function Poller:continuation_token(options) end
 ---@alias azpec.Phase
 ---| "token" # signing in
 ---| "policy" # acquiring a policy token
----| "request" # the first request, with its retries
+---| "request" # the first request, with its retries and the reads before them
 ---| "poll" # polling, the waits between included
 ---| "result" # reading the connection at the end
 
@@ -1202,7 +1203,7 @@ function Poller:continuation_token(options) end
 ---@class azpec.Elapsed
 ---@field token number signing in
 ---@field policy number acquiring a policy token
----@field request number the first request, with its retries
+---@field request number the first request, with its retries and the reads before them
 ---@field poll number polling, the waits between included
 ---@field result number reading the connection at the end
 ---@field total number all of these

@@ -34,8 +34,16 @@ enum phase op_phase(const struct op *o) {
 	case LEG_WATCH:
 		return PHASE_POLL;
 	default:
-		return PHASE_RESULT;
+		return op_retries_write(o) ? PHASE_REQUEST : PHASE_RESULT;
 	}
+}
+
+bool op_retries_write(const struct op *o) {
+	return o->leg == LEG_SETTLE && o->repeat;
+}
+
+int op_failures(const struct op *o) {
+	return op_retries_write(o) ? o->writes : o->tries;
 }
 
 bool op_acquires(const struct op *o) {

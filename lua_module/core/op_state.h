@@ -178,6 +178,10 @@ bool op_untouched(const struct op *o);
 enum { OP_MAX_TEXT = 2 * 1024 * 1024 };
 
 enum phase op_phase(const struct op *o);
+/* Does it read the resource only to send the write again? */
+bool op_retries_write(const struct op *o);
+/* How often the present request has failed, or the write that is retried. */
+int op_failures(const struct op *o);
 /* Is it acquiring a policy token? */
 bool op_acquires(const struct op *o);
 /* Does it request a token again because an evaluation has failed? */

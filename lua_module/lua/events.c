@@ -229,10 +229,8 @@ void event_policy(lua_State *L, int client, int poller, const struct op *o) {
 
 void event_after(lua_State *L, int client, int poller, const struct op *o,
                  struct now now) {
-	bool looks =
-		o && o->leg == LEG_SETTLE && o->repeat; /* a retry follows */
 	bool evaluates = o && op_evaluates_again(o);
-	bool retry = o && (o->tries > 0 || looks || evaluates);
+	bool retry = o && (op_failures(o) > 0 || evaluates);
 	if (!o || o->end != OP_WAIT || o->not_before <= now.mono)
 		return;
 	if (!push_listener(L, client))
@@ -241,11 +239,10 @@ void event_after(lua_State *L, int client, int poller, const struct op *o,
 	fields_string(L, "phase", phase(o));
 	fields_seconds(L, "wait", o->not_before - now.mono);
 	fields_seconds(L, "remaining", o->deadline - now.mono);
-	fields_integer(L, "attempt",
-	               (evaluates ? o->change.policy->evaluations
-	                : looks   ? o->writes
-	                          : o->tries) +
-	                       1);
+	fields_integer(
+		L, "attempt",
+		(evaluates ? o->change.policy->evaluations : op_failures(o)) +
+			1);
 	fields_integer(L, "polls", o->polls);
 	fields_span(L, "status", buf_span(&o->last_status));
 	if (retry)

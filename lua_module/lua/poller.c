@@ -289,7 +289,7 @@ static int l_progress(lua_State *L) {
 	fields_span(L, "correlation_id", buf_span(&o->fail.correlation_id));
 	fields_span(L, "client_request_id", o->spec.client_request_id);
 	fields_integer(L, "polls", o->polls);
-	fields_integer(L, "retries", o->tries);
+	fields_integer(L, "retries", op_failures(o));
 	fields_seconds(L, "elapsed", spent);
 	if (o->percent >= 0)
 		fields_integer(L, "percent_complete", o->percent);

@@ -111,7 +111,7 @@ describe("what on_event is told", function ()
     local retries = of(events, "retry")
     assert.equal(1, #retries)
     assert.equal("ServerBusy: Come later. (HTTP 503)", retries[1].reason)
-    assert.equal(2, retries[1].attempt)
+    assert.equal("request 2", retries[1].phase .. " " .. math.tointeger(retries[1].attempt))
     assert(retries[1].wait > 0)
     local requests = of(events, "request")
     assert.equal("GET 1", requests[2].method .. " " .. math.tointeger(requests[2].attempt)) -- looks first

@@ -57,6 +57,19 @@ describe("a poller", function ()
     assert.equal(connection, (poller:wait(0)))
   end)
 
+  it("is still at its request while it retries the write, and counts its failures", function ()
+    emulator:faults { { match = { kind = "update" }, action = { status = 503 } } }
+    local poller, seen
+    local client = emulator:client { on_event = function (event)
+      if event.event ~= "retry" then return end
+      local progress = poller:progress()
+      seen[#seen + 1] = event.phase .. " " .. progress.phase .. " " .. progress.retries
+    end }
+    seen, poller = {}, begin(client)
+    assert.is_nil((poller:wait()))
+    assert.same({ "request request 1", "request request 2", "request request 3" }, seen)
+  end)
+
   it("wait(0) steps once and never waits", function ()
     local poller = begin((emulator:client()))
     emulator:faults { { match = { kind = "token" }, action = { hold = true } } }
