@@ -72,8 +72,10 @@ function manual.of_verb(name)
   local command = parser.of(name, verb)
   local out = head("AZPEC\\-" .. name:upper(), 1, "azpec-" .. name, verb.summary)
   out[#out + 1] = ".SH SYNOPSIS\n.B " .. escaped(page.usage(name, command))
-  local description = page.description(verb)
-  if description then out[#out + 1] = ".SH DESCRIPTION\n" .. as_typed_in(description) end
+  for n, part in ipairs(page.description(verb)) do
+    out[#out + 1] = n == 1 and ".SH DESCRIPTION" or part.begins and ".PP" or nil
+    out[#out + 1] = part.is_table and as_typed_in(part.text) or filled(part.text)
+  end
   out[#out + 1] = ".SH EXAMPLES\n" .. as_typed_in(table.concat(verb.examples, "\n"))
   out[#out + 1] = ".SH OPTIONS"
   add_options(out, command)

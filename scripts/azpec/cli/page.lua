@@ -62,11 +62,12 @@ end
 
 -- ---- for the terminal ----------------------------------------------------------------------------------------------
 
-local label_width, page_width = 32, 100
+local label_width, page_width = 28, 80
 
--- Wraps a text into lines of at most so many bytes.
+-- Wraps a text into lines of at most so many bytes; default: a page's.
 function page.wrapped(text, width)
   local lines, line = {}, ""
+  width = width or page_width
   for word in text:gmatch "%S+" do
     if line ~= "" and #line + 1 + #word > width then
       lines[#lines + 1], line = line, word
@@ -79,7 +80,7 @@ function page.wrapped(text, width)
 end
 
 local function add_entry(out, entry)
-  local lines = page.wrapped(entry.text, page_width - label_width - 2)
+  local lines = page.wrapped(entry.text, page_width - label_width)
   local first = "  " .. entry.label
   if #entry.label >= label_width - 2 then
     out[#out + 1], first = first, ""
@@ -89,19 +90,34 @@ local function add_entry(out, entry)
   end
 end
 
--- Returns a verb's description after its summary, or nil.
+-- Splits a verb's description after its summary. Returns a list of { text =, is_table =, begins = }: paragraphs to
+-- fill, and tables, whose lines begin with a space and stay as they are. begins: an empty line is before it.
 function page.description(verb)
-  local text = verb.description
+  local text, parts, last = verb.description or "", {}, nil
   if type(text) == "function" then text = text() end
-  return text and text:gsub("%s+$", "")
+  for line in text:gmatch "[^\n]*" do
+    local is_table = line:find "^ " ~= nil
+    if line == "" then
+      last = nil
+    elseif last and last.is_table == is_table then
+      last.text = last.text .. "\n" .. line
+    else
+      last = { text = line, is_table = is_table, begins = last == nil }
+      parts[#parts + 1] = last
+    end
+  end
+  return parts
 end
 
 -- Returns the page of a verb: description, examples, usage, options.
 function page.help(name, verb, command)
-  local out = { ("azpec %s: %s"):format(name, verb.summary), "", "Examples:" }
+  local out = page.wrapped(("azpec %s: %s"):format(name, verb.summary))
+  out[#out + 1] = "\nExamples:"
   for _, example in ipairs(verb.examples) do out[#out + 1] = "  " .. example end
-  local description = page.description(verb)
-  if description then out[#out + 1] = "\n" .. description end
+  for _, part in ipairs(page.description(verb)) do
+    if part.begins then out[#out + 1] = "" end
+    out[#out + 1] = part.is_table and part.text or table.concat(page.wrapped(part.text), "\n")
+  end
   out[#out + 1] = "\nUsage: " .. page.usage(name, command)
   for _, group in ipairs(page.groups(command)) do
     out[#out + 1] = "\n" .. group.title .. ":"
@@ -112,7 +128,7 @@ end
 
 -- ---- topics --------------------------------------------------------------------------------------------------------
 
-local topic_width, column_width, row_indent = 80, 12, 6
+local column_width, row_indent = 12, 6
 
 -- Returns the width of the labels, or nil if they are too long for a column.
 local function width_of_labels(topic)
@@ -123,10 +139,11 @@ local function width_of_labels(topic)
   return width <= column_width and width or nil
 end
 
-local function add_row(out, row, width)
+-- Adds a row { label, text }. width: of the labels; nil: the text begins on a line of its own.
+function page.add_row(out, row, width)
   if not width then out[#out + 1] = row[1] end
   local indent = width and width + 2 or row_indent
-  for n, line in ipairs(page.wrapped(row[2], topic_width - indent)) do
+  for n, line in ipairs(page.wrapped(row[2], page_width - indent)) do
     local label = width and n == 1 and row[1] or ""
     out[#out + 1] = label .. (" "):rep(indent - #label) .. line
   end
@@ -139,9 +156,9 @@ function page.topic(topic)
     local is_row = type(part) == "table"
     if not (is_row and type(topic[n - 1]) == "table") then out[#out + 1] = "" end
     if is_row then
-      add_row(out, part, width)
+      page.add_row(out, part, width)
     else
-      out[#out + 1] = table.concat(page.wrapped(part, topic_width), "\n")
+      out[#out + 1] = table.concat(page.wrapped(part), "\n")
     end
   end
   return table.concat(out, "\n") .. "\n"

@@ -227,11 +227,12 @@ function parser.overview()
       parts[#parts + 1] = "\n" .. title .. ":"
       shown = title
     end
-    parts[#parts + 1] = ("  %-12s %s"):format(name, capital(require("azpec.cli.verbs." .. name).summary))
+    page.add_row(parts, { "  " .. name, capital(require("azpec.cli.verbs." .. name).summary) }, 13)
   end
-  parts[#parts + 1] = "\nTopics:\n  " .. table.concat(require "azpec.cli.topics".names(), ", ")
-  parts[#parts + 1] = "\nazpec help VERB, or azpec VERB -h, shows a verb's options, azpec help TOPIC a topic, azpec "
-    .. "help concepts\nall concepts, azpec --version the version."
+  parts[#parts + 1] = "\nTopics:"
+  page.add_row(parts, { "  ", table.concat(require "azpec.cli.topics".names(), ", ") }, 0)
+  parts[#parts + 1] = "\n" .. table.concat(page.wrapped("azpec help VERB, or azpec VERB -h, shows a verb's options, "
+    .. "azpec help TOPIC a topic, azpec help concepts all concepts, azpec --version the version."), "\n")
   return table.concat(parts, "\n") .. "\n"
 end
 

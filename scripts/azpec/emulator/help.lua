@@ -56,6 +56,7 @@ Api-versions of Microsoft.Batch: {first} to {last}. DELETE exists since {DELETE}
 Options (--option NAME=VALUE; in a state file options = {NAME = VALUE}, there for an account or a connection too).
 The nearer wins: connection, account, command line, state file, default. On the command line an account or connection
 is named in front: --option contosobatch:retry_after=0 or --option 'sampleacct/NAME:update_answer=204'.
+
 ]]
 
 local tail = [[
