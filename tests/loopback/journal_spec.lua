@@ -329,6 +329,25 @@ describe("an audited client", function ()
     assert.equal("", emulator:kinds())
   end)
 
+  it("blames the caller for misuse, in the words of azpec.client", function ()
+    local mine, plain = audited(), emulator:client()
+    for _, misuse in ipairs {
+      function (client) client:update { account_name = 5 } end,
+      function (client) client:begin_ensure() end,
+      function (client) client:get { account_name = 5 } end,
+      function (client) client:list(5) end,
+      function (client) client:resume {} end,
+      function (client) client:completions { "no poller" } end,
+      function (client) client:begin_update(asked(emulator.sample)):wait "long" end,
+      function (client) client:begin_update(asked(emulator.sample)):result() end,
+      function (client) client:begin_update(asked(emulator.sample)):continuation_token(5) end,
+    } do
+      local _, wanted = pcall(misuse, plain)
+      assert.matches("journal_spec%.lua:%d+: ", wanted)
+      assert.same({ false, wanted }, { pcall(misuse, mine) })
+    end
+  end)
+
   -- ---- calls that are left early -----------------------------------------------------------------------------------
 
   -- A client whose waiting calls yield, in a coroutine that makes this call and has run until it waits at the `nth` of

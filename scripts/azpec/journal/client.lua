@@ -148,14 +148,28 @@ end
 local poller = {}
 poller.__name = "azpec.journal_poller"
 
+local this_file = debug.getinfo(1, "S").short_src .. ":"
+
+-- Returns the results of a method. Misuse is the fault of its caller: the module's error names a line of this file, and
+-- the method as it is called here.
+local function blaming_caller(name, ok, ...)
+  if ok then return ... end
+  local raised, place, text = ..., this_file, nil
+  if type(raised) == "string" and raised:sub(1, #place) == place then text = raised:match("^%d+: (.*)", #place + 1) end
+  if not text then error(raised, 0) end
+  error(text:gsub("^bad argument #(%d+) to 'method'", function (number)
+    return ("bad argument #%d to '%s'"):format(number - 1, name)
+  end), 2)
+end
+
 -- An __index: what is not in the class is a method of the real thing.
 local function forwarding(class)
   return function (self, name)
-    local own = class[name]
-    if own ~= nil then return own end
-    local real = rawget(self, "real")
-    local method = real[name]
-    return method and function (_, ...) return method(real, ...) end
+    local real, own = rawget(self, "real"), class[name]
+    local method = own or real[name]
+    if type(method) ~= "function" then return method end
+    local function call(_, ...) return method(real, ...) end
+    return function (...) return blaming_caller(name, pcall(own or call, ...)) end
   end
 end
 
@@ -271,15 +285,16 @@ local function run(self, one)
   return done, err
 end
 
-for _, method in ipairs { "update", "ensure", "delete" } do
-  local begin = "begin_" .. method
+for _, operation in ipairs { "update", "ensure", "delete" } do
+  local begin = "begin_" .. operation
   methods[begin] = function (self, options)
-    local real = self.real[begin](self.real, options)
-    local wrapped = wrap(self, real, wish_of(self, method, options, real))
+    local method = self.real[begin]
+    local real = method(self.real, options)
+    local wrapped = wrap(self, real, wish_of(self, operation, options, real))
     self.proven[wrapped.key] = options.description ~= nil or nil
     return wrapped
   end
-  methods[method] = function (self, options) return run(self, self[begin](self, options)) end
+  methods[operation] = function (self, options) return run(self, methods[begin](self, options)) end
 end
 
 -- Makes ready to record the end of an operation that another process began. If it was journaled there, the intent is in
