@@ -1252,9 +1252,12 @@ function Poller:continuation_token(options) end
 --- The argument of on_event: a new table each time, without bodies and secrets.  URLs come without their query.
 ---@class azpec.Event
 ---@field event azpec.EventName its name
----@field id? string the id of what the operation is about; not for token and token_cache
----@field client_request_id? string not for token and token_cache
----@field phase? azpec.Phase not for end and token_cache
+--- the id of what the operation is about; not for token, subscription and token_cache, nor of calls that are about
+--- no single resource, as identity and list_subscriptions
+---@field id? string
+--- not for token, subscription and token_cache, nor for the end of identity, which sends no request of its own
+---@field client_request_id? string
+---@field phase? azpec.Phase not for end, subscription and token_cache
 ---@field method? "GET"|"POST"|"PATCH"|"DELETE" token, request, response
 ---@field url? string token, request, response
 ---@field api_version? string token, request, response: of the URL's query
@@ -1287,6 +1290,8 @@ function Poller:continuation_token(options) end
 ---@field message? string end, not ok; token_cache, refused: why
 --- token_cache: "refused" comes once, and the cache is not used again
 ---@field outcome? "found"|"stored"|"removed"|"refused"
----@field elapsed? number seconds since the operation's first request could go; not for token and token_cache
+--- seconds since the operation's first request could go; not for token, subscription and token_cache, nor for the end
+--- of an operation that never began
+---@field elapsed? number
 
 return azpec
