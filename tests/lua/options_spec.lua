@@ -2,6 +2,7 @@
 -- value can break.
 local azpec = require "azpec"
 local kit = dofile "tests/lua/kit.lua"
+local luacats = require "tools.luacats"
 
 -- ---- what each call takes, written down once more and by hand ------------------------------------------------------
 
@@ -17,6 +18,7 @@ local client_options = {
   ca_path = "string", proxy = "string", trusted_origins = "table", application_id = "string",
   max_connections = "count", on_event = "callable", timeout = "seconds", poll_interval = "seconds", wait = "callable",
   traceparent = "string", tracestate = "string", policy_token = "string", change_reference = "string",
+  before_write = "callable", token_key = "string", token_cache = "string",
 }
 local call_options = {
   timeout = "seconds", poll_interval = "seconds", wait = "callable", client_request_id = "string",
@@ -28,7 +30,10 @@ local account = kit.merged(call_options, {
 local connection = kit.merged(account, { private_endpoint_connection_name = "string" })
 local deletion = kit.merged(connection, { if_match = "string", policy_token = "string", change_reference = "string" })
 local update = kit.merged(deletion, { status = "string", description = "string", action_required = "string" })
+local ensure = kit.merged(update, { skip_read = "flag" })
 local list = kit.merged(account, { maxresults = "count" })
+local resume = kit.merged(call_options, { client_request_id = kit.none, id = "string", write = "flag", key = "string",
+  policy_token = "string", change_reference = "string" })
 
 local client = kit.client()
 
@@ -45,11 +50,11 @@ local calls = {
   { name = "azpec.update", options = kit.merged(client_options, update), good = kit.config(named),
     call = function (t) return azpec.update(t) end },
   method("update", update, named),
-  method("ensure", update, named),
+  method("ensure", ensure, named),
   method("delete", deletion, name_only),
   method("get", connection, name_only),
   method("begin_update", update, named),
-  method("begin_ensure", update, named),
+  method("begin_ensure", ensure, named),
   method("begin_delete", deletion, name_only),
   method("list", list, account_only),
   method("list_private_link_resources", list, account_only),
@@ -62,7 +67,29 @@ local calls = {
   method("get_private_link_resource", kit.merged(account, { private_link_resource_name = "string" }),
     kit.merged(account_only, { private_link_resource_name = "batchAccount" })),
   method("list_accounts", kit.merged(call_options, { subscription_id = "string", resource_group_name = "string" }), {}),
+  { name = "client:resume", options = resume, good = {}, call = function (t) return client:resume("{}", t) end },
+  { name = "poller:continuation_token", options = { key = "string" }, good = {},
+    call = function (t) return client:begin_update(named):continuation_token(t) end },
 }
+
+-- The types have the same options, so none is forgotten here.
+local classes, class_of = {}, {}
+do
+  local file <close> = assert(io.open "lua_module/azpec.meta.lua")
+  for _, item in ipairs(luacats.read(file:read "a")) do
+    if item.kind == "class" then classes[item.name] = item end
+    for _, param in ipairs(item.params or {}) do
+      if param.name == "options" then class_of[item.owner:lower() .. item.separator .. item.name] = param.type end
+    end
+  end
+end
+
+-- Adds the names of a class's fields, its parents' too.
+local function add_fields(names, name)
+  for _, parent in ipairs(classes[name].parents) do add_fields(names, parent) end
+  for _, field in ipairs(classes[name].fields) do names[field.name] = true end
+  return names
+end
 
 -- A value of each Lua type; those that a number option can be wrong with beside.
 local samples = {
@@ -92,7 +119,19 @@ local function sorted(t)
   return ipairs(names)
 end
 
+it("each call with options is tried here, but for the credentials", function ()
+  local missing = kit.merged(class_of)
+  for _, c in ipairs(calls) do missing[c.name] = nil end
+  for name in pairs(missing) do assert.matches("^azpec%.credential%.", name) end
+end)
+
 for _, c in ipairs(calls) do
+  it(c.name .. " has the options of its type", function ()
+    local names = {}
+    for name in pairs(c.options) do names[name] = true end
+    assert.same(add_fields({}, class_of[c.name]), names)
+  end)
+
   describe(c.name .. " refuses a wrong type, naming the field:", function ()
     for _, name in sorted(c.options) do
       local kind = c.options[name]
@@ -160,7 +199,7 @@ end)
 
 it("a missing options table raises where one is needed", function ()
   local without = { ["azpec.client"] = true, ["client:list_accounts"] = true, ["client:identity"] = true,
-    ["client:list_subscriptions"] = true }
+    ["client:list_subscriptions"] = true, ["client:resume"] = true, ["poller:continuation_token"] = true }
   for _, c in ipairs(calls) do
     if not without[c.name] then
       assert.truthy(kit.raised(c.call):find("^bad argument #1 to '[%w_]+' %(table expected, got n[oi][ l]?[valuei]*%)$")
