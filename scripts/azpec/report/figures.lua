@@ -119,9 +119,9 @@ end
 local function decider(writes)
   for n = #writes, 1, -1 do
     local write, earlier = writes[n], writes[n - 1]
-    local before, after = write.before or {}, write.after or {}
-    if write.outcome == "unknown" or before.status ~= after.status then return write end
-    if not (earlier and has_left(earlier, before)) then return nil end
+    local found, after = write.before or {}, write.after or {}
+    if write.outcome == "unknown" or found.status ~= after.status then return write end
+    if not (earlier and has_left(earlier, found)) then return nil end
   end
 end
 
