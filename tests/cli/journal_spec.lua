@@ -392,6 +392,23 @@ describe("--journal", function ()
     assert.equal("changed", list[#list].outcome)
   end)
 
+  it("says of a write whose answer was lost that it may have taken effect before another change", function ()
+    local path, option = new_trail()
+    local line = ("many01 %s %s"):format(group, option)
+    emulator:set { update_answer = "200" }
+    emulator:faults { { match = { kind = "update" }, action = { lose = true } },
+      { match = { kind = "get" }, action = { close = true } } }
+    kit.ended(8, azpec("approve", line .. " --max-tries 1"))
+    emulator:faults {}
+    kit.ended(0, azpec("reject", ("many01 %s --yes"):format(group)))
+    local result = kit.ended(6, azpec("approve", line .. " -o json"))
+    assert.is_true(cjson.decode(result.err).error.replaced)
+    local list, report = records(path)
+    assert.same({ "failed", true }, { list[#list].outcome, list[#list].error.replaced })
+    assert.matches("an earlier attempt may have taken effect", list[#list].error.message, 1, true)
+    assert.same({}, report.open)
+  end)
+
   it("shows a run that was killed", function ()
     local path, option = new_trail()
     signaled("KILL", option)

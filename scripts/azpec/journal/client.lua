@@ -30,7 +30,13 @@ end
 -- An earlier write may have taken effect, but what was found is another change's.
 local function not_ours(id)
   return failure.new("precondition", "the connection has the requested status, but not the description that this write "
-    .. "leaves: somebody else changed it", { id = id, hint = "read it again, then decide" })
+    .. "leaves: somebody else changed it", { id = id, hint = "read it again, then decide", replaced = true })
+end
+
+-- The error of a write that another process has begun, and whose end another change hides.
+local function not_known(err)
+  return failure.with(err, { replaced = true, message = tostring(err.message)
+    .. "; an earlier attempt may have taken effect, and the connection was changed since" })
 end
 
 -- ---- lines ---------------------------------------------------------------------------------------------------------
@@ -92,6 +98,11 @@ end
 -- A deletion that another process began may be over.
 local function is_gone(entry, err)
   return entry and entry.follows and entry.operation == "delete" and err ~= nil and err.kind == "not_found"
+end
+
+-- Returns whether another change hides how a write ended that another process has begun.
+local function is_hidden(entry, err)
+  return entry and entry.follows and err and err.kind == "precondition" and not (err.replaced or err.continuation_token)
 end
 
 -- Returns whether a success is another change's: the service is not known to have accepted this write, which leaves the
@@ -189,6 +200,7 @@ local function conclude(self, done, err)
     self.is_gone = is_gone(entry, err)
     local problem = is_others(self.client, self.key, done) and not_ours(entry.connection) or nil
     if problem then done, err = nil, problem end
+    if is_hidden(entry, err) then err = not_known(err) end
     self.problem = record(self.client, self.key, done or self.is_gone or nil, err, self.wish) or problem
   end
   if self.problem then return nil, self.problem end
