@@ -6,7 +6,9 @@
  * has one of eleven meanings (op_rules.h).  Leg and meaning together select a
  * rule, and the rule moves the operation: to another leg, to the same leg after
  * a wait, or to its end.  There are two tables of rules: one for update and
- * ensure, one for delete.  Nothing else decides what comes next.
+ * ensure, one for delete.  Before them again(), in op.c, repeats a request after
+ * a passing failure, or moves from POLL to WATCH if that would be too late.
+ * Nothing else decides what comes next.
  *
  *   answer --> meaning_of --> rules[book][leg][meaning] --> op_move, op_done
  *                              --> or op_failed

@@ -1002,6 +1002,7 @@ static void print_diagram(FILE *out, int book) {
 	for (int leg = 0; leg < LEGS; leg++)
 		for (int to = 0; to <= TO_FAILURE; to++)
 			print_arrow(out, book, leg, to);
+	fprintf(out, "  POLL --> WATCH : no time for the next attempt\n");
 	fprintf(out, "  done --> [*]\n  failed --> [*]\n```\n\n");
 }
 
