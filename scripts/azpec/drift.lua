@@ -8,7 +8,7 @@
 --
 -- The rules are asked as if the connection were a request that waits today, since a rule that does not use `status` is
 -- about pending requests alone. A rule about approved connections decides before them: `approve` keeps the connection,
--- `reject` makes it a finding. What a rule ignores is none: others decide on it.
+-- `reject` makes it a finding.
 
 local fleet = require "azpec.fleet"
 local select = require "azpec.select"
@@ -26,19 +26,14 @@ local function as_request(connection)
   return copy
 end
 
--- Connections that are not pending are ignored without a rule.
-local function is_left_alone(decision)
-  return decision.action == "approve" or decision.action == "ignore" and decision.rule ~= nil
-end
-
--- Returns the finding on a connection: { connection, action = "reject" | "hold", rule, reason, failed }. nil: it is not
--- approved, or the rules would approve or ignore it. options: as for azpec.rules' decide.
+-- Returns the finding on a connection: { connection, action = "reject" | "hold" | "ignore", rule, reason, failed }.
+-- nil: it is not approved, or the rules would approve it. options: as for azpec.rules' decide.
 function drift.of(set, connection, options)
   if select.facts(connection).status ~= "Approved" then return nil end
   local decision = set:decide(connection, options)
-  if is_left_alone(decision) then return nil end
+  if decision.action == "approve" then return nil end
   if decision.action ~= "reject" then decision = set:decide(as_request(connection), options) end
-  if is_left_alone(decision) then return nil end
+  if decision.action == "approve" then return nil end
   return { connection = connection, action = decision.action, rule = decision.rule, reason = decision.reason,
     failed = decision.failed }
 end

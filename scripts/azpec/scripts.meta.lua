@@ -1002,10 +1002,10 @@ function fleet.accounts(client, where) end
 
 --- ---- azpec.drift ---------------------------------------------------------------------------------------------------
 
---- An approved connection that the rules would not approve, and that none ignores.
+--- An approved connection that the rules would not approve.
 ---@class azpec.drift.Finding
 ---@field connection azpec.Connection approved
----@field action "reject"|"hold" what the rules would do with it today
+---@field action "reject"|"hold"|"ignore" what the rules would do with it today
 ---@field rule? string absent: no rule matches
 ---@field reason string why, for people
 ---@field failed? boolean a function of the rule has failed
@@ -1017,7 +1017,7 @@ local drift = {}
 ---@param set azpec.rules.Set
 ---@param connection azpec.Connection
 ---@param options? azpec.rules.DecideOptions
----@return azpec.drift.Finding? finding nil: it is not approved, or the rules would approve or ignore it
+---@return azpec.drift.Finding? finding nil: it is not approved, or the rules would approve it
 function drift.of(set, connection, options) end
 
 --- For a generic `for`; what concerns one place is its third value, as in azpec.fleet.

@@ -30,13 +30,7 @@ describe("an approved connection", function ()
     assert.equal("Approved", found.connection.properties.privateLinkServiceConnectionState.status)
   end)
 
-  it("that a rule ignores is none: others decide on it", function ()
-    assert.is_nil(finding('ignore "labs" { when = { name = "lab*" } }', connection("lab", "Approved")))
-    assert.is_nil(finding('ignore "labs" { when = { name = "lab*", status = "Approved" } }',
-      connection("lab", "Approved")))
-  end)
-
-  for action in pairs { reject = 1, hold = 1 } do
+  for action in pairs { reject = 1, hold = 1, ignore = 1 } do
     it(("that a rule would %s is one, with the rule"):format(action), function ()
       local found = finding(('%s "labs" { when = { name = "lab*" }, because = "no labs" }'):format(action),
         connection("lab", "Approved"))

@@ -76,8 +76,8 @@ function about.render(data, found)
 the accounts were read may be missing. All times are UTC.</dd></div>
 {subscriptions}{source}{reference}<div><dt>Not included</dt><dd>Accounts and subscriptions that the identity
 may not see{lag}.</dd></div>
-<div><dt>Outside the rules</dt><dd>An approved connection that no rule would approve or ignore if it were requested
-today. A report without rules does not have this number.</dd></div>
+<div><dt>Outside the rules</dt><dd>An approved connection that no rule would approve if it were requested today. A
+report without rules does not have this number.</dd></div>
 <div><dt>Not in the journal</dt><dd>A connection that is approved or rejected, and whose status and ETag are not those
 that its last write in the journal left: somebody decided or changed it by other means, or it was made anew. It counts
 too if its writes changed the description alone, and if the write that decided has no known end. Without a

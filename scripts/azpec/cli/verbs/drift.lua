@@ -17,7 +17,7 @@ local columns = rows.with {
   { "ACTION", "action", extra = true },
 }
 
-local today = { reject = "rejected", hold = "held" }
+local today = { reject = "rejected", hold = "held", ignore = "ignored" }
 
 local function row_of(finding)
   local row = rows.of(finding.connection)
@@ -59,7 +59,7 @@ return {
   description = [[
 The exit code is 10 if there are any, and 12 if some accounts cannot be read or a function of the rules fails. The
 rules are asked as if each approved connection were a request that waits today; a rule about approved ones
-(status = "Approved") decides first. What a rule ignores is not shown.]],
+(status = "Approved") decides first.]],
   define = function (command)
     command:group("What",
       command:option("--rules", "file of rules"):argname "FILE":count(1)
