@@ -174,15 +174,23 @@ describe("before_write", function ()
   it("is asked again where ensure met another writer", function ()
     local other = emulator:client()
     local client, seen = hooked(function (_, all)
-      if #all == 1 then assert(other:update(wish { status = "Rejected" })) end
+      if #all == 1 then assert(other:update(wish { status = "Pending", description = "another" })) end
       return true
     end)
-    local result, err = client:ensure(wish { description = "mine" })
-    assert(result or err)
+    assert(client:ensure(wish { description = "mine" }))
     assert.equal(2, #seen)
-    assert.equal("Pending Rejected", seen[1].from .. " " .. seen[2].from)
+    assert.equal("Pending Pending", seen[1].from .. " " .. seen[2].from)
     assert(seen[1].etag ~= seen[2].etag)
     assert.equal(#seen + 1, writes_on_the_wire())
+  end)
+
+  it("is not asked again where another writer decided, as ensure does not undo that", function ()
+    local other = emulator:client()
+    local client, seen = hooked(function () return assert(other:update(wish { status = "Rejected" })) ~= nil end)
+    t.fails("precondition", "^the connection was changed by another writer, so the write was not sent again: its "
+      .. "status was Pending and is Rejected", client:ensure(wish()))
+    assert.equal(1, #seen)
+    assert.equal(2, writes_on_the_wire())
   end)
 
   it("says that an earlier attempt may have arrived", function ()
