@@ -75,6 +75,19 @@ describe("azpec.emulator", function ()
     assert.error_matches(function () emulator:arrive { stauts = "x" } end, "unknown field 'stauts'")
   end)
 
+  it("lists what arrives after deletions, on the last page", function ()
+    local emulator <close> = start { options = { page_size = 1, operation_polls = 0 } }
+    local client <close> = emulator:client()
+    local first = emulator.connections[1]
+    emulator:arrive { name = "early.1" }
+    assert(client:delete { id = first })
+    local arrived, names = emulator:arrive { name = "late.1" }, {}
+    for connection in client:list { id = first:match "^(.*)/privateEndpointConnections/" } do
+      names[#names + 1] = connection.id
+    end
+    assert.equal(arrived, names[#names])
+  end)
+
   it("makes the next requests fail, as many as asked for, and records each", function ()
     local emulator <close> = start { options = { operation_polls = 0 } }
     local client <close> = emulator:client { retry = { base_delay = 0.01 } }

@@ -159,7 +159,7 @@ local function add_connection(world, account, spec, path, is_new)
     account = account,
     id = account.id .. "/privateEndpointConnections/" .. spec.name,
     name = spec.name,
-    serial = #account.connections + 1,
+    serial = #account.connections + #account.removed + 1, -- behind all that a page has shown
     status = spec.status or "Pending",
     description = spec.description,
     actions_required = spec.actions_required or "None",
