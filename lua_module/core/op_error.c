@@ -68,8 +68,9 @@ static const char *hint_of_rights(const struct op *o) {
 		       "be resumed";
 	if (o->spec.needs)
 		return o->spec.needs;
-	return op_writes(o) && o->leg == LEG_WRITE ? RIGHT("write")
-	                                           : RIGHT("read");
+	if (!op_writes(o) || o->leg != LEG_WRITE)
+		return RIGHT("read");
+	return o->spec.kind == OP_DELETE ? RIGHT("delete") : RIGHT("write");
 }
 
 static const char *hint_of_status(const struct op *o, int status) {

@@ -291,6 +291,15 @@ static const struct scenario errors[] = {
 	                "AuthorizationFailed"),
 		  SAYS("privateEndpointConnections/write"),
 	  } },
+	{ "delete_403",
+	  DELETE,
+	  {
+		  DELETES,
+		  ANSWER(403, NULL, ERROR("AuthorizationFailed", "no")),
+		  FAILS(FAIL_FORBIDDEN, PHASE_REQUEST, 403,
+	                "AuthorizationFailed"),
+		  SAYS("privateEndpointConnections/delete"),
+	  } },
 	{ "patch_404",
 	  UPDATE,
 	  {

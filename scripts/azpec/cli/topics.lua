@@ -78,8 +78,10 @@ topics.concepts = {
     "By default azpec tries, in this order, the application or token in the environment, a workload identity, a "
     .. "managed identity, Azure CLI and Azure Developer CLI. After `az login` nothing else is needed. --credential "
     .. "chooses one. Secrets come from the environment, a file or standard input, never from an argument.",
-    "The identity needs Microsoft.Batch/batchAccounts/privateEndpointConnections/read and .../write at the account. "
-    .. "`azpec doctor` checks sign-in, network and rights, and says what to do." },
+    "At the account the identity needs Microsoft.Batch/batchAccounts/privateEndpointConnections/read, with .../write "
+    .. "to approve and reject, and .../delete to delete. A write also needs "
+    .. "Microsoft.Batch/batchAccounts/privateEndpointConnectionResults/read, to follow it to its end. `azpec doctor` "
+    .. "checks sign-in, network and rights, and says what to do." },
 
   { name = "output", title = "Output",
     "Data goes to standard output, all else to standard error. A table on a terminal is as wide as the terminal; "
