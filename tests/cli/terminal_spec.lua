@@ -35,6 +35,12 @@ local function file(content)
   return support.write(support.new_path "file" .. ".lua", content)
 end
 
+local function journal()
+  local path = support.new_path "journal"
+  kit.ended(0, azpec("approve", ("--journal %s --ticket CHG-5102 %s"):format(path, emulator.sample)))
+  return path
+end
+
 local function plan()
   local path = support.new_path "plan"
   kit.ended(0, azpec("plan", ("--rules %s --out %s %s"):format(file(rules), path, account)))
@@ -67,15 +73,12 @@ local verbs = {
   resume = { 0, function ()
     return support.write(support.new_path "token", kit.ended(0, azpec("approve", "--no-wait " .. emulator.sample)).out)
   end, ": Approved\n" },
-  ["journal show"] = { 0, function ()
-    local path = support.new_path "journal"
-    kit.ended(0, azpec("approve", ("--journal %s %s"):format(path, emulator.sample)))
-    return path
-  end, "^TIME" },
+  ["journal show"] = { 0, journal, "^RUN +NAME +BEFORE +AFTER +RESULT\n%d+T%d+Z%-%x+  test%S+  Pending " },
+  ["journal runs"] = { 0, journal, "^RUN +VERB +WRITES +CHANGED +FAILED +UNFINISHED\n%d+T%d+Z%-%x+  approve " },
   doctor = { 0, function () return account .. "--check signin,account" end, "ok +signin .*\nok +account " },
 }
 
-local tables = { status = true, list = true, drift = true, ["journal show"] = true }
+local tables = { status = true, list = true, drift = true, ["journal show"] = true, ["journal runs"] = true }
 
 describe("on a terminal", function ()
   for verb, case in support.each(verbs) do

@@ -5,11 +5,14 @@ local date = require "azpec.date"
 local journal = require "azpec.journal"
 local verified = require "azpec.cli.verified"
 
+-- RUN has a time, too, so TIME leaves before most others.
 local columns = {
-  { "TIME", "at" }, { "RUN", "run", whole = true }, { "WHO", "by" }, { "VERB", "verb" }, { "WRITES", "writes" },
-  { "CHANGED", "changed" }, { "UNCHANGED", "unchanged", for_programs = true }, { "FAILED", "failed" },
-  { "UNFINISHED", "unfinished" }, { "TICKET", "ticket", optional = true },
-  { "CHANGE", "change_reference", optional = true }, { "REASON", "reason", optional = true },
+  { "TIME", "at", whole = true, leaves = 6 }, { "RUN", "run", whole = true }, { "WHO", "by", leaves = 7 },
+  { "VERB", "verb", leaves = 2 }, { "WRITES", "writes", leaves = 1 }, { "CHANGED", "changed" },
+  { "UNCHANGED", "unchanged", for_programs = true }, { "FAILED", "failed" }, { "UNFINISHED", "unfinished" },
+  { "TICKET", "ticket", optional = true, leaves = 3 },
+  { "CHANGE", "change_reference", optional = true, leaves = 4 },
+  { "REASON", "reason", optional = true, leaves = 5 },
   { "ENDED", "ended_at", for_programs = true },
 }
 

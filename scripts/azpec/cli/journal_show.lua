@@ -8,15 +8,19 @@ local rows = require "azpec.cli.rows"
 local select = require "azpec.select"
 local verified = require "azpec.cli.verified"
 
+-- RUN has a time, too, so TIME leaves before BEFORE and AFTER.
 local columns = rows.with({
-  { "TIME", "at" }, { "RUN", "run", whole = true }, { "WHO", "by" }, { "VERB", "verb" },
-  { "ACCOUNT", "account_name" }, rows.resource_group, rows.subscription, { "NAME", "name" },
-  { "BEFORE", "before" }, { "AFTER", "after" }, { "RESULT", "result" },
-  { "RULE", "rule", optional = true }, { "REASON", "reason", optional = true }, { "TICKET", "ticket", optional = true },
-  { "CHANGE", "change_reference", optional = true }, { "POLICY TOKEN", "policy_token_id", optional = true },
-  { "FINISHED BY", "finished_by", optional = true }, { "FINISHED TICKET", "finished_ticket", optional = true },
+  { "TIME", "at", whole = true, leaves = 3 }, { "RUN", "run", whole = true }, { "WHO", "by", leaves = 9 },
+  { "VERB", "verb", leaves = 8 }, { "ACCOUNT", "account_name", leaves = 4 }, rows.resource_group, rows.subscription,
+  { "NAME", "name" }, { "BEFORE", "before", leaves = 1 }, { "AFTER", "after", leaves = 1 }, { "RESULT", "result" },
+  { "RULE", "rule", optional = true, leaves = 7 }, { "REASON", "reason", optional = true, leaves = 6 },
+  { "TICKET", "ticket", optional = true, leaves = 5 },
+  { "CHANGE", "change_reference", optional = true, leaves = 10 },
+  { "POLICY TOKEN", "policy_token_id", optional = true, leaves = 11 },
+  { "FINISHED BY", "finished_by", optional = true, leaves = 12 },
+  { "FINISHED TICKET", "finished_ticket", optional = true, leaves = 13 },
   { "FINISHED RUN", "finished_run", for_programs = true },
-  { "ERROR", "error_message", optional = true }, { "BEGUN", "begun_at", for_programs = true },
+  { "ERROR", "error_message", optional = true, leaves = 2 }, { "BEGUN", "begun_at", for_programs = true },
   { "ID", "id", for_programs = true },
   { "CALL", "call", for_programs = true }, { "REQUEST ID", "request_id", for_programs = true },
   { "CORRELATION ID", "correlation_id", for_programs = true },

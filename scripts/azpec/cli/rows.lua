@@ -6,9 +6,10 @@ local select = require "azpec.select"
 local rows = {}
 
 -- The place of an account, shown where accounts of one name are in a table.
-rows.resource_group = { "RESOURCE GROUP", "resource_group_name", extra = true, apart = { "account_name" } }
+rows.resource_group = { "RESOURCE GROUP", "resource_group_name", extra = true, apart = { "account_name" },
+  leaves = 0 }
 rows.subscription = { "SUBSCRIPTION", "subscription_id", extra = true,
-  apart = { "account_name", "resource_group_name" } }
+  apart = { "account_name", "resource_group_name" }, leaves = 0 }
 
 rows.columns = {
   { "ACCOUNT", "account_name", leaves = 1 }, rows.resource_group, rows.subscription,
