@@ -189,7 +189,6 @@ end
 
 -- Opens a device, a pipe or a standard stream. Returns a handle, or nil and a text.
 local function open_stream(path, facts)
-  if not writable[facts.kind] then return refuse_kind(path, facts.kind) end
   if facts.kind == "link" then return open_to_write(path, "link") end
   local ok, why = check_owner(path, facts)
   if not ok then return nil, why end
@@ -248,11 +247,13 @@ local function put_in_place(beside, path)
   return nil, reason(why)
 end
 
--- Returns the facts of a device, pipe or standard stream. A link to anything else is refused: nil and a text.
+-- Returns the facts of a device, pipe or standard stream. Any other kind than a regular file is refused: nil and a
+-- text.
 local function stream_at(path)
   local facts = system.facts(path)
   if not facts or facts.kind == "file" then return nil end
   if facts.kind == "link" and not is_of_system(path) then return refuse_link(path) end
+  if not writable[facts.kind] then return refuse_kind(path, facts.kind) end
   return facts
 end
 
@@ -261,10 +262,21 @@ function file.is_stream(path)
   return stream_at(path) ~= nil
 end
 
--- Returns whether a path may be replaced: nothing, an empty file, or a file for whose first bytes is_own(head) is true.
--- Otherwise, and for any other file without is_own, returns false and a text.
+-- Returns the facts of a file's folder, or nil and the reason.
+local function folder_of(path)
+  return system.facts((path:match "^.*/" or "") .. ".")
+end
+
+-- Returns whether a path may be written to: a new file in a folder that exists, an empty file, a file for whose first
+-- bytes is_own(head) is true, a device, a pipe or a standard stream. Otherwise, and for any other file without is_own,
+-- returns false and a text.
 function file.may_replace(path, is_own)
-  if not file.is_there(path) then return true end
+  local stream, refused = stream_at(path)
+  if stream or refused then return stream ~= nil, refused end
+  if not file.is_there(path) then
+    local folder, why = folder_of(path)
+    return folder ~= nil, why and ("%s: %s"):format(path, reason(why))
+  end
   local handle, why = file.open_to_read(path)
   if not handle then return false, why end
   local head = handle:read(4096) or ""
@@ -281,14 +293,13 @@ local function write_to_stream(path, facts, text)
 end
 
 -- Replaces a file that may be replaced (file.may_replace): writes a new one in its folder and renames it. A device or a
--- pipe is written to instead. Returns true; or nil, a message, and whether there is a file of another kind. The file is
--- then unchanged.
+-- pipe is written to instead. Returns true; or nil, a message, and whether the path was refused before anything was
+-- done. The file is then unchanged.
 function file.replace(path, text, is_own)
-  local stream, refused = stream_at(path)
-  if refused then return nil, refused end
+  local may, refused = file.may_replace(path, is_own)
+  if not may then return nil, refused, true end
+  local stream = stream_at(path)
   if stream then return write_to_stream(path, stream, text) end
-  local may, taken = file.may_replace(path, is_own)
-  if not may then return nil, taken, true end
   local ok, why = make(path, text)
   if ok then ok, why = put_in_place(ok, path) end
   if ok then return true end
@@ -340,9 +351,8 @@ function file.identity(path)
   if file.is_stream(path) then return nil end
   local facts = system.facts(path)
   if facts then return facts.inode end
-  local folder, name = path:match "^(.*/)([^/]+)$"
-  local beside = system.facts((folder or "") .. ".")
-  return beside and beside.inode .. "/" .. (name or path)
+  local beside = folder_of(path)
+  return beside and beside.inode .. "/" .. path:match "[^/]*$"
 end
 
 -- Returns a text that is equal for two handles of one file, and the file's size.

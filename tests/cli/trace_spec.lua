@@ -169,9 +169,15 @@ describe("--trace", function ()
   end)
 
   it("that cannot be written ends the command before anything is sent", function ()
-    local result = kit.ended(1, azpec("approve", ("--trace /nowhere/trace.har %s"):format(emulator.sample)))
-    assert.matches("azpec: %-%-trace: /nowhere/trace.har: No such file or directory", result.err)
-    assert.equal("", emulator:kinds())
+    local _, folder = trace_file()
+    assert(os.execute(("ln -s nowhere %s/link"):format(quote(folder))))
+    for path, why in support.each { ["/nowhere/trace.har"] = ": No such file or directory",
+      [folder] = " is no regular file but a directory", [folder .. "/"] = " is no regular file but a directory",
+      [folder .. "/link"] = " is a symbolic link; name the file itself" } do
+      local result = kit.ended(2, azpec("approve", ("--trace %s %s"):format(quote(path), emulator.sample)))
+      assert.matches("azpec: --trace: " .. path .. why, result.err, 1, true)
+      assert.equal("", emulator:kinds())
+    end
   end)
 
   it("that the disk has no room for is told, the file stays a document, and the rest is done", function ()

@@ -150,7 +150,7 @@ function batch.check_excess(context, set, counts)
     ("if all of them are meant, raise %s; else select fewer by -g or --account"):format(lifts))
 end
 
--- Ends the verb if the file that --out names, if any, is of another kind. Called first, and again before writing, since
+-- Ends the verb if the file that --out names, if any, may not be written. Called first, and again before writing, since
 -- reading may take minutes.
 function batch.check_place(context, is_own)
   local path = context.args.out

@@ -321,8 +321,8 @@ end
 function context:recorder()
   local path = self.args.trace
   if not path or self.har then return self.har end
-  local recorder, why, is_taken = require "azpec.cli.har".start(path, require "azpec"._VERSION:match "[%d.]+%S*")
-  if not recorder then self:fail(is_taken and self.codes.usage or self.codes.other, "--trace: " .. why) end
+  local recorder, why, is_refused = require "azpec.cli.har".start(path, require "azpec"._VERSION:match "[%d.]+%S*")
+  if not recorder then self:fail(is_refused and self.codes.usage or self.codes.other, "--trace: " .. why) end
   self.har = recorder
   return recorder
 end

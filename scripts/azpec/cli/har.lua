@@ -135,15 +135,15 @@ function har:finish()
   return file.replace(self.path, self:document(), is_own)
 end
 
--- Returns a recorder; or nil, a message, and whether there is a file of another kind. now, wall: replace the machine's
--- clocks.
+-- Returns a recorder; or nil, a message, and whether the path is refused, as file.replace. now, wall: replace the
+-- machine's clocks.
 function har.start(path, version, now, wall)
   now = now or monotime
   local self = setmetatable({ path = path, version = version, now = now, begun = now(), wall = wall or os.time(),
     entries = {}, pending = {}, dropped = 0 }, har)
   if file.is_stream(path) then return self end
-  local ok, why, is_taken = self:finish()
-  if not ok then return nil, why, is_taken end
+  local ok, why, is_refused = self:finish()
+  if not ok then return nil, why, is_refused end
   return self
 end
 

@@ -30,8 +30,9 @@ function names.collect(context)
     end
   end
   return note, function ()
-    local ok, why, is_taken = require "azpec.file".replace(path, table.concat(lines), is_own)
-    if not ok then context[is_taken and "note" or "detail"](context, "azpec: AZPEC_NAMES: %s", why) end
+    local file = require "azpec.file"
+    local ok, why = file.replace(path, table.concat(lines), is_own)
+    if not ok then context[file.is_there(path) and "note" or "detail"](context, "azpec: AZPEC_NAMES: %s", why) end
   end
 end
 
