@@ -48,7 +48,6 @@ end
 -- ---- what a list may hold ------------------------------------------------------------------------------------------
 
 local place_fields = { "subscription_id", "resource_group_name", "account_name" }
-local called = { account = "a Batch account", connection = "a private endpoint connection" }
 
 -- Parses the id of a listed item. Returns nil and an error if the id is not of that kind ("account", "connection") or
 -- does not lie in the listed place. A listed item may be written later, so an answer for another account, by a fault or
@@ -56,11 +55,11 @@ local called = { account = "a Batch account", connection = "a private endpoint c
 local function listed_in(place, item, kind)
   local id = item.id
   if type(id) ~= "string" then
-    return nil, failure.new("protocol", ("the service listed %s without an id"):format(called[kind]))
+    return nil, failure.new("protocol", ("the service listed %s without an id"):format(ids.called[kind]))
   end
   local found = ids.parse(id)
   if not found or found.kind ~= kind then
-    return nil, failure.new("protocol", ("the service listed '%s', which is not the id of %s"):format(id, called[kind]))
+    return nil, failure.new("protocol", ids.not_one(id, kind))
   end
   for _, part in ipairs(place_fields) do
     if place[part] and not same(place[part], found[part]) then

@@ -93,6 +93,13 @@ function ids.plain(word)
   return id
 end
 
+ids.called = { account = "a Batch account", connection = "a private endpoint connection" }
+
+-- Returns the message about an id that the service listed, and that is not one of that kind.
+function ids.not_one(id, kind)
+  return ("the service listed '%s', which is not the id of %s"):format(id, ids.called[kind])
+end
+
 -- Returns what follows the last slash of an id, or the whole text without a slash; nil if that is empty.
 function ids.last_segment(id)
   local last = id:match "^.*/(.*)$" or id

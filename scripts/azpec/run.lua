@@ -44,6 +44,7 @@
 
 local failure = require "azpec.failure"
 local fields = require "azpec.fields"
+local ids = require "azpec.resource_id"
 local nearest = require "azpec.nearest"
 local select = require "azpec.select"
 local transitions = require "azpec.transitions"
@@ -211,12 +212,16 @@ local function start(self, item, more)
   return client:begin_ensure(call)
 end
 
--- Like start; if the client refuses an item's field, that is an error of this item.
+-- Like start; if the client refuses an item's field, that is an error of this item. An id that was read with its
+-- connection is the service's.
 local function try(self, item, more)
   local ok, poller, err = pcall(start, self, item, more)
   if ok then return poller, err end
   local bad = type(poller) == "string" and poller:match "bad field '.*"
   if not bad then error(poller, 0) end
+  if item.connection and bad:find "^bad field 'id'" then
+    return nil, failure.new("protocol", ids.not_one(item.id, "connection"))
+  end
   return nil, failure.new("usage", bad)
 end
 

@@ -114,6 +114,7 @@ describe("an item of a list", function ()
     ["of another resource group"] = { nil, t.id:gsub("/resourceGroups/[^/]+", "/resourceGroups/other"), at_account },
     ["of another account"] = { nil, t.id:gsub("/batchAccounts/[^/]+", "/batchAccounts/other"), at_account },
     ["that is no connection"] = { nil, account, at_account },
+    ["whose last name is '..'"] = { nil, t.id:gsub("[^/]+$", ".."), at_account },
     ["that is an account of another subscription"] = {
       account:gsub("^/subscriptions/[^/]+", "/subscriptions/" .. foreign), nil, "" },
     ["that is an account of another resource group"] = { account:gsub("/resourceGroups/[^/]+", "/resourceGroups/x"),
