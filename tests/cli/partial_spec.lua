@@ -115,6 +115,14 @@ describe("one account of several", function ()
       { failed.error.kind, failed.error.message, failed.notes })
   end)
 
+  it("is told also where standard output is full", function ()
+    for format, place in pairs { json = group .. "accb", tsv = "cannot read g/accb: " } do
+      local result = run(rules(refused(403, "AuthorizationFailed")), "list -o " .. format, { redirect = ">/dev/full" })
+      assert.matches("cannot write to standard output", kit.ended(1, result).err)
+      assert.matches(place, result.err, 1, true)
+    end
+  end)
+
   it("is counted in the totals, beside the accounts that were read", function ()
     local document = cjson.decode(kit.ended(12, (run(rules(refused(403, "AuthorizationFailed")), "list -o json"))).out)
     assert.same({ accounts = 1, unreadable = 1, unreadable_subscriptions = 0, connections = 2, pending = 2,

@@ -124,6 +124,7 @@ local function output_ended(err, context)
   end
   local lost = lost_results(context)
   if err.is_broken_pipe then return nil end
+  if context then context:tell_unread() end
   return failure.with(err, { message = err.message .. (lost and "; " .. lost or "") })
 end
 
