@@ -110,6 +110,16 @@ describe("a reader that is gone", function ()
 end)
 
 describe("a process without free descriptors", function ()
+  it("is no wrong command line", function ()
+    local command = kit.command("list " .. kit.address(emulator), kit.environment(emulator))
+    for limit = 5, 9 do
+      local pipe = io.popen(("exec 2>&1; ulimit -n %d; exec %s"):format(limit, command))
+      local said = pipe:read "a"
+      assert.equal(1, select(3, pipe:close()), said)
+      assert.is_nil(said:find("azpec help", 1, true), said)
+    end
+  end)
+
   it("prints a token for each write that was accepted, and never a traceback", function ()
     local most = 0
     for limit = 8, 32, 6 do

@@ -390,7 +390,8 @@ function context:client(overrides)
   fields.wait = require "azpec.cli.signals".hold()
   fields.before_write = guard(self)
   local ok, client = new_client(self, fields)
-  if not ok and type(client) == "table" then error(client, 0) end
+  local is_misuse = type(client) ~= "table" and not tostring(client):find("not enough memory", 1, true)
+  if not ok and not is_misuse then error(client, 0) end
   if not ok then self:usage(require "azpec.cli.wording".complaint(tostring(client))) end
   self.clients = self.clients or {}
   self.clients[#self.clients + 1] = client

@@ -79,6 +79,9 @@ local function traced(err)
     return failure.new("usage", require "azpec.cli.wording".complaint(refused))
   elseif lacks_descriptors(err, missing) then
     return failure.new("limit", "no more files may be opened (ulimit -n)")
+  elseif err:find("not enough memory", 1, true) then
+    return failure.new("limit", err:match "not enough memory[^\n]*",
+      { hint = "raise the limits of open files and memory (ulimit -n, ulimit -v)" })
   elseif missing then
     return failure.new("other", ("the Lua module '%s' is not installed here"):format(missing),
       { hint = ("install it for %s, or set LUA_PATH and LUA_CPATH"):format(_VERSION) })
