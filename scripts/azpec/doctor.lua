@@ -272,6 +272,8 @@ local function count_of(account)
   return #all, pending
 end
 
+local account_read = "Microsoft.Batch/batchAccounts/read"
+
 local name_an_account = "no account is named by account_id"
 
 function checks.account(self)
@@ -282,7 +284,7 @@ function checks.account(self)
   if not found.account then
     if version_codes[found.err.code] then return skipped "see api-version" end
     if found.err.kind == "forbidden" then
-      return warning(found.err.message, "ask for Microsoft.Batch/batchAccounts/read at " .. self.account_id)
+      return warning(found.err.message, ("ask for %s at %s"):format(account_read, self.account_id))
     end
     return failed_by(self, found.err)
   end
@@ -310,6 +312,15 @@ local function read_permissions(self)
   return not err and permissions, err
 end
 
+-- Returns the needed rights but that to read the account, if the account was read.
+local function rights_not_proved(self)
+  local needs, is_read = {}, self.looked and self.looked.account
+  for _, need in ipairs(rights.needed) do
+    if not (is_read and need.action == account_read) then needs[#needs + 1] = need end
+  end
+  return needs
+end
+
 -- If the permissions cannot be read, reading is tried; writing cannot be.
 local function rights_by_trying(self, refusal)
   local err = first_problem(client_of(self):list { id = self.account_id, timeout = self.timeout })
@@ -319,8 +330,9 @@ local function rights_by_trying(self, refusal)
       refusal.message), ("ask for %s at %s, to see it here"):format(lookup, self.account_id))
   end
   if err.kind ~= "forbidden" then return failed_by(self, err) end
-  return failed("forbidden", "none: " .. err.message, ("ask for a role with %s at %s"):format(
-    actions_of(rights.needed), self.account_id))
+  return failed("forbidden", ("connections may not be read; the other rights cannot be looked up: %s"):format(
+    err.message), ("ask for a role with %s, and %s (to see the rights here) at %s"):format(
+    actions_of(rights_not_proved(self)), lookup, self.account_id))
 end
 
 local acquire = "Microsoft.Authorization/acquirePolicyToken/action"

@@ -202,8 +202,14 @@ describe("azpec doctor (sign-in and rights)", function ()
     with_account { permissions = { { actions = { "Microsoft.Compute/*" } } } }
     checks = examined(5, account)
     assert.equal("failed", checks.rights.verdict)
-    assert.matches("^none: ", checks.rights.found)
+    assert.matches("^connections may not be read; the other rights cannot be looked up: ", checks.rights.found)
     assert.matches("privateEndpointConnections/write (to approve and reject)", checks.rights.next_step, 1, true)
+    assert.matches("Microsoft.Batch/batchAccounts/read ", checks.rights.next_step, 1, true)
+    assert.matches("Microsoft.Authorization/permissions/read ", checks.rights.next_step, 1, true)
+    with_account { permissions = { { actions = { "Microsoft.Batch/batchAccounts/read" } } } }
+    checks = examined(5, account)
+    assert.equal("ok failed", checks.account.verdict .. " " .. checks.rights.verdict)
+    assert.is_nil(checks.rights.next_step:find("Microsoft.Batch/batchAccounts/read ", 1, true))
   end)
 end)
 
