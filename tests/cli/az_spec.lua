@@ -86,7 +86,8 @@ describe("for a person who is signed in by az", function ()
     local result = kit.ended(4, run(az(), "list --account sampleacct -g default-azurebatch-japaneast --subscription "
       .. emulator.subscription_id))
     assert.matches("hint: the subscription belongs to tenant contoso.example: run az login --tenant contoso.example "
-      .. "(azd auth login --tenant-id contoso.example), or give it as --tenant-id", result.err, 1, true)
+      .. "(azd auth login --tenant-id contoso.example), or give it as --tenant-id together with --credential",
+      result.err, 1, true)
   end)
 
   it("a claims challenge is answered with the command to type, for the subscription's tenant", function ()
