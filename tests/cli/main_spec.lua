@@ -105,6 +105,8 @@ describe("usage", function ()
     { "approve x --journal t --ticket 'T\n::error::x'", "--ticket: it has a control character, or is no UTF-8" },
     { "plan --rules r --out o --ticket 'T\u{202e}x'", "--ticket: it has a control character, or is no UTF-8" },
     { "list ''", "an empty word names no connection" },
+    { "approve " .. group,
+      "which connection? Name it by its id or name, or by what it says of itself, or give --all" },
     { "list --name ''", "--name: it is empty" },
     { "list --described ''", "--described: it is empty" },
     { "list --status pend",

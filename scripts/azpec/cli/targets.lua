@@ -462,7 +462,7 @@ end
 local function searches_of(context)
   local args, searches = context.args, read(context)
   if searches[1].selector:is_empty() and not (args.all or args.max) then
-    context:usage("which connection? Name it by its id or name, or by what it says of itself")
+    context:usage("which connection? Name it by its id or name, or by what it says of itself, or give --all")
   end
   set_candidates(context, searches)
   return searches
