@@ -207,6 +207,9 @@ local function start(self, item, more)
     local ok, err = client:follow { id = item.id, operation = operation, call = item.call, before = item.found }
     if not ok then return nil, err end
   end
+  if client.describe then
+    client:describe(item.id, { rule = item.rule, reason = item.reason, before = item.connection })
+  end
   for name, value in pairs(more) do call[name] = value end
   if item.action == "delete" then return client:begin_delete(call) end
   return client:begin_ensure(call)

@@ -522,6 +522,75 @@ describe("an audited client", function ()
     assert.equal("canceled", select(2, poller:result()).kind)
   end)
 
+  -- Begins four operations that do not end, of the connections behind the first so many.
+  local function four(client, first)
+    local list = {}
+    for n = 1, 4 do list[n] = client:begin_ensure(asked(emulator.many[first + n])) end
+    for _, poller in ipairs(list) do
+      repeat poller:wait(0.01) until poller:progress().polls > 0
+    end
+    return list
+  end
+
+  it("hands out the pollers that were canceled, as azpec.client does", function ()
+    local function count(...)
+      local found = 0
+      for poller, value, err in ... do
+        assert.equal("canceled", not value and err.kind)
+        assert.equal("canceled", select(2, poller:result()).kind)
+        found = found + 1
+      end
+      return found
+    end
+    for _, client in ipairs { emulator:client(), (audited()) } do
+      emulator:reset()
+      emulator:set { operation_polls = 1000 }
+      local list = four(client, 0)
+      for _, poller in ipairs(list) do poller:cancel() end
+      assert.equal(4, count(client:completions()))
+      assert.equal(0, count(client:finished()))
+      list = four(client, 4)
+      list[1]:cancel()
+      list[2]:cancel()
+      assert(not list[2]:result())
+      client:step()
+      assert.equal(1, count(client:finished()))
+      list[3]:cancel()
+      assert.equal(0, count(client:completions { list[2] }))
+      assert.equal(1, count(client:completions { list[3] }))
+      list[4]:cancel()
+      assert.equal(1, count(client:completions()))
+      client:close()
+    end
+  end)
+
+  it("tells a run of what was canceled, and records what its items say", function ()
+    emulator:set { operation_polls = 1000 }
+    local client, path = audited()
+    local items, pollers, outcomes = {}, {}, {}
+    for n = 1, 4 do
+      local connection = assert(client:get { id = emulator.many[n] })
+      items[n] = { id = connection.id, action = "approve", connection = connection, etag = connection.etag,
+        rule = "ours", reason = "ticket 7" }
+    end
+    local summary = engine.run { client = client, items = items, track = function (poller)
+      pollers[#pollers + 1] = poller
+    end, on_result = function (result) outcomes[#outcomes + 1] = result.outcome end, on_progress = function ()
+      for _, poller in ipairs(#pollers == 4 and pollers or {}) do poller:cancel() end
+    end, on_begin = function (item)
+      if item == items[4] then
+        pollers[1]:wait(0.2)
+        pollers[1]:cancel()
+      end
+      return {}
+    end }
+    assert.equal(4, summary.taken)
+    assert.same({ "unknown", "unknown", "unknown", "failed" }, outcomes) -- the last one was not sent yet
+    for _, write in ipairs(journal.writes(records(path))) do
+      assert.same({ "ours", "ticket 7", "Pending" }, { write.rule, write.reason, write.before.status })
+    end
+  end)
+
   it("is the client in all else", function ()
     local client <close> = audited()
     assert.equal(emulator.sample, client:get({ id = emulator.sample }).id)

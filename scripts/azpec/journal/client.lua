@@ -59,9 +59,14 @@ local function who_of(self, identity)
   return self.journal.who or identity and require "azpec.journal".who(identity)
 end
 
+-- What the lines of a connection's write say: { verb, rule, reason, before }.
+local function about_of(self, id)
+  return self.about and self.about(id) or self.described[id:lower()] or {}
+end
+
 -- Records a write that is about to be made, as before_write has it: true, or nil and why it must not be made.
 local function intend(self, write)
-  local about, key = self.about and self.about(write.id) or {}, key_of(write)
+  local about, key = about_of(self, write.id), key_of(write)
   local entry, problem = self.journal:intend {
     verb = about.verb or self.verb or write.call, operation = write.call == "resume" and "ensure" or write.call,
     id = write.id, call = write.client_request_id, again = self.entries[key],
@@ -122,7 +127,7 @@ end
 -- Records an attempt that ended before its write, for want of a policy token. wish: { operation, id, call, wanted,
 -- change_reference }; attempts: how often the token was requested. Returns an error if that failed.
 local function note_attempt(self, wish, err, answer_ids, attempts)
-  local about = self.about and self.about(wish.id) or {}
+  local about = about_of(self, wish.id)
   local entry, problem = self.journal:intend { verb = about.verb or self.verb or wish.operation,
     operation = wish.operation, id = wish.id, call = wish.call, wanted = wish.wanted, before = about.before,
     rule = about.rule, reason = about.reason, change_reference = wish.change_reference, policy_attempts = attempts,
@@ -222,29 +227,42 @@ end
 
 function poller:wait(...)
   raise_kept(self)
+  self.canceled = nil
   return taken(self, self.real:wait(...))
 end
 
 function poller:result()
   raise_kept(self)
+  self.canceled = nil
   return conclude(self, self.real:result())
 end
 
--- The result is recorded even if on_event raises an error at the end, which the real poller raises once.
-function poller:cancel()
+-- Cancels, and records the result even if on_event raises an error at the end, which the real poller raises once.
+-- Returns the outcome.
+local function give_up(self)
   self.real:cancel()
   local ok, done, err = pcall(self.real.result, self.real)
   if not ok then
     self.raised = done
     done, err = self.real:result()
   end
-  conclude(self, done, err)
+  done, err = conclude(self, done, err)
   if is_interruption(self.raised) then raise_kept(self) end
+  return done, err
+end
+
+-- The real poller has given its outcome to the journal, so it is handed out from here.
+function poller:cancel()
+  local is_open = self.client.pending[self] and not self.is_call
+  local done, err = give_up(self)
+  if not is_open then return end
+  self.canceled = { done = done, err = err }
+  table.insert(self.client.canceled, self)
 end
 
 function poller:__tostring() return tostring(self.real) end
 
-poller.__close = poller.cancel
+function poller:__close() give_up(self) end
 
 -- ---- beginning -----------------------------------------------------------------------------------------------------
 
@@ -278,7 +296,7 @@ end
 local leaving = {}
 
 function leaving:__close()
-  if self.poller then self.poller:cancel() end
+  if self.poller then give_up(self.poller) end
   self.poller = nil
 end
 
@@ -307,6 +325,12 @@ for _, operation in ipairs { "update", "ensure", "delete" } do
     return wrapped
   end
   methods[operation] = function (self, options) return run(self, methods[begin](self, options)) end
+end
+
+-- What the lines of the next write of a connection say, unless the caller's own function `about` does: rule, reason,
+-- and before, the connection as it was read.
+function methods:describe(id, about)
+  self.described[id:lower()] = about
 end
 
 -- Makes ready to record the end of an operation that another process began. If it was journaled there, the intent is in
@@ -338,12 +362,35 @@ end
 
 -- ---- many ----------------------------------------------------------------------------------------------------------
 
--- The real iterator's values, with pollers as they are known here, and their results recorded.
-local function iterate(self, iterator, state, control, closing)
+-- Takes the first canceled poller of a set (nil: of all) whose outcome was not collected. Returns it and its outcome.
+local function next_canceled(self, wanted)
+  for n, one in ipairs(self.canceled) do
+    local outcome = one.canceled
+    if outcome and (not wanted or wanted[one.real]) then
+      table.remove(self.canceled, n)
+      one.canceled = nil
+      return one, outcome.done, outcome.err
+    end
+  end
+end
+
+-- The real iterator's values, with pollers as they are known here, and their results recorded; and the canceled ones.
+-- pollers: the real ones to be handed out; nil: all.
+local function iterate(self, pollers, iterator, state, control, closing)
+  local wanted, has_ended = nil, false
+  for _, real in pairs(pollers or {}) do
+    wanted = wanted or {}
+    wanted[real] = true
+  end
   local function step()
-    local real, done, err = iterator(state, control)
-    control = real
-    local wrapped = real and self.wrappers[real]
+    local one, done, err = next_canceled(self, wanted)
+    if one then return one, done, err end
+    if has_ended then return nil end
+    local real
+    real, done, err = iterator(state, control)
+    control, has_ended = real, real == nil
+    if has_ended then return next_canceled(self, wanted) end -- since the call began
+    local wrapped = self.wrappers[real]
     if not wrapped then return real, done, err end
     if not wrapped.is_call then return wrapped, conclude(wrapped, done, err) end
     conclude(wrapped, done, err) -- a blocking call whose coroutine was collected
@@ -361,11 +408,12 @@ local function unwrapped(pollers)
 end
 
 function methods:completions(pollers)
-  return iterate(self, self.real:completions(unwrapped(pollers)))
+  local real = unwrapped(pollers)
+  return iterate(self, type(real) == "table" and real or nil, self.real:completions(real))
 end
 
 function methods:finished()
-  return iterate(self, self.real:finished())
+  return iterate(self, nil, self.real:finished())
 end
 
 -- ---- the client ----------------------------------------------------------------------------------------------------
@@ -440,7 +488,8 @@ function journaled.new(fields, journal, options)
   local self = setmetatable({ journal = journal, verb = options.verb, about = options.about, entries = {},
     change_reference = fields.change_reference,
     refusals = {}, policy_attempts = {}, proven = {},
-    ids = {}, doubtful = {}, pending = {}, calls = {}, wrappers = setmetatable({}, { __mode = "k" }) }, methods)
+    ids = {}, doubtful = {}, pending = {}, calls = {}, canceled = {}, described = {},
+    wrappers = setmetatable({}, { __mode = "k" }) }, methods)
   local ok, real = pcall(require "azpec".client, hooked(self, fields)) -- so its message has no position of its own
   if not ok then error(real, 3) end
   self.real = real
