@@ -298,7 +298,7 @@ function methods:unfinished()
 end
 
 -- Counts the connections by wanted status: those of the items and those that earlier processes of this run have begun,
--- each once.
+-- each once. excess() of azpec.rules takes them.
 function methods:counts(items)
   local wanted, counts = {}, {}
   for key, status in pairs(self.begun) do wanted[key] = status end

@@ -366,10 +366,16 @@ end
 
 local plural = { approve = "approve", reject = "reject", changes = "change" }
 
--- Returns a message if the counts exceed at_most, else nil. counts: { approve, reject }; more: the caller's own limit
--- on their sum.
+local count_fields = {}
+for name in ("approve reject hold ignore unchanged Approved Rejected"):gmatch "%S+" do count_fields[name] = "number" end
+
+-- Returns a message if the counts exceed at_most, else nil. counts: approve and reject, as in a plan's summary, or
+-- Approved and Rejected, as returned by the journal's counts(). Of the others only the summary's hold, ignore and
+-- unchanged are accepted, since no limit applies to them. more: the caller's own limit on the sum.
 function set:excess(counts, more)
-  local wanted = { approve = counts.approve or 0, reject = counts.reject or 0 }
+  fields.check(counts, count_fields)
+  local wanted = { approve = (counts.approve or 0) + (counts.Approved or 0),
+    reject = (counts.reject or 0) + (counts.Rejected or 0) }
   wanted.changes = wanted.approve + wanted.reject
   for _, what in ipairs { "approve", "reject", "changes" } do
     local limit = self.limits[what]

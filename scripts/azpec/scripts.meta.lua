@@ -218,7 +218,7 @@ function File:check_lines() end
 function File:unfinished() end
 
 --- Counts the connections by wanted status: those of the items and those that earlier processes of this run have
---- begun, each once.
+--- begun, each once. `azpec.rules.Set:excess` compares them with the limits of rules.
 ---@param items azpec.run.Item[]
 ---@return table<string, integer> counts by status
 function File:counts(items) end
@@ -620,8 +620,10 @@ function Set:speaks_of_age() end
 ---@return string? rule
 function Set:speaks_of_status() end
 
---- Says what exceeds at_most, or the caller's own limit on both together; nil: nothing does.
----@param counts { approve: integer?, reject: integer? }
+--- Says what exceeds at_most, or the caller's own limit on both together; nil: nothing does. Counts are by action, as
+--- in the summary of a plan, or by status, as of `azpec.journal.File:counts`. The summary's hold, ignore and unchanged
+--- have no limit. Any other count, such as Deleted, raises an error, since at_most cannot limit it.
+---@param counts { approve: integer?, reject: integer?, Approved: integer?, Rejected: integer? }
 ---@param more? integer
 ---@return string? message
 ---@return "approve"|"reject"|"changes"|"more"|nil limit the field of at_most that is exceeded, or "more"

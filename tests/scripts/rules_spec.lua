@@ -213,6 +213,17 @@ describe("rules (needs, descriptions, limits)", function ()
       (select(2, set:excess { approve = 1, reject = 3 })), (select(2, set:excess({ approve = 2 }, 1))) })
   end)
 
+  it("take counts by status like those by action, and no count that they cannot limit", function ()
+    local set = parse('at_most { approve = 2 }\n' .. by_name)
+    assert.is_nil(set:excess { Approved = 2, Rejected = 9 })
+    assert.equal("this would approve 3 connections, and r.lua allows at most 2", set:excess { Approved = 3 })
+    assert.is_nil(set:excess { approve = 2, reject = 0, hold = 9, ignore = 9, unchanged = 9 })
+    for name, guess in pairs { approves = "; did you mean 'Approved' or 'approve'%?", Deleted = "" } do
+      local _, why = pcall(function () assert(set:excess { [name] = 3 }) end)
+      assert.matches("rules_spec%.lua:%d+: unknown field '" .. name .. "'" .. guess .. "$", why)
+    end
+  end)
+
   it("have to come out as they expect themselves", function ()
     local good = by_name .. ('expect "approve" { private_endpoint = "%s", rule = "named" }\n'):format(
       endpoint(theirs, "build-9"))

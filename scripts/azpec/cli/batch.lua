@@ -141,7 +141,7 @@ function batch.counts(items)
   return counts
 end
 
--- Ends the verb if the rules, or --max, do not allow so many changes. counts: { approve, reject }.
+-- Ends the verb if the rules, or --max, do not allow so many changes. counts: as for excess() of azpec.rules.
 function batch.check_excess(context, set, counts)
   local message, limit = set:excess(counts, context.args.max)
   if not message then return end

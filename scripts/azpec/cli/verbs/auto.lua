@@ -110,9 +110,9 @@ end
 
 -- Operations that an interrupted run has begun count for the limits too.
 local function check_limits(self, items)
-  local counts = { Approved = self.round.counts.approve, Rejected = self.round.counts.reject }
+  local counts = { approve = self.round.counts.approve, reject = self.round.counts.reject }
   if self.context.journal then counts = self.context.journal:counts(items) end
-  batch.check_excess(self.context, self.set, { approve = counts.Approved, reject = counts.Rejected })
+  batch.check_excess(self.context, self.set, counts)
 end
 
 local function do_round(self)
