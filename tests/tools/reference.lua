@@ -71,7 +71,7 @@ local function markdown(lines)
   for _, line in ipairs(lines) do
     local mark, text = line:match "^(%*) +(.*)$"
     if not mark then mark, text = line:match "^(%d+%.) +(.*)$" end
-    if line:find "^```" or is_fenced or not open and line:find "^  " then
+    if line:find "^```" or is_fenced or not (open and open.mark) and line:find "^  " then
       finish()
       is_fenced = is_fenced ~= (line:find "^```" ~= nil)
       parts[#parts + 1] = (line:find "^  " and not is_fenced and "  " or "") .. line .. "\n"
