@@ -35,6 +35,10 @@
 --   on_progress(counts)  the numbers done, running and failed so far
 --   track(poller)      called with each new poller
 --
+-- To stop a run, return false from on_begin. It then follows the operations that are under way. To leave those too,
+-- cancel the pollers that track got; their items end as "unknown" if a write may have been sent. Close the client only
+-- after run() has returned.
+--
 -- Outcomes: "changed"; "unchanged", it was already as wanted; "would change", in a dry run; "begun", with its token,
 -- after no_wait; "impossible"; "stale", it was changed by somebody else; "failed"; "unknown", a write may still be
 -- under way at the service.

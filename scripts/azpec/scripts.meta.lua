@@ -45,7 +45,7 @@
 ---@field on_result? fun(result: azpec.run.Result) called when an item has ended
 --- called with numbers of items so far
 ---@field on_progress? fun(counts: { done: integer, running: integer, failed: integer })
----@field track? fun(poller: azpec.Poller) called with each new poller
+---@field track? fun(poller: azpec.Poller) called with each new poller, so that it can be canceled
 
 --- How an item ended.
 ---@alias azpec.run.Outcome

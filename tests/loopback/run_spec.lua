@@ -99,6 +99,21 @@ describe("a run", function ()
     assert.equal(64, #emulator:log "update")
   end)
 
+  it("stops where on_begin refuses and the pollers are canceled", function ()
+    local client, pollers, stops = emulator:client(), {}, false
+    local items = listed(client)
+    emulator:set { operation_polls = 1000, [("manyacct/%s:operation_polls"):format(items[1].connection.name)] = 0 }
+    local summary = engine.run { client = client, items = items, parallel = 8,
+      track = function (poller) pollers[#pollers + 1] = poller end,
+      on_begin = function () return not stops and {} end,
+      on_result = function ()
+        stops = true
+        for _, poller in ipairs(pollers) do poller:cancel() end
+      end }
+    assert.same({ 8, 1, 7, "refused" }, { summary.taken, summary.changed, summary.unknown + summary.failed,
+      summary.left })
+  end)
+
   it("is finished by another one where its process goes away, by the journal's tokens and without them", function ()
     emulator:set { operation_polls = 2 }
     for _, keeps_tokens in ipairs { true, false } do
