@@ -43,8 +43,9 @@
 -- after no_wait; "impossible"; "stale", it was changed by somebody else; "failed"; "unknown", a write may still be
 -- under way at the service.
 --
--- The summary has the number of items with each outcome; taken, their sum; and left, the reason why further items did
--- not begin: "deadline", "refused" (by on_begin), "credential" or "journal" (all would fail alike), with err.
+-- The summary has the number of items with each outcome; taken, the number of items that were taken up, which after the
+-- run is their sum; and left, the reason why further items did not begin: "deadline", "refused" (by on_begin),
+-- "credential" or "journal" (all would fail alike), with err.
 
 local failure = require "azpec.failure"
 local fields = require "azpec.fields"
