@@ -308,7 +308,7 @@ function methods:counts(items)
 end
 
 -- Returns a table with the methods of azpec.client that records each of its writes; see azpec.journal.client for the
--- options.
+-- options. Several clients may share one file.
 function journal.client(client_fields, to, options)
   if getmetatable(to) ~= methods then
     error(("bad argument #2 to 'client' (a journal of journal.open expected, got %s)"):format(type(to)), 2)

@@ -234,7 +234,7 @@ function journal.open(path, options) end
 
 --- A client that records each of its writes. A write that cannot be recorded is not sent; its error has the kind
 --- "journal". It has the methods of an azpec.Client, and its pollers those of an azpec.Poller, but both are tables:
---- azpec.type returns nil for them.
+--- azpec.type returns nil for them. Several clients may share one azpec.journal.File.
 ---@param client_fields azpec.ClientOptions
 ---@param to azpec.journal.File
 ---@param options? azpec.journal.ClientOptions
