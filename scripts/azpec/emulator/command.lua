@@ -31,7 +31,7 @@ function command.define(p)
   p:option("--option", "[account[/connection]:]name=value, see below"):argname("NAME=VALUE"):count "*"
   for _, option in ipairs { p:option("--log", "file for one JSON line a request"),
     p:option("--ca-file", "where to write the certificate to trust; default: a temporary file"),
-    p:option("--env-file", "where to write, for a shell, the variables with which azpec uses the emulator; "
+    p:option("--env-file", "where to write variables for a shell that point the command azpec at the emulator; "
       .. "- for stderr") } do
     option:argname "FILE"
     option.is_written = true -- azpec.cli.files

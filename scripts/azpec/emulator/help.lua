@@ -5,8 +5,9 @@ local api_versions = require "azpec.api_versions"
 local head = [[
 When it listens it prints one line of JSON: pid, endpoint, tls_endpoint, tls_thumbprint (SHA-1), ca_file, tenant_id,
 client_id, subscription_id, connections (the ids of all). It ends with status 0 on SIGTERM or SIGINT, and with status 1
-and one line on stderr when a port is taken or a file is wrong. A temporary ca_file is removed at the end. --env-file
-has a shell use it: `. FILE; export AZURE_CLIENT_SECRET=...`, and azpec needs no further option.
+and one line on stderr when a port is taken or a file is wrong. A temporary ca_file is removed at the end. The file of
+--env-file is for a shell: after `. FILE; export AZURE_CLIENT_SECRET=...` the command azpec needs no further option. The
+Lua module does not read AZPEC_*: give it the addresses and the ca_file of the line of JSON.
 
 The sample (without --state):
   tenant        8d5d7f62-54e8-4c0b-a3d1-5b6f2f3c9e01 (contoso.onmicrosoft.com)
