@@ -43,6 +43,7 @@ wording.phrases = {
   { "scope, tenant_id or subscription contains", "--tenant-id contains" },
   { "but subscription_id is", "but --subscription (or AZURE_SUBSCRIPTION_ID) is" },
   { "more time (`timeout`)", "more time (--timeout)" },
+  { "the sign-in by client_secret", "the sign-in by a client secret" },
   { "before_write refused the write: ", "the write was not sent: " },
   { "resume with write = true", "give azpec resume the option --write" },
   { "add its origin to trusted_origins if requests may go there",

@@ -154,7 +154,8 @@ return {
   },
   description = [[
 Each check stands by itself and takes no longer than --timeout (20 s). The exit code is that of the first one that
-failed: 4 for the sign-in, 5 for a missing right, 3 for no such account, 7 for the api-version, else 1.]],
+failed: 4 for a refused sign-in, 5 for a missing right, 3 for no such account, 7 for the api-version, 8 after
+--timeout, else 1.]],
   define = function (command)
     command:group("What",
       command:option("--check", "only these, with commas between: " .. names):argname "NAMES":convert(read_checks))
