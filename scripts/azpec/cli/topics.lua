@@ -88,7 +88,8 @@ topics.concepts = {
   { name = "output", title = "Output",
     "Data goes to standard output, all else to standard error. A table on a terminal is as wide as the terminal; "
     .. "elsewhere nothing is cut. -o json has everything, with schema_version; -o jsonl has one row a line; -o tsv, "
-    .. "csv and md are tables for other programs; tsv has no line of titles. With JSON an error is one JSON document on standard error.",
+    .. "csv and md are tables for other programs; tsv has no line of titles. "
+    .. "With JSON an error is one JSON document on standard error.",
     "Several writes, and any write that removes access, need confirmation. On a terminal azpec asks. Elsewhere it "
     .. "needs --yes, or --max N where the verb has it, and ends with 2 without them.",
     "Names of members and options, and exit codes, stay as they are in all versions with the same major number." },
@@ -96,7 +97,8 @@ topics.concepts = {
 
 topics.reference = {
   { name = "exit-codes", also = "exit", title = "Exit status",
-    exit(0, "Done, or nothing to do."), exit("other", "Another error, a server that cannot be reached, or an answer to the question that is not yes."),
+    exit(0, "Done, or nothing to do."),
+    exit("other", "Another error, a server that cannot be reached, or an answer to the question that is not yes."),
     exit("usage", "The command line is wrong."), exit("not_found", "Not found, or nothing matches."),
     exit("credential", "No credential is set up, or it is refused."), exit("forbidden", "The identity lacks a right."),
     exit("conflict", "A conflict, or the ETag has changed; of auto --lock: another run holds the lock."),
