@@ -193,6 +193,21 @@ static const struct scenario sources[] = {
 };
 
 static const struct scenario urls[] = {
+	{ "url_that_repeats_the_token",
+	  UPDATE_WITH(.token = X8),
+	  {
+		  PATCH,
+		  ANSWER(202, LOCATION(HOST RESULTS X8 VERSION), NULL),
+		  WAIT(2000),
+		  GET(CONNECTION),
+		  ANSWER(200, NULL, APPROVED),
+		  DONE(KEEP_RESULT),
+	  } },
+	{ "url_that_has_a_token_of_seven_bytes",
+	  UPDATE_WITH(.token = "0123456"),
+	  {
+		  FOLLOWED(HOST RESULTS X8 VERSION),
+	  } },
 	{ "url_with_a_dollar_sign",
 	  UPDATE,
 	  {

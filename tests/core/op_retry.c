@@ -522,7 +522,9 @@ static const struct scenario unclear[] = {
 	  {
 		  PATCH,
 		  PASS(10),
+		  FAILURES(0),
 		  ANSWER(503, RETRY_AFTER("5"), NULL),
+		  FAILURES(1), /* the write's, while the connection is read */
 		  WAIT(5000),
 		  GET(CONNECTION),
 		  PASS(20),

@@ -83,6 +83,7 @@ struct asked {
 	bool skip_read;  /* of an ensure: it was just read */
 	enum policy_when policy;
 	const char *change; /* the change reference */
+	const char *token;  /* the access token; NULL: not looked at */
 };
 
 #define UPDATE                                                                 \
@@ -133,6 +134,7 @@ enum act {
 	ACT_UNTRUSTED, /* a polling URL was not followed, and is reported */
 	ACT_KEEPS,     /* the last answer is kept so */
 	ACT_SHOWS,     /* the service's last word, and its progress */
+	ACT_FAILURES,  /* how often its request has failed */
 	ACT_IDS,       /* after the end: the service's ids of the answer */
 	ACT_SPENT,     /* after the end: the time that a phase took */
 	ACT_RETRYABLE, /* after the end: would the same call do later? */
@@ -266,6 +268,8 @@ struct step {
 	{ .act = ACT_KEEPS, .keep = what }
 #define IDS(request, correlation)                                              \
 	{ .act = ACT_IDS, .text = request, .body = correlation }
+#define FAILURES(n)                                                            \
+	{ .act = ACT_FAILURES, .status = n }
 #define SPENT(where, ms)                                                       \
 	{ .act = ACT_SPENT, .phase = where, .least = ms }
 #define RETRYABLE_IN(ms)                                                       \
@@ -341,6 +345,7 @@ struct player {
 	const struct scenario *scenario;
 	const struct step *step;
 	struct op_config cfg;
+	struct buf token;
 	struct url origin;
 	struct op op;
 	struct request request;
@@ -413,6 +418,9 @@ static inline void player_init(struct player *p, const struct scenario *s) {
 		p->cfg.retry.max_tries = a->max_tries;
 	if (a->max_delay)
 		p->cfg.retry.max_delay = a->max_delay;
+	buf_init(&p->token, test_mem(), BUF_MAX);
+	buf_set(&p->token, test_text(a->token));
+	p->cfg.token = a->token ? &p->token : NULL;
 	assert_true(op_init(&p->op, &p->cfg, &spec));
 	request_init(&p->request, test_mem());
 	if (a->resumed)
@@ -427,6 +435,7 @@ static inline void player_init(struct player *p, const struct scenario *s) {
 static inline void player_free(struct player *p) {
 	request_free(&p->request);
 	op_free(&p->op);
+	buf_free(&p->token);
 }
 
 static inline void rebuild(struct player *p) {
@@ -691,6 +700,8 @@ static inline void looks(struct player *p, const struct step *s) {
 	if (s->act == ACT_SHOWS)
 		ok = span_eq(buf_span(&o->last_status), test_text(s->text)) &&
 		     o->percent == s->status;
+	else if (s->act == ACT_FAILURES)
+		ok = op_failures(o) == s->status;
 	else if (s->act == ACT_IDS)
 		ok = span_eq(buf_span(&f->request_id), test_text(s->text)) &&
 		     span_eq(buf_span(&f->correlation_id), test_text(s->body));
@@ -862,6 +873,7 @@ static inline void play_step(struct player *p, const struct step *s) {
 			OFF(p, "it keeps %d and not %d", p->op.keep, s->keep);
 		break;
 	case ACT_SHOWS:
+	case ACT_FAILURES:
 	case ACT_IDS:
 	case ACT_SPENT:
 	case ACT_RETRYABLE:
