@@ -387,6 +387,23 @@ describe("a table", function ()
     assert.matches("^NAME +STATUS$", shown(list, 20)[1])
   end)
 
+  it("keeps the status whole and the names apart on 80 columns", function ()
+    local output, rows = require "azpec.cli.output", require "azpec.cli.rows"
+    local connections = {}
+    for n = 1, 40 do
+      connections[n] = { account_name = "contosobatch",
+        name = ("team%02d.5a7e0001-91c4-4d2b-8f36-70b1e2c30001"):format(n), status = "Disconnected", provisioning_state = "Succeeded", private_endpoint_name = "web-frontend-private",
+        description = "Requested by the team" }
+    end
+    local names = {}
+    for n, line in ipairs(output.table_lines(rows.columns, connections, 80)) do
+      assert(text.width((line:gsub("\n", ""))) <= 80, line)
+      local name = n > 1 and assert(line:match "^contosobatch  (%S+) +Disconnected  ", line) or "NAME"
+      assert(not names[name], line)
+      names[name] = true
+    end
+  end)
+
   it("is whole without a terminal, whatever COLUMNS says, and on one that has no width", function ()
     local env = kit.environment(emulator)
     local whole = kit.ended(0, kit.run(list, { env = env })).out

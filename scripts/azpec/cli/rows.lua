@@ -13,8 +13,8 @@ rows.subscription = { "SUBSCRIPTION", "subscription_id", extra = true,
 
 rows.columns = {
   { "ACCOUNT", "account_name", leaves = 1 }, rows.resource_group, rows.subscription,
-  { "NAME", "name" },
-  { "STATUS", "status" },
+  { "NAME", "name", least = 20 },
+  { "STATUS", "status", whole = true },
   { "PROVISIONING", "provisioning_state", leaves = 4 },
   { "PRIVATE ENDPOINT", "private_endpoint_name", optional = true, leaves = 3 },
   { "DESCRIPTION", "description", optional = true, leaves = 2 },
