@@ -391,9 +391,9 @@ describe("a table", function ()
     local output, rows = require "azpec.cli.output", require "azpec.cli.rows"
     local connections = {}
     for n = 1, 40 do
-      connections[n] = { account_name = "contosobatch",
-        name = ("team%02d.5a7e0001-91c4-4d2b-8f36-70b1e2c30001"):format(n), status = "Disconnected", provisioning_state = "Succeeded", private_endpoint_name = "web-frontend-private",
-        description = "Requested by the team" }
+      connections[n] = { account_name = "contosobatch", status = "Disconnected", provisioning_state = "Succeeded",
+        name = ("team%02d.5a7e0001-91c4-4d2b-8f36-70b1e2c30001"):format(n),
+        private_endpoint_name = "web-frontend-private", description = "Requested by the team" }
     end
     local names = {}
     for n, line in ipairs(output.table_lines(rows.columns, connections, 80)) do
