@@ -96,18 +96,24 @@ static void test_the_rights_that_a_call_needs_are_its_own_hint(void **state) {
 
 static void
 test_a_redirect_s_target_is_named_without_its_secrets(void **state) {
-	static const char *const targets[] = {
-		"Location: https://portal.example/in?sig=secret",
-		"Location: https://portal.example/in#sig=secret",
-		"Location: https://portal.example/in",
+	static const struct {
+		int status;
+		const char *target;
+	} rows[] = {
+		{ 302, "Location: https://portal.example/in?sig=secret" },
+		{ 302, "Location: https://portal.example/in#sig=secret" },
+		{ 300, "Location: https://portal.example/in" },
+		{ 399, "Location: https://portal.example/in" },
 	};
 	(void)state;
-	for (size_t i = 0; i < COUNT(targets); i++) {
+	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct player p;
 		player_init(&p, &get);
-		send_and_feed(&p, reply_of(302, targets[i], NULL), no_facts());
+		send_and_feed(&p,
+		              reply_of(rows[i].status, rows[i].target, NULL),
+		              no_facts());
 		assert_has(buf_span(&p.op.fail.message),
-		           ", redirect to https://portal.example/in (HTTP 302");
+		           ", redirect to https://portal.example/in (HTTP 3");
 		player_free(&p);
 	}
 }

@@ -135,6 +135,7 @@ enum act {
 	ACT_KEEPS,     /* the last answer is kept so */
 	ACT_SHOWS,     /* the service's last word, and its progress */
 	ACT_FAILURES,  /* how often its request has failed */
+	ACT_TOKEN_ID,  /* the id of the policy token that it has */
 	ACT_IDS,       /* after the end: the service's ids of the answer */
 	ACT_SPENT,     /* after the end: the time that a phase took */
 	ACT_RETRYABLE, /* after the end: would the same call do later? */
@@ -268,6 +269,8 @@ struct step {
 	{ .act = ACT_KEEPS, .keep = what }
 #define IDS(request, correlation)                                              \
 	{ .act = ACT_IDS, .text = request, .body = correlation }
+#define POLICY_TOKEN_ID(id)                                                    \
+	{ .act = ACT_TOKEN_ID, .text = id }
 #define FAILURES(n)                                                            \
 	{ .act = ACT_FAILURES, .status = n }
 #define SPENT(where, ms)                                                       \
@@ -700,6 +703,9 @@ static inline void looks(struct player *p, const struct step *s) {
 	if (s->act == ACT_SHOWS)
 		ok = span_eq(buf_span(&o->last_status), test_text(s->text)) &&
 		     o->percent == s->status;
+	else if (s->act == ACT_TOKEN_ID)
+		ok = span_eq(buf_span(&o->change.policy->id),
+		             test_text(s->text));
 	else if (s->act == ACT_FAILURES)
 		ok = op_failures(o) == s->status;
 	else if (s->act == ACT_IDS)
@@ -874,6 +880,7 @@ static inline void play_step(struct player *p, const struct step *s) {
 		break;
 	case ACT_SHOWS:
 	case ACT_FAILURES:
+	case ACT_TOKEN_ID:
 	case ACT_IDS:
 	case ACT_SPENT:
 	case ACT_RETRYABLE:
