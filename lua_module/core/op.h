@@ -37,8 +37,7 @@ bool op_next_page(struct op *o);
 /* How far an operation of another process had come. */
 struct op_begun {
 	enum poll_source source;
-	struct span
-		url; /* the polling URL, unless the source is the resource */
+	struct span url;  /* the polling URL; absent for POLL_RESOURCE */
 	struct span from; /* the status before its write; or absent */
 	bool changed;     /* its write was accepted */
 };

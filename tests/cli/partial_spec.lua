@@ -115,7 +115,7 @@ describe("one account of several", function ()
       { failed.error.kind, failed.error.message, failed.notes })
   end)
 
-  it("is told also where standard output is full", function ()
+  it("is also reported where standard output is full", function ()
     for format, place in pairs { json = group .. "accb", tsv = "cannot read g/accb: " } do
       local result = run(rules(refused(403, "AuthorizationFailed")), "list -o " .. format, { redirect = ">/dev/full" })
       assert.matches("cannot write to standard output", kit.ended(1, result).err)

@@ -232,7 +232,7 @@ describe("before_write (the host's function)", function ()
     assert.equal(0, writes_on_the_wire())
   end)
 
-  it("is told from the end of the waiting by write_refused of the error", function ()
+  it("sets write_refused of the error, which a cancellation does not", function ()
     local raising = hooked(function () error("disk full", 0) end)
     assert.is_true(t.fails("canceled", "^before_write raised", raising:update(wish())).write_refused)
     local poller = hooked(yes):begin_update(wish())
