@@ -39,7 +39,6 @@ local function refused(message, text)
   assert.equal(message, why)
 end
 
-
 -- Iterates over the parts of a rules file that an expectation can test, each with the file without it. A rule that asks
 -- for the time is left out, because its decision depends on the day.
 local function without_a_part(text)
