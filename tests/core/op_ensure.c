@@ -247,6 +247,7 @@ static const struct scenario ensure[] = {
 		  GET(CONNECTION),
 		  ANSWER(200, ETAG("\"1\""), PENDING),
 		  KEEPS(KEEP_BEFORE),
+		  SHOWS_PROGRESS("", -1), /* not the status before it */
 		  PATCH_IF("\"1\""),
 		  ANSWER(200, NULL, APPROVED),
 		  DONE(KEEP_RESULT),
@@ -686,6 +687,7 @@ static const struct scenario ensure[] = {
 		  ANSWER(200, NULL, PENDING),
 		  FAILS_UNKNOWN(FAIL_PRECONDITION, PHASE_REQUEST, 0, ""),
 		  SAYS("nothing was written: its status is Pending"),
+		  SAYS("resume with write = true"),
 	  } },
 	{ "resumed_ensure_that_only_reads_waits_for_a_running_operation",
 	  ENSURE_WITH(.resumed = true, .unanswered = true, .read_only = true),

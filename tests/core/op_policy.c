@@ -24,6 +24,11 @@
 	ANSWER(200, NULL,                                                      \
 	       "{\"result\":\"Succeeded\",\"message\":\"in use\","             \
 	       "\"results\":[{\"policyAction\":\"Deny\"}]}")
+#define DENIED_UNTIL_PAST                                                      \
+	ANSWER(200, NULL,                                                      \
+	       "{\"result\":\"Succeeded\",\"message\":\"in use\","             \
+	       "\"retryAfter\":\"2023-01-01T00:00:00Z\","                      \
+	       "\"results\":[{\"policyAction\":\"Deny\"}]}")
 #define UNEVALUATED(after)                                                     \
 	ANSWER(200, NULL,                                                      \
 	       "{\"result\":\"Failed\",\"message\":\"the graph is busy\","     \
@@ -111,6 +116,19 @@ static const struct scenario after_a_refusal[] = {
 	  UPDATE,
 	  { PATCH, GUARDED, ACQUIRES, ISSUED(TOKEN),
 	    POLICY_TOKEN_ID("0da8a969"), PATCH_WITH(TOKEN), APPROVES } },
+	{ "a token that an error repeats is not shown",
+	  UPDATE,
+	  { PATCH, GUARDED, ACQUIRES, ISSUED("0123456789abcdef"),
+	    PATCH_WITH("0123456789abcdef"),
+	    ANSWER(403, NULL, ERROR("C", "bad: 0123456789abcdef")),
+	    FAILS(FAIL_FORBIDDEN, PHASE_REQUEST, 403, "C"),
+	    SAYS("bad: <redacted>") } },
+	{ "a denial that names a past time may be requested again",
+	  UPDATE,
+	  { COUNTED, PATCH, GUARDED, ACQUIRES, DENIED_UNTIL_PAST, WAIT(1000),
+	    ACQUIRES, DENIED_UNTIL_PAST, WAIT(1000), ACQUIRES,
+	    DENIED_UNTIL_PAST, WAIT(1000), ACQUIRES, DENIED_UNTIL_PAST,
+	    FORBIDDEN(403), RETRYABLE_IN(-1) } },
 	{ "a token of one byte is one",
 	  UPDATE,
 	  { PATCH, GUARDED, ACQUIRES, ISSUED("t"), PATCH_WITH("t"), GUARDED,
