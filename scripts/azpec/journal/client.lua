@@ -225,15 +225,24 @@ local function raise_kept(self)
   if raised ~= nil then error(raised, 0) end
 end
 
+-- Takes a canceled poller out of those to be handed out: its outcome is collected.
+local function collect(self)
+  if not self.canceled then return end
+  self.canceled = nil
+  for n, one in ipairs(self.client.canceled) do
+    if one == self then return table.remove(self.client.canceled, n) end
+  end
+end
+
 function poller:wait(...)
   raise_kept(self)
-  self.canceled = nil
+  collect(self)
   return taken(self, self.real:wait(...))
 end
 
 function poller:result()
   raise_kept(self)
-  self.canceled = nil
+  collect(self)
   return conclude(self, self.real:result())
 end
 
@@ -362,13 +371,12 @@ end
 
 -- ---- many ----------------------------------------------------------------------------------------------------------
 
--- Takes the first canceled poller of a set (nil: of all) whose outcome was not collected. Returns it and its outcome.
+-- Takes the first canceled poller of a set (nil: of all). Returns it and its outcome.
 local function next_canceled(self, wanted)
-  for n, one in ipairs(self.canceled) do
+  for _, one in ipairs(self.canceled) do
     local outcome = one.canceled
-    if outcome and (not wanted or wanted[one.real]) then
-      table.remove(self.canceled, n)
-      one.canceled = nil
+    if not wanted or wanted[one.real] then
+      collect(one)
       return one, outcome.done, outcome.err
     end
   end
