@@ -13,7 +13,7 @@ function state.short(value, most)
   return value:sub(1, (utf8.offset(value, 0, most + 1) or most + 1) - 1) .. " [cut off]"
 end
 
--- Returns the state of a connection; nil if there is none.
+-- Returns the state of a connection, or nil for any other value.
 function state.of(connection)
   if type(connection) ~= "table" then return nil end
   local facts, short, longest_word = select.facts(connection), state.short, state.longest_word
