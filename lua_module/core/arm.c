@@ -1,6 +1,8 @@
 /* arm.c -- resource ids and names of Azure Resource Manager. */
 #include "core/arm.h"
 
+#include <string.h>
+
 /* True when s has the pattern's length and characters.  An x in the pattern
    matches any character of these classes. */
 static bool is_like(struct span s, const char *pattern, unsigned kinds) {
@@ -174,4 +176,33 @@ void arm_write_id(struct buf *out, const struct arm_id *id) {
 
 void arm_write_path(struct buf *out, const struct arm_id *id) {
 	write(out, id, url_encode);
+}
+
+/* From api-version 2022-10-01 on the member is called actionsRequired. */
+static const char *action_name(struct span api_version) {
+	return api_version.n >= 10 &&
+	                       memcmp(api_version.p, "2022-10-01", 10) >= 0
+	               ? "actionsRequired"
+	               : "actionRequired";
+}
+
+static void add_member(struct buf *out, const char *name, struct span value) {
+	if (!value.p)
+		return;
+	if (out->n > 0 && out->p[out->n - 1] != '{')
+		buf_addc(out, ',');
+	buf_add_json(out, span_of(name));
+	buf_addc(out, ':');
+	buf_add_json(out, value);
+}
+
+void arm_write_state(struct buf *out, struct span api_version,
+                     struct span status, struct span description,
+                     struct span action_required) {
+	buf_set(out, SPAN("{\"properties\":"
+	                  "{\"privateLinkServiceConnectionState\":{"));
+	add_member(out, "status", status);
+	add_member(out, "description", description);
+	add_member(out, action_name(api_version), action_required);
+	buf_adds(out, "}}}");
 }

@@ -33,5 +33,10 @@ const char *arm_parse_account_id(struct span id, struct arm_id *out);
 void arm_write_id(struct buf *out, const struct arm_id *id);
 /* Writes the id with each part percent-encoded, as a URL path. */
 void arm_write_path(struct buf *out, const struct arm_id *id);
+/* Writes the body of a PATCH: the requested state, without the members that are
+   absent. */
+void arm_write_state(struct buf *out, struct span api_version,
+                     struct span status, struct span description,
+                     struct span action_required);
 
 #endif

@@ -152,20 +152,35 @@ void buf_addint(struct buf *b, int64_t i) {
 	buf_add(b, (struct span){ digits + at, sizeof digits - at });
 }
 
-void buf_add_json(struct buf *b, struct span s) {
+/* The number of bytes at the start of s that JSON takes as they are. */
+static size_t plain_json(struct span s) {
+	size_t n = 0;
+	while (n < s.n && (unsigned char)s.p[n] >= ' ' && s.p[n] != '"' &&
+	       s.p[n] != '\\')
+		n++;
+	return n;
+}
+
+static void add_escaped(struct buf *b, char c) {
 	static const char digits[] = "0123456789abcdef";
+	buf_addc(b, '\\');
+	if (c == '"' || c == '\\') {
+		buf_addc(b, c);
+	} else {
+		buf_adds(b, "u00");
+		buf_addc(b, digits[c >> 4]);
+		buf_addc(b, digits[c & 15]);
+	}
+}
+
+void buf_add_json(struct buf *b, struct span s) {
 	buf_addc(b, '"');
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		if (c < ' ') {
-			buf_adds(b, "\\u00");
-			buf_addc(b, digits[c >> 4]);
-			buf_addc(b, digits[c & 15]);
-			continue;
-		}
-		if (c == '"' || c == '\\')
-			buf_addc(b, '\\');
-		buf_addc(b, s.p[i]);
+	while (s.n > 0) {
+		size_t n = plain_json(s);
+		buf_add(b, (struct span){ s.p, n });
+		if (n < s.n)
+			add_escaped(b, s.p[n++]);
+		s = span_from(s, n);
 	}
 	buf_addc(b, '"');
 }

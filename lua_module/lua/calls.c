@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 
 #include "core/advice.h"
+#include "core/arm.h"
 #include "lua/continuation.h"
 #include "lua/error.h"
 #include "lua/json.h"
@@ -14,39 +15,32 @@
 #include "lua/subscription.h"
 #include "lua/wakeup.h"
 
-/* The body, in the client's scratch: the value at the top as JSON, between these
-   texts.  [-1, +0] */
-static void write_json(lua_State *L, int client, const char *before,
-                       const char *after, struct op_spec *spec) {
-	struct client *c = client_at(L, client);
-	struct span value;
-	lua_getiuservalue(L, client, CUV_CODEC);
-	lua_insert(L, -2);
-	json_encode(L, lua_gettop(L) - 1);
-	value.p = lua_tolstring(L, -1, &value.n);
-	buf_clear(&c->body);
-	buf_adds(&c->body, before);
-	buf_add(&c->body, value);
-	buf_adds(&c->body, after);
+/* The body is in the client's scratch. */
+static void set_body(lua_State *L, struct client *c, struct op_spec *spec) {
 	if (c->body.failed)
 		luaL_error(L, "not enough memory");
-	lua_pop(L, 2);
 	spec->body = buf_span(&c->body);
 }
 
-/* The PATCH's.  [-0, +0] */
-static void write_body(lua_State *L, int client, struct op_spec *spec) {
-	options_push_state(L, spec);
-	write_json(L, client,
-	           "{\"properties\":{\"privateLinkServiceConnectionState\":",
-	           "}}", spec);
+/* The PATCH's. */
+static void write_body(lua_State *L, struct client *c, struct op_spec *spec) {
+	arm_write_state(&c->body, spec->api_version, spec->status,
+	                spec->description, spec->action_required);
+	set_body(L, c, spec);
 }
 
 /* The query's.  [-0, +0] */
 static void write_query(lua_State *L, int client, int opts,
                         struct op_spec *spec) {
+	struct client *c = client_at(L, client);
+	struct span text;
+	lua_getiuservalue(L, client, CUV_CODEC);
 	options_push_query(L, opts);
-	write_json(L, client, "", "", spec);
+	json_encode(L, lua_gettop(L) - 1);
+	text.p = lua_tolstring(L, -1, &text.n);
+	buf_set(&c->body, text);
+	lua_pop(L, 2);
+	set_body(L, c, spec);
 }
 
 /* options at index opts, checked -> a poller at the top.  [-0, +1] */
@@ -60,7 +54,7 @@ static void push_poller(lua_State *L, int client, int opts,
 		build = ++c->builds;
 		options_op(L, opts, call, &c->defaults, &spec, &c->url, &c->id);
 		if (call->fields & FOR_UPDATE)
-			write_body(L, client, &spec);
+			write_body(L, c, &spec);
 		else if (call->fields & FOR_QUERY)
 			write_query(L, client, opts, &spec);
 	} while (build != c->builds);
@@ -343,7 +337,7 @@ static int l_resume(lua_State *L) {
 		build = ++c->builds;
 		options_resume(L, 3, &c->defaults, &spec, &c->url);
 		if (spec.kind != OP_DELETE)
-			write_body(L, 1, &spec);
+			write_body(L, c, &spec);
 	} while (build != c->builds);
 	poller_init(L, p, &spec);
 	if (!op_resume(&p->job.op, &begun))

@@ -809,18 +809,3 @@ void options_resume(lua_State *L, int idx, const struct op_defaults *d,
 	spec->poll_interval =
 		milliseconds(L, idx, "poll_interval", d->poll_interval);
 }
-
-/* From api-version 2022-10-01 on the member is called actionsRequired. */
-static const char *action_name(struct span api_version) {
-	return api_version.n >= 10 &&
-	                       strncmp(api_version.p, "2022-10-01", 10) >= 0
-	               ? "actionsRequired"
-	               : "actionRequired";
-}
-
-void options_push_state(lua_State *L, const struct op_spec *spec) {
-	lua_createtable(L, 0, 3);
-	fields_given(L, "status", spec->status);
-	fields_given(L, "description", spec->description);
-	fields_given(L, action_name(spec->api_version), spec->action_required);
-}

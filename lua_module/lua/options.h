@@ -100,9 +100,6 @@ void options_resume(lua_State *L, int idx, const struct op_defaults *d,
 /* Pushes retry.codes of the checked table at idx, one a line; "" if absent.
    [-0, +1] */
 void options_push_retry_codes(lua_State *L, int idx);
-/* Pushes the state that a PATCH asks for.  [-0, +1] */
-void options_push_state(lua_State *L, const struct op_spec *spec);
-
 /* Pushes a query's body without its paging (core/op_list.h).  [-0, +1] */
 void options_push_query(lua_State *L, int idx);
 

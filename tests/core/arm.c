@@ -447,6 +447,53 @@ static void test_a_path_is_percent_encoded_and_an_id_is_not(void **state) {
 	buf_free(&out);
 }
 
+static void
+test_the_requested_state_has_the_members_that_are_there(void **state) {
+	static const struct {
+		struct span version, status, description, action;
+		const char *members;
+	} rows[] = {
+		{ LITERAL("2022-06-01"),
+		  LITERAL("Approved"),
+		  { 0 },
+		  { 0 },
+		  "\"status\":\"Approved\"" },
+		{ LITERAL("2022-06-01"), LITERAL("Rejected"), LITERAL(""),
+		  LITERAL("None"),
+		  "\"status\":\"Rejected\",\"description\":\"\","
+		  "\"actionRequired\":\"None\"" },
+		{ LITERAL("2022-10-01"), LITERAL("Approved"),
+		  LITERAL("say \"a/b\"\n\xe6\x9c\xac"), LITERAL("None"),
+		  "\"status\":\"Approved\",\"description\":"
+		  "\"say \\\"a/b\\\"\\u000a\xe6\x9c\xac\","
+		  "\"actionsRequired\":\"None\"" },
+		{ LITERAL("2021"),
+		  { 0 },
+		  { 0 },
+		  LITERAL("None"),
+		  "\"actionRequired\":\"None\"" },
+		{ LITERAL("2024-07-01-preview"),
+		  { 0 },
+		  LITERAL("d"),
+		  LITERAL("a"),
+		  "\"description\":\"d\",\"actionsRequired\":\"a\"" },
+	};
+	struct buf out;
+	(void)state;
+	buf_init(&out, test_mem(), 1000);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char expected[300];
+		snprintf(expected, sizeof expected,
+		         "{\"properties\":"
+		         "{\"privateLinkServiceConnectionState\":{%s}}}",
+		         rows[i].members);
+		arm_write_state(&out, rows[i].version, rows[i].status,
+		                rows[i].description, rows[i].action);
+		assert_span(buf_span(&out), expected);
+	}
+	buf_free(&out);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		TEST(test_account_names),
@@ -464,6 +511,7 @@ int main(void) {
 		TEST(test_an_account_id_is_an_account_alone),
 		TEST(test_an_id_is_written_as_far_as_its_parts_go),
 		TEST(test_a_path_is_percent_encoded_and_an_id_is_not),
+		TEST(test_the_requested_state_has_the_members_that_are_there),
 	};
 	return RUN(tests);
 }
