@@ -21,6 +21,7 @@ struct resource_facts {
 	struct span status; /* the status monitor's */
 	int percent;        /* percentComplete; -1: absent */
 	bool is_resource;   /* has `properties`, or an id and no status */
+	bool is_mere;       /* has `properties`, and no member for an error */
 	struct span id, provisioning_state, etag;
 	/* properties.privateLinkServiceConnectionState */
 	struct span connection_status, description, action_required;

@@ -398,15 +398,29 @@ static void read_state(lua_State *L, int idx, struct resource_facts *f) {
 	lua_settop(L, at - 1);
 }
 
+/* The members that an error in a resource may have, behind its own. */
+enum { ERRORS = 3 };
+#define ERROR_MEMBERS(at)                                                      \
+	[at] = NAME("error"), [(at) + 1] = NAME("odata.error"),                \
+	[(at) + 2] = NAME("error_description")
+
+/* None of the ERRORS values at idx is there. */
+static bool has_no_error(lua_State *L, int idx) {
+	return lua_isnil(L, idx) && lua_isnil(L, idx + 1) &&
+	       lua_isnil(L, idx + 2);
+}
+
 enum { PROPERTY_STATE, PROPERTY_CONNECTION, PROPERTIES };
-static const struct span property_members[PROPERTIES] = {
+static const struct span property_members[PROPERTIES + ERRORS] = {
 	[PROPERTY_STATE] = NAME("provisioningState"),
 	[PROPERTY_CONNECTION] = NAME("privateLinkServiceConnectionState"),
+	ERROR_MEMBERS(PROPERTIES),
 };
 
 static void read_properties(lua_State *L, int idx, struct resource_facts *f) {
-	int at = push_fields(L, idx, property_members, PROPERTIES);
+	int at = push_fields(L, idx, property_members, PROPERTIES + ERRORS);
 	f->provisioning_state = string_at(L, at + PROPERTY_STATE);
+	f->is_mere = f->is_mere && has_no_error(L, at + PROPERTIES);
 	read_state(L, at + PROPERTY_CONNECTION, f);
 	lua_settop(L, at - 1);
 }
@@ -433,16 +447,17 @@ enum {
 	RESOURCE_PROPERTIES,
 	RESOURCES
 };
-static const struct span resource_members[RESOURCES] = {
+static const struct span resource_members[RESOURCES + ERRORS] = {
 	[RESOURCE_STATUS] = NAME("status"),
 	[RESOURCE_PERCENT] = NAME("percentComplete"),
 	[RESOURCE_ID] = NAME("id"),
 	[RESOURCE_ETAG] = NAME("etag"),
 	[RESOURCE_PROPERTIES] = NAME("properties"),
+	ERROR_MEMBERS(RESOURCES),
 };
 
 static void read_resource(lua_State *L, int idx, struct resource_facts *f) {
-	int at = push_fields(L, idx, resource_members, RESOURCES);
+	int at = push_fields(L, idx, resource_members, RESOURCES + ERRORS);
 	bool status = !lua_isnil(L, at + RESOURCE_STATUS);
 	int64_t percent = integer_at(L, at + RESOURCE_PERCENT);
 	*f = NO_RESOURCE;
@@ -453,6 +468,8 @@ static void read_resource(lua_State *L, int idx, struct resource_facts *f) {
 	f->etag = string_at(L, at + RESOURCE_ETAG);
 	f->is_resource = lua_istable(L, at + RESOURCE_PROPERTIES) ||
 	                 (f->id.p && !status);
+	f->is_mere = lua_istable(L, at + RESOURCE_PROPERTIES) &&
+	             has_no_error(L, at + RESOURCES);
 	read_properties(L, at + RESOURCE_PROPERTIES, f);
 	lua_settop(L, at - 1);
 }

@@ -181,13 +181,6 @@ static int type_of(lua_State *L, const struct object *o, enum member m) {
 	return type;
 }
 
-static bool has(const struct object *o, choice list) {
-	for (; *list != NONE; list++)
-		if (o->keys[*list].p != NULL)
-			return true;
-	return false;
-}
-
 /* ---- texts -------------------------------------------------------------- */
 
 /* The value at the top as text: a string, or {lang, value}.  It stays anchored
@@ -403,28 +396,12 @@ static void read_oauth(struct reading *r, const struct object *o,
 	f->oauth_description = first_text(r, o, description);
 }
 
-/* A resource or a page, with no error in it.  [-0, +0] */
-static bool is_mere_result(struct reading *r, const struct object *o) {
-	static choice signs = { ERROR, ODATA_ERROR, ERROR_DESCRIPTION, NONE };
-	lua_State *L = r->L;
-	bool mere = is_result(L, o) && !has(o, signs);
-	struct object properties;
-	if (mere && push_member(L, o, PROPERTIES) == LUA_TTABLE) {
-		find_members(r, lua_gettop(L), &properties);
-		mere = !has(&properties, signs);
-	}
-	lua_settop(L, o->idx);
-	return mere;
-}
-
 /* Reads the body, which is the table at the top. */
 static void read_body(struct reading *r, struct facts *f) {
 	lua_State *L = r->L;
 	int idx = lua_gettop(L);
 	struct object o;
 	find_members(r, idx, &o);
-	if (is_mere_result(r, &o))
-		return;
 	read_oauth(r, &o, f);
 	f->error = push_wrapped(r, &o);
 	if (f->error) {

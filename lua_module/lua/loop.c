@@ -104,32 +104,54 @@ static void read_error(lua_State *L, struct client *c, const struct job *job,
 		json_read_error(L, -1, facts);
 }
 
-/* Reads the facts of the decoded body on the top of the stack.  The request
-   decides which document is expected. */
-static void read_document(lua_State *L, struct client *c, const struct job *job,
+/* The request decides which document is expected. */
+static enum document expected(const struct client *c, const struct job *job) {
+	if (!job)
+		return c->core.chain.first ? DOCUMENT_CLOUD : DOCUMENT_TOKEN;
+	if (job->op.spec.kind == OP_LIST || job->op.spec.kind == OP_QUERY)
+		return DOCUMENT_PAGE;
+	return op_acquires(&job->op) ? DOCUMENT_POLICY : DOCUMENT_RESOURCE;
+}
+
+/* Most answers are a resource with no error in it, which is read once. */
+static void read_resource(lua_State *L, struct client *c, const struct job *job,
                           struct answer *a) {
-	const struct chain *s = &c->core.chain;
 	struct facts *facts = &a->facts;
-	luaL_checkstack(L, 8, "reply");
-	read_error(L, c, job, a->http, facts);
-	if (!job && s->first)
-		json_read_cloud(L, -1, buf_span(&s->endpoint), facts);
-	else if (!job)
-		json_read_token(L, -1, facts);
-	else if (job->op.spec.kind == OP_LIST)
-		json_read_page(L, -1, facts);
-	else if (job->op.spec.kind == OP_QUERY)
-		json_read_rows(L, -1, facts);
-	else if (op_acquires(&job->op))
-		json_read_policy(L, -1, facts);
-	else
+	json_read_resource(L, -1, facts);
+	if (a->http->status >= 300 || !facts->as.resource.is_mere) {
+		read_error(L, c, job, a->http, facts);
 		json_read_resource(L, -1, facts);
-	if (!job || !lua_istable(L, -1) || facts->document == DOCUMENT_PAGE ||
-	    facts->document == DOCUMENT_POLICY)
-		return; /* a page's connections are prepared one by one */
+	}
+	if (!lua_istable(L, -1))
+		return;
 	json_polish(L, -1);
 	if (a->http->status < 300)
 		store_etag(L, a);
+}
+
+/* Reads the facts of the decoded body on the top of the stack.  A page's
+   connections are prepared one by one. */
+static void read_document(lua_State *L, struct client *c, const struct job *job,
+                          struct answer *a) {
+	enum document document = expected(c, job);
+	struct facts *facts = &a->facts;
+	luaL_checkstack(L, 8, "reply");
+	if (document == DOCUMENT_RESOURCE) {
+		read_resource(L, c, job, a);
+		return;
+	}
+	read_error(L, c, job, a->http, facts);
+	if (document == DOCUMENT_CLOUD)
+		json_read_cloud(L, -1, buf_span(&c->core.chain.endpoint),
+		                facts);
+	else if (document == DOCUMENT_TOKEN)
+		json_read_token(L, -1, facts);
+	else if (document == DOCUMENT_POLICY)
+		json_read_policy(L, -1, facts);
+	else if (job->op.spec.kind == OP_LIST)
+		json_read_page(L, -1, facts);
+	else
+		json_read_rows(L, -1, facts);
 }
 
 /* Handles one finished transfer: decodes, feeds and stores it.  Everything that
