@@ -369,43 +369,55 @@ static size_t parameter_length(struct span s, struct secrets secrets) {
 	return 0;
 }
 
-static size_t hidden_length(struct span s, struct secrets secrets) {
-	size_t all[] = { secret_length(s), known_length(s, secrets),
-		         parameter_length(s, secrets) };
-	size_t n = all[0] > all[1] ? all[0] : all[1];
-	return n > all[2] ? n : all[2];
-}
-
-/* The characters that a secret may begin with, and those that are replaced. */
-struct heads {
-	bool is[256];
+/* What may begin at a byte, as bits. */
+enum {
+	BY_FORM = 1,
+	BY_NAME = 2,
+	BY_VALUE = 4,
+	LOGIN = 8,
+	CONTROL = 16, /* it is replaced itself */
 };
 
-static void add_heads(struct heads *h, const char *heads) {
+/* What may begin at each byte of a text. */
+struct heads {
+	unsigned char at[256];
+};
+
+static void add_heads(struct heads *h, const char *heads, unsigned char rule) {
 	for (; *heads; heads++)
-		h->is[(unsigned char)*heads] = true;
+		h->at[(unsigned char)*heads] |= rule;
 }
 
 /* A text without "=" contains no form parameter, one without "@" no login. */
 static struct heads heads_of(struct span text, struct secrets secrets) {
-	struct heads h = { .is = { [0x7f] = true } };
-	memset(h.is, true, ' ');
-	add_heads(&h, coded_heads);
-	add_heads(&h, "bBeEpP"); /* for secret_length */
+	struct heads h = { .at = { [0x7f] = CONTROL } };
+	memset(h.at, CONTROL, ' ');
+	add_heads(&h, coded_heads, BY_VALUE);
+	add_heads(&h, "bBeEpP", BY_FORM); /* for secret_length */
 	if (text.n > 0 && memchr(text.p, '=', text.n))
-		add_heads(&h, "cardpCARDP"); /* for parameter_length */
+		add_heads(&h, "cardpCARDP", BY_NAME); /* for parameter_length */
 	if (text.n > 0 && memchr(text.p, '@', text.n))
-		add_heads(&h, ":"); /* for login_length */
+		add_heads(&h, ":", LOGIN); /* for login_length */
 	for (size_t i = 0; i < secrets.count; i++)
 		if (is_usable(secrets.list[i]))
-			h.is[(unsigned char)*secrets.list[i].p] = true;
+			h.at[(unsigned char)*secrets.list[i].p] |= BY_VALUE;
 	return h;
+}
+
+static size_t hidden_length(struct span s, const struct heads *h,
+                            struct secrets secrets) {
+	unsigned rules = h->at[(unsigned char)*s.p];
+	size_t form = rules & BY_FORM ? secret_length(s) : 0,
+	       name = rules & BY_NAME ? parameter_length(s, secrets) : 0,
+	       value = rules & BY_VALUE ? known_length(s, secrets) : 0;
+	size_t n = form > name ? form : name;
+	return n > value ? n : value;
 }
 
 /* The number of bytes at the start of s at which no secret can begin. */
 static size_t plain_length(struct span s, const struct heads *h, size_t most) {
 	size_t n = 0;
-	while (n < s.n && n < most && !h->is[(unsigned char)s.p[n]])
+	while (n < s.n && n < most && h->at[(unsigned char)s.p[n]] == 0)
 		n++;
 	return n;
 }
@@ -414,18 +426,18 @@ struct span redact_add(struct buf *out, struct span text,
                        struct secrets secrets, size_t limit) {
 	struct heads heads = heads_of(text, secrets);
 	while (text.n > 0 && out->n < limit && !out->failed) {
-		bool control = (unsigned char)*text.p < ' ' || *text.p == 0x7f;
+		unsigned rules = heads.at[(unsigned char)*text.p];
 		size_t n = plain_length(text, &heads, limit - out->n);
 		if (n > 0) {
 			buf_add(out, (struct span){ text.p, n });
-		} else if ((n = hidden_length(text, secrets)) > 0) {
+		} else if ((n = hidden_length(text, &heads, secrets)) > 0) {
 			buf_adds(out, "<redacted>");
-		} else if ((n = login_length(text)) > 0) {
+		} else if (rules & LOGIN && (n = login_length(text)) > 0) {
 			struct span start = { text.p, authority_start(text) };
 			buf_add(out, start);
 			buf_adds(out, "<redacted>");
 		} else {
-			buf_addc(out, control ? ' ' : *text.p);
+			buf_addc(out, rules & CONTROL ? ' ' : *text.p);
 			n = 1;
 		}
 		text = span_from(text, n);
