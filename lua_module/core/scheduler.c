@@ -142,10 +142,14 @@ static bool make_room(struct scheduler *c, size_t jobs) {
 
 /* ---- writes to one connection ------------------------------------------- */
 
+/* The bytes at the end of an id that are hashed.  With a short name they reach
+   to the account; a longer one differs from others by its GUID. */
+enum { HASHED = 64 };
+
 /* The hash (FNV-1a) ignores case, because Resource Manager's ids do. */
 static uint32_t hash_of(struct span id) {
 	uint32_t hash = 2166136261u;
-	for (size_t i = 0; i < id.n; i++)
+	for (size_t i = id.n > HASHED ? id.n - HASHED : 0; i < id.n; i++)
 		hash = (hash ^ ((unsigned char)id.p[i] | 0x20u)) * 16777619u;
 	return hash;
 }
