@@ -263,13 +263,13 @@ void loop_conclude(lua_State *L, int idx, struct job *job) {
    step, since libcurl handles all of them in one later call. */
 enum { STEP_US = 500, STEP_SENDS = 4 };
 
-/* Calls scheduler_next until nothing is left or the step's time is up.  Returns
-   the time of the next turn. */
+/* Calls scheduler_next until nothing is left or the step's time is up, with one
+   reading of the clock.  Returns the time of the next turn. */
 static int64_t turns(lua_State *L, int idx, struct client *c, int64_t enough) {
+	struct now now = sys_now();
 	int64_t until;
 	int begun = 0;
 	do {
-		struct now now = sys_now();
 		struct job *job;
 		enum scheduler_want want;
 		c->core.at_connect_limit = curlio_at_connect_limit(c->io);
