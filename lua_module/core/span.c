@@ -153,6 +153,19 @@ bool span_only(struct span s, unsigned kinds, const char *more) {
 	return true;
 }
 
+/* Eight bytes at a time: none is below '!', none above '~'. */
+bool span_visible(struct span s) {
+	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+	size_t i = 0;
+	for (; i + 8 <= s.n; i += 8) {
+		uint64_t w;
+		memcpy(&w, s.p + i, 8);
+		if (((w - ones * '!') | (w + ones) | w) & highs)
+			return false;
+	}
+	return span_only(span_from(s, i), CHAR_VISIBLE, "");
+}
+
 bool span_uint(struct span s, int64_t *out) {
 	int64_t v = 0;
 	if (s.n == 0)

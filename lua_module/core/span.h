@@ -67,5 +67,7 @@ int char_hex_value(char c); /* 0 to 15; -1: not a hexadecimal digit */
 /* True when every character of s is in one of the classes `kinds` or in the
    string `more`; also true when s is empty. */
 bool span_only(struct span s, unsigned kinds, const char *more);
+/* span_only(s, CHAR_VISIBLE, ""), for the bytes of every request. */
+bool span_visible(struct span s);
 
 #endif

@@ -2,7 +2,7 @@
 #include "core/url.h"
 
 static bool printable(struct span s) {
-	return span_only(s, CHAR_VISIBLE | CHAR_HIGH, "");
+	return span_visible(s) || span_only(s, CHAR_VISIBLE | CHAR_HIGH, "");
 }
 
 /* A bracketed IPv6 address, or letters, digits, dots and hyphens. */

@@ -456,11 +456,9 @@ static char *target_in(const struct transfer *t, char *url) {
 	if (scheme == 0 || (scheme == 7 && !transfer_is_direct(t)))
 		return NULL;
 	target += strcspn(target, "/?#\\");
-	if (*target != '/')
+	if (*target != '/' || !span_visible(span_of(target)) ||
+	    strchr(target, '#') != NULL)
 		return NULL;
-	for (const char *p = target; *p != '\0'; p++)
-		if (*p <= ' ' || *p > '~' || *p == '#')
-			return NULL;
 	return target;
 }
 

@@ -429,7 +429,7 @@ static struct span application_id(lua_State *L, int idx) {
 	if (s.n == 0 || s.n > 24)
 		options_bad(L, "application_id", "1 to 24 characters expected");
 	header(L, idx, "application_id");
-	if (!span_only(s, CHAR_VISIBLE, ""))
+	if (!span_visible(s))
 		options_bad(L, "application_id", "no blanks expected");
 	return s;
 }

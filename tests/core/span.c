@@ -208,6 +208,25 @@ static void test_only_these_kinds_and_these_others(void **state) {
 	assert_true(span_only(NO_SPAN, 0, ""));
 }
 
+/* Each byte at each place of the words that are read at once, and behind
+   them. */
+static void test_visible_is_visible_at_each_place(void **state) {
+	(void)state;
+	assert_true(span_visible(NO_SPAN));
+	for (size_t n = 1; n <= 19; n++) {
+		for (size_t at = 0; at < n; at++) {
+			for (int c = 0; c < 256; c++) {
+				char text[20] = "!~!~!~!~!~!~!~!~!~!";
+				struct span s = { text, n };
+				text[at] = (char)c;
+				if (span_visible(s) !=
+				    char_is((char)c, CHAR_VISIBLE))
+					FAIL("byte %d at %zu of %zu", c, at, n);
+			}
+		}
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		TEST(test_absent_is_not_empty_but_equal_to_it),
@@ -222,6 +241,7 @@ int main(void) {
 		TEST(test_a_nul_can_be_the_separator),
 		TEST(test_kinds_of_characters_are_those_of_the_c_locale),
 		TEST(test_only_these_kinds_and_these_others),
+		TEST(test_visible_is_visible_at_each_place),
 	};
 	return RUN(tests);
 }

@@ -356,8 +356,7 @@ void chain_progress(const struct chain *s, struct fail *out) {
 /* A header field could bear more (RFC 9110 section 5.5).  A blank or a control
    character in a token means that something else was read, such as a page. */
 bool chain_is_token(struct span token) {
-	return token.n > 0 && token.n <= MAX_TOKEN &&
-	       span_only(token, CHAR_VISIBLE, "");
+	return token.n > 0 && token.n <= MAX_TOKEN && span_visible(token);
 }
 
 /* Five minutes before the end, at half of a short life, or when the authority
