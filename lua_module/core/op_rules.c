@@ -6,9 +6,9 @@
  * has one of eleven meanings (op_rules.h).  Leg and meaning together select a
  * rule, and the rule moves the operation: to another leg, to the same leg after
  * a wait, or to its end.  There are two tables of rules: one for update and
- * ensure, one for delete.  Before them again(), in op.c, repeats a request after
- * a passing failure, or moves from POLL to WATCH if that would be too late.
- * Nothing else decides what comes next.
+ * ensure, one for delete.  Before them again(), in op.c, repeats a request
+ * after a passing failure, or moves from POLL to WATCH if that would be too
+ * late.  Nothing else decides what comes next.
  *
  *   answer --> meaning_of --> rules[book][leg][meaning] --> op_move, op_done
  *                              --> or op_failed
@@ -382,7 +382,7 @@ static void later(struct op *o, const struct answer *a, enum op_leg leg) {
 	op_move(o, leg, a->at.mono + poll_wait(&o->poll, asked_wait(a)));
 }
 
-/* Only for a leg that nothing has asked to wait for. */
+/* Only if no answer asked for a wait. */
 static void at_once(struct op *o, const struct answer *a, enum op_leg leg) {
 	op_move(o, leg, a->at.mono);
 }
@@ -603,7 +603,8 @@ static void take_token(struct op *o, const struct answer *a) {
 /* ---- steps: the write --------------------------------------------------- */
 
 /* The body's etag comes before the header's, since a proxy that compresses
-   changes the header (RFC 9110, 8.8.3.3).  head_tag: the body's did not work. */
+   changes the header (RFC 9110, 8.8.3.3).  head_tag: the body's did not
+   work. */
 static struct span tag_of(const struct op *o, const struct answer *a) {
 	struct span header = reply_header(a->http, "etag");
 	return o->head_tag && header.n > 0 ? header : answer_etag(a);
@@ -722,7 +723,7 @@ static bool is_refusal(const struct answer *a, int status) {
 }
 
 /* This attempt had no effect.  412: another writer was faster, so an ensure
-   reads again; with the caller's own if_match it only compares. */
+   reads again; with the caller's if_match it does not write again. */
 static void take_refused_write(struct op *o, const struct answer *a) {
 	bool conflict = o->spec.kind == OP_ENSURE && is_refusal(a, 412);
 	o->conflicts += conflict;
@@ -744,7 +745,7 @@ static void take_refused_delete(struct op *o, const struct answer *a) {
 }
 
 /* The PATCH or DELETE got a 404 of Azure Resource Manager. */
-static void take_missing_write(struct op *o, const struct answer *a) {
+static void take_already_gone(struct op *o, const struct answer *a) {
 	if (o->known == KNOWN_DOUBTFUL)
 		end_well(o); /* an earlier attempt deleted it */
 	else
@@ -847,9 +848,9 @@ static void take_watched(struct op *o, const struct answer *a) {
 		later(o, a, LEG_WATCH);
 }
 
-/* True while a 404 is tolerated: replicas may not know a new URL or resource
-   yet. */
-static bool is_tolerated(struct op *o, const struct answer *a) {
+/* Notes the time of the first 404.  True while more are tolerated: replicas may
+   not know a new URL or resource yet. */
+static bool tolerate(struct op *o, const struct answer *a) {
 	int64_t share;
 	if (o->missing_since < 0)
 		o->missing_since = a->at.mono;
@@ -861,7 +862,7 @@ static bool is_tolerated(struct op *o, const struct answer *a) {
 /* When a polling URL stays unknown, the service may have removed it after the
    end.  WATCH then reads the resource, as long as time is left for that. */
 static void take_missing_url(struct op *o, const struct answer *a) {
-	if (is_tolerated(o, a)) {
+	if (tolerate(o, a)) {
 		later(o, a, LEG_POLL);
 		if (o->not_before < o->deadline)
 			return;
@@ -870,9 +871,10 @@ static void take_missing_url(struct op *o, const struct answer *a) {
 	take_watch(o, a);
 }
 
-/* After an accepted write.  A new read may be answered by a replica that lags. */
-static void take_missing(struct op *o, const struct answer *a) {
-	if (is_tolerated(o, a))
+/* After an accepted write.  A new read may be answered by a replica that
+   lags. */
+static void take_missing_resource(struct op *o, const struct answer *a) {
+	if (tolerate(o, a))
 		later(o, a, o->leg);
 	else
 		op_error_reply(o, a);
@@ -880,7 +882,7 @@ static void take_missing(struct op *o, const struct answer *a) {
 
 /* A new status monitor; nothing was written yet. */
 static void take_missing_token(struct op *o, const struct answer *a) {
-	if (is_tolerated(o, a))
+	if (tolerate(o, a))
 		op_move(o, LEG_AWAIT,
 		        a->at.mono + poll_wait(&o->change.policy->poll,
 		                               asked_wait(a)));
@@ -910,7 +912,7 @@ static void take_unexpected(struct op *o, const struct answer *a) {
 		                  buf_span(&a->http->body));
 }
 
-/* The read before any write.  Nothing is at stake yet, so the first one is the
+/* The read before any write.  Nothing was written yet, so the first one is the
    error. */
 static void take_unexpected_read(struct op *o, const struct answer *a) {
 	const char *why = "the response is not a JSON object";
@@ -959,7 +961,8 @@ static void take_give_up(struct op *o, const struct answer *a) {
 }
 
 /* May the write be sent again?  Without If-Match an update must not undo a
-   later decision.  It has not read an earlier one; for ensure see is_decided. */
+   later decision.  An update has not read the state before its write, so each
+   decision counts as later; for ensure see is_decided. */
 static bool may_overwrite(const struct op *o, const struct answer *a) {
 	return o->spec.kind != OP_UPDATE || o->spec.if_match.p ||
 	       !is_decision(o, resource_of(a)->connection_status);
@@ -1052,9 +1055,9 @@ RULE(refused_write,
      TO_FAILURE, LEG_READ, LEG_SETTLE);
 RULE(refused_delete, "fail; 409, 412, in doubt: SETTLE", TO_FAILURE,
      LEG_SETTLE);
-RULE_BY(not_there, refused_write, "fail; in doubt: SETTLE", TO_FAILURE,
+RULE_BY(missing_connection, refused_write, "fail; in doubt: SETTLE", TO_FAILURE,
         LEG_SETTLE);
-RULE(missing_write, "fail; in doubt: done", TO_FAILURE, TO_DONE);
+RULE(already_gone, "fail; in doubt: done", TO_FAILURE, TO_DONE);
 RULE(poll_or_watch, "POLL, else WATCH", LEG_POLL, LEG_WATCH);
 RULE(poll_or_read, "POLL, else CONFIRM or WATCH", LEG_POLL, LEG_CONFIRM,
      LEG_WATCH);
@@ -1070,7 +1073,7 @@ RULE(watched, "WATCH later; ended: CONFIRM", LEG_WATCH, LEG_CONFIRM);
 RULE(confirm, "CONFIRM", LEG_CONFIRM);
 RULE(stale, "CONFIRM, 5 reads; fail (operation)", LEG_CONFIRM, TO_FAILURE);
 RULE(missing_url, "POLL for a while; WATCH", LEG_POLL, LEG_WATCH);
-RULE(missing, "again for a while; fail", TO_ITSELF, TO_FAILURE);
+RULE(missing_resource, "again for a while; fail", TO_ITSELF, TO_FAILURE);
 RULE(unexpected_poll, "POLL, twice; SETTLE", LEG_POLL, LEG_SETTLE);
 RULE(unexpected, "again, twice; fail", TO_ITSELF, TO_FAILURE);
 RULE(unexpected_read, "fail", TO_FAILURE);
@@ -1111,7 +1114,7 @@ static const struct rule *const rules[BOOKS][LEGS][MEANINGS] = {
 		ACQUIRING,
 		[LEG_WRITE] = {
 			[NO_RESPONSE] = &lost_write, [REFUSED] = &refused_write,
-			[NOT_FOUND] = &not_there,     [ERROR_RESULT] = &poll_or_settle,
+			[NOT_FOUND] = &missing_connection, [ERROR_RESULT] = &poll_or_settle,
 			[RUNNING] = &poll_or_watch, [SUCCEEDED] = &poll_or_confirm,
 			[AS_REQUESTED] = &poll_or_done, [DIFFERENT] = &poll_or_read,
 			[FAILED] = &failed,         [UNEXPECTED] = &poll_or_settle,
@@ -1124,13 +1127,13 @@ static const struct rule *const rules[BOOKS][LEGS][MEANINGS] = {
 			[FAILED] = &failed,         [UNEXPECTED] = &unexpected_poll },
 		[LEG_WATCH] = {
 			[NO_RESPONSE] = &fail,          [REFUSED] = &fail,
-			[NOT_FOUND] = &missing,       [ERROR_RESULT] = &failed,
+			[NOT_FOUND] = &missing_resource, [ERROR_RESULT] = &failed,
 			[RUNNING] = &at_work,       [AS_REQUESTED] = &done,
 			[DIFFERENT] = &watched,     [FAILED] = &failed,
 			[UNEXPECTED] = &unexpected },
 		[LEG_CONFIRM] = {
 			[NO_RESPONSE] = &fail,          [REFUSED] = &fail,
-			[NOT_FOUND] = &missing,       [ERROR_RESULT] = &failed,
+			[NOT_FOUND] = &missing_resource, [ERROR_RESULT] = &failed,
 			[RUNNING] = &at_work,       [AS_REQUESTED] = &done,
 			[DIFFERENT] = &stale,       [FAILED] = &failed,
 			[UNEXPECTED] = &unexpected },
@@ -1145,7 +1148,7 @@ static const struct rule *const rules[BOOKS][LEGS][MEANINGS] = {
 		ACQUIRING,
 		[LEG_WRITE] = {
 			[NO_RESPONSE] = &lost_write, [REFUSED] = &refused_delete,
-			[NOT_FOUND] = &missing_write, [ERROR_RESULT] = &poll_or_settle,
+			[NOT_FOUND] = &already_gone,  [ERROR_RESULT] = &poll_or_settle,
 			[RUNNING] = &poll_or_watch, [SUCCEEDED] = &poll_or_done,
 			[DIFFERENT] = &still_there, [FAILED] = &failed,
 			[UNEXPECTED] = &poll_or_settle,    [TOKEN_REQUIRED] = &token_required },

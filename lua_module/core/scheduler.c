@@ -38,19 +38,21 @@
  *        +--> ended ----> reported once as SCHEDULER_ENDED
  *
  * Kinds.  Azure Resource Manager counts reads, writes and deletes separately,
- * and Azure Resource Graph its queries, so each kind has its own queues.  There are two for each kind, because jobs
- * that have begun go first.  A new ensure reads first, but is useless if it
- * cannot write afterwards; so it waits in the queue of writes.
+ * and Azure Resource Graph its queries, so each kind has its own queues.  There
+ * are two for each kind, because jobs that have begun go first.  A new ensure
+ * reads first, but is useless if it cannot write afterwards; so it waits in the
+ * queue of writes.
  *
  * Places. max_in_flight is the number of places.  A new job gets a place only
  * if enough places remain for older jobs.  These are the jobs that wait for the
- * token, and those held by a limit that it needs.  Otherwise the deadlines of
+ * token, and those held by a limit that the new job
+ * needs.  Otherwise the deadlines of
  * the older jobs would pass while new jobs start.
  *
  * The heap.  A queued job other than one in ready is due at its deadline; a job
  * in no queue is due at its next turn. wake_due moves all that are due to
- * ready, where op_next ends them or lets them go on.  So one reading of the
- * clock a step serves every time limit.  The driver sleeps until the first
+ * ready, where op_next ends or continues them.  So the clock is read once in
+ * each step.  The driver sleeps until the first
  * entry of the heap, or until a limit lets the first job of a queue go.
  *
  * The token. authorize() is the only function that puts the token into a
@@ -255,7 +257,7 @@ void scheduler_lost_signin(struct scheduler *c) {
 }
 
 /* The next writer of the same connection may start at once. */
-static void ended(struct scheduler *c, struct job *j) {
+static void end_job(struct scheduler *c, struct job *j) {
 	forget_due(c, j);
 	leave_writers(c, j);
 	queue_enter(&c->ended, &j->link);
@@ -264,20 +266,20 @@ static void ended(struct scheduler *c, struct job *j) {
 void scheduler_cancel(struct scheduler *c, struct job *j, const char *why,
                       struct now now) {
 	op_cancel(&j->op, why, now);
-	ended(c, j);
+	end_job(c, j);
 }
 
 void scheduler_veto(struct scheduler *c, struct job *j, struct span why,
                     struct now now) {
 	op_veto(&j->op, why, now);
-	ended(c, j);
+	end_job(c, j);
 }
 
 /* ---- turns -------------------------------------------------------------- */
 
 /* Puts j at the head of the ready queue, because jobs that have begun go before
    new ones.  Its turn comes in this step, so it leaves the heap. */
-static void ready(struct scheduler *c, struct job *j) {
+static void make_ready(struct scheduler *c, struct job *j) {
 	queue_enter_first(&c->ready, &j->link);
 	forget_due(c, j);
 }
@@ -289,7 +291,7 @@ static void wake_due(struct scheduler *c, struct now now) {
 		struct job *j = c->heap[0];
 		if (j->link.queue == &c->tokenless)
 			chain_progress(&c->chain, &j->op.fail);
-		ready(c, j);
+		make_ready(c, j);
 	}
 }
 
@@ -297,15 +299,15 @@ static void wake_due(struct scheduler *c, struct now now) {
    sign-in failed.  False: nothing was moved. */
 static bool release_tokenless(struct scheduler *c, struct now now) {
 	const struct fail *why = chain_failure(&c->chain);
-	bool told = false;
+	bool moved = false;
 	while (c->tokenless.last && (c->chain.live || why)) {
 		struct job *j = job_at(c->tokenless.last);
 		if (!c->chain.live)
 			op_no_token(&j->op, why, now);
-		ready(c, j);
-		told = true;
+		make_ready(c, j);
+		moved = true;
 	}
-	return told;
+	return moved;
 }
 
 /* Grants the token, or queues the job until it is there.  A 401 passes the
@@ -370,7 +372,7 @@ static bool ask(struct scheduler *c, struct job *j, struct now now,
 	case OP_FAIL:
 		break;
 	}
-	ended(c, j);
+	end_job(c, j);
 	return false;
 }
 
@@ -379,14 +381,19 @@ static bool has_begun(const struct job *j) {
 	return j->op.deadline != NEVER;
 }
 
+static size_t places_taken(const struct scheduler *c) {
+	size_t taken = 0;
+	for (int kind = 0; kind < RATE_KINDS; kind++)
+		taken += c->in_flight[kind].n;
+	return taken;
+}
+
 /* True when no new job can get a place.  Jobs that wait for the token count,
    because each needs a place soon.  New jobs then stay in ready, in the order
    of their arrival. */
 static bool is_full(const struct scheduler *c) {
-	size_t taken = c->tokenless.n;
-	for (int kind = 0; kind < RATE_KINDS; kind++)
-		taken += c->in_flight[kind].n;
-	return taken >= c->max_in_flight || c->at_connect_limit;
+	return places_taken(c) + c->tokenless.n >= c->max_in_flight ||
+	       c->at_connect_limit;
 }
 
 /* The rate limit that the next request of this operation counts for. */
@@ -406,20 +413,20 @@ static enum rate_kind new_kind_of(const struct op *o) {
 }
 
 /* True when j may occupy a place.  A job that has not begun must leave room for
-   the jobs that have: see "Places" above. */
+   the jobs that have: see "Places" above.  Each of them reads, to poll or to
+   confirm, so those held by the limit of reads count as well. */
 static bool has_place(const struct scheduler *c, const struct job *j) {
-	size_t taken = has_begun(j) ? 0 : c->tokenless.n;
-	for (int kind = 0; kind < RATE_KINDS; kind++) {
-		taken += c->in_flight[kind].n;
-		if (!has_begun(j) &&
-		    (kind == RATE_READ || kind == (int)new_kind_of(&j->op)))
-			taken += c->held[kind].n;
+	size_t taken = places_taken(c);
+	if (!has_begun(j)) {
+		enum rate_kind kind = new_kind_of(&j->op);
+		taken += c->tokenless.n + c->held[RATE_READ].n;
+		taken += kind == RATE_READ ? 0 : c->held[kind].n;
 	}
 	return taken < c->max_in_flight && !c->at_connect_limit;
 }
 
-/* True when op_next will return a request.  Otherwise the job ends, or gives
-   the time of its next turn. */
+/* True when op_next will return a request, or ask for a token.  Otherwise the
+   job ends, or gives the time of its next turn. */
 static bool will_send(const struct job *j, struct now now) {
 	return j->op.end == OP_WAIT && j->op.deadline > now.mono &&
 	       j->op.not_before <= now.mono;
@@ -552,7 +559,7 @@ void scheduler_feed(struct scheduler *c, struct job *job,
 		rate_note(&c->rate, kind_of(&job->op), a,
 		          c->cfg.retry.max_delay);
 		op_feed(&job->op, a);
-		ready(c, job);
+		make_ready(c, job);
 	} else {
 		chain_feed(&c->chain, a);
 		release_tokenless(c, a->at);

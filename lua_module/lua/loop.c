@@ -14,9 +14,9 @@
  *                        provide, or report an end
  *   wakeup_due           the descriptor's timer is set to the next turn
  *
- * All that may raise (decoding, on_event, before_write) comes before the machine
- * is fed or after its result is kept, so that an error of the host loses no
- * outcome.
+ * All that may raise (decoding, on_event, before_write) comes before the
+ * machine is fed or after its result is kept, so that an error of the host
+ * loses no outcome.
  *
  * Waiting.  A call that waits runs turn(): step, look whether its condition
  * holds, arm a waiter, call the waiter function, and again.  The waiter
@@ -28,7 +28,7 @@
  *
  * turn() is its own continuation (lua_callk), and its state is on the Lua stack
  * and in struct wait.  So the waiter may yield anywhere.  LOOP_GUARD's __close
- * takes the wait back however the call ends: by an error, by coroutine.close,
+ * disarms the waiter however the call ends: by an error, by coroutine.close,
  * or with a coroutine that is never resumed.
  *
  * Of all calls that wake together the first one steps; the others see that the
@@ -265,7 +265,8 @@ enum { STEP_US = 500, STEP_SENDS = 4 };
 
 /* Calls scheduler_next until nothing is left or the step's time is up, with one
    reading of the clock.  Returns the time of the next turn. */
-static int64_t turns(lua_State *L, int idx, struct client *c, int64_t enough) {
+static int64_t run_scheduler(lua_State *L, int idx, struct client *c,
+                             int64_t enough) {
 	struct now now = sys_now();
 	int64_t until;
 	int begun = 0;
@@ -313,7 +314,7 @@ static int l_step(lua_State *L) {
 			break;
 	}
 	provide_step(L, 1);
-	until = turns(L, 1, c, enough);
+	until = run_scheduler(L, 1, c, enough);
 	token_cache_settle(L, 1);
 	if (curlio_finished(c->io))
 		until = 0;
@@ -413,7 +414,7 @@ void loop_guard(lua_State *L, struct condition *on, int64_t limit) {
 		w->waiter.limit = &w->limit;
 	luaL_setmetatable(L, GUARD_TYPE);
 	if (waits_first(L, on->client, limit))
-		w->seen--;
+		w->seen--; /* so the first turn does not step */
 	lua_pushvalue(L, LOOP_OBJECT);
 	lua_setiuservalue(L, -2, 1);
 	lua_toclose(L, LOOP_GUARD);
@@ -424,7 +425,7 @@ void loop_guard(lua_State *L, struct condition *on, int64_t limit) {
 static bool has_to_step(const struct wait *w) {
 	const struct condition *on = w->waiter.on;
 	const struct client *c = on->client;
-	return !on->over(on->of) &&
+	return !on->holds(on->of) &&
 	       (w->seen == c->steps || !client_in_own_process(c));
 }
 
@@ -443,7 +444,7 @@ static int turn(lua_State *L, int status, lua_KContext ctx) {
 			loop_step(L, lua_gettop(L));
 			lua_settop(L, LOOP_TOP);
 		}
-		if (on->over(on->of) || sys_mono() >= w->limit.at)
+		if (on->holds(on->of) || sys_mono() >= w->limit.at)
 			return end(L);
 		waiter_arm(&w->waiter);
 		w->seen = on->client->steps;
@@ -457,10 +458,11 @@ int loop_on(lua_State *L, loop_end end) {
 	return turn(L, LUA_OK, (lua_KContext)end);
 }
 
-/* Without a guard where there is nothing to wait for. */
-int loop_until(lua_State *L, struct condition *w, int64_t limit, loop_end end) {
-	if (w->over(w->of))
+/* Returns at once, without a guard, if the condition already holds. */
+int loop_until(lua_State *L, struct condition *on, int64_t limit,
+               loop_end end) {
+	if (on->holds(on->of))
 		return end(L);
-	loop_guard(L, w, limit);
+	loop_guard(L, on, limit);
 	return loop_on(L, end);
 }

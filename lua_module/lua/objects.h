@@ -58,7 +58,7 @@ struct client;
 struct condition {
 	struct client *client;
 	/* True when the condition holds. of: the object that it is about. */
-	bool (*over)(const void *of);
+	bool (*holds)(const void *of);
 	const void *of;
 	uint32_t armed; /* number of calls that wait */
 	uint32_t epoch; /* the client's epoch in which they were counted */

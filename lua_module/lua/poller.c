@@ -30,7 +30,7 @@ struct poller *poller_new(lua_State *L, int idx, enum op_kind kind) {
 	                      kind == OP_ENSURE ? PUV_ENSURE_COUNT : PUV_COUNT);
 	*p = (struct poller){ .client = c, .ref = LUA_NOREF };
 	p->condition =
-		(struct condition){ .client = c, .over = ended, .of = p };
+		(struct condition){ .client = c, .holds = ended, .of = p };
 	p->guest = (struct waiter){ .on = &p->condition };
 	p->job.op.end = OP_WAIT;
 	luaL_setmetatable(L, POLLER_TYPE);

@@ -11,7 +11,7 @@
 #define PAUSE_TYPE "azpec.pause"
 
 /* Only the client's end ends the wait before its time. */
-static bool over(const void *client) {
+static bool holds(const void *client) {
 	const struct client *c = client;
 	return !c->open;
 }
@@ -31,7 +31,7 @@ int l_client_wait(lua_State *L) {
 	luaL_argcheck(L, s >= 0 && s <= 1e9, 2, "seconds expected");
 	lua_settop(L, 1);
 	w = lua_newuserdatauv(L, sizeof *w, UV_CLIENT);
-	*w = (struct condition){ .client = c, .over = over, .of = c };
+	*w = (struct condition){ .client = c, .holds = holds, .of = c };
 	luaL_setmetatable(L, PAUSE_TYPE);
 	lua_insert(L, LOOP_OBJECT);
 	lua_pushvalue(L, -1);

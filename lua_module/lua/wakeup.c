@@ -5,10 +5,10 @@
  * wait at it, in the host's coroutines: poller:wait, a list's next page, the
  * next completion, client:wait.  The host's loop wakes all of them when the
  * descriptor becomes readable.  So it must be readable exactly when one of them
- * can go on.  The terms are those of condition variables:
+ * can continue.  The terms are those of condition variables:
  *
  *   condition  what calls wait for: the end of one poller, one more completion,
- *              the client's end.  over() tells whether it holds.
+ *              the client's end.  holds() tells whether it does.
  *   waiter     one waiting call, with its own time limit.
  *   signalled  the condition holds, and no waiter has seen it yet.
  *
@@ -19,8 +19,8 @@
  *   wakeup_check       a waiter's limit passed: wakeups + 1
  *   waiter_disarm      the call was woken: its count is taken back
  *
- * So nothing spins: a woken call either takes what it waited for, which ends
- * the signal, or arms again without the signal.  And no wake-up is lost: if the
+ * So nothing spins: a woken call returns if its condition holds; otherwise it
+ * arms again, and the signal is taken back.  And no wake-up is lost: if the
  * condition already holds, waiter_arm signals it.
  *
  * wakeup_due sets the descriptor's timer to the earlier of two times: the next
@@ -62,26 +62,26 @@ void wakeup_due(struct client *c, int64_t due) {
 	pollset_due(c->ps, due);
 }
 
-static bool is_current(const struct condition *w) {
-	return w->epoch == w->client->epoch;
+static bool is_current(const struct condition *on) {
+	return on->epoch == on->client->epoch;
 }
 
-bool condition_armed(const struct condition *w) {
-	return is_current(w) && w->armed > 0;
+bool condition_armed(const struct condition *on) {
+	return is_current(on) && on->armed > 0;
 }
 
-void condition_signal(struct condition *w) {
-	if (!condition_armed(w) || w->signalled)
+void condition_signal(struct condition *on) {
+	if (!condition_armed(on) || on->signalled)
 		return;
-	w->signalled = true;
-	w->client->wakeups++;
-	set_news(w->client);
+	on->signalled = true;
+	on->client->wakeups++;
+	set_news(on->client);
 }
 
-static void take_back(struct condition *w) {
-	if (w->signalled)
-		w->client->wakeups--;
-	w->signalled = false;
+static void take_back(struct condition *on) {
+	if (on->signalled)
+		on->client->wakeups--;
+	on->signalled = false;
 }
 
 void wakeup_forget(struct client *c) {
@@ -93,7 +93,7 @@ void wakeup_forget(struct client *c) {
 }
 
 /* A closed client keeps its descriptor readable for the calls that still wait.
-   The last of them returns it. */
+   The last of them gives it back to the pool. */
 void wakeup_release(struct client *c) {
 	if (!c->ps || c->armed > 0)
 		return;
@@ -147,7 +147,7 @@ void waiter_arm(struct waiter *w) {
 	w->armed = true;
 	if (w->limit)
 		enter(c, w->limit);
-	if (on->over(on->of))
+	if (on->holds(on->of))
 		condition_signal(on);
 }
 
@@ -171,7 +171,7 @@ void waiter_disarm(struct waiter *w) {
 		leave(c, w->limit);
 	on->armed--;
 	c->armed--;
-	if (on->armed == 0 || !on->over(on->of))
+	if (on->armed == 0 || !on->holds(on->of))
 		take_back(on);
 	if (c->open)
 		set_news(c);
@@ -182,14 +182,15 @@ void waiter_disarm(struct waiter *w) {
 /* ---- the completion queue ----------------------------------------------- */
 
 /* True when a poller can be handed out, or none will ever come. */
-static bool over(const void *queue) {
+static bool holds(const void *queue) {
 	const struct completion_queue *s = queue;
 	return s->ended.n > 0 || s->left == 0;
 }
 
 void completion_init(struct completion_queue *s, struct client *c) {
 	*s = (struct completion_queue){ .left = 0 };
-	s->condition = (struct condition){ .client = c, .over = over, .of = s };
+	s->condition =
+		(struct condition){ .client = c, .holds = holds, .of = s };
 }
 
 static void put(struct poller *p, struct completion_queue *s) {

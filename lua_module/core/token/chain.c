@@ -30,8 +30,8 @@
  * Retries.  A request of a flow is tried three times by the retry policy; the
  * metadata service of virtual machines has its own rule (managed.c).  A source
  * that is only probed and does not answer counts as absent for ABSENT_FOR.  The
- * chain has no deadline: the operations that wait for its token have.  Their
- * ends do not end the fetch.
+ * chain has no deadline.  Operations that wait for its token have one; the
+ * fetch continues after they end.
  *
  * Flows.  A link is a flow (flow.h) with the values of its credential.  A flow
  * is a state machine: ask() writes a request or names a need; fed(), provided()
@@ -209,7 +209,7 @@ const struct link *chain_link(const struct chain *s) {
 	return &s->links[s->at];
 }
 
-/* AZURE_TENANT_ID is the usual tenant; the credential's own takes precedence. */
+/* AZURE_TENANT_ID is the usual tenant; the credential's own comes first. */
 struct span chain_tenant(const struct chain *s) {
 	const struct span *v = chain_link(s)->spec.value;
 	return v[SV_TENANT].n > 0 ? v[SV_TENANT] : v[SV_USUAL_TENANT];
@@ -248,7 +248,7 @@ static void try_link(struct chain *s, size_t at, struct now now) {
 	s->not_before = now.mono;
 }
 
-/* A new fetch reports only its own outcomes. */
+/* A link that is tried again reports only its new outcome. */
 static void forget(struct link *l) {
 	l->outcome = LINK_UNTRIED;
 	l->took = -1;
@@ -287,8 +287,8 @@ static void end_fetch(struct chain *s) {
 }
 
 /* Ends the fetch without a new token.  A token that is still valid stays in
-   use.  If a credential cannot request the claims, a person may have signed in
-   with them before the next fetch, which therefore is without them. */
+   use.  If a credential cannot request the claims, they are dropped: a person
+   may sign in with them before the next fetch. */
 static void give_up(struct chain *s, struct now now) {
 	if (s->unanswered)
 		buf_clear(&s->claims);
@@ -423,9 +423,11 @@ void chain_take(struct chain *s, struct span token, int64_t lives,
 
 /* ---- the chain ---------------------------------------------------------- *
  *
- * A link ends in one of three ways: chain_take (a token), chain_absent (not set
- * up, so the next link is tried) and chain_fail (set up, but it failed).  Each
- * outcome is kept in the link, so the error can name all of them.
+ * A link ends with a token (chain_take), because it is not set up, so that the
+ * next one is tried (chain_absent), or because it failed (chain_fail).
+ * chain_go_on tries the next link although this one failed, and chain_exhausted
+ * ends the fetch.  The outcome is kept in the link, so the error can name all
+ * of them.
  */
 
 void chain_describe(struct chain *s, const char *message, struct span detail) {
@@ -436,8 +438,8 @@ void chain_describe(struct chain *s, const char *message, struct span detail) {
 
 enum { SECRETS = 5 };
 
-/* Everything that the current link has sent or could send.  A server or a program
-   may repeat it in its error. */
+/* Everything that the current link has sent or could send.  A server or a
+   program may repeat it in its error. */
 static struct secrets secrets_of(const struct chain *s,
                                  struct span list[SECRETS]) {
 	const struct link *l = &s->links[s->at];
@@ -576,7 +578,8 @@ void chain_absent(struct chain *s, const char *why, struct span detail,
 
 /* ---- what happened ------------------------------------------------------ *
  *
- * Each answer goes through `again` first.  Only a final answer reaches the flow.
+ * Each answer goes through `again` first.  Only a final answer reaches the
+ * flow.
  */
 
 /* What to do about a connection that failed; NULL: nothing. */
@@ -673,8 +676,8 @@ void chain_feed(struct chain *s, const struct answer *a) {
 		flow_of(s)->fed(s, a);
 }
 
-/* A value or an output that comes after the fetch has ended, as after a time-out,
-   is ignored like a late answer. */
+/* A value or an output that comes after the fetch has ended, as after a
+   time-out, is ignored like a late answer. */
 bool chain_close_need(struct chain *s) {
 	if (!s->in_flight || s->scratch.need == NEED_NOTHING)
 		return false;
@@ -693,8 +696,8 @@ void chain_feed_output(struct chain *s, const struct answer *a) {
 		flow_of(s)->printed(s, a);
 }
 
-/* The reason may quote a file or a function of the host's, so it is redacted like
-   any foreign text (chain_add). */
+/* The reason may quote a file or a function of the host's, so it is redacted
+   like any foreign text (chain_add). */
 void chain_fail_need(struct chain *s, struct span why, bool absent,
                      struct now now) {
 	if (!chain_close_need(s))
@@ -752,8 +755,8 @@ static bool skipped(struct chain *s, struct now now) {
 	return true;
 }
 
-/* A failed buffer is empty, so the request or the file name would be another
-   one. */
+/* A failed buffer is empty, so the request or the file name would be a
+   different one. */
 static bool is_whole(struct chain *s, enum chain_want want,
                      const struct request *q) {
 	struct buf *all[ALL_BUFFERS];
