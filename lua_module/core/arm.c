@@ -199,8 +199,8 @@ static void add_member(struct buf *out, const char *name, struct span value) {
 void arm_write_state(struct buf *out, struct span api_version,
                      struct span status, struct span description,
                      struct span action_required) {
-	buf_set(out, SPAN("{\"properties\":"
-	                  "{\"privateLinkServiceConnectionState\":{"));
+	buf_adds(out, "{\"properties\":"
+	              "{\"privateLinkServiceConnectionState\":{");
 	add_member(out, "status", status);
 	add_member(out, "description", description);
 	add_member(out, action_name(api_version), action_required);

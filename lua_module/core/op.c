@@ -29,6 +29,7 @@
  */
 #include "core/op.h"
 
+#include "core/arm.h"
 #include "core/op_list.h"
 #include "core/op_read.h"
 #include "core/op_rules.h"
@@ -72,7 +73,7 @@ static size_t place(struct buf *text, struct span s) {
 static bool copy_spec(struct op *o) {
 	struct op_spec *s = &o->spec;
 	struct span *all[] = { &s->url,
-		               &s->body,
+		               &s->query,
 		               &s->id,
 		               &s->api_version,
 		               &s->status,
@@ -415,13 +416,19 @@ static enum http_method write_method(const struct op *o) {
 	return o->spec.kind == OP_DELETE ? HTTP_DELETE : HTTP_PATCH;
 }
 
+static void add_state(const struct op *o, struct buf *body) {
+	const struct op_spec *s = &o->spec;
+	arm_write_state(body, s->api_version, s->status, s->description,
+	                s->action_required);
+}
+
 /* The PATCH or DELETE.  The request for its policy token repeats its URL,
    method and body byte for byte. */
 static void build_write(const struct op *o, struct request *q) {
 	const struct policy *p = o->change.policy;
 	if (o->spec.kind != OP_DELETE) {
 		request_header(q, "Content-Type", SPAN("application/json"));
-		buf_set(&q->body, o->spec.body);
+		add_state(o, &q->body);
 	}
 	optional_header(q, "If-Match", op_guard(o));
 	if (p && p->token.n > 0)
@@ -436,8 +443,13 @@ static void build_write(const struct op *o, struct request *q) {
 static void build_acquisition(const struct op *o, struct request *q) {
 	request_header(q, "Content-Type", SPAN("application/json"));
 	request_header(q, "x-ms-force-sync", SPAN("true"));
-	policy_write_body(&q->body, o->spec.url, write_method(o), o->spec.body,
-	                  o->spec.change_reference);
+	policy_open_body(&q->body, o->spec.url, write_method(o),
+	                 o->spec.change_reference);
+	if (o->spec.kind != OP_DELETE) {
+		buf_adds(&q->body, ",\"content\":");
+		add_state(o, &q->body);
+	}
+	buf_adds(&q->body, "}}");
 }
 
 static enum http_method method_of(const struct op *o) {

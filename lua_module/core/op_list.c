@@ -98,7 +98,7 @@ static bool find_page(struct op *o, const struct answer *a) {
 }
 
 void op_list_query(const struct op *o, struct buf *out) {
-	struct span open = o->spec.body; /* up to its last brace */
+	struct span open = o->spec.query; /* up to its last brace */
 	open.n -= open.n > 0;
 	buf_set(out, open);
 	buf_adds(out, ",\"options\":{\"resultFormat\":\"objectArray\","

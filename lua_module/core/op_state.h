@@ -46,7 +46,7 @@ struct op_spec {
 	                    api-version */
 	struct span id;  /* the resource's, for people and for the result */
 	struct span api_version;
-	struct span body; /* of the PATCH, or of the query: JSON */
+	struct span query; /* a query's body without its options: JSON */
 	struct span status, description, action_required; /* requested */
 	struct span if_match;
 	struct span client_request_id, traceparent, tracestate;

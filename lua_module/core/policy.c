@@ -78,23 +78,19 @@ struct span policy_secret(const struct policy *p) {
 	return scheme < s.n ? span_from(s, scheme + 1) : s;
 }
 
-void policy_write_body(struct buf *out, struct span url, enum http_method m,
-                       struct span content, struct span change) {
-	buf_set(out, SPAN("{\"operation\":{\"uri\":"));
+void policy_open_body(struct buf *out, struct span url, enum http_method m,
+                      struct span change) {
+	buf_addc(out, '{');
+	if (change.n > 0) {
+		buf_adds(out, "\"changeReference\":");
+		buf_add_json(out, change);
+		buf_addc(out, ',');
+	}
+	buf_adds(out, "\"operation\":{\"uri\":");
 	buf_add_json(out, url);
 	buf_adds(out, ",\"httpMethod\":\"");
 	buf_adds(out, http_method_name(m));
 	buf_addc(out, '"');
-	if (content.n > 0) {
-		buf_adds(out, ",\"content\":");
-		buf_add(out, content);
-	}
-	buf_addc(out, '}');
-	if (change.n > 0) {
-		buf_adds(out, ",\"changeReference\":");
-		buf_add_json(out, change);
-	}
-	buf_addc(out, '}');
 }
 
 int64_t policy_wait(const struct answer *a) {

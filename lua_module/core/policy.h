@@ -49,10 +49,10 @@ void policy_reset(struct policy *p, struct span url);
 /* The part of the token to redact in foreign text: the token without "PoP ". */
 struct span policy_secret(const struct policy *p);
 
-/* The body of the request.  content: the write's, JSON; absent: it has none.
-   change: the change reference, or absent. */
-void policy_write_body(struct buf *out, struct span url, enum http_method m,
-                       struct span content, struct span change);
+/* The body of the request, up to the write's own body, if it has one, and the
+   two braces at the end.  change: the change reference, or absent. */
+void policy_open_body(struct buf *out, struct span url, enum http_method m,
+                      struct span change);
 
 /* ms until an evaluation that failed may be tried again, by the service's own
    clock where the answer tells it; -1: it does not pass by itself. */

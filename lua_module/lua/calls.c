@@ -4,7 +4,6 @@
 #include <lauxlib.h>
 
 #include "core/advice.h"
-#include "core/arm.h"
 #include "lua/continuation.h"
 #include "lua/error.h"
 #include "lua/json.h"
@@ -15,21 +14,7 @@
 #include "lua/subscription.h"
 #include "lua/wakeup.h"
 
-/* The body is in the client's scratch. */
-static void set_body(lua_State *L, struct client *c, struct op_spec *spec) {
-	if (c->body.failed)
-		luaL_error(L, "not enough memory");
-	spec->body = buf_span(&c->body);
-}
-
-/* The PATCH's. */
-static void write_body(lua_State *L, struct client *c, struct op_spec *spec) {
-	arm_write_state(&c->body, spec->api_version, spec->status,
-	                spec->description, spec->action_required);
-	set_body(L, c, spec);
-}
-
-/* The query's.  [-0, +0] */
+/* A query's body, in the client's scratch.  [-0, +0] */
 static void write_query(lua_State *L, int client, int opts,
                         struct op_spec *spec) {
 	struct client *c = client_at(L, client);
@@ -38,9 +23,11 @@ static void write_query(lua_State *L, int client, int opts,
 	options_push_query(L, opts);
 	json_encode(L, lua_gettop(L) - 1);
 	text.p = lua_tolstring(L, -1, &text.n);
-	buf_set(&c->body, text);
+	buf_set(&c->query, text);
+	if (c->query.failed)
+		luaL_error(L, "not enough memory");
 	lua_pop(L, 2);
-	set_body(L, c, spec);
+	spec->query = buf_span(&c->query);
 }
 
 /* options at index opts, checked -> a poller at the top.  [-0, +1] */
@@ -53,9 +40,7 @@ static void push_poller(lua_State *L, int client, int opts,
 	do { /* again, if a finalizer of the host used the scratch */
 		build = ++c->builds;
 		options_op(L, opts, call, &c->defaults, &spec, &c->url, &c->id);
-		if (call->fields & FOR_UPDATE)
-			write_body(L, c, &spec);
-		else if (call->fields & FOR_QUERY)
+		if (call->fields & FOR_QUERY)
 			write_query(L, client, opts, &spec);
 	} while (build != c->builds);
 	poller_init(L, p, &spec);
@@ -336,8 +321,6 @@ static int l_resume(lua_State *L) {
 	do {
 		build = ++c->builds;
 		options_resume(L, 3, &c->defaults, &spec, &c->url);
-		if (spec.kind != OP_DELETE)
-			write_body(L, c, &spec);
 	} while (build != c->builds);
 	poller_init(L, p, &spec);
 	if (!op_resume(&p->job.op, &begun))

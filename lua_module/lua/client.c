@@ -96,7 +96,7 @@ static struct client *push_closed(lua_State *L) {
 	request_init(&c->request, &c->mem);
 	buf_init(&c->url, &c->mem, MAX_REPLY);
 	buf_init(&c->id, &c->mem, MAX_REPLY);
-	buf_init(&c->body, &c->mem, MAX_REPLY);
+	buf_init(&c->query, &c->mem, MAX_REPLY);
 	return c;
 }
 

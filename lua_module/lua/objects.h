@@ -111,7 +111,7 @@ struct client {
 	struct request request;         /* scratch: the next request to be
 	                                   sent */
 	struct random_reserve random;   /* for the ids of requests and spans */
-	struct buf url, id, body;       /* scratch buffers of one call */
+	struct buf url, id, query;      /* scratch buffers of one call */
 	uint32_t builds;                /* how often they were filled */
 	struct completion_queue completions; /* pollers in no loop over a
 	                                        table */

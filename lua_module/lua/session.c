@@ -270,7 +270,7 @@ void session_close(lua_State *L, int idx) {
 	request_free(&c->request);
 	buf_free(&c->url);
 	buf_free(&c->id);
-	buf_free(&c->body);
+	buf_free(&c->query);
 }
 
 /* In a forked child the parent's operations, sockets and epoll must not be

@@ -487,6 +487,7 @@ test_the_requested_state_has_the_members_that_are_there(void **state) {
 		         "{\"properties\":"
 		         "{\"privateLinkServiceConnectionState\":{%s}}}",
 		         rows[i].members);
+		buf_clear(&out);
 		arm_write_state(&out, rows[i].version, rows[i].status,
 		                rows[i].description, rows[i].action);
 		assert_span(buf_span(&out), expected);

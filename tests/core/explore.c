@@ -381,7 +381,6 @@ static void begin(const struct start *s) {
 	struct op_spec spec = { .kind = s->kind,
 		                .url = SPAN(CONNECTION),
 		                .id = SPAN(ID),
-		                .body = SPAN("{}"),
 		                .if_match = test_text(s->if_match),
 		                .timeout = 300000,
 		                .seed = 7,

@@ -180,13 +180,13 @@ static void test_a_string_that_is_part_of_another_is_kept_once(void **state) {
 	struct op o;
 	size_t asked = test_memory.asked;
 	(void)state;
-	spec.body = SPAN("{\"a\":\"Approved");
+	spec.query = SPAN("{\"a\":\"Approved");
 	spec.client_request_id = NO_SPAN;
 	spec.api_version = SPAN("https:");
 	assert_true(op_init(&o, &cfg, &spec));
-	assert_int_equal(o.text.n, spec.url.n + spec.body.n);
+	assert_int_equal(o.text.n, spec.url.n + spec.query.n);
 	assert_int_equal(test_memory.asked - asked, 2); /* and one to fit */
-	assert_span(o.spec.status, "Approved");         /* at the body's end */
+	assert_span(o.spec.status, "Approved");         /* at its end */
 	assert_span(o.spec.api_version, "https:");
 	assert_span(o.spec.id, ID);
 	op_free(&o);
@@ -198,7 +198,7 @@ static void test_a_string_is_not_found_in_unwritten_bytes(void **state) {
 	struct op_config cfg = { .mem = test_mem() };
 	struct op o;
 	(void)state;
-	spec.body = SPAN("{}$");
+	spec.query = SPAN("{}$");
 	spec.id = spec.status = NO_SPAN;
 	spec.api_version = spec.client_request_id = NO_SPAN;
 	spec.description = SPAN("$\xdd");

@@ -108,7 +108,6 @@ static void begin_day(const struct day *day) {
 	struct chain_spec spec = { .flow = day->flow };
 	struct op_spec op = { .kind = OP_UPDATE,
 		              .url = SPAN(HOST "/x"),
-		              .body = SPAN("{}"),
 		              .status = SPAN("Approved"),
 		              .timeout = 2 * HOUR };
 	memset(&world, 0, sizeof world);

@@ -109,7 +109,6 @@ static void add(enum op_kind kind) {
 	struct op_spec spec = { .kind = kind,
 		                .url = SPAN(HOST "/x"),
 		                .id = test_id(sim.n),
-		                .body = SPAN("{}"),
 		                .status = SPAN("Approved"),
 		                .timeout = 300 * SECOND,
 		                .seed = (uint32_t)sim.n + 1 };

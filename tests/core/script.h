@@ -385,10 +385,8 @@ static inline struct op_spec spec_of(const struct asked *a) {
 		.url = test_text(a->url ? a->url : CONNECTION),
 		.id = SPAN(ID),
 		.api_version = SPAN("2022-06-01"),
-		.body = a->status ? SPAN("{\"properties\":{}}")
-		        : a->kind == OP_QUERY
-		                ? SPAN("{\"query\":\"resources\"}")
-		                : NO_SPAN,
+		.query = a->kind == OP_QUERY ? SPAN("{\"query\":\"resources\"}")
+		                             : NO_SPAN,
 		.top = 7,
 		.status = test_text(a->status),
 		.description = test_text(a->description),
@@ -497,23 +495,46 @@ static inline void check_field(struct player *p, const char *name,
 		    (int)is.n, is.p ? is.p : "");
 }
 
+/* The PATCH's body: the state that the scenario asks for. */
+static inline struct span state_of(const struct asked *a) {
+	static char body[1024];
+	const char *const members[][2] = {
+		{ "status", a->status },
+		{ "description", a->description },
+		{ "actionRequired", a->action_required },
+	};
+	const char *comma = "";
+	int n = snprintf(body, sizeof body,
+	                 "{\"properties\":"
+	                 "{\"privateLinkServiceConnectionState\":{");
+	for (size_t i = 0; i < COUNT(members); i++) {
+		if (!members[i][1])
+			continue;
+		n += snprintf(body + n, sizeof body - (size_t)n,
+		              "%s\"%s\":\"%s\"", comma, members[i][0],
+		              members[i][1]);
+		comma = ",";
+	}
+	n += snprintf(body + n, sizeof body - (size_t)n, "}}}");
+	return (struct span){ body, (size_t)n };
+}
+
 /* It says of the write what the write will say, byte for byte. */
 static inline void check_acquisition(struct player *p, bool begins) {
-	const struct op_spec *spec = &p->op.spec;
-	bool deletes = spec->kind == OP_DELETE;
-	const char *change = p->scenario->asked.change;
-	char body[1024];
+	const struct asked *a = &p->scenario->asked;
+	bool deletes = a->kind == OP_DELETE;
+	struct span content = deletes ? SPAN("") : state_of(a);
+	char body[2048];
 	int n;
 	if (!begins) /* it is polled */
 		return;
 	n = snprintf(body, sizeof body,
-	             "{\"operation\":{\"uri\":\"%s\",\"httpMethod\":\"%s\""
-	             "%s%.*s}%s%s%s}",
+	             "{%s%s%s\"operation\":{\"uri\":\"%s\","
+	             "\"httpMethod\":\"%s\"%s%.*s}}",
+	             a->change ? "\"changeReference\":\"" : "",
+	             a->change ? a->change : "", a->change ? "\"," : "",
 	             CONNECTION, deletes ? "DELETE" : "PATCH",
-	             deletes ? "" : ",\"content\":", (int)spec->body.n,
-	             deletes ? "" : spec->body.p,
-	             change ? ",\"changeReference\":\"" : "",
-	             change ? change : "", change ? "\"" : "");
+	             deletes ? "" : ",\"content\":", (int)content.n, content.p);
 	if (!span_eq(buf_span(&p->request.body),
 	             (struct span){ body, (size_t)n }))
 		OFF(p, "it says %.*s", (int)p->request.body.n,
@@ -540,6 +561,9 @@ static inline void check_request(struct player *p, const struct step *s) {
 	                                            : NULL);
 	if ((q->body.n > 0) != (post || s->method == HTTP_PATCH))
 		OFF(p, "a body of %u bytes", q->body.n);
+	if (s->method == HTTP_PATCH &&
+	    !span_eq(buf_span(&q->body), state_of(&p->scenario->asked)))
+		OFF(p, "it asks for %.*s", (int)q->body.n, q->body.p);
 	check_field(p, POLICY_HEADER, s->policy);
 	if (op_acquires(&p->op))
 		check_acquisition(p, post);

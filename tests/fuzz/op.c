@@ -307,7 +307,6 @@ static void begin(uint8_t how) {
 	struct op_spec spec = { .url = SPAN(CONNECTION),
 		                .id = SPAN(ID),
 		                .api_version = SPAN("2022-06-01"),
-		                .body = SPAN("{}"),
 		                .timeout = 60000,
 		                .seed = 7 };
 	world.kind = spec.kind = kinds[how % 3];
