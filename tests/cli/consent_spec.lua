@@ -237,6 +237,14 @@ describe("a status that changed after it was chosen", function ()
     sends_nothing(run("reject pec"))
   end)
 
+  it("is known by write_refused, not by the words of the error", function ()
+    local failure = require "azpec.cli.error"
+    local kept = failure.new("canceled", "in other words", { write_refused = true })
+    assert.same({ 6, "precondition" }, { failure.exit_code(kept), failure.facts(kept).kind })
+    local quoted = failure.new("canceled", "before_write refused the write: a quotation")
+    assert.same({ 1, "canceled" }, { failure.exit_code(quoted), failure.facts(quoted).kind })
+  end)
+
   it("keeps rules from deciding on what they did not see", function ()
     local rules = support.write(support.new_path "rules.lua", 'reject "strangers" { when = { name = "*" } }')
     sends_nothing(run("auto --apply --rules " .. rules))

@@ -28,7 +28,7 @@ end
 
 -- Returns whether the command itself kept a write back: the connection has changed since it was chosen.
 local function is_kept_back(err)
-  return err.kind == "canceled" and tostring(err.message):find("before_write refused the write: ", 1, true) == 1
+  return err.write_refused == true
 end
 
 -- Returns whether the service could not answer for the moment, although it was asked several times. A policy whose
