@@ -163,10 +163,10 @@ function methods:intend(about)
 end
 
 -- Reads the first intent of each call that has no end yet; a table of lines by call. A line is decoded when it is asked
--- for.
+-- for. Returns nil and a text if the file cannot be read.
 local function read_open(self)
   local lines = {}
-  file.read(self.path, function (line)
+  local ok, why = file.read(self.path, function (line)
     local call = line:match '"call":"([^"]+)"'
     if not call then return end
     if line:find('"event":"intent"', 1, true) then
@@ -175,13 +175,16 @@ local function read_open(self)
       lines[call] = nil
     end
   end, self.patience, self.seen)
-  return lines
+  return ok and lines, why
 end
 
--- Returns the state before an open write, as its intent has it, or nil.
+-- Returns the state before an open write, as its intent has it, or nil; and a text if the file cannot be read.
 local function state_before(self, call)
-  if not (self.open_calls and self.open_calls[call]) then self.open_calls = read_open(self) end
-  local line = self.open_calls[call]
+  local lines, why = self.open_calls, nil
+  if not (lines and lines[call]) then lines, why = read_open(self) end
+  if not lines then return nil, why end
+  self.open_calls = lines
+  local line = lines[call]
   local intent = line and chain.open((line:gsub("\n$", "")))
   return intent and intent.before
 end
@@ -195,7 +198,10 @@ function methods:follow(about)
   entry.follows = true
   local is_writable, why = file.check(self.path, self.patience, self.seen)
   if not is_writable then return refused(why, entry) end
-  entry.before = about.before or state_before(self, entry.call)
+  local before, unread = about.before, nil
+  if not before then before, unread = state_before(self, entry.call) end
+  if unread then return nil, failure.new("journal", "the journal cannot be read: " .. unread) end
+  entry.before = before
   is_writable, why = reserve(self, entry, entry)
   return is_writable and entry, why
 end

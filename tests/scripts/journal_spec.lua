@@ -145,6 +145,17 @@ describe("a trail", function ()
     assert.matches("No such file", err.message, 1, true)
   end)
 
+  it("is an error that names the file where a followed operation cannot be looked up in it", function ()
+    local path, trail = made(1)
+    local lines = lines_of(path)
+    write(path, lines[1] .. ("x"):rep(2 << 20) .. "\n" .. lines[2])
+    local entry, err = trail:follow { operation = "ensure", id = id, call = "c" }
+    assert.is_nil(entry)
+    assert.same({ "journal", ("the journal cannot be read: %s: a line is longer than 1 MiB"):format(path) },
+      { err.kind, err.message })
+    assert(trail:follow { operation = "ensure", id = id, call = "c", before = { status = "Pending" } })
+  end)
+
   it("can be verified with a shell's tools", function ()
     local path = made(2)
     local before = ("0"):rep(64)
