@@ -385,18 +385,15 @@ end)
 
 it("emulator writes what makes a shell use it, without a secret", function ()
   local path = support.new_path "env"
-  local process = kit.start("emulator --env-file " .. path, { env = {} })
-  repeat local is_ready = (support.read(process.out) or ""):find "\n" until is_ready
-  local exports
-  repeat exports = support.read(path) until exports
+  local process = support.start(kit.command("emulator --env-file " .. path))
+  local exports = support.read(path)
   assert.matches("^export AZPEC_ENDPOINT=https://127.0.0.1:%d+\nexport AZPEC_AUTHORITY_HOST=https://", exports)
   local secret = require "azpec.emulator.sample" ().client_secret
   assert.falsy(exports:find(secret, 1, true))
   local result = kit.shell(". " .. path .. "; azpec list --account contosobatch 'web-*' -o tsv",
     { env = { AZURE_CLIENT_SECRET = secret } })
   assert.matches("^contosobatch\tweb%-frontend", kit.ended(0, result).out)
-  process:signal "TERM"
-  kit.ended(0, process:finish())
+  assert.equal(0, process:stop())
 end)
 
 it("emulator writes variables that a shell in another folder can use", function ()
@@ -408,21 +405,17 @@ it("emulator writes variables that a shell in another folder can use", function 
 end)
 
 it("emulator plays what the other verbs talk to", function ()
-  local process = kit.start("emulator --no-tls --log /dev/stderr", { env = {} })
-  local ready
-  repeat ready = (support.read(process.out) or ""):match "^(.-)\n" until ready
-  local facts = kit.json(ready, { pid = "number", endpoint = "string", open = true })
-  local result = kit.ended(3, kit.run(("list --account nix --endpoint %s --authority-host %s"):format(facts.endpoint,
-    facts.endpoint), { env = { AZURE_TENANT_ID = facts.tenant_id, AZURE_CLIENT_ID = facts.client_id,
-    AZURE_SUBSCRIPTION_ID = facts.subscription_id,
+  local process = support.start(kit.command "emulator --no-tls --log /dev/stderr")
+  local result = kit.ended(3, kit.run(("list --account nix --endpoint %s --authority-host %s"):format(process.endpoint,
+    process.endpoint), { env = { AZURE_TENANT_ID = process.tenant_id, AZURE_CLIENT_ID = process.client_id,
+    AZURE_SUBSCRIPTION_ID = process.subscription_id,
     AZURE_CLIENT_SECRET = require "azpec.emulator.sample" ().client_secret } }))
   assert.matches("there is no Batch account 'nix'", result.err)
-  local port = facts.endpoint:match "%d+$"
+  local port = process.endpoint:match "%d+$"
   local second = kit.ended(1, kit.run("emulator --no-tls --port " .. port))
   assert.equal(("emulator: --port: cannot listen on 127.0.0.1:%s: Address already in use; with 0 the system chooses a "
     .. "port\n"):format(port), second.err)
-  process:signal "TERM"
-  kit.ended(0, process:finish())
+  assert.equal(0, process:stop())
   assert.matches("option '%-%-port'", kit.ended(2, kit.run "emulator --port").err)
   assert.matches("can not be used together", kit.ended(2, kit.run "emulator --no-tls --tls-port 5").err)
 end)
