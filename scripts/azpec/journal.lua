@@ -337,8 +337,8 @@ end
 
 local most_foreign = 100000 -- lines; a file of several gigabytes could exceed the memory
 
--- Verifies a journal as journal.verify, and calls each(record) for every intact line. Returns the report, or nil and a
--- text.
+-- Verifies a journal as journal.verify, and calls each(record) for every intact line; record.line is its number in the
+-- file. Returns the report, or nil and a text.
 local function examine(path, anchor, each)
   local known, wrong
   if anchor then known, wrong = verify.anchor(anchor) end
@@ -348,7 +348,10 @@ local function examine(path, anchor, each)
     local bare, feeds = line:gsub("\n$", "")
     local record = chain.open(bare)
     entries[#entries + 1] = { line = #entries + 1, record = bones(record), ended = feeds == 1 }
-    if record then return each(record) end
+    if record then
+      record.line = #entries
+      return each(record)
+    end
     foreign = foreign + 1
     if foreign == most_foreign then return ("%d lines are not as azpec wrote them"):format(foreign) end
   end, 10)
@@ -367,8 +370,8 @@ function journal.verify(path, anchor)
   return examine(path, anchor, function () end)
 end
 
--- Reads and verifies a journal. Returns the list of records of intact lines and the report of journal.verify, or nil
--- and a text. anchor: as there.
+-- Reads and verifies a journal. Returns the list of records of intact lines, each with its number in the file, `line`,
+-- and the report of journal.verify, or nil and a text. anchor: as there.
 function journal.read(path, anchor)
   local records = {}
   local report, why = examine(path, anchor, function (record) records[#records + 1] = record end)
@@ -383,9 +386,11 @@ local own = { "who", "ticket", "run", "verb", "rule", "reason" }
 local function add_line(write, record)
   local first, sent = write.begun_at and write or record, {}
   for _, name in ipairs(own) do sent[name] = first[name] end
+  local intent = record.event ~= "intent" and write.line or record.line
   if record.outcome then write.error = nil end -- of an earlier run, which did not see the end
   for name, value in pairs(record) do write[name] = value end
   for _, name in ipairs(own) do write[name] = sent[name] end
+  write.line = intent
   write.begun_at = write.begun_at or record.at
   local by = journal.name_of(record.who)
   write.finished_by = by ~= journal.name_of(write.who) and by or nil
@@ -403,8 +408,9 @@ end
 
 -- Combines intents and results. Returns the list of writes, in the order of the intents. A write has the members of its
 -- lines, the last line's first, but who, ticket, run, verb, rule and reason of its first one. It also has begun_at, the
--- time of that line; finished_by, finished_ticket and finished_run, if its last line has another identity, ticket or
--- run. filter: run (also one that finished the write), since (seconds since 1970, of the last line), connection.
+-- time of that line; line, the number of its last intent in the file, or else of its first line, as journal.verify
+-- names it; finished_by, finished_ticket and finished_run, if its last line has another identity, ticket or run.
+-- filter: run (also one that finished the write), since (seconds since 1970, of the last line), connection.
 function journal.writes(records, filter)
   filter = filter or {}
   local writes, by_call, kept = {}, {}, {}

@@ -263,7 +263,7 @@ function journal.who(identity) end
 --- Reads and verifies a journal.
 ---@param path string
 ---@param anchor? string "NUMBER:HASH"
----@return table[]? records
+---@return table[]? records each with its number in the file, `line`
 ---@return azpec.journal.Report|string report
 function journal.read(path, anchor) end
 
@@ -277,7 +277,7 @@ function journal.verify(path, anchor) end
 --- Combines intents and results, in the order of the intents.
 ---@param records table[]
 ---@param filter? { run: string?, since: number?, connection: string? }
----@return table[] writes
+---@return table[] writes each with the number of its last intent in the file, `line`
 function journal.writes(records, filter) end
 
 --- ---- azpec.undo: a run brought back --------------------------------------------------------------------------------

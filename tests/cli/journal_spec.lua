@@ -416,7 +416,7 @@ describe("--journal", function ()
     local result = kit.ended(0, kit.run("journal verify " .. path))
     assert.equal("how the writes of line 1 ended is not known; to finish them, run the commands that began them "
       .. "again, with this journal (azpec journal show names them)\n", result.err)
-    assert.matches("unknown", kit.ended(0, kit.run("journal show " .. path)).out)
+    assert.matches("unknown +1\n", kit.ended(0, kit.run("journal show " .. path)).out)
     local left = cjson.decode(kit.ended(0, kit.run("journal verify -o json " .. path)).out).unfinished
     assert.same({ 1, 1, emulator.many[1], "approve" }, { #left, left[1].line, left[1].id, left[1].verb })
   end)
@@ -517,10 +517,10 @@ describe("journal show", function ()
     local lines = {}
     for line in out:gmatch "[^\n]+" do lines[#lines + 1] = line:gsub(" +", " ") end
     assert.equal(3, #lines)
-    assert.matches("^TIME RUN WHO VERB ACCOUNT NAME BEFORE AFTER RESULT TICKET$", lines[1])
+    assert.matches("^TIME RUN WHO VERB ACCOUNT NAME BEFORE AFTER RESULT TICKET LINE$", lines[1])
     assert.matches("^%d+%-%d+%-%d+T[%d:]+Z %d+T%d+Z%-%x+ " .. emulator.client_id:gsub("%-", "%%-")
-      .. " approve manyacct many01%S* Pending Approved changed =1%+1|x$", lines[2])
-    assert.matches(" reject manyacct many02%S* Pending Rejected changed$", lines[3])
+      .. " approve manyacct many01%S* Pending Approved changed =1%+1|x 1$", lines[2])
+    assert.matches(" reject manyacct many02%S* Pending Rejected changed 3$", lines[3])
   end)
 
   it("comes as JSON, CSV and Markdown", function ()
@@ -537,7 +537,8 @@ describe("journal show", function ()
     assert.matches(",'=1+1|x,", csv, 1, true)
     assert.equal(3, select(2, csv:gsub("\r\n", "")))
     local md = kit.ended(0, kit.run("journal show -o md " .. path)).out
-    assert.matches("^| TIME | RUN | WHO | VERB | ACCOUNT | NAME | BEFORE | AFTER | RESULT | TICKET |\n| %-%-%- |", md)
+    assert.matches("^| TIME | RUN | WHO | VERB | ACCOUNT | NAME | BEFORE | AFTER | RESULT | TICKET | LINE |\n| %-%-%- ",
+      md)
     assert.matches("| =1+1\\|x |", md, 1, true)
   end)
 

@@ -73,7 +73,7 @@ local verbs = {
   resume = { 0, function ()
     return support.write(support.new_path "token", kit.ended(0, azpec("approve", "--no-wait " .. emulator.sample)).out)
   end, ": Approved\n" },
-  ["journal show"] = { 0, journal, "^RUN +NAME +BEFORE +AFTER +RESULT\n%d+T%d+Z%-%x+  test%S+  Pending " },
+  ["journal show"] = { 0, journal, "^RUN +NAME +BEFORE +AFTER +RESULT +LINE\n%d+T%d+Z%-%x+  test%S+  Pending " },
   ["journal runs"] = { 0, journal, "^RUN +VERB +WRITES +CHANGED +FAILED +UNFINISHED\n%d+T%d+Z%-%x+  approve " },
   doctor = { 0, function () return account .. "--check signin,account" end, "ok +signin .*\nok +account " },
 }

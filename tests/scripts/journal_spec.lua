@@ -104,6 +104,21 @@ describe("a trail", function ()
     assert.matches("^%x%x%x%x%x%x%x%x%-%x%x%x%x%-4%x%x%x%-[89ab]%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$", entry.call)
   end)
 
+  it("numbers each write by its last intent, as its report does one without a known result", function ()
+    local path, trail = made(1)
+    local about = { verb = "approve", id = id }
+    local entries = { assert(trail:intend(about)), assert(trail:intend(about)) }
+    assert(trail:intend { again = entries[1], attempt = 2 })
+    assert(trail:conclude(entries[2], true))
+    assert(trail:conclude(entries[1], nil, { kind = "timeout", continuation_token = "t" }))
+    local records, report = journal.read(path)
+    local lines = {}
+    for n, one in ipairs(journal.writes(records)) do lines[n] = one.line end
+    assert.same({ { 1, 5, 4 }, 5 }, { lines, report.unfinished[1].line })
+    assert(os.execute(("sed -i 1d %s"):format(path)))
+    assert.equal(1, journal.writes((journal.read(path)))[1].line) -- a result without its intent
+  end)
+
   it("tells how a write ended", function ()
     local path = new_path()
     local trail = journal.open(path)

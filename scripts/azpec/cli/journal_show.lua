@@ -23,7 +23,7 @@ local columns = rows.with({
   { "ERROR", "error_message", optional = true, leaves = 2 }, { "BEGUN", "begun_at", for_programs = true },
   { "ID", "id", for_programs = true },
   { "CALL", "call", for_programs = true }, { "REQUEST ID", "request_id", for_programs = true },
-  { "CORRELATION ID", "correlation_id", for_programs = true },
+  { "CORRELATION ID", "correlation_id", for_programs = true }, { "LINE", "line", leaves = 2 },
 }, "attempt azpec operation policy_attempts")
 
 -- The members that a report leaves out: those of the hash chain, and continuation tokens.
