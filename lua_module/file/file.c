@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -241,16 +242,20 @@ static bool set_lock(int fd, struct flock *lock) {
 	return fcntl(fd, F_SETLK, lock) == 0;
 }
 
-/* lock(handle, "read" | "write"): true; or nil, a message, errno, and whether
-   another handle holds the lock.  It is an advisory lock of the whole file. */
+/* lock(handle, "read" | "write" | "flock"): true; or nil, a message, errno, and
+   whether another handle holds the lock.  It is an advisory lock of the whole
+   file.  "flock" is the exclusive lock of flock(2), which flock(1) takes too.
+   On a local file system it is independent of the other two. */
 static int l_lock(lua_State *L) {
-	static const char *const kinds[] = { "read", "write", NULL };
+	static const char *const kinds[] = { "read", "write", "flock", NULL };
+	enum { READ, WRITE, FLOCK };
 	FILE *f = check_handle(L, 1);
+	int n, kind = luaL_checkoption(L, 2, NULL, kinds), fd = fileno(f);
 	struct flock lock = { .l_whence = SEEK_SET };
-	int n;
 	bool done, held;
-	lock.l_type = luaL_checkoption(L, 2, NULL, kinds) ? F_WRLCK : F_RDLCK;
-	done = set_lock(fileno(f), &lock);
+	lock.l_type = kind == READ ? F_RDLCK : F_WRLCK;
+	done = kind == FLOCK ? flock(fd, LOCK_EX | LOCK_NB) == 0
+	                     : set_lock(fd, &lock);
 	held = !done && (errno == EAGAIN || errno == EACCES);
 	n = luaL_fileresult(L, done, NULL);
 	lua_pushboolean(L, held);

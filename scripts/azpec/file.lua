@@ -75,8 +75,9 @@ function file.lines(handle, f, kind)
   end
 end
 
--- Locks an open file until it is closed. kind: "read" or "write". Returns true; or nil, a text, an error number, and
--- whether another handle holds the lock, in this process or another one.
+-- Locks an open file until it is closed. kind: "read", "write", or "flock", the lock that flock(1) takes; it is
+-- independent of the other two. Returns true; or nil, a text, an error number, and whether another handle holds the
+-- lock, in this process or another one.
 file.lock = system.lock
 
 -- Waits until written data has arrived, also on another machine. Returns true, or nil, a text and an error number.

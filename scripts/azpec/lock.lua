@@ -1,5 +1,5 @@
--- A lock file that one run at a time holds. The lock is advisory (azpec.file); the system releases it when the process
--- ends.
+-- A lock file that one run at a time holds. It is the lock that flock(1) takes, so each excludes the other. The system
+-- releases it when the process ends.
 
 local file = require "azpec.file"
 
@@ -10,7 +10,7 @@ local lock = {}
 function lock.take(path)
   local handle, why = file.open_empty(path)
   if not handle then return nil, why, false end
-  local ok, problem, _, is_held = file.lock(handle, "write")
+  local ok, problem, _, is_held = file.lock(handle, "flock")
   if ok then return handle end
   handle:close()
   return nil, ("%s: %s"):format(path, is_held and "another process holds it" or "it cannot be locked: " .. problem),

@@ -350,9 +350,18 @@ describe("auto that waits", function ()
     repeat local said = pipe:read "l" until said:find ": held"
     local result = kit.ended(6, azpec("auto", ("--rules %s %s --lock %s"):format(only, group, path)))
     assert.truthy(result.err:find(path .. ": another process holds it", 1, true))
+    assert.is_nil(os.execute(("flock --nonblock %s true"):format(path)))
     os.execute("kill -KILL " .. pid)
     pipe:read "a"
     kit.ended(0, azpec("auto", ("--rules %s %s --lock %s"):format(only, group, path)))
+  end)
+
+  it("is not run with --lock while flock(1) holds the file", function ()
+    local path = support.new_path "lock"
+    local line = ("flock %s azpec auto %s --rules %s %s --lock %s"):format(path, kit.address(emulator),
+      rules 'hold "all" {}', group, path)
+    local result = kit.ended(6, kit.shell(line, { env = kit.environment(emulator) }))
+    assert.equal(("azpec: %s: another process holds it\n"):format(path), result.err)
   end)
 
   it("ends with 1 where a lock or a journal cannot be opened at all", function ()

@@ -85,7 +85,10 @@ for name, writer in pairs(writers) do
   end)
 end
 
-for _, name in ipairs { "journal's intent", "journal", "lock" } do
+-- Writes by way of a lock, and the kind of that lock.
+local locks = { ["journal's intent"] = "write", journal = "write", lock = "flock" }
+
+for name, kind in pairs(locks) do
   describe("the file of a " .. name, function ()
     it("that others than its owner may write to is refused", function ()
       local path, group = write(path_of "open", ""), "its group may write to %s, so it proves nothing; chmod g-w it"
@@ -120,7 +123,8 @@ for _, name in ipairs { "journal's intent", "journal", "lock" } do
 
     it("is one writer's at a time, also within a process", function ()
       local path = write(path_of "taken", "")
-      local held = assert(lock.take(path))
+      local held = assert(file.open(path))
+      assert(file.lock(held, kind))
       assert(io.open(path)):close() -- would end a lock of the process's
       local ok, err = writers[name](path, 0)
       assert.is_nil(ok)

@@ -28,7 +28,8 @@ local function define(command)
       :convert(convert.some_seconds),
     command:option("--until", "with --watch: an end, not a limit: after that look in which so many changes are reached")
       :argname "N":convert(convert.positive),
-    files.written(command:option("--lock", "file that keeps a second run from going on beside this one; it ends with 6")
+    files.written(command:option("--lock", "file that keeps a second run from going on beside this one, which ends "
+      .. "with 6; the lock is that of flock(1)")
       :argname "FILE":convert(convert.given)))
   batch.accept_yes(command)
   batch.define(command)
