@@ -25,7 +25,6 @@
 -- returns true or false, and optionally a reason. The fact `facts` is a table of the host's own data (azpec.enrich),
 -- empty without any.
 
-local count = require "azpec.text".count
 local duration = require "azpec.duration"
 local ages = require "azpec.ages"
 local description = require "azpec.description"
@@ -35,6 +34,7 @@ local file = require "azpec.file"
 local sandbox = require "azpec.sandbox"
 local select = require "azpec.select"
 local sha256 = require "azpec.sha256"
+local text = require "azpec.text"
 local transitions = require "azpec.transitions"
 
 local rules = {}
@@ -48,12 +48,44 @@ local instructions_to_read, instructions_to_decide = 1000000, 100000
 local statuses = { approve = "Approved", reject = "Rejected" }
 local actions = { "approve", "reject", "ignore", "hold" }
 
--- ---- checking ------------------------------------------------------------------------------------------------------
+-- ---- errors --------------------------------------------------------------------------------------------------------
+
+-- How many errors of a file are shown.
+local most_shown = 20
+
+-- Keeps an error of a file, one line. A loop in the file may make the same one again.
+local function keep(problems, message)
+  message = text.clean(message)
+  if problems[message] then return end
+  problems.count = problems.count + 1
+  if #problems < most_shown then problems[#problems + 1], problems[message] = message, true end
+end
+
+-- Returns the message of a file's errors: a line for each, and for several a last one with their number.
+local function message_of(source, problems)
+  if problems.count > 1 then
+    local rest = problems.count > #problems and ("; the first %d are shown"):format(#problems) or ""
+    problems[#problems + 1] = text.clean(("%s: %d errors%s"):format(source, problems.count, rest))
+  end
+  return table.concat(problems, "\n")
+end
 
 -- Raises an error that names the file, the line and the statement.
 local function fault(at, format, ...)
   error({ message = ("%s:%d: %s: %s"):format(at.source, at.line, at.what, format:format(...)) }, 0)
 end
+
+-- Calls f(at, ...), and keeps the error that it raises by `fault`, so that further ones are found. Sets at.failed then.
+-- Returns the result, or nil.
+local function attempt(at, f, ...)
+  local ok, result = pcall(f, at, ...)
+  if ok then return result end
+  if type(result) ~= "table" then error(result, 0) end -- not an error of the file
+  keep(at.problems, result.message)
+  at.failed = true
+end
+
+-- ---- checking ------------------------------------------------------------------------------------------------------
 
 local function expect_type(at, field, value, kind)
   if type(value) ~= kind then fault(at, "bad field '%s' (%s expected, got %s)", field, kind, type(value)) end
@@ -76,14 +108,23 @@ local function expect_text(at, field, value)
   return value
 end
 
+local function sorted_names(known)
+  local names = {}
+  for name in pairs(known) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+-- Keeps an error for each unknown field; of a large table for some of them.
 local function check_known(at, given, known)
+  local unknown = {}
   for field in pairs(given) do
-    if type(field) ~= "string" or not known[field] then
-      local names = {}
-      for name in pairs(known) do names[#names + 1] = name end
-      table.sort(names)
-      fault(at, "unknown field '%s' (known: %s)", tostring(field), table.concat(names, ", "))
-    end
+    if not known[field] then unknown[#unknown + 1] = tostring(field) end
+    if #unknown == most_shown then break end
+  end
+  table.sort(unknown)
+  for _, field in ipairs(unknown) do
+    attempt(at, fault, "unknown field '%s' (known: %s)", field, table.concat(sorted_names(known), ", "))
   end
 end
 
@@ -91,7 +132,24 @@ end
 
 local selectable, condition_fields = {}, { older_than = true, younger_than = true, where = true }
 for _, field in ipairs(select.fields) do
-  if not condition_fields[field] then selectable[field], condition_fields[field] = true, true end
+  if not condition_fields[field] then selectable[#selectable + 1], condition_fields[field] = field, true end
+end
+
+local function new_selector(at, wanted)
+  local ok, selector = pcall(select.new, wanted)
+  if not ok then fault(at, "%s", (tostring(selector):gsub("^[^\n]-:%d+: ", ""))) end
+  return selector
+end
+
+-- Returns the fields of azpec.select that a condition has, each checked.
+local function wanted_by(at, given)
+  local wanted = {}
+  for _, name in ipairs(selectable) do
+    local value = given[name]
+    wanted[name] = value
+    if value ~= nil then attempt(at, new_selector, { [name] = value }) end
+  end
+  return wanted
 end
 
 local function seconds_of(at, field, value)
@@ -111,28 +169,25 @@ local function describe(condition, given)
   return table.concat(parts, " and ")
 end
 
+-- Returns a condition; nil if it has errors.
 local function compile(at, field, given)
   if type(given) == "function" then given = { where = given } end
   expect_type(at, field, given, "table")
-  check_known({ source = at.source, line = at.line, what = at.what .. ": " .. field }, given, condition_fields)
-  local wanted = {}
-  for name, value in pairs(given) do
-    if selectable[name] then wanted[name] = value end
-  end
-  local ok, selector = pcall(select.new, wanted)
-  if not ok then fault(at, "%s: %s", field, (tostring(selector):gsub("^[^\n]-:%d+: ", ""))) end
-  if given.where ~= nil then expect_type(at, field .. ".where", given.where, "function") end
-  local condition = { selector = selector, where = given.where, names = wanted, at = at,
-    older = seconds_of(at, field .. ".older_than", given.older_than),
-    younger = seconds_of(at, field .. ".younger_than", given.younger_than) }
+  local within = { source = at.source, line = at.line, what = at.what .. ": " .. field, problems = at.problems }
+  check_known(within, given, condition_fields)
+  local condition = { where = given.where, names = wanted_by(within, given), at = at,
+    older = attempt(at, seconds_of, field .. ".older_than", given.older_than),
+    younger = attempt(at, seconds_of, field .. ".younger_than", given.younger_than) }
+  if given.where ~= nil then attempt(at, expect_type, field .. ".where", given.where, "function") end
+  at.failed = at.failed or within.failed
+  if at.failed then return nil end
+  condition.selector = new_selector(within, condition.names)
   condition.text = describe(condition, given)
   if condition.text == "" then fault(at, "bad field '%s' (it says nothing)", field) end
   return condition
 end
 
 -- ---- rules ---------------------------------------------------------------------------------------------------------
-
-local rule_fields = { when = true, unless = true, because = true, description = true }
 
 local says_who = { "id", "name", "private_endpoint", "private_endpoint_name", "private_endpoint_resource_group",
   "private_endpoint_subscription", "description" }
@@ -156,22 +211,32 @@ local function check_template(at, field, given)
   return given
 end
 
-local function check_description(at, action, template)
-  if not statuses[action] then fault(at, "bad field 'description' (%s writes none)", action) end
-  return check_template(at, "description", template)
+local function check_description(at, field, given)
+  if not statuses[at.word] then fault(at, "bad field 'description' (%s writes none)", at.word) end
+  return check_template(at, field, given)
 end
 
+-- The fields of a rule, and what reads each.
+local rule_fields = { when = compile, unless = compile, because = check_template, description = check_description }
+
+local function check_name(at, name)
+  local wrong = flaw(name)
+  if not wrong then return end
+  at.what = at.word
+  fault(at, "its name: %s", wrong)
+end
+
+-- Returns a rule; nil if it has errors.
 local function build_rule(at, statement)
   local body, action = statement.body, statement.word
   if not body then fault(at, "it has no body; write %s \"%s\" { ... }", action, statement.name) end
+  attempt(at, check_name, statement.name)
   check_known(at, body, rule_fields)
-  local wrong = flaw(statement.name)
-  if wrong then fault({ source = at.source, line = at.line, what = action }, "its name: %s", wrong) end
   local rule = { name = statement.name, action = action, line = statement.line }
-  if body.when ~= nil then rule.when = compile(at, "when", body.when) end
-  if body.unless ~= nil then rule.unless = compile(at, "unless", body.unless) end
-  if body.because ~= nil then rule.because = check_template(at, "because", body.because) end
-  if body.description ~= nil then rule.description = check_description(at, action, body.description) end
+  for _, field in ipairs { "when", "unless", "because", "description" } do
+    if body[field] ~= nil then rule[field] = attempt(at, rule_fields[field], field, body[field]) end
+  end
+  if at.failed then return nil end
   if action == "approve" and not (rule.when and names_somebody(rule.when)) then
     fault(at, "it would approve whoever asks; let `when` say who: %s or where", table.concat(says_who, ", "))
   end
@@ -179,16 +244,21 @@ local function build_rule(at, statement)
   return rule
 end
 
+local function set_limit(at, limits, field, value)
+  if math.type(value) ~= "integer" or value < 0 then
+    fault(at, "bad field '%s' (whole number, not negative, expected)", field)
+  end
+  if limits[field] then fault(at, "bad field '%s' (it is limited twice)", field) end
+  limits[field] = value
+end
+
 local limit_fields = { approve = true, reject = true, changes = true }
 
 local function build_limits(at, statement, limits)
   check_known(at, statement.body, limit_fields)
-  for field, value in pairs(statement.body) do
-    if math.type(value) ~= "integer" or value < 0 then
-      fault(at, "bad field '%s' (whole number, not negative, expected)", field)
-    end
-    if limits[field] then fault(at, "bad field '%s' (it is limited twice)", field) end
-    limits[field] = value
+  for _, field in ipairs(sorted_names(limit_fields)) do
+    local value = statement.body[field]
+    if value ~= nil then attempt(at, set_limit, limits, field, value) end
   end
 end
 
@@ -381,24 +451,25 @@ function set:excess(counts, more)
     local limit = self.limits[what]
     if limit and wanted[what] > limit then
       return ("this would %s %s, and %s allows at most %d"):format(plural[what],
-        count(wanted[what], "connection"), self.source, limit), what
+        text.count(wanted[what], "connection"), self.source, limit), what
     end
   end
   if more and wanted.changes > more then
-    return ("this would change %s, and at most %d were allowed"):format(count(wanted.changes, "connection"), more),
-      "more"
+    return ("this would change %s, and at most %d were allowed"):format(text.count(wanted.changes, "connection"),
+      more), "more"
   end
 end
 
 -- ---- expectations --------------------------------------------------------------------------------------------------
 
-local expectation_fields = { age = true, group_id = true, rule = true, facts = true }
-for name in ("id name status description provisioning_state private_endpoint subscription_id resource_group_name "
-  .. "account_name"):gmatch "%S+" do
-  expectation_fields[name] = true
+-- The fields of an expectation that are texts, and all of them.
+local expectation_texts, expectation_fields = {}, { age = true, facts = true }
+for name in ("id name status description provisioning_state private_endpoint group_id rule subscription_id "
+  .. "resource_group_name account_name"):gmatch "%S+" do
+  expectation_texts[#expectation_texts + 1], expectation_fields[name] = name, true
 end
 
-local function subject_of(at, body)
+local function subject_of(body, age)
   local facts = select.facts { id = body.id, name = body.name, properties = {
     provisioningState = body.provisioning_state, groupIds = { body.group_id or "batchAccount" },
     privateEndpoint = { id = body.private_endpoint },
@@ -407,9 +478,7 @@ local function subject_of(at, body)
   for _, name in ipairs { "subscription_id", "resource_group_name", "account_name" } do
     facts[name] = facts[name] or body[name]
   end
-  local known = seconds_of(at, "age", body.age)
-  if body.facts ~= nil then expect_type(at, "facts", body.facts, "table") end
-  return { facts = facts, own = body.facts, now = os.time(), age = known, least_age = known }
+  return { facts = facts, own = body.facts, now = os.time(), age = age, least_age = age }
 end
 
 -- Returns what a rule asks for and a connection lacks, or nil. An expectation always has a group_id.
@@ -433,16 +502,31 @@ local function advice(self, statement, subject)
   return ""
 end
 
--- Checks one expectation of the file.
-local function check_expectation(self, at, statement)
+local function check_action(at, name)
+  for _, action in ipairs(actions) do
+    if action == name then return end
+  end
+  fault(at, "one of %s is expected", table.concat(actions, ", "))
+end
+
+-- Returns an expectation; nil if it has errors.
+local function build_expectation(at, statement)
   local body = statement.body
+  attempt(at, check_action, statement.name)
   if not body then fault(at, "it has no body; write expect \"%s\" { ... }", statement.name) end
   check_known(at, body, expectation_fields)
-  for field, value in pairs(body) do
-    if field ~= "age" and field ~= "facts" then expect_text(at, field, value) end
+  for _, field in ipairs(expectation_texts) do
+    if body[field] ~= nil then attempt(at, expect_text, field, body[field]) end
   end
-  local subject = subject_of(at, body)
-  local decision = judge(self, subject)
+  local age = attempt(at, seconds_of, "age", body.age)
+  if body.facts ~= nil then attempt(at, expect_type, "facts", body.facts, "table") end
+  return not at.failed and { at = at, statement = statement, subject = subject_of(body, age) } or nil
+end
+
+-- Checks that the rules decide as an expectation says.
+local function check_expectation(at, self, expectation)
+  local statement, subject = expectation.statement, expectation.subject
+  local body, decision = statement.body, judge(self, subject)
   local by = decision.rule and ("by rule '%s'"):format(decision.rule) or "by no rule"
   if decision.action ~= statement.name or body.rule and body.rule ~= decision.rule then
     fault(at, "the rules %s it, %s: %s%s", decision.action, by, decision.reason, advice(self, statement, subject))
@@ -463,13 +547,19 @@ local function new_statements()
     statements[#statements + 1] = statement
     return statement
   end
-  -- `word "name" { ... }` is only recorded here. It is checked outside the sandbox, after the whole file has run.
+  -- `word "name" { ... }` is only recorded here, also where it is wrong. It is checked outside the sandbox, after the
+  -- file has run.
   local function named(word)
     return function (name)
-      if type(name) ~= "string" or name == "" then error(word .. ": a name in quotes is expected", 2) end
-      local statement = add { word = word, name = name, line = line_of_caller() }
+      local statement = add { word = word, line = line_of_caller() }
+      if type(name) == "string" and name ~= "" then
+        statement.name = name
+      else
+        statement.wrong = "a name in quotes is expected"
+      end
       return function (body)
-        if type(body) ~= "table" or statement.body then error(word .. ": one table is expected after the name", 2) end
+        local is_wrong = type(body) ~= "table" or statement.body
+        if is_wrong then statement.wrong = statement.wrong or "one table is expected after the name" end
         statement.body = body
       end
     end
@@ -477,35 +567,60 @@ local function new_statements()
   local words = { expect = named "expect" }
   for _, action in ipairs(actions) do words[action] = named(action) end
   function words.at_most(body)
-    if type(body) ~= "table" then error("at_most: a table is expected", 2) end
-    add { word = "at_most", body = body, line = line_of_caller() }
+    add { word = "at_most", body = body, line = line_of_caller(),
+      wrong = type(body) ~= "table" and "a table is expected" or nil }
   end
   return statements, words
 end
 
-local function build(self, statements)
-  local lines, expectations = {}, {}
-  for _, statement in ipairs(statements) do
-    local at = { source = self.source, line = statement.line,
-      what = statement.name and ("%s '%s'"):format(statement.word, statement.name) or statement.word }
-    if statement.word == "at_most" then
-      build_limits(at, statement, self.limits)
-    elseif statement.word == "expect" then
-      if not (statuses[statement.name] or statement.name == "ignore" or statement.name == "hold") then
-        fault(at, "one of %s is expected", table.concat(actions, ", "))
-      end
-      expectations[#expectations + 1] = { at = at, statement = statement }
-    else
-      if lines[statement.name] then fault(at, "line %d has a rule of that name already", lines[statement.name]) end
-      lines[statement.name] = statement.line
-      self.rules[#self.rules + 1] = build_rule(at, statement)
-    end
-  end
-  if #self.rules == 0 then error({ message = self.source .. ": there is no rule in it" }, 0) end
-  for _, one in ipairs(expectations) do check_expectation(self, one.at, one.statement) end
+local function check_unique(at, lines, statement)
+  local name = statement.name
+  if lines[name] then fault(at, "line %d has a rule of that name already", lines[name]) end
+  lines[name] = statement.line
 end
 
--- Reads rules from a text. Returns the set, or nil and a message with file and line. name: the file's name in messages.
+-- Makes rules, limits and expectations of the statements. Returns the expectations.
+local function build(self, statements, problems)
+  local lines, expectations = {}, {}
+  for _, statement in ipairs(statements) do
+    local word, name = statement.word, statement.name
+    local at = { source = self.source, line = statement.line, word = word, problems = problems,
+      what = name and ("%s '%s'"):format(word, name) or word }
+    if statement.wrong then
+      attempt(at, fault, "%s", statement.wrong)
+    elseif word == "at_most" then
+      attempt(at, build_limits, statement, self.limits)
+    elseif word == "expect" then
+      expectations[#expectations + 1] = attempt(at, build_expectation, statement)
+    else
+      attempt(at, check_unique, lines, statement)
+      self.rules[#self.rules + 1] = attempt(at, build_rule, statement)
+    end
+  end
+  return expectations
+end
+
+-- The statement in which the file has ended by an error may lack its body.
+local function drop_unfinished(statements)
+  local last = statements[#statements]
+  if last and not (last.body or last.wrong) then statements[#statements] = nil end
+end
+
+-- Runs the file and collects its errors: those of the statements until the one, if any, by which it ended; or else
+-- those of the expectations.
+local function examine(self, chunk, statements, problems)
+  local ran, message = self.box:run(self.source, instructions_to_read, chunk)
+  statements.closed = true
+  if not ran then drop_unfinished(statements) end
+  local expectations = build(self, statements, problems)
+  if not ran then return keep(problems, message) end
+  if problems.count > 0 then return end
+  if #self.rules == 0 then return keep(problems, self.source .. ": there is no rule in it") end
+  for _, one in ipairs(expectations) do attempt(one.at, check_expectation, self, one) end
+end
+
+-- Reads rules from a text. Returns the set; or nil and a message: a line with file and line for each error, and for
+-- several a last one with their number. An error of Lua itself ends the reading. name: the file's name in messages.
 function rules.parse(source, name)
   name = name or "rules"
   local statements, words = new_statements()
@@ -513,13 +628,10 @@ function rules.parse(source, name)
     sha256 = sha256.hex(source) }, set)
   local chunk, why = self.box:load(source, name)
   if not chunk then return nil, why end
-  local ran, message = self.box:run(name, instructions_to_read, chunk)
-  statements.closed = true
-  if not ran then return nil, message end
-  local ok, problem = pcall(build, self, statements)
-  if ok then return self end
-  if type(problem) ~= "table" then error(problem, 0) end
-  return nil, problem.message
+  local problems = { count = 0 }
+  examine(self, chunk, statements, problems)
+  if problems.count > 0 then return nil, message_of(name, problems) end
+  return self
 end
 
 -- Reads rules from a file. Returns the set, or nil and a message.

@@ -640,14 +640,14 @@ function rules.result(decision) end
 --- Reads rules from a file.
 ---@param path string
 ---@return azpec.rules.Set? set
----@return string? why
+---@return string? why as for `azpec.rules.parse`
 function rules.read(path) end
 
---- Reads rules from a text.
+--- Reads rules from a text. All errors are found, unless Lua cannot run the text to its end.
 ---@param source string
 ---@param name? string the file's name in messages; default: "rules"
 ---@return azpec.rules.Set? set
----@return string? why
+---@return string? why a line with file and line for each error, at most 20; for several a last one with their number
 function rules.parse(source, name) end
 
 --- Limits of all rules together. A run that would exceed one of them changes nothing.

@@ -373,6 +373,18 @@ describe("auto that waits", function ()
     assert.equal("", emulator:kinds())
   end)
 
+  it("names each error of the rules, and then their number", function ()
+    local wrong = rules 'hold "a" { because = 1 }\nhold "b" { because = "" }\n'
+    local told = { wrong .. ":1: hold 'a': bad field 'because' (string expected, got number)",
+      wrong .. ":2: hold 'b': bad field 'because' (it is empty)", wrong .. ": 2 errors" }
+    local result = kit.ended(2, azpec("auto", "--rules " .. wrong))
+    assert.equal(("azpec: %s\nazpec: %s\nazpec: %s (see: azpec help auto)\n"):format(table.unpack(told)), result.err)
+    result = kit.ended(2, azpec("plan", "-o json --out - --rules " .. wrong))
+    local document = kit.json(result.err, kit.failure)
+    assert.same(told, { document.errors[1].message, document.errors[2].message, document.error.message })
+    assert.same({ "usage", "usage" }, { document.error.kind, document.errors[1].kind })
+  end)
+
   it("says which options do not go together", function ()
     local only = rules 'hold "all" {}'
     for _, options in ipairs { "--until 1", "--watch --until 1", "--every 1", "--journal x", "--apply --dry-run" } do

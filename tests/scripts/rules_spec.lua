@@ -249,8 +249,8 @@ describe("a rules file", function ()
     refused("r.lua:2: unknown word 'aprove'", "\naprove 'x' {}")
     refused("r.lua:1: 'limit' cannot be set; write `local limit = ...`", "limit = 3")
     refused("r.lua:1: approve: a name in quotes is expected", "approve { when = {} }")
-    refused("r.lua:1: approve: one table is expected after the name", "approve 'x' 'y'")
-    refused("r.lua:1: approve: one table is expected after the name",
+    refused("r.lua:1: approve 'x': one table is expected after the name", "approve 'x' 'y'")
+    refused("r.lua:1: approve 'x': one table is expected after the name",
       "local a = approve 'x' a { when = { name = 'x' } } a {}")
     refused("r.lua:1: hold 'x': it has no body; write hold \"x\" { ... }", "hold 'x'")
     refused("r.lua:2: hold 'x': line 1 has a rule of that name already", "hold 'x' {}\nhold 'x' {}")
@@ -294,6 +294,70 @@ describe("a rules file", function ()
     refused("r.lua:2: at_most: bad field 'reject' (it is limited twice)",
       "at_most { reject = 1 }\nat_most { reject = 2 }")
     refused("r.lua:1: at_most: a table is expected", "at_most(3)")
+  end)
+
+  it("is refused with all of its errors and their number", function ()
+    refused([[
+r.lua:1: at_most: unknown field 'all' (known: approve, changes, reject)
+r.lua:1: at_most: bad field 'approve' (whole number, not negative, expected)
+r.lua:2: hold 'a': unknown field 'wheb' (known: because, description, unless, when)
+r.lua:2: hold 'a': unknown field 'whem' (known: because, description, unless, when)
+r.lua:3: hold 'a': line 2 has a rule of that name already
+r.lua:3: hold 'a': when: bad field 'description' (it is empty)
+r.lua:3: hold 'a': when: bad field 'group_id' (string expected, got number)
+r.lua:3: hold 'a': bad field 'when.older_than' ('1' has no unit; write 1d for days, 1h for hours, 1m for minutes)
+r.lua:3: hold 'a': bad field 'because' (string expected, got number)
+r.lua:4: approve: a name in quotes is expected
+r.lua:6: expect 'aprove': one of approve, reject, ignore, hold is expected
+r.lua:6: expect 'aprove': bad field 'name' (it is empty)
+r.lua:6: expect 'aprove': bad field 'age' ('x' is not a duration; write 30s, 15m, 2h, 7d, 2w)
+r.lua: 13 errors]], [[
+at_most { approve = -1, all = 3 }
+hold "a" { whem = {}, wheb = {} }
+hold "a" { when = { group_id = 1, description = "", older_than = "1" }, because = 1 }
+approve { when = { name = "x" } }
+
+expect "aprove" { name = "", age = "x" }]])
+  end)
+
+  it("is refused without errors that only follow from others", function ()
+    refused("r.lua:1: approve 'x': unless: bad field 'name' (it is empty)",
+      "approve 'x' { unless = { name = '' } } expect 'hold' { name = 'x', status = 'Approved' }")
+    refused("r.lua:1: hold 'x': bad field 'because' (it is empty)", "for _ = 1, 2 do at_most {} end "
+      .. "hold 'x' { because = '' } expect 'approve' { name = 'x' }")
+    refused("r.lua:1: at_most: bad field 'reject' (whole number, not negative, expected)",
+      "for _ = 1, 2 do at_most { reject = '1' } end")
+  end)
+
+  it("is refused with the errors before the one that ends its reading", function ()
+    refused([[
+r.lua:1: hold 'a': bad field 'because' (it is empty)
+r.lua:3: unknown word 'nme'
+r.lua: 2 errors]], [[
+hold "a" { because = "" }
+hold "b" {
+  when = { name = nme } }
+hold "c" { because = "" }]])
+    refused("r.lua:2: syntax error near '='", "hold 'a' { because = '' }\n= 1")
+  end)
+
+  it("is refused with all of its expectations that fail", function ()
+    refused([[
+r.lua:2: expect 'hold': the rules ignore it, by no rule: it is Approved, and no rule speaks of that
+r.lua:3: expect 'reject': the rules hold it, by no rule: no rule matches
+r.lua: 2 errors]], by_name .. [[
+expect "hold" { status = "Approved" }
+expect "reject" { name = "x" }]])
+  end)
+
+  it("is refused with the number of the errors that are not shown", function ()
+    local set, why = rules.parse("for n = 1, 25 do hold('x' .. n) { because = '' } end oops()", "r.lua")
+    assert.is_nil(set)
+    local lines = {}
+    for line in why:gmatch "[^\n]+" do lines[#lines + 1] = line end
+    assert.equal(21, #lines)
+    assert.equal("r.lua:1: hold 'x20': bad field 'because' (it is empty)", lines[20])
+    assert.equal("r.lua: 26 errors; the first 20 are shown", lines[21])
   end)
 
   it("does not approve whoever asks", function ()

@@ -81,11 +81,18 @@ local function check_ticket(context, speaker)
   end
 end
 
--- Reads the rules file of the options. If it has an error, ends the verb with file and line. is_read_only: the verb
--- writes nothing, so {ticket} needs no --ticket.
+-- Ends the verb for a rules file with errors. why: the message of azpec.rules, a line for each error; of several the
+-- last one has their number.
+local function refuse_rules(context, why)
+  for line in why:gmatch "([^\n]+)\n" do context:complain(failure.new("usage", line)) end
+  context:fail(failure.codes.usage, why:match "[^\n]*$")
+end
+
+-- Reads the rules file of the options. If it has errors, ends the verb with file and line of each. is_read_only: the
+-- verb writes nothing, so {ticket} needs no --ticket.
 function batch.rules(context, is_read_only)
   local set, why = rules.read(context.args.rules)
-  if not set then context:fail(failure.codes.usage, why) end
+  if not set then refuse_rules(context, why) end
   local speaker = set:speaks_of_ticket()
   if not is_read_only then check_ticket(context, speaker) end
   context.ticket_has_place = speaker ~= nil or context.args.out ~= nil
