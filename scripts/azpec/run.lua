@@ -26,7 +26,8 @@
 -- Options: client, of azpec.client or azpec.journal; no other code may wait on it during the run; items, a list or a
 -- function that returns the next one; parallel, the number of operations at a time (100); timeout, seconds for each;
 -- deadline, seconds for all; no_wait, true: leave an operation once the service has accepted it; dry_run, true: send
--- nothing; summary, of run.summary(), to know how far the run has come where it is interrupted; and functions:
+-- nothing, also for what has begun; summary, of run.summary(), to know how far the run has come where it is
+-- interrupted; and functions:
 --
 --   on_begin(item)     called before an item begins. May return options for it (client_request_id, traceparent), or
 --                      false and an error: then neither this nor any further item begins
@@ -113,6 +114,8 @@ local function impossible(item, why)
     hint = why:match "; (.*)$" }) }
 end
 
+local begun_earlier = "an earlier run began it, and its end is not known"
+
 -- Returns the result of an item that needs no request, else nil.
 local function foretold(self, item)
   local bad = complaint(item)
@@ -123,13 +126,14 @@ local function foretold(self, item)
     return { outcome = "stale", why = item.stale, err = failure.new(kind, "refused: " .. item.stale, { id = item.id }) }
   end
   if item.impossible then return impossible(item, item.impossible) end
-  if item.token or item.begun_before then return nil end
+  local is_begun = item.token or item.begun_before
+  if is_begun and not self.options.dry_run then return nil end
   local forecast, why = run.forecast(item)
   if forecast == "impossible" then
     return impossible(item, ("cannot become %s: %s"):format(run.status_of(item), why))
   end
   if forecast == "unchanged" then return { outcome = forecast, after = item.connection } end
-  if self.options.dry_run then return { outcome = "would change", why = why } end
+  if self.options.dry_run then return { outcome = "would change", why = is_begun and begun_earlier or why } end
 end
 
 -- ---- endings -------------------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@
 ---@field deadline? number seconds for all; default: no limit
 ---@field summary? azpec.run.Summary of run.summary(); is kept up to date during the run
 ---@field no_wait? boolean leaves an operation alone once it is accepted; default: false
----@field dry_run? boolean sends nothing; default: false
+---@field dry_run? boolean sends nothing, also for what has begun; default: false
 --- called before an item begins; returns options for it, or false and an error, which ends the run
 ---@field on_begin? fun(item: azpec.run.Item): table|false|nil, any
 ---@field on_result? fun(result: azpec.run.Result) called when an item has ended

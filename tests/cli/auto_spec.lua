@@ -149,7 +149,7 @@ describe("auto", function ()
     local result = kit.ended(0, azpec("auto", ("--rules %s %s -o json"):format(rules(some), group)))
     local value = kit.json(result.out, { schema_version = "=1", complete = "boolean", ["accounts_from?"] = "string",
       read_at = "string", decisions = { kit.decision_row }, totals = kit.totals { accounts = "=1", approve = "=8",
-        reject = "=5", hold = "=51", ignore = "=0", unchanged = "=0", settle = "=0" } })
+        reject = "=5", hold = "=51", ignore = "=0", unchanged = "=0", settle = "=0", finish = "=0" } })
     assert.equal(64, #value.decisions)
     result = kit.ended(0, azpec("auto", ("--rules %s %s -o json --apply -q"):format(rules(some), group)))
     assert.equal("", result.err)
@@ -364,6 +364,25 @@ describe("auto that waits", function ()
     assert.equal(("azpec: %s: another process holds it\n"):format(path), result.err)
   end)
 
+  it("shows without --apply what an interrupted run has begun, and no decision on it", function ()
+    local path, only = support.new_path "journal", rules 'approve "two" { when = { name = { "many01", "many02" } } }'
+    local line = ("--rules %s %s --journal %s"):format(only, group, path)
+    kit.ended(0, azpec("auto", line .. " --apply"))
+    support.write(path, (support.read(path):match "^[^\n]*\n"))
+    emulator:reset()
+    local begun = "many01%S*: would become Approved %(is Pending%): an earlier run began it, and its end is not known\n"
+    local result = kit.ended(0, azpec("auto", line .. " -q"))
+    assert.matches("^" .. begun .. "many02%S*: would approve: rule 'two', [^\n]*\n$", result.out)
+    result = kit.ended(10, azpec("auto", line .. " --dry-run --detailed-exitcode -o json"))
+    local document = cjson.decode(result.out)
+    assert.same({ 1, 1, true }, { document.totals.finish, document.totals.approve, document.decisions[1].resumed })
+    kit.ended(0, azpec("approve", "many02 " .. group))
+    result = kit.ended(10, azpec("auto", line .. " --detailed-exitcode"))
+    assert.matches("^" .. begun, result.out)
+    assert.equal("1 to finish, 0 to approve, 0 to reject, 62 held, 1 ignored; to do it: --apply\n", result.err)
+    assert.equal(1, #emulator:log "update")
+  end)
+
   it("ends with 1 where a lock or a journal cannot be opened at all", function ()
     local only = rules 'hold "all" {}'
     kit.ended(1, azpec("auto", ("--rules %s %s --lock /nowhere/at/all"):format(only, group)))
@@ -387,7 +406,7 @@ describe("auto that waits", function ()
 
   it("says which options do not go together", function ()
     local only = rules 'hold "all" {}'
-    for _, options in ipairs { "--until 1", "--watch --until 1", "--every 1", "--journal x", "--apply --dry-run" } do
+    for _, options in ipairs { "--until 1", "--watch --until 1", "--every 1", "--apply --dry-run" } do
       kit.ended(2, azpec("auto", ("--rules %s %s"):format(only, options)))
     end
   end)

@@ -673,6 +673,68 @@ describe("journal runs", function ()
   end)
 end)
 
+describe("a dry run with --journal", function ()
+  local path, option, both
+
+  -- As an interrupted run leaves the journal: with one intent, and no result.
+  before_each(function ()
+    path, option = new_trail()
+    both = ("many01 many02 %s %s"):format(group, option)
+    kit.ended(0, azpec("approve", both .. " --yes"))
+    support.write(path, (support.read(path):match "^[^\n]*\n"))
+    emulator:reset()
+  end)
+
+  after_each(function ()
+    assert.equal(0, #emulator:log("update", "delete"))
+    assert.equal(1, #records(path))
+  end)
+
+  -- Decides without the journal, as somebody else.
+  local function decided(verb, line)
+    kit.ended(0, azpec(verb, ("many01 --yes %s %s"):format(group, line or "")))
+    emulator:control("DELETE", "log")
+  end
+
+  local begun = "an earlier run began it, and its end is not known"
+
+  it("shows what an earlier run has begun, as it is now", function ()
+    local result = kit.ended(0, azpec("approve", both .. " --dry-run"))
+    assert.matches("many01%S*: would become Approved %(is Pending%): " .. begun .. "\n", result.out)
+    assert.matches("many02%S*: would become Approved %(is Pending%)\n", result.out)
+    assert.equal("2 connections: 2 would change\n", result.err)
+    result = kit.ended(10, azpec("approve", both .. " --dry-run --detailed-exitcode -o json"))
+    local rows = cjson.decode(result.out).results
+    assert.same({ true, begun, "would change" }, { rows[1].resumed, rows[1].why, rows[1].result })
+    assert.is_nil(rows[2].resumed)
+    decided "approve"
+    result = kit.ended(0, azpec("approve", both .. " --dry-run"))
+    assert.matches("many01%S*: already Approved %(an earlier run began it%)\n", result.out)
+    decided "reject"
+    assert.matches("many01%S*: cannot become Approved: ", kit.ended(12, azpec("approve", both .. " --dry-run")).out)
+    decided "delete"
+    assert.matches("many01%S*: failed: there is no such connection\n",
+      kit.ended(12, azpec("approve", both .. " --dry-run")).out)
+  end)
+
+  it("says which lines are another command's to finish", function ()
+    local result = kit.ended(0, azpec("approve", ("many02 %s %s --dry-run"):format(group, option)))
+    assert.equal("azpec: line 1 of the journal is unfinished; repeat its command, unless it is still running\n",
+      result.err)
+    assert.falsy(result.out:find("many01", 1, true))
+  end)
+
+  it("ends as the command would where the journal was changed, and makes none", function ()
+    local other, its_option = new_trail()
+    support.write(other, (support.read(path):gsub("many01", "many03")))
+    local result = kit.ended(1, azpec("approve", ("many02 %s %s --dry-run"):format(group, its_option)))
+    assert.matches("its last line is not as azpec wrote it", result.err, 1, true)
+    os.remove(other)
+    kit.ended(0, azpec("approve", ("many02 %s %s --dry-run"):format(group, its_option)))
+    assert.is_nil(support.read(other))
+  end)
+end)
+
 describe("audit undo", function ()
   local path, option
 
@@ -705,6 +767,22 @@ describe("audit undo", function ()
     assert.equal(8, #list)
     assert.equal("undoes run " .. list[1].run, list[8].reason)
     assert.equal("undo", list[8].verb)
+  end)
+
+  it("shows what an interrupted undo has begun", function ()
+    kit.ended(0, azpec("approve", ("many01 many02 --yes %s %s"):format(group, option)))
+    kit.ended(0, undo "--yes --apply")
+    local lines = {}
+    for line in support.read(path):gmatch "[^\n]*\n" do lines[#lines + 1] = line end
+    support.write(path, table.concat(lines, "", 1, 5)) -- the intent of its first write
+    emulator:control("DELETE", "log")
+    local name = journal.read(path)[5].connection:match "many%d%d"
+    kit.ended(0, azpec("approve", ("%s %s"):format(name, group)))
+    local result = kit.ended(0, undo())
+    assert.matches(name .. "%S*: would become Pending %(is Approved%): an earlier run began it, and its end is not "
+      .. "known\n", result.out)
+    assert.matches("\nnothing was done; %-%-apply does it\n$", result.err)
+    assert.equal(1, #emulator:log "update")
   end)
 
   it("leaves alone what was changed since, and says so before it writes", function ()

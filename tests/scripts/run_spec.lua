@@ -356,6 +356,17 @@ describe("many (stopped, continued)", function ()
       assert.equal(0, #client.begun + #client.deleted)
     end)
 
+    it("sends nothing in a dry run for what is begun, either", function ()
+      local client = fake {}
+      local summary, results = run { client = client, dry_run = true, items = {
+        known("Pending", { begun_before = true, call = "call-1" }), known("Approved", { begun_before = true }),
+        { id = "3", token = "good" } } }
+      assert.same(summary_of { taken = 3, ["would change"] = 2, unchanged = 1 }, summary)
+      assert.same({ "an earlier run began it, and its end is not known", true },
+        { results[1].why, results[1].resumed })
+      assert.equal(0, #client.begun + #client.deleted + #client.resumed)
+    end)
+
     it("counts what its source refuses", function ()
       local summary, results = run { client = fake {}, items = { known("Pending", { stale = "it is gone" }),
         known("Pending", { stale = "it moved" }), known("Pending", { err = { kind = "forbidden" } }),

@@ -47,18 +47,9 @@ local function subject_of(context)
   return subject
 end
 
--- Sets the item's `connection`, `gone` or `err` by what was read.
-local function note(item, is_deletion, connection, err, no_account)
-  item.connection, item.err = connection, err or no_account
-  item.gone = not item.connection and not item.err
-  if item.gone and not is_deletion then
-    item.err = failure.new("not_found", "there is no such connection", { id = item.id })
-  end
-end
-
 -- Reads the connections that are not known yet. If a required one cannot be read, its item gets an error. One that is
 -- only shown to a person may stay unknown.
-local function complete(client, items, must, is_deletion)
+local function complete(client, items, must)
   local unknown, connection_ids = {}, {}
   for _, item in ipairs(items) do
     if not (item.connection or item.gone) then
@@ -68,7 +59,7 @@ local function complete(client, items, must, is_deletion)
   local now = current.read(client, connection_ids)
   for _, item in ipairs(unknown) do
     if must or #items == 1 then
-      note(item, is_deletion, now(item.id))
+      run.note(item, now(item.id))
     else
       item.connection = now(item.id)
     end
@@ -121,15 +112,14 @@ local function items_of(context, client, action, verb, is_continued)
   if args.wait and not args.dry_run then consent.need_early(context, { verb = verb, noun = "connection" }) end
   local items = targets.await(context, client)
   if args.if_match and #items > 1 then context:usage("--if-match goes with one connection") end
-  local is_deletion = action == "delete"
-  local must_know = args.dry_run or is_deletion or template and template.needs_facts
-  if must_know then complete(client, items, true, is_deletion) end
+  for _, item in ipairs(items) do item.action = action end
+  local must_know = args.dry_run or action == "delete" or template and template.needs_facts
+  if must_know then complete(client, items, true) end
   if not args.dry_run then
     consent.need(context, items, { verb = verb, noun = "connection", has_max = true, removes = removes[action],
-      complete = (removes[action] or #items > 1) and function (found) complete(client, found, false, is_deletion) end })
+      complete = (removes[action] or #items > 1) and function (found) complete(client, found, false) end })
   end
   for _, item in ipairs(items) do
-    item.action = action
     describe(item, template)
     guard(context, action, item)
   end
@@ -138,9 +128,8 @@ end
 
 -- action: "approve"; verb: "Approve", for people.
 function change.run(context, action, verb)
-  local args = context.args
   context.has_description = action ~= "delete"
-  local unfinished = args.dry_run and {} or journal.unfinished(context, subject_of(context))
+  local unfinished = journal.unfinished(context, subject_of(context))
   local client = context:client()
   local items = journal.join(unfinished, items_of(context, client, action, verb, #unfinished > 0))
   return change.carry_out(context, client, items, action == "delete" and action or "write")

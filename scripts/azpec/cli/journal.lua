@@ -3,6 +3,7 @@
 local convert = require "azpec.cli.convert"
 local description = require "azpec.description"
 local files = require "azpec.cli.files"
+local is_there = require "azpec.file".is_there
 local json = require "azpec.json"
 local nearest = require "azpec.nearest"
 
@@ -97,12 +98,18 @@ local function tell_elsewhere(context, lines)
   end
 end
 
--- Returns the operations that an interrupted run of the same subject has begun, as items of azpec.run. Ends the verb if
--- the journal cannot be used, or was changed. Every verb that may write calls this first; subject: nil for one that
--- continues what its input names.
+-- Returns whether a dry run would make the journal.
+local function is_unmade(context)
+  local path = journal.path(context.args)
+  return context.args.dry_run and path and not is_there(path)
+end
+
+-- Returns the operations that an interrupted run of the same subject has begun, as items of azpec.run: a run carries
+-- them out first, and a dry run shows them. Ends the verb if the journal cannot be used, or was changed. Every verb
+-- that may write calls this first; subject: nil for one that continues what its input names.
 function journal.unfinished(context, subject)
   local file = journal.open(context, subject)
-  if not file then return {} end
+  if not file or is_unmade(context) then return {} end
   local items, err = file[subject and "unfinished" or "check_lines"](file)
   if not items then context:fail(context.exit_code(err), err.message, err.hint) end
   if not subject then return {} end

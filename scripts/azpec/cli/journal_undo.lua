@@ -118,7 +118,7 @@ return function (context, path)
   local items = items_of(context, path)
   args.journal, args.dry_run = path, not args.apply
   local first = items[1]
-  local unfinished = args.apply and journal.unfinished(context, { undo = args.run }) or {}
+  local unfinished = journal.unfinished(context, { undo = args.run })
   local client = first and context:client { subscription_id = select.facts({ id = first.id }).subscription_id }
   if client then undo.check(items, client) end
   run.check_read(context, items)
@@ -133,6 +133,6 @@ return function (context, path)
   local summary = run.run(context, { client = client, items = items, out = out, dry_run = args.dry_run })
   out:close()
   run.sum_up(context, summary)
-  if args.dry_run and #todo > 0 then context:note "nothing was done; --apply does it" end
+  if summary["would change"] > 0 then context:note "nothing was done; --apply does it" end
   return run.exit_code(context, summary)
 end

@@ -5,6 +5,7 @@ local engine = require "azpec.run"
 local failure = require "azpec.cli.error"
 local ids = require "azpec.resource_id"
 local preflight = require "azpec.cli.preflight"
+local refresh = require "azpec.refresh"
 local rows = require "azpec.cli.rows"
 local select = require "azpec.select"
 local text = require "azpec.text"
@@ -30,6 +31,26 @@ function run.exit_option(command)
 end
 
 -- ---- items that cannot be read -------------------------------------------------------------------------------------
+
+-- Sets an item's `connection`, `gone` or `err` by what azpec.refresh has read.
+function run.note(item, connection, err, no_account)
+  item.connection, item.err = connection, err or no_account
+  item.gone = not item.connection and not item.err
+  if item.gone and item.action ~= "delete" then
+    item.err = failure.new("not_found", "there is no such connection", { id = item.id })
+  end
+end
+
+-- Reads the connections of what an earlier run has begun, for a dry run: the journal does not know how they are now.
+local function read_begun(options)
+  local begun, connection_ids = {}, {}
+  for _, item in ipairs(options.items) do
+    if item.begun_before then begun[#begun + 1], connection_ids[#connection_ids + 1] = item, item.id end
+  end
+  if #begun == 0 then return end
+  local now = refresh.read(options.client, connection_ids)
+  for _, item in ipairs(begun) do run.note(item, now(item.id)) end
+end
 
 -- Kinds of errors that all accounts would meet.
 local ends_all = { credential = true, timeout = true, transport = true, throttled = true, protocol = true }
@@ -229,6 +250,7 @@ end
 function run.run(context, options)
   local args, items, out, last_err = context.args, options.items, options.out, nil
   options.total = options.total or #items
+  if options.dry_run then read_begun(options) end
   if options.right and not options.dry_run then refuse_without_rights(context, options) end
   local bar = #items > 1 and context:progress()
   if bar then bar:begin(#items) end

@@ -2,7 +2,6 @@
 
 local batch = require "azpec.cli.batch"
 local failure = require "azpec.cli.error"
-local file = require "azpec.file"
 local journal = require "azpec.cli.journal"
 local plan = require "azpec.plan"
 local policy = require "azpec.cli.policy"
@@ -113,18 +112,6 @@ local function show(context, contents)
   return context.args.detailed_exitcode and summary.approve + summary.reject > 0 and failure.codes.changes or 0
 end
 
--- Returns the operations that an interrupted run of this plan has begun. --dry-run makes no journal; it tells of them.
-local function begun_by(context, contents)
-  local path, is_dry = journal.path(context.args), context.args.dry_run
-  if is_dry and not (path and file.is_there(path)) then return {} end
-  local unfinished = journal.unfinished(context, contents.sha256)
-  if is_dry and #unfinished > 0 then
-    context:note("azpec: an earlier run has begun %s, not known to have ended; apply finishes them first",
-      text.count(#unfinished, "operation"))
-  end
-  return unfinished
-end
-
 local function apply(context)
   local args, seconds_left, contents = context.args, batch.deadline(context), read(context)
   if contents.errors then context:inherit_unread(contents.errors, "the plan is not complete: when it was made, ") end
@@ -132,12 +119,12 @@ local function apply(context)
   if args.show then return show(context, contents) end
   policy.follow(context, contents)
   if journal.path(args) then args.ticket = args.ticket or contents.ticket end
-  local unfinished = begun_by(context, contents)
+  local unfinished = journal.unfinished(context, contents.sha256)
   local client, out = new_client(context, contents), run.output(context)
   local items = items_of(context, contents, client, unfinished, seconds_left())
   if args.abort_on_stale then abort_on_stale(context, client, items, out) end
-  local all = args.dry_run and items or table.move(items, 1, #items, #unfinished + 1, unfinished)
-  local summary = run.run(context, { items = all, out = out, client = client, deadline = seconds_left(),
+  table.move(items, 1, #items, #unfinished + 1, unfinished)
+  local summary = run.run(context, { items = unfinished, out = out, client = client, deadline = seconds_left(),
     dry_run = args.dry_run, is_resumed = true, right = "write" })
   if args.dry_run then show_items(contents, out, true) end
   out:close()

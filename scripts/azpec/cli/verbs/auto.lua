@@ -80,8 +80,9 @@ end
 -- Lists all connections. Returns the items to carry out, and shows the other decisions.
 local function look(self)
   local round = { items = {}, counts = { approve = 0, reject = 0, hold = 0, ignore = 0, unchanged = 0,
-    settle = 0 } }
+    settle = 0, finish = self.to_finish } }
   batch.decide(self.context, self.client, self.set, function (connection, decision)
+    if self.begun[connection.id:lower()] then return end
     local known, row = since(self, connection), batch.decision_row(connection, decision)
     if decision.changes and not has_settled(self, known) then
       round.counts.settle = round.counts.settle + 1
@@ -104,7 +105,7 @@ end
 
 local function carry_out(self, items)
   local summary = run.run(self.context, { client = self.client, items = items, out = self.out,
-    deadline = self.seconds_left(), is_resumed = true, right = "write" })
+    deadline = self.seconds_left(), is_resumed = true, right = "write", dry_run = self.context.args.dry_run })
   self.summary.total = self.summary.total + #items
   run.add(self.summary, summary)
 end
@@ -169,13 +170,10 @@ end
 local function exit_code(self)
   local args, changes = self.context.args, self.round and #self.round.items or 0
   if not self.round and self.look_err then return failure.exit_code(self.look_err) end -- no listing has succeeded
-  if args.apply then
-    local code = run.exit_code(self.context, self.summary)
-    if code ~= 0 and code ~= codes.changes then return code end
-    if args["until"] and self.summary.changed < args["until"] then return codes.timeout end
-    return code
-  end
-  return args.detailed_exitcode and changes > 0 and codes.changes or 0
+  local code = run.exit_code(self.context, self.summary)
+  if code ~= 0 and code ~= codes.changes then return code end
+  if args["until"] and self.summary.changed < args["until"] then return codes.timeout end
+  return args.dry_run and args.detailed_exitcode and changes > 0 and codes.changes or code
 end
 
 -- Says why the watch ended, unless by enough changes.
@@ -195,21 +193,22 @@ local function sum_up(self)
   if context.args.apply then
     context:note("%d held, %d ignored", counts.hold, counts.ignore)
   else
-    context:conclude("%d to approve, %d to reject, %d held, %d ignored%s%s", counts.approve, counts.reject, counts.hold,
-      counts.ignore, counts.settle > 0 and (", %d to settle"):format(counts.settle) or "",
-      #round.items > 0 and "; to do it: --apply" or "")
+    context:conclude("%s%d to approve, %d to reject, %d held, %d ignored%s%s", counts.finish > 0
+      and ("%d to finish, "):format(counts.finish) or "", counts.approve, counts.reject, counts.hold, counts.ignore,
+      counts.settle > 0 and (", %d to settle"):format(counts.settle) or "",
+      counts.finish + #round.items > 0 and "; to do it: --apply" or "")
   end
 end
 
 local function new(context)
   local args = context.args
   local self = setmetatable({ context = context, set = batch.rules(context), now = require "cqueues".monotime,
-    seen = {}, told = {}, summary = run.new_total(0) }, auto)
+    seen = {}, told = {}, begun = {}, to_finish = 0, summary = run.new_total(0) }, auto)
   self.seconds_left = batch.deadline(context)
   if args.dry_run and args.apply then context:usage("--dry-run and --apply exclude each other") end
   if args["until"] and not (args.watch and args.apply) then context:usage("--until goes with --watch and --apply") end
   if args.every and not args.watch then context:usage("--every goes with --watch") end
-  if args.journal and not args.apply then context:usage("--journal goes with --apply") end
+  args.dry_run = not args.apply
   return self
 end
 
@@ -221,14 +220,23 @@ local function take_lock(context)
   return held or context:fail(is_held and codes.conflict or codes.other, why)
 end
 
+-- Carries out what an interrupted run has begun. A dry run shows it, and no decision on it.
+local function finish(self, unfinished)
+  if self.context.args.dry_run then
+    self.to_finish = #unfinished
+    for _, item in ipairs(unfinished) do self.begun[item.id:lower()] = true end
+  end
+  if #unfinished > 0 then carry_out(self, unfinished) end
+end
+
 local function decide(context)
   local self = new(context)
   local shown <close> = waiting.new(context, context.args.deadline)
   self.waiting = shown
   local _ <close> = take_lock(context)
-  local unfinished = context.args.apply and journal.unfinished(context, { self.set.sha256, context:scope() }) or {}
+  local unfinished = journal.unfinished(context, { self.set.sha256, context:scope() })
   self.client, self.out = context:client(), run.output(context, context.args.apply and "results" or "decisions")
-  if #unfinished > 0 then carry_out(self, unfinished) end
+  finish(self, unfinished)
   if not self.summary.left then (context.args.watch and watch or once)(self) end
   if self.round and not context.args.apply then context:add_totals(self.round.counts) end
   self.out:close()
