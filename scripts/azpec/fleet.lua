@@ -81,6 +81,20 @@ local function begun(...)
   return { next = following, state = state, item = item, closing = closing }
 end
 
+-- Returns `begin` for places that the service has listed. If the module refuses a name of such a place, the error is of
+-- that place alone. A name that the caller has given is the caller's misuse.
+local function of_listed(begin)
+  return function (place)
+    local list = table.pack(pcall(begin, place))
+    if list[1] then return table.unpack(list, 2, list.n) end
+    local field, why = tostring(list[2]):match "bad field '([%l_]+)' (%b())$"
+    if not field then error(list[2], 0) end
+    local err = failure.new("protocol", ("the service listed the %s with a bad %s %s"):format(place.kind,
+      field:gsub("_", " "), why))
+    return function () error(err, 0) end
+  end
+end
+
 -- Returns whether an error belongs to one place: not Ctrl-C, not a bug, not an error that all places share.
 local function is_of_one_place(err)
   return type(err) == "table" and err.kind ~= nil and err.kind ~= "credential"
@@ -155,7 +169,7 @@ local function list_accounts(client, where, found, subscriptions, are_found)
     return client:list_accounts { subscription_id = place.subscription_id,
       resource_group_name = where.resource_group_name, timeout = where.timeout }
   end
-  local following, closing = in_turn(begin, places, function (place, item)
+  local following, closing = in_turn(are_found and of_listed(begin) or begin, places, function (place, item)
     local account, err = listed_in({ subscription_id = place.subscription_id,
       resource_group_name = where.resource_group_name }, item, "account")
     if account then add_account(found, where, account) end
@@ -284,12 +298,14 @@ local known = { subscription_ids = "table", all_subscriptions = "boolean", resou
 
 -- Finds the accounts. Returns { accounts = {...}, errors = { { place =, err = } }, source = "graph" | "arm", graph_err
 -- =, graph_is_empty = (why it is "arm"), others = the names of other existing accounts, if account_name is given,
--- subscription_count = (of "arm"), absent = "subscriptions" (the identity may read none), "resource_group" or "account"
--- (none of that name), groups = the names of other groups with accounts }; absent only where no account was found in
--- all subscriptions. The functions below accept it in place of `where`.
+-- subscription_count = (of "arm"), is_given = (the caller has named the account), absent = "subscriptions" (the
+-- identity may read none), "resource_group" or "account" (none of that name), groups = the names of other groups with
+-- accounts }; absent only where no account was found in all subscriptions. The functions below accept it in place of
+-- `where`.
 function fleet.find(client, where)
   fields.check(where, known)
-  local found = setmetatable({ accounts = {}, errors = {}, others = {}, timeout = where.timeout }, found_type)
+  local found = setmetatable({ accounts = {}, errors = {}, others = {}, timeout = where.timeout,
+    is_given = where.account_name and true or nil }, found_type)
   local by_graph = where.source ~= "arm" and (where.all_subscriptions or where.candidates)
   if not (by_graph and find_by_graph(client, where, found)) then
     find_by_lists(client, where, found)
@@ -301,8 +317,8 @@ end
 
 -- Returns the same form for given accounts.
 function fleet.of(accounts, timeout)
-  return setmetatable({ accounts = accounts, errors = {}, others = {}, source = "named", timeout = timeout },
-    found_type)
+  return setmetatable({ accounts = accounts, errors = {}, others = {}, source = "named", timeout = timeout,
+    is_given = true }, found_type)
 end
 
 -- ---- reading -------------------------------------------------------------------------------------------------------
@@ -329,10 +345,12 @@ end
 -- Like in_turn, for the found accounts, after the errors of the search.
 local function read(client, where)
   local found = found_in(client, where)
-  local following, closing = in_turn(function (account)
+  local function begin(account)
     return client:list { subscription_id = account.subscription_id, account_name = account.account_name,
       resource_group_name = account.resource_group_name, timeout = found.timeout }
-  end, found.accounts, function (account, connection)
+  end
+  begin = found.is_given and begin or of_listed(begin)
+  local following, closing = in_turn(begin, found.accounts, function (account, connection)
     local _, err = listed_in(account, connection, "connection")
     return err
   end)

@@ -954,6 +954,7 @@ function doctor.judge_name(account, timeout) end
 ---@field accounts azpec.fleet.Place[] in which to look
 ---@field errors { place: azpec.fleet.Place, err: azpec.Error }[] subscriptions whose accounts could not be listed
 ---@field source "graph"|"arm"|"named" which service has listed the accounts
+---@field is_given? true the caller has named the account
 ---@field graph_err? azpec.Error why Azure Resource Graph has not
 ---@field graph_is_empty? boolean why Azure Resource Graph has not: it shows no account in all subscriptions
 ---@field others string[] names of accounts that are there, and are not the account_name

@@ -76,6 +76,18 @@ describe("one account of several", function ()
     end)
   end
 
+  it("whose listed name azpec refuses is named, and no error of the command line; the others are done", function ()
+    local listed = page { { id = group .. "acc_b" }, { id = group .. "acca" } }
+    local result = kit.ended(12, (run(rules(page {}, { at(listed, "batchAccounts?") }), "list -o json")))
+    local document = cjson.decode(result.out)
+    assert.same({ false, 2 }, { document.complete, #document.connections })
+    assert.same({ group .. "acc_b", "protocol" }, { document.errors[1].place, document.errors[1].kind })
+    assert.equal("cannot read g/acc_b: the service listed the account with a bad account name (3 to 24 letters and "
+      .. "digits expected, got 'acc_b')", document.errors[1].message)
+    result = kit.ended(2, (run(rules(page {}), "list -g g --account acc_b")))
+    assert.matches("--account: 3 to 24 letters and digits expected, got 'acc_b'", result.err, 1, true)
+  end)
+
   it("makes a plan incomplete; apply says so, ends with 12, and has it in its JSON", function ()
     local decides = t.write(t.new_path "rules.lua", 'approve "all" { when = { name = "*" }, because = "ours" }')
     local path = t.new_path "plan"

@@ -168,6 +168,23 @@ describe("the accounts of all subscriptions", function ()
     end)
   end
 
+  it("are unreadable, and no misuse, where the service lists a name that the module refuses", function ()
+    play { accounts = { account("acc_a", first, { "Pending" }), account("accb", first, { "Approved" }) } }
+    for _, where in ipairs { {}, { all_subscriptions = true }, { candidates = {} } } do
+      assert.equal("acc_a:protocol accb:1", accounts(where))
+    end
+    for place, _, err in fleet.connections(emulator:client(), {}) do
+      if place.account_name == "acc_a" then
+        assert.equal("the service listed the account with a bad account name (3 to 24 letters and digits expected, got "
+          .. "'acc_a')", err.message)
+      end
+    end
+    assert.has_error(function () accounts { account_name = "acc_a" } end,
+      "bad field 'account_name' (3 to 24 letters and digits expected, got 'acc_a')")
+    play { accounts = { account("accb", first, { "Approved" }) }, subscriptions = { { subscription_id = "a b" } } }
+    assert.equal("a b:protocol accb:1", accounts { all_subscriptions = true, source = "arm" })
+  end)
+
   it("are not gone where a later page answers 404", function ()
     emulator:set { page_size = 1 }
     faults({ "list", "skipToken", html }, { "account", "/acca?", code(404, "ResourceNotFound") })

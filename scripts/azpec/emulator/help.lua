@@ -83,7 +83,9 @@ unknown names are refused):
   token has as its bearer token; service_connection_id (c8a7e1d4-2b93-4f60-9a15-7e3d0b6c5f21) is Azure Pipelines'.
   identity_header (emulator-identity-header) is what App Service, Azure ML and Service Fabric want to see; the content
   of arc_key_file what Azure Arc does, whose challenge names arc_realm, or else that file.
-  A connection without status is Pending; status and provisioning_state can be any word.
+  A connection without status is Pending; status and provisioning_state can be any word. A name can be any that a path
+  can have, so that a test sees what a client does with it; in Azure a Batch account's has 3 to 24 lowercase letters
+  and digits.
 
 Fault file (.lua or .json): a list of rules {name =, match = {}, action = {}}. A rule counts the requests that fit its
 match; of the rules that are due the first is applied. match: method, kind (or a list of kinds), path (Lua pattern on
