@@ -8,13 +8,15 @@ local unfinished = {}
 
 -- The options with which another command reaches the same service and journal, and writes again for the same change. A
 -- secret from standard input must be given again.
-local carried = { { "cloud", "--cloud" }, { "credential", "--credential" },
-  { "credential_timeout", "--credential-timeout" }, { "tenant_id", "--tenant-id" },
-  { "client_id", "--client-id" }, { "client_secret_file", "--client-secret-file" },
-  { "client_certificate_file", "--client-certificate-file" }, { "access_token_file", "--access-token-file" },
-  { "token_key_file", "--token-key-file" }, { "endpoint", "--endpoint" }, { "authority_host", "--authority-host" },
-  { "ca_file", "--ca-file" }, { "policy_token", "--policy-token" }, { "change_reference", "--change-reference" },
-  { "journal", "--journal" } }
+unfinished.carried = { "cloud", "credential", "credential_timeout", "tenant_id", "client_id", "client_secret_file",
+  "client_certificate_file", "client_certificate_password_file", "send_certificate_chain", "access_token_file",
+  "token_key_file", "endpoint", "authority_host", "ca_file", "policy_token", "change_reference", "journal" }
+
+-- Returns an option as the shell reads it; value: true for a flag.
+local function option_words(name, value)
+  local option = "--" .. name:gsub("_", "-")
+  return value == true and option or ("%s %s"):format(option, text.shell(tostring(value)))
+end
 
 -- Returns the facts in a token; {} if it is not a valid one, such as a line of resume's input that was not begun.
 local function read(token)
@@ -41,14 +43,14 @@ end
 function unfinished.command_line(args, tokens)
   local words = { "azpec", "resume" }
   for _, subscription in ipairs(foreign_subscriptions(tokens)) do
-    words[#words + 1] = "--subscription " .. text.shell(subscription)
+    words[#words + 1] = option_words("subscription", subscription)
   end
-  for _, option in ipairs(carried) do
-    local value = args[option[1]]
-    if value and value ~= "-" then words[#words + 1] = option[2] .. " " .. text.shell(tostring(value)) end
+  for _, name in ipairs(unfinished.carried) do
+    local value = args[name]
+    if value and value ~= "-" then words[#words + 1] = option_words(name, value) end
   end
   if args.ticket and require "azpec.cli.journal".path(args) then
-    words[#words + 1] = "--ticket " .. text.shell(args.ticket)
+    words[#words + 1] = option_words("ticket", args.ticket)
   end
   return table.concat(words, " ")
 end
