@@ -119,6 +119,13 @@ ok 1 - a"' "1 passed, 0 failed"
 report $? "it has the variables of all credentials"
 # shellcheck disable=SC2086  # one word each
 unset $variables AZD_CONFIG_DIR https_proxy LUA_PATH_5_4
+mkdir "$tmp/signed in"
+printf '#!/bin/sh\n' | tee "$tmp/signed in/az" "$tmp/signed in/azd" >"$tmp/signed in/other"
+chmod 755 "$tmp/signed in"/*
+PATH="$tmp/signed in:$PATH" tries "the developer's az and azd stay outside, the other programs of their folder do not" \
+	'case $PATH in *"signed in"*) exit 1 ;; esac
+command -v az || command -v azd && exit 1; other && echo "1..1
+ok 1 - a"' "1 passed, 0 failed"
 trap '' INT QUIT HUP
 tries "no signal is ignored, as one is in a background job" \
 	'grep -q "^SigIgn:.*0000$" /proc/self/status || exit 1; echo "1..1

@@ -15,6 +15,7 @@ use strict;
 use warnings;
 use Cwd qw(getcwd);
 use File::Basename qw(basename dirname);
+use File::Path qw(make_path remove_tree);
 use TAP::Harness;
 use Time::HiRes qw(time);
 
@@ -69,9 +70,27 @@ sub of_the_module {
     return map { /"([A-Z]+_[A-Z_]+)"/g } <>;
 }
 
+# A folder of links to the programs of another, but az and azd.
+sub without_az {
+    my ($folder, $links) = @_;
+    make_path($links);
+    for my $program (grep { !m{/azd?$} } glob "\Q$folder\E/*") {
+        symlink $program, "$links/" . basename $program or die "run.pl: $links: $!\n";
+    }
+    return $links;
+}
+
+# The developer's PATH, on which no program is signed in.
+sub path_without_az {
+    my ($links, $n) = ("$here/$build/test-path", 0);
+    remove_tree($links);
+    return join ':', map { -e "$_/az" || -e "$_/azd" ? without_az($_, "$links/" . ++$n) : $_ } split /:/, $ENV{PATH};
+}
+
 # The environment of every test: nothing that a developer's own shell says
-# about clouds, proxies, certificates, languages, Lua or azpec itself; and paths
-# of temporary files that need no quotes in a shell.
+# about clouds, proxies, certificates, languages, Lua or azpec itself, and not
+# its az and azd; no managed identity of the machine; and paths of temporary
+# files that need no quotes in a shell.
 sub clean_environment {
     umask 022;
     delete @ENV{ of_the_module() };
@@ -79,6 +98,8 @@ sub clean_environment {
         delete $ENV{$_} if /^AZURE_/ or /^(AZPEC|LUA_INIT|LUA_C?PATH)_?/ or /^(SSLKEYLOGFILE|COLUMNS|NO_COLOR|LANG|LANGUAGE|POSIXLY_CORRECT)$/ or /^LC_/ or /^[a-z]+_proxy$/i;
     }
     my %set = (
+        AZURE_POD_IDENTITY_AUTHORITY_HOST => 'http://127.0.0.1:9',
+        PATH                  => path_without_az(),
         CMOCKA_MESSAGE_OUTPUT => 'TAP',
         LC_ALL                => 'C',
         TMPDIR                => ($ENV{TMPDIR} // '') =~ m{^(/[\w./-]+)$} ? $1 : '/tmp',

@@ -72,7 +72,7 @@ end
 -- Runs a verb with all that it can tell; its exit code.
 local function run(way, verb)
   local trace = t.new_path "trace"
-  local env = t.merged({ AZURE_POD_IDENTITY_AUTHORITY_HOST = "http://127.0.0.1:9" }, way[3])
+  local env = t.merged(way[3], {})
   if not way.default then env.AZURE_SUBSCRIPTION_ID = emulator.subscription_id end
   local result = kit.run(("%s %s %s --trace %s %s"):format(verb, kit.address(emulator), way[2], trace, where),
     { env = env, stdin = way[4] })
@@ -132,7 +132,7 @@ describe("a secret of the command's", function ()
       emulator:faults { { match = { kind = way[1] or "list" }, action = { status = 401,
         headers = { ["x-ms-request-id"] = everything }, body = { error = everything,
         error_description = "AADSTS7000215: " .. everything } } } }
-      local env = t.merged({ AZURE_POD_IDENTITY_AUTHORITY_HOST = "http://127.0.0.1:9" }, way[3])
+      local env = t.merged(way[3], {})
       if not way.default then env.AZURE_SUBSCRIPTION_ID = emulator.subscription_id end
       local out, err, input = t.new_path "out", t.new_path "err", t.write(t.new_path "in", way[4] or "")
       local _, _, code = os.execute(("%s <%s >%s 2>%s"):format(kit.command(("list -vv %s %s --timeout 1 %s"):format(

@@ -304,7 +304,7 @@ describe("a default chain of which no link gives a token", function ()
       assert(os.execute(("chmod 755 %s/%s"):format(folder, program)))
     end
     return kit.ended(4, kit.run("list -o " .. format, { env = { PATH = folder .. ":" .. os.getenv "PATH",
-      AZURE_SUBSCRIPTION_ID = subscription, AZURE_POD_IDENTITY_AUTHORITY_HOST = "http://127.0.0.1:1" } }))
+      AZURE_SUBSCRIPTION_ID = subscription } }))
   end
 
   local links = { "environment", "workload_identity", "managed_identity", "azure_cli", "azure_developer_cli" }

@@ -500,14 +500,6 @@ end
 
 -- ---- other processes -----------------------------------------------------------------------------------------------
 
-local not_inherited = ""
-for line in run "env":gmatch "[^\n]+" do
-  local name = line:match "^([%w_]+)="
-  if name and (name:find "^AZURE_" or name:find "^SSL_CERT_" or name:lower():find "_proxy$") then
-    not_inherited = not_inherited .. " -u " .. name
-  end
-end
-
 local function assignments(env)
   local parts = {}
   for name, value in pairs(env or {}) do parts[#parts + 1] = quote(name .. "=" .. value) end
@@ -518,7 +510,7 @@ end
 function support.command(code, given, env)
   local head = "local given = require 'cjson'.decode(arg[1]); local azpec = require 'azpec'\n"
   local file = support.write(support.new_path "child" .. ".lua", head .. code)
-  return ("env%s %s timeout -k 1 %d %s %s %s"):format(not_inherited, assignments(env), support.life, lua,
+  return ("env %s timeout -k 1 %d %s %s %s"):format(assignments(env), support.life, lua,
     quote(file), quote(cjson.encode(given or {})))
 end
 
