@@ -148,6 +148,9 @@ ok 1 - a"'
 done
 JOBS=4 run core
 ends_with "programs run at the same time" "4 passed, 0 failed"
+run meet1 nosuch core nowhere/
+ends_with "a name that no program has is refused beside one that has a program" "0 passed, 2 failed" \
+	"no test program is called nosuch or nowhere/"
 mkdir "$tmp/tests/core/token" "$tmp/build/core/token"
 program token/one 'echo "1..1
 ok 1 - a"'

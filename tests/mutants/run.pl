@@ -195,8 +195,10 @@ sub shares { # COUNT by the sizes of the files
 # "FILE PLACE", "- LINE", "+ LINE", then the reason; paragraphs.
 my $list = 'tests/mutants/survivors';
 my %known = map { /^(\S+ \S+\n- .*\n\+ .*)\n\s+\S/ ? ($1 => 1) : /^#/ ? () : die "$list: cannot read\n$_\n" } split /\n\n+/, slurp $list;
+for my $name (@wanted) {
+    die "run.pl: no file of the core is called $name\n" unless grep { /\Q$name\E$/ } @core;
+}
 my @files = grep { my $file = $_; !@wanted or grep { $file =~ /\Q$_\E$/ } @wanted } @core;
-die "run.pl: no file of the core is called @wanted\n" unless @files;
 remove_tree $out;
 build();
 my @mutants = map { @$_ } in_parallel(\&choose, shares(@files));
