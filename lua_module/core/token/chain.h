@@ -160,6 +160,14 @@ struct profile {
 	const char *variable, *folder, *file;
 };
 
+/* How people sign in to a program. */
+struct sign_in {
+	struct span command, tenant_option;
+	/* The program can be told to use the sign-in of this one, and then
+	   names its command; NULL: it cannot. */
+	const struct sign_in *also;
+};
+
 /* The state machine of one token source.  It is constant; its state is in
    struct scratch.  flow.h lists all flows. */
 struct flow {
@@ -193,6 +201,9 @@ struct flow {
 	/* Writes the command to run if the flow cannot answer a claims
 	   challenge; NULL: none. */
 	void (*advise_claims)(const struct chain *s, struct buf *out);
+	/* How people sign in to the program that it asks.  NULL: there is no such
+	   way, and the program's errors get no advice. */
+	const struct sign_in *sign_in;
 	/* Variables of the environment that hold its secret, closed by NULL: no
 	   program of the same chain gets them.  NULL: none. */
 	const char *const *secrets;

@@ -206,31 +206,27 @@ static void printed(struct chain *s, const struct answer *a) {
 	chain_fail(s, a->at);
 }
 
-/* How people sign in to it. */
-static const struct signing_in {
-	const struct flow *flow;
-	struct span command, tenant_option;
-} ways[] = {
-	{ &flow_azure_cli, { "az login", 8 }, { " --tenant", 9 } },
-	{ &flow_azure_developer_cli,
-	  { "azd auth login", 14 },
-	  { " --tenant-id", 12 } },
+static const struct sign_in az_sign_in = {
+	.command = { "az login", 8 },
+	.tenant_option = { " --tenant", 9 },
 };
-
-static const struct signing_in *way_of(const struct chain *s) {
-	return chain_link(s)->spec.flow == ways[0].flow ? &ways[0] : &ways[1];
-}
+static const struct sign_in azd_sign_in = {
+	.command = { "azd auth login", 14 },
+	.tenant_option = { " --tenant-id", 12 },
+	.also = &az_sign_in,
+};
 
 /* Where multifactor authentication or the like is wanted, a sign-in that names
    no tenant gives it to the home tenant alone (Azure/azure-cli#31742). */
-static void add_tenant(const struct chain *s, bool named, struct buf *out) {
+static void add_tenant(const struct chain *s, const struct sign_in *way,
+                       bool named, struct buf *out) {
 	struct span tenant = chain_tenant(s);
 	if (by_subscription(s) && named) {
 		buf_adds(out, " --tenant \"$(az account show --subscription ");
 		buf_add(out, buf_span(&s->subscription));
 		buf_adds(out, " --query tenantId -o tsv)\"");
 	} else if (tenant.n > 0) {
-		buf_add(out, way_of(s)->tenant_option);
+		buf_add(out, way->tenant_option);
 		buf_addc(out, ' ');
 		buf_add(out, tenant);
 	}
@@ -242,7 +238,7 @@ static void advise_claims(const struct chain *s, struct buf *out) {
 	buf_init(&encoded, s->mem, buf_max(out));
 	base64_encode(&encoded, buf_span(&s->claims));
 	buf_adds(out, "run: az login");
-	add_tenant(s, true, out);
+	add_tenant(s, &az_sign_in, true, out);
 	buf_adds(out, " --claims-challenge ");
 	buf_add(out, buf_span(&encoded));
 	buf_adds(out, " --scope ");
@@ -273,6 +269,7 @@ const struct flow flow_azure_cli = {
 	.printed = printed,
 	.subscribes = true,
 	.advise_claims = advise_claims,
+	.sign_in = &az_sign_in,
 	.shared = true,
 	.profile = az_profile,
 };
@@ -282,6 +279,7 @@ const struct flow flow_azure_developer_cli = {
 	.printed = printed,
 	.subscribes = true,
 	.claims = true,
+	.sign_in = &azd_sign_in,
 	.shared = true,
 	.profile = azd_profile,
 };
@@ -417,25 +415,42 @@ static struct span printed_command(struct span err, struct span command) {
 	return NO_SPAN;
 }
 
+static const struct sign_in *way_of(const struct chain *s) {
+	return chain_link(s)->spec.flow->sign_in;
+}
+
+/* The sign-in whose command an error names; NULL: none. */
+static const struct sign_in *way_in(const struct chain *s, struct span err) {
+	const struct sign_in *way = way_of(s);
+	while (way && !span_icontains(err, way->command))
+		way = way->also;
+	return way;
+}
+
 /* "run: az login --tenant ID", with the options that the program asks for. */
 static void add_command(const struct chain *s, struct span err,
                         struct buf *out) {
-	const struct signing_in *way = way_of(s);
+	const struct sign_in *named = way_in(s, err);
+	const struct sign_in *way = named ? named : way_of(s);
 	struct span command = printed_command(err, way->command);
 	if (command.n == 0)
 		command = way->command;
 	buf_adds(out, "run: ");
 	redact_add(out, command, (struct secrets){ NULL, 0 }, buf_max(out));
 	if (!span_icontains(command, way->tenant_option))
-		add_tenant(s, span_icontains(err, SPAN("AADSTS")), out);
+		add_tenant(s, way, span_icontains(err, SPAN("AADSTS")), out);
+}
+
+/* Nobody has signed in to the program, or not for this. */
+static bool is_signed_out(const struct chain *s, struct span err) {
+	return way_in(s, err) ||
+	       (way_of(s) && span_icontains(err, SPAN("AADSTS")));
 }
 
 /* Is it cured by a person's next sign-in to the program? */
 static bool wants_login(const struct chain *s, struct span err) {
 	const struct entra_error *known = entra_error_of(err);
-	return known ? known->anew
-	             : span_icontains(err, way_of(s)->command) ||
-	                       span_icontains(err, SPAN("AADSTS"));
+	return known ? known->anew : is_signed_out(s, err);
 }
 
 /* Entra ID's number says why, and a command what to do. */
@@ -458,12 +473,10 @@ static void advise(struct chain *s, struct span err) {
 
 /* ---- how it ended -------------------------------------------------------- */
 
-/* Nobody has signed in there, or not for this: it is not to be had here. */
-static bool is_unavailable(const struct program_result *p) {
-	return p->not_found || p->refused ||
-	       span_icontains(p->err, SPAN("az login")) ||
-	       span_icontains(p->err, SPAN("azd auth login")) ||
-	       span_icontains(p->err, SPAN("AADSTS"));
+/* It is not to be had here. */
+static bool is_unavailable(const struct chain *s,
+                           const struct program_result *p) {
+	return p->not_found || p->refused || is_signed_out(s, p->err);
 }
 
 /* "az: why" becomes the failure. */
@@ -487,9 +500,9 @@ static void fail_program(struct chain *s, const struct program_result *p,
 	if (!chain_close_need(s))
 		return;
 	describe_end(s, p);
-	if (!was_cut(p))
+	if (!was_cut(p) && way_of(s))
 		advise(s, p->err);
-	if (is_unavailable(p))
+	if (is_unavailable(s, p))
 		chain_go_on(s,
 		            p->not_found || p->refused ? LINK_ABSENT
 		                                       : LINK_FAILED,

@@ -394,6 +394,10 @@ static const struct scenario commands[] = {
 		"to log in",
 		"the tenant requires multifactor authentication; run: azd auth "
 		"login --scope https://management.azure.com//.default"),
+	SAYS_TO_RUN("azd_that_uses_the_sign_in_of_az", azd_tenant,
+	            "ERROR: fetching token: AzureCLICredential: Please run 'az "
+	            "login' to setup account",
+	            "run: az login --tenant contoso.com"),
 	SAYS_TO_RUN("nothing_that_a_shell_would_misread", az,
 	            "ERROR: AADSTS50076: x\naz login --scope $(id);reboot",
 	            "the tenant requires multifactor authentication; run: az "
@@ -547,6 +551,37 @@ static const struct scenario programs[] = {
 	    MESSAGE("no credential in the chain provided a token: azure_cli: "
 	            "not installed (0 ms); token: not today (12 ms)"),
 	    HINT("set up one of these") } },
+};
+
+/* A program of which nobody knows how people sign in to it. */
+static enum chain_want ask_other(struct chain *s, struct request *q,
+                                 struct now now) {
+	(void)q;
+	(void)now;
+	buf_set(&s->scratch.work, SPAN("other\0"));
+	s->scratch.need = NEED_PROGRAM;
+	return CHAIN_NEED;
+}
+static const struct flow flow_other = { .name = "other", .ask = ask_other };
+static const struct chain_spec other = { .flow = &flow_other };
+
+#define NO_ADVICE(name, words)                                                 \
+	{                                                                      \
+		name, { &other, &function }, {                                 \
+			ASKS, RUNS("other"), UNSEEN(words),                    \
+				FAILS(FAIL_CREDENTIAL, "other: "), NO_HINT     \
+		}                                                              \
+	}
+
+static const struct scenario other_programs[] = {
+	NO_ADVICE("is_not_told_to_sign_in_to_az", "Please run 'az login'"),
+	NO_ADVICE("is_not_told_to_sign_in_to_azd", "run azd auth login"),
+	NO_ADVICE("has_numbers_of_its_own", "AADSTS50076: x"),
+	NO_ADVICE("has_no_files_of_az", "[Errno 13] Permission denied"),
+	{ "that_is_not_there_lets_the_chain_go_on",
+	  { &other, &function },
+	  { ASKS, RUNS("other"), ENDED(no_facts, .not_found = true),
+	    LINK(0, LINK_ABSENT, "other: not installed"), NEEDS(NEED_TOKEN) } },
 };
 
 #define JWT "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1.x.y"
@@ -888,5 +923,5 @@ int main(void) {
 	return RUN_TABLES(functions, COUNT(functions), SCRIPTS(ready_tokens),
 	                  SCRIPTS(functions_of_hosts), SCRIPTS(programs),
 	                  SCRIPTS(ends), SCRIPTS(subscriptions),
-	                  SCRIPTS(commands));
+	                  SCRIPTS(other_programs), SCRIPTS(commands));
 }
