@@ -2,6 +2,7 @@
 local azpec = require "azpec"
 local make = require "azpec.cli.credentials"
 local offered = require "azpec.cli.options".credentials
+local wording = require "azpec.cli.wording"
 
 -- The kinds of the module that are not a value of --credential.
 local module_alone = { client_assertion = "it needs a function", chain = "auto is one", default = "called auto" }
@@ -11,15 +12,15 @@ local variables = {
   AZURE_ACCESS_TOKEN = "a", AZPEC_CREDENTIAL_TIMEOUT = "5s",
 }
 
--- The constructor that this value calls, and its options; the environment has the variables above.
-local function made(value)
+-- The constructor that this value calls, and its options; the environment has the variables above. context: default:
+-- no further option is given.
+local function made(value, context)
   local name, options
   local module = { credential = setmetatable({}, { __index = function (_, kind)
     return function (given) name, options = kind, given end
   end }) }
-  local context = { args = { credential = value } }
-  function context:secret() return nil end
-  function context:usage(why) error(why) end
+  context = context or { args = { credential = value }, secret = function () end,
+    usage = function (_, why) error(why) end }
   local getenv = os.getenv
   os.getenv = function (variable) return variables[variable] end -- luacheck: ignore 122
   local ok, why = pcall(make, module, context)
@@ -50,6 +51,22 @@ describe("--credential", function ()
     assert.same({ exclude = { "workload_identity", "managed_identity", "azure_cli", "azure_developer_cli" } }, options)
     for _, value in ipairs { "auto", "azure-cli", "azure-developer-cli" } do
       assert.equal(5, select(2, made(value)).timeout, value)
+    end
+  end)
+
+  it("is refused with the option that the refused field comes from", function ()
+    local checked_before = { timeout = true }
+    for _, value in ipairs(offered) do
+      -- each option is given, and its value is its name
+      local args = setmetatable({ credential = value }, { __index = function (_, option) return option end })
+      local _, fields = made(value, { args = args, secret = function (_, option) return option end,
+        usage = function () end })
+      for field, option in pairs(fields) do
+        if type(option) == "string" and not checked_before[field] then
+          assert.equal("--" .. option:gsub("_", "-") .. ": why",
+            wording.complaint(("x.lua:1: bad field '%s' (why)"):format(field)))
+        end
+      end
     end
   end)
 end)

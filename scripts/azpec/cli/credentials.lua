@@ -112,6 +112,18 @@ local uses = {
   ["device-code"] = { tenant_id = true, client_id = true }, token = { access_token_file = true },
 }
 
+-- Returns the options of all kinds, sorted.
+local function all_used()
+  local seen, names = {}, {}
+  for _, used in pairs(uses) do
+    for name in pairs(used) do
+      if not seen[name] then seen[name], names[#names + 1] = true, name end
+    end
+  end
+  table.sort(names)
+  return names
+end
+
 -- An option that names a file implies the kind.
 local function implied(args)
   return args.client_secret_file and "client-secret"
@@ -121,8 +133,7 @@ end
 
 -- Options of another kind are refused: otherwise a person could sign in as another identity than the named one.
 local function check(context, kind)
-  for _, name in ipairs { "tenant_id", "client_id", "client_secret_file", "client_certificate_file",
-    "client_certificate_password_file", "send_certificate_chain", "access_token_file", "credential_timeout" } do
+  for _, name in ipairs(all_used()) do
     if context.args[name] and not uses[kind][name] then
       context:usage(("--%s has no effect with --credential %s; leave it out, or give another --credential"):format(
         name:gsub("_", "-"), kind))

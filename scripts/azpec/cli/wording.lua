@@ -6,7 +6,7 @@ local wording = {}
 local option_of = { subscription_id = "--subscription", resource_group_name = "--resource-group",
   account_name = "--account", poll_interval = "--interval", certificate_path = "--client-certificate-file",
   client_secret = "--client-secret-file", token = "--access-token-file", token_key = "--token-key-file",
-  send_x5c = "--send-certificate-chain", id = "the id",
+  send_x5c = "--send-certificate-chain", password = "--client-certificate-password-file", id = "the id",
   service_connection_id = "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID" }
 for _, name in ipairs { "cloud", "tenant_id", "client_id", "endpoint", "authority_host", "api_version", "ca_file",
   "timeout", "if_match", "description", "policy_token", "change_reference", "all_subscriptions" } do
