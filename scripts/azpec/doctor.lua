@@ -218,19 +218,19 @@ local function problem_of(iterate)
   return type(err) == "table" and err or error(err, 0)
 end
 
--- The same for the first page.
+-- The same for the first page. Returns also whether it lists nothing.
 local function first_problem(...)
-  local list = table.pack(...)
-  return problem_of(function ()
-    local count = 0
+  local list, count = table.pack(...), 0
+  local err = problem_of(function ()
     for _ in table.unpack(list, 1, list.n) do
       count = count + 1
       if count == 1 then break end
     end
   end)
+  return err, count == 0
 end
 
--- Returns { account, err } for the named account, else for the first one listed.
+-- Returns { account, err } for the named account; without one, { err, is_empty } for the subscription's accounts.
 local function look(self)
   if self.looked then return self.looked end
   local found = {}
@@ -239,7 +239,7 @@ local function look(self)
   if self.account_id then
     found.account, found.err = client:get_account { id = self.account_id, timeout = self.timeout }
   else
-    found.err = first_problem(client:list_accounts { timeout = self.timeout })
+    found.err, found.is_empty = first_problem(client:list_accounts { timeout = self.timeout })
   end
   return found
 end
@@ -276,14 +276,21 @@ local account_read = "Microsoft.Batch/batchAccounts/read"
 
 local name_an_account = "no account is named by account_id"
 
+-- Without an account. Azure Resource Manager lists only accounts that the identity may read, and answers 200 for none.
+local function look_around(self)
+  if not look(self).is_empty then return skipped(name_an_account) end
+  return warning(("no Batch account found in subscription %s"):format(client_of(self):settings().subscription_id),
+    ("ask for %s there, or name another subscription by subscription_id"):format(account_read))
+end
+
 function checks.account(self)
   local blocked = obstacle(self)
   if blocked then return blocked end
-  if not self.account_id then return skipped(name_an_account) end
   local found = look(self)
+  if not (self.account_id or found.err) then return look_around(self) end
   if not found.account then
     if version_codes[found.err.code] then return skipped "see api-version" end
-    if found.err.kind == "forbidden" then
+    if found.err.kind == "forbidden" and self.account_id then
       return warning(found.err.message, ("ask for %s at %s"):format(account_read, self.account_id))
     end
     return failed_by(self, found.err)

@@ -202,8 +202,9 @@ local function find_by_lists(client, where, found)
     or where.subscription_ids or { false }
   found.subscription_count = #subscriptions
   local may_exist = list_accounts(client, where, found, subscriptions, where.all_subscriptions)
-  if not where.all_subscriptions then return end
-  found.absent = #subscriptions == 0 and "subscriptions" or not may_exist and "resource_group" or nil
+  if #found.accounts + #found.errors > 0 then return end
+  found.absent = #subscriptions == 0 and "subscriptions" or not may_exist and "resource_group"
+    or where.account_name and "account" or "accounts"
 end
 
 -- ---- by Azure Resource Graph ---------------------------------------------------------------------------------------
@@ -290,7 +291,7 @@ local function examine_nothing(client, where, found)
   if where.candidates and find_by_graph(client, place, checked) and #checked.accounts > 0 then return end
   find_by_lists(client, place, checked)
   found.absent, found.others, found.groups = checked.absent, checked.others, checked.groups or found.groups
-  found.absent = found.absent or where.account_name and #checked.accounts == 0 and "account" or nil
+  found.errors, found.subscription_count = checked.errors, checked.subscription_count
 end
 
 local known = { subscription_ids = "table", all_subscriptions = "boolean", resource_group_name = "string",
@@ -298,10 +299,10 @@ local known = { subscription_ids = "table", all_subscriptions = "boolean", resou
 
 -- Finds the accounts. Returns { accounts = {...}, errors = { { place =, err = } }, source = "graph" | "arm", graph_err
 -- =, graph_is_empty = (why it is "arm"), others = the names of other existing accounts, if account_name is given,
--- subscription_count = (of "arm"), is_given = (the caller has named the account), absent = "subscriptions" (the
--- identity may read none), "resource_group" or "account" (none of that name), groups = the names of other groups with
--- accounts }; absent only where no account was found in all subscriptions. The functions below accept it in place of
--- `where`.
+-- subscription_count = (of those that Azure Resource Manager was asked for), is_given = (the caller has named the
+-- account), absent = (why no account was found) "subscriptions" (the identity may read none), "resource_group" or
+-- "account" (none of that name) or "accounts" (none at all), groups = the names of other groups with accounts }. The
+-- functions below accept it in place of `where`.
 function fleet.find(client, where)
   fields.check(where, known)
   local found = setmetatable({ accounts = {}, errors = {}, others = {}, timeout = where.timeout,
@@ -309,7 +310,7 @@ function fleet.find(client, where)
   local by_graph = where.source ~= "arm" and (where.all_subscriptions or where.candidates)
   if not (by_graph and find_by_graph(client, where, found)) then
     find_by_lists(client, where, found)
-  elseif #found.accounts == 0 and where.all_subscriptions then
+  elseif #found.accounts == 0 then
     examine_nothing(client, where, found)
   end
   return found

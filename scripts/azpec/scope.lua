@@ -13,8 +13,9 @@
 -- id }. The error is raised instead if there is no on_error, if the scope is a single place, or if sign-in failed,
 -- because all places would fail alike.
 --
--- all_subscriptions, candidates and source: as in azpec.fleet, which finds and reads the accounts. on_found(found):
--- called with the accounts found (azpec.fleet.Found), before connections are read.
+-- all_subscriptions, candidates and source: as in azpec.fleet, which finds and reads the accounts. on_found(found,
+-- none): called with the accounts found (azpec.fleet.Found), before connections are read. none: an error of the kind
+-- "not_found" that says so if there is no account at all, else nil. It is not raised, since that may be so.
 
 local failure = require "azpec.failure"
 local fields = require "azpec.fields"
@@ -92,13 +93,16 @@ local function explain(client, err, place, group)
     is_group and "mean the resource group " or "mean the Batch account ", 1) })
 end
 
+-- The reason why an account that exists is not listed.
+scope.only_readable = "the identity sees only accounts that it may read (Microsoft.Batch/batchAccounts/read)"
+
 -- The advice for an account that is not among the listed ones.
 local function advice(where)
-  if where.account_name:find "[*?]" then
+  if where.account_name and where.account_name:find "[*?]" then
     return "an account is named whole, without wildcards; the names of connections may have them"
   end
-  return "the identity sees only accounts that it may read"
-    .. (where.all_subscriptions and "" or "; all_subscriptions looks in its other subscriptions")
+  return scope.only_readable .. (where.all_subscriptions and ""
+    or "; all_subscriptions looks in its other subscriptions")
 end
 
 -- Returns the account of a scope that names it fully, which needs no list; otherwise nil.
@@ -114,7 +118,7 @@ local function named(client, where)
 end
 
 -- Raises an error if no account was found because a name is wrong or the identity may read nothing. An empty listing
--- would mean that nothing is pending.
+-- would mean that nothing is pending. If there is no account at all, returns an error that says so.
 local function check_names(client, where, found)
   if found.absent == "subscriptions" then
     fail("not_found", "the identity may read no subscription", "assign it a role, such as Reader, in the "
@@ -127,6 +131,8 @@ local function check_names(client, where, found)
     fail("not_found", ("there is no Batch account '%s' in %s%s"):format(where.account_name,
       told(client, where), nearest.question(where.account_name, found.others, true)), advice(where))
   end
+  return found.absent and failure.new("not_found", "no Batch account found in " .. told(client, where),
+    { hint = advice(where) }) or nil
 end
 
 -- Returns the scope's accounts. Reports the places that cannot be listed.
@@ -142,8 +148,8 @@ local function find(client, where)
     where.on_error(missing.err, missing.place)
   end
   found.errors = {}
-  if #found.accounts == 0 then check_names(client, where, found) end
-  if where.on_found then where.on_found(found) end
+  local none = #found.accounts == 0 and check_names(client, where, found) or nil
+  if where.on_found then where.on_found(found, none) end
   return found
 end
 

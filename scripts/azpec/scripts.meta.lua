@@ -959,8 +959,8 @@ function doctor.judge_name(account, timeout) end
 ---@field graph_is_empty? boolean why Azure Resource Graph has not: it shows no account in all subscriptions
 ---@field others string[] names of accounts that are there, and are not the account_name
 ---@field subscription_count? integer of those that Azure Resource Manager was asked for
---- Why no account was found in all subscriptions: the identity may read none, or nothing has that name.
----@field absent? "subscriptions"|"resource_group"|"account"
+--- Why no account was found: the identity may read no subscription, nothing has that name, or there is no account.
+---@field absent? "subscriptions"|"resource_group"|"account"|"accounts"
 ---@field groups? string[] names of the resource groups with accounts, if Azure Resource Graph listed them
 
 ---@class azpec.fleet
@@ -1046,11 +1046,13 @@ function drift.find(client, set, where, options) end
 ---@field all_subscriptions? boolean as in azpec.fleet.Where
 ---@field candidates? azpec.fleet.Candidates as in azpec.fleet.Where
 ---@field source? "arm" as in azpec.fleet.Where
----@field on_found? fun(found: azpec.fleet.Found) called before connections are read
+--- called before connections are read; none: there is no account at all
+---@field on_found? fun(found: azpec.fleet.Found, none: azpec.Failure?)
 --- called for a place that cannot be read; then the listing continues
 ---@field on_error? fun(err: azpec.Error|azpec.Failure, place: azpec.fleet.Place)
 
 ---@class azpec.scope
+---@field only_readable string why an account that exists may not be listed, for people
 local scope = {}
 
 --- The connections of a scope, for a generic `for`. Raises the errors that on_error does not take.

@@ -95,6 +95,9 @@ describe("azpec doctor", function ()
     end
     kit.ended(2, azpec("doctor", "--account x"))
     kit.ended(2, azpec("doctor", "--id /subscriptions/x"))
+    checks = examined(3, "--subscription 11111111-2222-4333-8444-555555555555")
+    assert.equal("ok ok ok ok skipped failed skipped ok skipped", verdicts(checks))
+    assert.matches("^SubscriptionNotFound: ", checks.account.found)
     assert.equal("ok", examined(0, "--check account --id " .. emulator.sample).account.verdict)
   end)
 end)
@@ -112,11 +115,25 @@ describe("azpec doctor --all-subscriptions", function ()
       kit.ended(3, azpec("doctor", "--all-subscriptions --account nobody", none)).err)
   end)
 
-  it("takes the first one that the identity may read where no account is named", function ()
+  it("takes the first one with an account that the identity may read where no account is named", function ()
+    local state = emulator:state()
+    for _, one in ipairs(state.accounts) do one.subscription_id = "11111111-2222-4333-8444-555555555555" end
+    emulator:control("PUT", "state", state)
     assert.equal("ok ok ok ok ok skipped skipped ok skipped", verdicts(examined(0, "--all-subscriptions", none)))
+    emulator:set { graph = "off" }
     emulator:faults { { match = { kind = "subscriptions" }, action = { status = 200, body = '{"value":[]}' } } }
     assert.matches("the identity may read no subscription\n",
       kit.ended(3, azpec("doctor", "--all-subscriptions", none)).err)
+  end)
+
+  it("warns where the identity sees no account", function ()
+    emulator:control("PUT", "state", support.merged(emulator:state(), { permissions = { { actions = { "none" } } } }))
+    for _, line in ipairs { "", "--all-subscriptions" } do
+      local checks = examined(0, line .. " --check account", line == "" and env {} or none)
+      assert.same({ "warning", "no Batch account found in subscription " .. emulator.subscription_id,
+        "ask for Microsoft.Batch/batchAccounts/read there, or name another subscription by --subscription" },
+        { checks.account.verdict, checks.account.found, checks.account.next_step })
+    end
   end)
 
   it("asks for one of accounts of the same name", function ()
@@ -178,6 +195,11 @@ describe("azpec doctor (sign-in and rights)", function ()
     local checks, result = examined(0, account)
     assert.equal("warning", checks.rights.verdict)
     assert.equal("in order, almost: 8 ok, 1 to be looked at, 0 failed, 0 skipped\n", result.err)
+  end)
+
+  it("has nothing to ask for with the rights of README.md", function ()
+    with_account { account_endpoint = "localhost", permissions = { { actions = documents.rights() } } }
+    assert.equal("ok ok ok ok ok ok ok ok ok", verdicts(examined(0, account)))
   end)
 
   it("notes that the identity may not acquire policy tokens, which most writes need not", function ()

@@ -150,6 +150,71 @@ describe("--all-subscriptions", function ()
   end)
 end)
 
+-- The right to read accounts is missing: Azure lists none of them, without an error.
+describe("without any account that is found", function ()
+  local file
+
+  before_each(function ()
+    emulator:control("PUT", "state", t.merged(emulator:control("GET", "state"), { permissions = { { actions = {
+      "Microsoft.Batch/batchAccounts/privateEndpointConnections/*" } } } }))
+    emulator:control("DELETE", "log")
+    file = t.write(t.new_path "rules" .. ".lua", rules)
+  end)
+
+  -- What the verbs say; between: message and hint.
+  local function says(between)
+    return ("azpec: no Batch account found in subscription %s%s the identity sees only accounts that it may read "
+      .. "(Microsoft.Batch/batchAccounts/read)"):format(emulator.subscription_id, between)
+  end
+
+  it("each verb that decides or writes ends with 3, and says which right may be missing", function ()
+    for _, line in ipairs { "auto --rules FILE", "auto --rules FILE --apply -q", "auto --rules FILE --apply --watch",
+        "auto --rules FILE --candidates-from graph", "plan --rules FILE", "drift --rules FILE", "approve --all --yes",
+        "delete --all --yes --candidates-from graph", "wait --for gone --all" } do
+      local result = kit.ended(3, azpec(line:gsub("FILE", file), ""))
+      assert.matches(says "\n  hint:", result.err, 1, true)
+      assert.equal("", result.out)
+    end
+    assert.matches("no Batch account found in all subscriptions\n", kit.ended(3, azpec("auto",
+      ("--rules %s --apply %s"):format(file, all))).err)
+    kit.ended(0, azpec("approve", "-g rg --account firstacct web-one")) -- named, so that none is to be found
+  end)
+
+  it("--allow-none accepts that, and -q is silent then", function ()
+    for _, line in ipairs { "auto --rules FILE --apply", "plan --rules FILE", "drift --rules FILE",
+        "approve --all --yes", "wait --for gone --all" } do
+      line = line:gsub("FILE", file) .. " --allow-none"
+      assert.matches(says ":", kit.ended(0, azpec(line, "")).err, 1, true)
+      assert.equal("", kit.ended(0, azpec(line, "-q")).err)
+    end
+  end)
+
+  it("each verb that only shows says so, also with -q and in JSON", function ()
+    for _, line in ipairs { "list", "status", "report --out " .. t.new_path "page", "list -o jsonl",
+        "watch --stop-after 0s", "list --candidates-from graph" } do
+      assert.matches("^" .. says ":":gsub("%p", "%%%0"), kit.ended(0, azpec(line, "-q")).err)
+    end
+    local document = cjson.decode(kit.ended(0, azpec("list", "-o json")).out)
+    assert.equal(0, document.totals.accounts)
+    assert.matches("\n0 accounts\n$", kit.ended(0, azpec("status", "")).err)
+  end)
+
+  it("is not said where the accounts of a subscription cannot be listed", function ()
+    emulator:faults { { match = { kind = "accounts", path = other, plain = true }, action = { status = 403 } } }
+    local both = ("--subscription %s --subscription %s "):format(other, emulator.subscription_id)
+    for _, line in ipairs { all, from_graph, both, both .. "--candidates-from graph" } do
+      local result = kit.ended(12, azpec("auto", ("--rules %s %s"):format(file, line)))
+      assert.not_matches("no Batch account found", result.err)
+    end
+  end)
+
+  it("a group or an account that is missing is an error with --candidates-from graph, too", function ()
+    for _, place in ipairs { "-g nosuch", "--account nosuch" } do
+      kit.ended(3, azpec("status", place .. " --candidates-from graph"))
+    end
+  end)
+end)
+
 describe("--candidates-from graph", function ()
   it("reads only accounts in which Resource Graph shows a match, and says that it may lag", function ()
     local result = kit.ended(0, azpec("list", from_graph .. " --status Rejected -o json"))

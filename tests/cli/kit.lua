@@ -290,9 +290,11 @@ kit.failure = { schema_version = "=1", exit_code = "number", error = error_facts
 
 -- ---- the documents --------------------------------------------------------------------------------------------------
 
--- Lets an emulator play the sample that the documents speak of, without its waits.
-function kit.play_sample(emulator)
+-- Lets an emulator play the sample that the documents speak of, without its waits. actions (or nil): all that the
+-- identity may do.
+function kit.play_sample(emulator, actions)
   local state = require "azpec.emulator.sample" ()
+  state.permissions = actions and { { actions = actions } } or nil
   state.client_secret = support.secret
   for _, account in ipairs(state.accounts) do account.options = { operation_polls = 0 } end
   emulator:control("PUT", "state", state)

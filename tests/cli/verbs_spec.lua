@@ -727,8 +727,8 @@ describe("the documents", function ()
 
   for _, first in ipairs { "azpec list -g rg-contoso-prod --account contosobatch 'web-*' 'old-*'",
     "azpec status -g rg-contoso-prod" } do
-    it("shows what the command prints, from " .. first .. " on", function ()
-      kit.play_sample(emulator)
+    it("shows what the command prints with the rights of README.md, from " .. first .. " on", function ()
+      kit.play_sample(emulator, documents.rights())
       local token = support.new_path "token"
       for _, one in ipairs(documents.commands(first)) do
         local line, into_file = one.line:gsub(" > %S+$", "")

@@ -64,4 +64,19 @@ function documents.commands(words)
   return commands
 end
 
+-- Returns the rights that README.md lists, in full: ".../write" stands for another last part.
+function documents.rights()
+  local list = {}
+  for word in documents.read "README.md":match "\n| right |(.-)\n\n":gmatch "`([^`]*/[^`]*)`" do
+    local tail = word:match "^%.%.%.(/.*)$"
+    if tail then
+      local head = list[#list]
+      for _ in tail:gmatch "/" do head = head:match "^(.*)/" end
+      word = head .. tail
+    end
+    list[#list + 1] = word
+  end
+  return list
+end
+
 return documents

@@ -5,6 +5,7 @@ local drift = require "azpec.drift"
 local failure = require "azpec.cli.error"
 local file = require "azpec.file"
 local journal = require "azpec.cli.journal"
+local options = require "azpec.cli.options"
 local policy = require "azpec.cli.policy"
 local preflight = require "azpec.cli.preflight"
 local rows = require "azpec.cli.rows"
@@ -24,6 +25,10 @@ function batch.define(command, ...)
     run.exit_option(command), preflight.option(command), ...)
   policy.define(command)
   journal.define(command)
+end
+
+function batch.none_option(command)
+  return options.allow_none(command, "no Batch account is found")
 end
 
 -- Rules with --apply, and a plan, ask nothing. Who answers beforehand, as for other verbs, need not be refused.

@@ -37,21 +37,27 @@ end
 
 local most_held = 100
 
--- Keeps a line for the end. line.ends: it says how the verb ended.
+-- Keeps a line for the end. line.ends: it says how the verb ended; line.is_note: -q hides it after success.
 local function hold(self, line)
   self.said[#self.said + 1] = line
   if #self.said > most_held then table.remove(self.said, 1) end
 end
 
--- Writes to stderr regardless of -q. With -o json it is shown at the end, in the member "notes" of the error's document
--- if there is one. With self.notes, a list, it is added to that instead, for a verb that draws.
-function context:say(...)
+-- Writes a line to stderr. With -o json it is shown at the end, in the member "notes" of the error's document if there
+-- is one. With self.notes, a list, it is added to that instead, for a verb that draws.
+local function tell(self, is_note, line)
   if self.notes then
-    self.notes[#self.notes + 1] = worded(...)
-    return
+    self.notes[#self.notes + 1] = line
+  elseif self:is_json() then
+    hold(self, { line = line, is_note = is_note })
+  else
+    self:prompt(line)
   end
-  if not self:is_json() then return self:prompt(worded(...)) end
-  hold(self, { line = worded(...) })
+end
+
+-- Writes to stderr regardless of -q.
+function context:say(...)
+  tell(self, false, worded(...))
 end
 
 -- Reports an error that does not end the verb: at once, or in the frame's JSON document. Many connections fail for the
@@ -111,20 +117,21 @@ end
 
 -- Writes to stderr unless -q.
 function context:note(...)
-  if self:is_json() or not self.args.quiet then self:say(...) end
+  if self:is_json() or not self.args.quiet then tell(self, true, worded(...)) end
 end
 
 -- Says how the verb ended, unless -q: in JSON the message of an ending that is no success.
 function context:conclude(...)
   self:tell_repeated()
   if not self:is_json() then return self:note(...) end
-  hold(self, { line = worded(...), ends = true })
+  hold(self, { line = worded(...), is_note = true, ends = true })
 end
 
--- Writes what was held back for JSON, unless -q.
+-- Writes what was held back for JSON.
 function context:tell_held()
-  if self.args.quiet then return end
-  for _, said in ipairs(self.said) do self:prompt(said.line) end
+  for _, said in ipairs(self.said) do
+    if not (said.is_note and self.args.quiet) then self:prompt(said.line) end
+  end
 end
 
 -- Writes to stderr with -v.
@@ -531,24 +538,39 @@ function context:last_unread()
   return err
 end
 
--- Tells how the accounts were found, once for each answer: what may be missing from it, and what is slower.
-local function tell_found(self, found)
+-- Returns the line that says that there is no account at all. A missing right looks like that, and success must not: a
+-- verb that has --allow-none ends with the error unless it is given.
+local function words_of_none(self, none)
+  if self.args.allow_none == false then
+    error(failure.with(none, { hint = none.hint .. "; if there is none, give --allow-none" }), 0)
+  end
+  return ("azpec: %s: %s"):format(none.message, failure.facts(none).hint)
+end
+
+-- Returns what may be missing from the found accounts, and what is slower; or nil.
+local function words_of_found(found, by_graph)
+  if by_graph then
+    return ("azpec: %s read, in which Azure Resource Graph shows matching connections; it may lag by minutes or more")
+      :format(#found.accounts == 1 and "1 account is" or #found.accounts .. " accounts are")
+  elseif found.graph_err then
+    return ("azpec: Azure Resource Graph gives no whole answer (%s); every account that Azure Resource Manager lists "
+      .. "is read"):format(found.graph_err.message)
+  elseif found.graph_is_empty then
+    return "azpec: Azure Resource Graph shows no account; every account that Azure Resource Manager lists is read"
+  end
+end
+
+-- Tells how the accounts were found, once for each answer. That there is none is told regardless of -q, unless
+-- --allow-none expects it. none: the error that says so, or nil.
+local function tell_found(self, found, none)
   for _, account in ipairs(found.accounts) do self.places:add(account) end
   self.found_count = #found.accounts
   local by_graph = found.source == "graph" and self.args.candidates_from == "graph"
   self.accounts_from = found.source ~= "named" and found.source or nil
   self:add_to_envelope { candidates_from = by_graph and "graph" or nil, accounts_from = self.accounts_from }
-  local words
-  if by_graph then
-    words = ("azpec: %s read, in which Azure Resource Graph shows matching connections; it may lag by minutes or more")
-      :format(#found.accounts == 1 and "1 account is" or #found.accounts .. " accounts are")
-  elseif found.graph_err then
-    words = ("azpec: Azure Resource Graph gives no whole answer (%s); every account that Azure Resource Manager lists "
-      .. "is read"):format(found.graph_err.message)
-  elseif found.graph_is_empty then
-    words = "azpec: Azure Resource Graph shows no account; every account that Azure Resource Manager lists is read"
-  end
-  if words and words ~= self.told_found then self:note("%s", words) end
+  local words = none and words_of_none(self, none) or words_of_found(found, by_graph)
+  local tell_it = none and not self.args.allow_none and self.say or self.note
+  if words and words ~= self.told_found then tell_it(self, "%s", words) end
   self.told_found = words
 end
 
@@ -558,7 +580,7 @@ local function listing_of(self, timeout, where)
   scope.timeout = timeout
   scope.candidates = self.args.candidates_from == "graph" and (self.candidates or {}) or nil
   scope.source = self.args.candidates_from == "arm" and "arm" or nil
-  function scope.on_found(found) tell_found(self, found) end
+  function scope.on_found(found, none) tell_found(self, found, none) end
   self.unread, self.gone, self.envelope = {}, {}, nil
   self.found_count = 1 -- the id of a connection finds no accounts
   if not self.args.fail_fast then
@@ -579,8 +601,8 @@ end
 function context:accounts(client, timeout)
   local scope, shown = listing_of(self, timeout), self:progress()
   local on_found, counts = scope.on_found, nil
-  function scope.on_found(found)
-    on_found(found)
+  function scope.on_found(found, none)
+    on_found(found, none)
     if #found.accounts < 2 then return end
     counts = { done = 0, failed = 0, total = #found.accounts }
     shown:begin(counts.total)

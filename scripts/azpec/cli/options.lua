@@ -33,6 +33,12 @@ function options.named(element, kind)
   return element
 end
 
+-- Adds --allow-none. A verb that has it ends with 3 where no Batch account is found, unless it is given (false: it is
+-- not; azpec.cli.context).
+function options.allow_none(command, what)
+  return command:flag("--allow-none", "it is no error if " .. what):init(false)
+end
+
 local only_graph = "graph: read only accounts in which Azure Resource Graph shows matching connections, though it may "
   .. "lag by minutes or more; "
 

@@ -141,7 +141,7 @@ function targets.define(command, how)
       or "all Pending ones that match, or all of --status")
     group[#group + 1] = not is_every and command:option("--max", "as --all, but refuse if more than that match")
       :argname "N":convert(convert.positive) or nil
-    group[#group + 1] = command:flag("--allow-none", "it is no error if no connection matches")
+    group[#group + 1] = options.allow_none(command, "no connection matches, or no Batch account is found")
   end
   command:group(table.unpack(group))
 end
@@ -415,7 +415,7 @@ local function check_account(context, search)
   local whole = (place.resource_group_name and place.resource_group_name .. "/" or "") .. account
   context:fail(context.codes.not_found, ("there is no Batch account '%s' among those listed%s"):format(
     text_of.clean(whole), nearest.question(account, context.places:names(), true)),
-    "the identity sees only accounts that it may read" .. (args.all_subscriptions and ""
+    scope.only_readable .. (args.all_subscriptions and ""
       or "; --all-subscriptions looks in its other subscriptions"))
 end
 

@@ -80,10 +80,13 @@ topics.concepts = {
     .. "chooses one. The default order and --credential environment take AZURE_TENANT_ID and AZURE_CLIENT_ID, but not "
     .. "--tenant-id and --client-id. Secrets come from the environment, a file or standard input, never from an "
     .. "argument.",
-    "At the account the identity needs Microsoft.Batch/batchAccounts/privateEndpointConnections/read, with .../write "
+    "At the accounts the identity needs Microsoft.Batch/batchAccounts/privateEndpointConnections/read, with .../write "
     .. "to approve and reject, and .../delete to delete. A write also needs "
-    .. "Microsoft.Batch/batchAccounts/privateEndpointConnectionResults/read, to follow it to its end. `azpec doctor` "
-    .. "checks sign-in, network and rights, and says what to do." },
+    .. "Microsoft.Batch/batchAccounts/privateEndpointConnectionResults/read, to follow it to its end. To find accounts "
+    .. "it needs Microsoft.Batch/batchAccounts/read: Azure lists no others, and reports no error. -g and --account, or "
+    .. "an id, name an account without that. `azpec doctor`, and the check before more than ten writes, look up the "
+    .. "rights with Microsoft.Authorization/permissions/read.",
+    "`azpec doctor` checks sign-in, network and rights, and says what to do." },
 
   { name = "output", title = "Output",
     "Data goes to standard output, all else to standard error. A table on a terminal is as wide as the terminal; "
@@ -99,7 +102,8 @@ topics.reference = {
   { name = "exit-codes", also = "exit", title = "Exit status",
     exit(0, "Done, or nothing to do."),
     exit("other", "Another error, a server that cannot be reached, or an answer to the question that is not yes."),
-    exit("usage", "The command line is wrong."), exit("not_found", "Not found, or nothing matches."),
+    exit("usage", "The command line is wrong."), exit("not_found", "Not found, or nothing matches; of auto, plan and "
+      .. "drift without --allow-none: no Batch account is found."),
     exit("credential", "No credential is set up, or it is refused."), exit("forbidden", "The identity lacks a right."),
     exit("conflict", "A conflict, or the ETag has changed; of auto --lock: another run holds the lock."),
     exit("operation", "The service refused, or the operation failed."),

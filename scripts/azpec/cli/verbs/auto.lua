@@ -19,6 +19,7 @@ local function define(command)
     batch.enrich_option(command),
     command:flag("--apply", "do it; without this only what would be done is shown"),
     command:flag("--dry-run", "show what would be done, and do nothing, as without --apply"),
+    batch.none_option(command),
     command:option("--max", "do nothing if more than that would change"):argname "N":convert(convert.positive))
   command:group("When",
     command:option("--settle", "only requests that have stood unchanged for that long, such as 1m"):argname "TIME"

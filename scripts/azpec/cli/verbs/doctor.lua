@@ -5,6 +5,7 @@ local failure = require "azpec.cli.error"
 local fleet = require "azpec.fleet"
 local ids = require "azpec.resource_id"
 local rows = require "azpec.cli.rows"
+local scope = require "azpec.scope"
 local terminal = require "azpec.cli.terminal"
 local text = require "azpec.text"
 local wording = require "azpec.cli.wording"
@@ -48,14 +49,15 @@ local function found_account(context, client)
   if #accounts == 1 then return accounts[1] end
   if #accounts == 0 then
     context:fail(failure.codes.not_found, ("there is no Batch account '%s' in all subscriptions"):format(args.account),
-      "the identity sees only accounts that it may read")
+      scope.only_readable)
   end
   context:fail(failure.codes.ambiguous, ("%d accounts are called '%s'"):format(#accounts, args.account),
     "name one by --subscription and -g")
 end
 
 -- --all-subscriptions: sets subscription and group to those of the named account; without one, the subscription to the
--- first that the identity may read. Sets nothing without a sign-in, which is a check of its own.
+-- first one with an account, else to the first that the identity may read. Sets nothing without a sign-in, which is a
+-- check of its own.
 local function search(context)
   local args, client = context.args, context:client()
   context:scope() -- ends the verb if another option names a subscription
@@ -66,7 +68,8 @@ local function search(context)
     args.subscription, args.resource_group = { account.subscription_id }, account.resource_group_name
     return
   end
-  args.subscription = { fleet.subscriptions(client, args.timeout)[1] }
+  local any = fleet.find(client, { all_subscriptions = true, timeout = args.timeout }).accounts[1]
+  args.subscription = { any and any.subscription_id or fleet.subscriptions(client, args.timeout)[1] }
   if #args.subscription == 0 then
     context:fail(failure.codes.not_found, "the identity may read no subscription", "assign it a role, such as Reader")
   end

@@ -63,7 +63,7 @@ rules are asked as if each approved connection were a request that waits today; 
   define = function (command)
     command:group("What",
       command:option("--rules", "file of rules"):argname "FILE":count(1)
-        :convert(convert.given), batch.enrich_option(command), choice.define_sort(command))
+        :convert(convert.given), batch.enrich_option(command), batch.none_option(command), choice.define_sort(command))
   end,
   run = run,
 }

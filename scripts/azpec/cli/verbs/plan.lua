@@ -16,6 +16,7 @@ local function define(command)
     files.written(command:option("--out", "file to write, - for stdout; without it the plan is only shown")
       :argname "FILE":convert(convert.given)),
     command:option("--max", "refuse if more than that would change"):argname "N":convert(convert.positive),
+    batch.none_option(command),
     batch.key_option(command),
     command:option("--ticket", "number of the ticket, for the journal of apply and for {ticket} in a rule, "
       .. "where it is required"):argname "TEXT"

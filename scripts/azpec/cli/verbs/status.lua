@@ -177,8 +177,11 @@ end
 -- "200 accounts: 34 pending in 12, the oldest for 3d; 2 unreadable"
 local function summary(self, rows)
   local sums = sums_of(rows, self.set)
-  local line = number(sums.accounts, "account") .. ": "
-    .. (sums.pending == 0 and "nothing is pending" or ("%d pending in %d"):format(sums.pending, sums.waiting))
+  local line = number(sums.accounts, "account")
+  if sums.accounts > 0 then
+    line = line .. (sums.pending == 0 and ": nothing is pending"
+      or (": %d pending in %d"):format(sums.pending, sums.waiting))
+  end
   local oldest = age_of(sums.oldest_at, self.context:now())
   if oldest then line = line .. ", the oldest for " .. oldest end
   if self.set then line = line .. ("; %d approved that no rule would approve today"):format(sums.outside) end
