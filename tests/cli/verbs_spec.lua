@@ -471,7 +471,10 @@ describe("help", function ()
     assert(count > 50, count)
   end)
 
-  -- A page in roff, of this version and its date, of which groff has nothing to complain.
+  -- A text without the blanks and line ends that laying it out changes.
+  local function words_of(text) return (text:gsub("%s+", " ")) end
+
+  -- A page in roff, of this version and its date, of which groff has nothing to complain; and how groff prints it.
   local function manual(line)
     local text = kit.ended(0, kit.run("help " .. line .. " --man")).out
     local about = (' %s "%s" "'):format(module._RELEASED, module._VERSION)
@@ -486,7 +489,7 @@ describe("help", function ()
     for shown in text:gmatch "[^\n]+" do -- roff would print quotation marks or accents
       assert.falsy(shown:gsub("^['.].*", ""):find "['`^~]", shown)
     end
-    return (text:gsub("\\%-", "-"))
+    return text:gsub("\\%-", "-"), words_of(printed)
   end
 
   it("is a man page for each verb, with every option, and one that names them and the exit codes", function ()
@@ -504,7 +507,7 @@ describe("help", function ()
     end
   end)
 
-  it("of a topic is a page for the terminal, and a section of azpec(1) or azpec(7)", function ()
+  it("of a topic is a page for the terminal, and a section of azpec(1) or azpec(7), word for word", function ()
     local overview, one, seven = kit.ended(0, kit.run "help").out, manual "", manual "concepts"
     for _, name in ipairs(topics.names()) do
       local found = topics.find(name)
@@ -514,7 +517,13 @@ describe("help", function ()
       assert.truthy(overview:find("[ ,]" .. name:gsub("%-", "%%-") .. "[,\n]"), name)
       local whole = topics.is_concept(found) and seven or one
       assert.truthy(whole:find("\n.SH " .. found[1].title:upper() .. "\n", 1, true), name)
-      assert.equal(whole, manual(name))
+      local text, printed = manual(name)
+      assert.equal(whole, text)
+      for _, part in ipairs(found[1]) do
+        for _, said in ipairs(type(part) == "table" and part or { part }) do
+          assert.truthy(printed:find(words_of(said):match "^ ?(.*)$", 1, true), said)
+        end
+      end
     end
     assert.truthy(kit.ended(0, kit.run "help journal").out:find("azpec journal: ", 1, true)) -- a verb comes first
     for wrong, question in pairs { enviroment = "environment", aprove = "approve" } do

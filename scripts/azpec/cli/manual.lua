@@ -6,12 +6,13 @@ local parser = require "azpec.cli.parser"
 local topics = require "azpec.cli.topics"
 
 -- Characters for which roff has others in mind: a hyphen, quotation marks and accents, of which none can be pasted into
--- a shell.
-local as_typed = { ["\\"] = "\\e", ["-"] = "\\-", ["'"] = "\\(aq", ["`"] = "\\(ga", ["^"] = "\\(ha", ["~"] = "\\(ti" }
+-- a shell. A double quote in a macro's argument would be lost.
+local as_typed = { ["\\"] = "\\e", ["-"] = "\\-", ["'"] = "\\(aq", ['"'] = "\\(dq", ["`"] = "\\(ga", ["^"] = "\\(ha",
+  ["~"] = "\\(ti" }
 
 -- Escapes a text, in which no line then begins with a request.
 local function escaped(text)
-  return (text:gsub("[\\%-'`^~]", as_typed):gsub("\n%.", "\n\\&."):gsub("^%.", "\\&."))
+  return (text:gsub("[\\%-'\"`^~]", as_typed):gsub("\n%.", "\n\\&."):gsub("^%.", "\\&."))
 end
 
 -- A paragraph in lines of at most 80 bytes, as mandoc wants them.
