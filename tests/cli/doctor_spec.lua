@@ -165,6 +165,11 @@ describe("azpec doctor (sign-in and rights)", function ()
     assert.equal("- - - - - - failed - -", verdicts(checks))
   end)
 
+  it("names the variable of a value that its option cannot give in the default sign-in: 4", function ()
+    local checks = examined(4, "--check signin", env { AZURE_TENANT_ID = "contoso" })
+    assert.equal("AZURE_TENANT_ID (or --tenant-id) is neither a GUID nor a domain", checks.signin.next_step)
+  end)
+
   it("says what each link of a chain lacks: 4", function ()
     local nothing = { AZURE_CLIENT_SECRET = "", AZURE_CLIENT_ID = "", AZURE_TENANT_ID = "",
       AZURE_POD_IDENTITY_AUTHORITY_HOST = "http://127.0.0.1:1", AZURE_TOKEN_CREDENTIALS = "prod" }

@@ -28,7 +28,7 @@ local texts_of_libraries = texts_of "ls scripts/azpec/*.lua scripts/azpec/*/*.lu
 local function fields()
   local found = {}
   for line in io.lines "lua_module/azpec.meta.lua" do
-    local name = line:match "^%-%-%-@field ([%l]+_[%l_]+)"
+    local name = line:match "^%-%-%-@field (%l+_[%l%d_]+)"
     if name then found[name] = true end
   end
   return found
@@ -42,7 +42,7 @@ local foreign = { "azpec%.%l", "`", "%-%-%l[%l-]* =" }
 local function is_for_programs(text)
   return text:find "^bad " or text:find " expected" or text:find "^azpec needs" or text:find "^attempt"
     or text:find "^azpec: " or text:find " is invalid$" or text:find "client_secret function"
-    or text:find "is neither a GUID nor a domain" or text:find "^the call itself "
+    or text:find "^the call itself " or text:find "' requires it$"
     or text:find "^on_event raised " or text:find "^before_write "
 end
 
@@ -64,9 +64,24 @@ it("a text of the module or of the doctor, worded for the command, names no fiel
     for _, text in ipairs(list) do
       local worded = is_for_programs(text) and "" or wording.of(text)
       for _, pattern in ipairs(foreign) do assert.falsy(worded:find(pattern), worded) end
-      for word in worded:gmatch "%f[%w_-][%l_]+%f[^%w_-]" do assert.falsy(known[word], worded) end
+      for word in worded:gmatch "%f[%w_-][%l%d_]+%f[^%w_-]" do assert.falsy(known[word], worded) end
     end
   end
+end)
+
+-- Values that the default sign-in takes from a variable alone: it refuses their options.
+it("a text that names the option of a tenant or an application names its variable as well", function ()
+  local count = 0
+  for _, text in ipairs(texts) do
+    local worded = (is_for_programs(text) or is_for_az(text)) and "" or wording.of(text)
+    for option, variable in pairs { ["--tenant-id"] = "AZURE_TENANT_ID", ["--client-id"] = "AZURE_CLIENT_ID",
+      ["--send-certificate-chain"] = "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN" } do
+      local is_there = worded:find(option, 1, true) and not worded:find "together with %-%-credential"
+      assert(not is_there or worded:find(variable, 1, true), worded)
+      count = count + (is_there and 1 or 0)
+    end
+  end
+  assert(count > 8, count)
 end)
 
 it("a text of the module or of a library names no option and no variable of the command", function ()

@@ -13,6 +13,9 @@ for _, name in ipairs { "cloud", "tenant_id", "client_id", "endpoint", "authorit
   option_of[name] = "--" .. name:gsub("_", "-")
 end
 
+-- In texts, values that a variable gives in the default sign-in, which does not take the option.
+local variable_of = { tenant_id = "AZURE_TENANT_ID (or --tenant-id)", client_id = "AZURE_CLIENT_ID (or --client-id)" }
+
 -- Rewords a refused call; more: the options of further fields.
 function wording.complaint(message, more)
   local bare = message:gsub("^[^\n]-:%d+: ", "")
@@ -34,13 +37,9 @@ wording.phrases = {
   { "`proxy` or HTTPS_PROXY", "HTTPS_PROXY" },
   { "see `proxy`, or", "see HTTPS_PROXY and NO_PROXY, or" },
   { "ca_file and ca_path, or SSL_CERT_FILE", "--ca-file or AZPEC_CA_FILE, or SSL_CERT_FILE" },
-  { "check client_id and tenant_id",
-    "check AZURE_CLIENT_ID and AZURE_TENANT_ID, or --client-id and --tenant-id if they were given" },
-  { "check tenant_id and the cloud", "check --cloud, and AZURE_TENANT_ID, or --tenant-id if it was given" },
-  { "check tenant_id,", "check AZURE_TENANT_ID, or --tenant-id if it was given," },
+  { "tenant_id and the cloud", "tenant_id and --cloud" },
   { "or give it as tenant_id", "or give it as --tenant-id together with --credential" },
   { "check cloud or authority_host", "check --cloud or --authority-host" },
-  { "scope, tenant_id or subscription contains", "--tenant-id contains" },
   { "but subscription_id is", "but --subscription (or AZURE_SUBSCRIPTION_ID) is" },
   { "more time (`timeout`)", "more time (--timeout)" },
   { "the sign-in by client_secret", "the sign-in by a client secret" },
@@ -54,6 +53,7 @@ wording.phrases = {
   { "terminated (raise `timeout`)", "terminated (raise --credential-timeout, or AZPEC_CREDENTIAL_TIMEOUT)" },
   { "no user-assigned identity by client_id",
     "no user-assigned identity, and one is named by --client-id or AZURE_CLIENT_ID" },
+  { "(send_x5c)", "(AZURE_CLIENT_SEND_CERTIFICATE_CHAIN=1, or --send-certificate-chain)" },
   { ", and neither 'key' nor 'key_path' is given", "" },
   { "(see 'exclude' and AZURE_TOKEN_CREDENTIALS)", "(see AZURE_TOKEN_CREDENTIALS)" },
   { "the call itself succeeded: see `result`", "the operation itself succeeded" },
@@ -65,7 +65,7 @@ wording.phrases = {
 }
 
 local function option_for(word)
-  return word:find("_", 1, true) and option_of[word] or nil
+  return word:find("_", 1, true) and (variable_of[word] or option_of[word]) or nil
 end
 
 -- The names of fields that appear as separate words. What is quoted was given by the user or the service.
