@@ -11,6 +11,7 @@
 local clock = require "azpec.doctor.clock"
 local proxy = require "azpec.doctor.proxy"
 local fields = require "azpec.fields"
+local failure = require "azpec.failure"
 local rights = require "azpec.rights"
 local select = require "azpec.select"
 
@@ -106,6 +107,7 @@ local function default_step(self, err)
 end
 
 local function failed_by(self, err)
+  err = failure.of_account(err)
   return failed(err.kind, err.message, err.hint or default_step(self, err))
 end
 

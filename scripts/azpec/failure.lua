@@ -55,4 +55,10 @@ function failure.proves_absence(err)
   return err.kind == "not_found" and absent[err.code] == true
 end
 
+-- Returns the error of a request for an account. For each 404 the module advises to check the name of a connection.
+function failure.of_account(err)
+  local is_of_connection = err.kind == "not_found" and tostring(err.hint):find("connection name", 1, true)
+  return is_of_connection and failure.with(err, { hint = "check the subscription, resource group and account" }) or err
+end
+
 return failure

@@ -335,8 +335,8 @@ local function examined(client, account, err, timeout, has_items)
     resource_group_name = account.resource_group_name, account_name = account.account_name }
   if found then return failure.with(err, { hint = exists }) end
   if not is_of_one_place(why) then error(why, 0) end
-  if failure.proves_absence(why) then return failure.with(why, { is_gone = true }) end
-  return err
+  if failure.proves_absence(why) then return failure.with(failure.of_account(why), { is_gone = true }) end
+  return failure.of_account(err)
 end
 
 local function found_in(client, where)

@@ -16,6 +16,12 @@ local function account_of(id)
   return ids.account_of(id) or id
 end
 
+-- Reads an account. Returns nil, or the error.
+local function problem_of(client, account, timeout)
+  local _, err = client:get_account { id = account, timeout = timeout }
+  return err and failure.of_account(err)
+end
+
 -- A list begins with the call that makes it.
 local function begin(client, account, timeout)
   local list = table.pack(pcall(client.list, client, { id = account, timeout = timeout }))
@@ -50,8 +56,7 @@ end
 -- does, the 404 stays an error, since the list has not been read.
 local function examined(client, account, timeout, err)
   if not err or err.kind ~= "not_found" then return err end
-  local _, why = client:get_account { id = account, timeout = timeout }
-  return why or failure.with(err, { kind = "protocol" })
+  return problem_of(client, account, timeout) or failure.with(err, { kind = "protocol" })
 end
 
 -- Reads the connections of these accounts. Sets connections by id, and errors by account.
@@ -69,7 +74,7 @@ end
 local function read_one(client, id, timeout, connections, errors)
   local connection, err = client:get { id = id, timeout = timeout }
   if not connection and err.kind == "not_found" and err.code then -- not a proxy's
-    err = select(2, client:get_account { id = account_of(id), timeout = timeout })
+    err = problem_of(client, account_of(id), timeout)
   end
   connections[id:lower()], errors[account_of(id):lower()] = connection, err
 end

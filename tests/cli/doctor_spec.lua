@@ -102,6 +102,30 @@ describe("azpec doctor", function ()
   end)
 end)
 
+describe("azpec doctor of a wrong name", function ()
+  it("names the option before any check, as the other verbs do", function ()
+    for line, wrong in pairs { ["-g x --account y"] = "--account: 3 to 24 letters and digits expected, got 'y'",
+      ["-g x/y --account yyy"] = "--resource-group: 1 to 90 letters", ["--id " .. account_id:gsub("%l+$", "y")] =
+      "--account: 3 to 24 letters and digits expected, got 'y'" } do
+      for _, verb in ipairs { "doctor", "list" } do
+        local result = kit.ended(2, azpec(verb, line))
+        assert.equal("", result.out)
+        assert.matches("^azpec: " .. wrong:gsub("%p", "%%%0"), result.err)
+      end
+    end
+    assert.equal("", emulator:kinds())
+  end)
+
+  it("advises on the account alone, as the other verbs do", function ()
+    local wrong, advice = account:gsub("sampleacct", "batch199"), "check the subscription, resource group and account"
+    assert.equal(advice, examined(3, wrong .. " --check account").account.next_step)
+    for _, line in ipairs { "list " .. wrong, "wait --for exists x " .. wrong,
+        "approve " .. emulator.sample:gsub("sampleacct", "batch199") .. " --dry-run" } do
+      assert.matches("  hint: " .. advice .. "\n", kit.ended(3, azpec(line, "")).err)
+    end
+  end)
+end)
+
 describe("azpec doctor --all-subscriptions", function ()
   local none
 

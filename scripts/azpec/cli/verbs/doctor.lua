@@ -75,6 +75,14 @@ local function search(context)
   end
 end
 
+-- Ends the verb for a name that the module refuses, before any check. Without time it sends nothing.
+local function check_names(context, place)
+  local client = context:client { credential = require "azpec".credential.token { token = "none" },
+    on_event = function () end }
+  place.timeout = 0
+  client:get_account(place)
+end
+
 -- Returns the account's id from the options, or nil.
 local function account_of(context)
   local args = context.args
@@ -91,8 +99,10 @@ local function account_of(context)
     context:usage "--account needs its subscription: --subscription, AZURE_SUBSCRIPTION_ID"
   end
   if not subscription then return nil end
+  local account = found and found.account_name or args.account
+  check_names(context, { subscription_id = subscription, resource_group_name = group, account_name = account })
   return ("/subscriptions/%s/resourceGroups/%s/providers/Microsoft.Batch/batchAccounts/%s"):format(subscription, group,
-    found and found.account_name or args.account)
+    account)
 end
 
 -- Checks whose `found` may quote the service, unless they are skipped.
