@@ -701,6 +701,23 @@ azpec apply README.md |
         "azpec list -g Mak" })
   end)
 
+  -- The line for a shell, the file that it belongs to, the shell, what is in that file before, and how the shell tells
+  -- that it completes azpec.
+  for _, one in ipairs {
+    { "source <(azpec completion bash)", "bashrc", "bash --norc", "", "complete -p azpec" },
+    { "source <(azpec completion zsh)", "zshrc", "zsh -f", "autoload -U compinit; compinit -u -D",
+      "[[ -n $_comps[azpec] ]]" },
+    { "azpec completion fish | source", "config.fish", "fish --no-config", "",
+      "complete -C 'azpec approv' | string match -q 'approve*'" } } do
+    it("is set up by the line in the guide and in help: " .. one[1], function ()
+      for _, text in ipairs { documents.read "scripts/README.md", kit.ended(0, kit.run "help completion").out } do
+        assert(text:match(one[1]:gsub("%p", "%%%0") .. "`?%s+[^`]-`?~/[^\n]*" .. one[2]), text)
+      end
+      local script = support.write(support.new_path "rc", table.concat({ one[4], one[1], one[5] }, "\n") .. "\n")
+      assert(os.execute(("PATH=$PWD/scripts/bin:$PATH %s %s >&2"):format(one[3], script)))
+    end)
+  end
+
   it("of zsh knows every verb and option", function ()
     local script = kit.ended(0, kit.run "completion zsh").out
     assert.matches("^#compdef azpec\n", script)
