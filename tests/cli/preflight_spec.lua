@@ -3,6 +3,7 @@
 local assert = require "luassert"
 local cjson = require "cjson"
 local kit = require "cli.kit"
+local documents = require "tools.documents"
 local support = require "loopback.support"
 
 local emulator, azpec = kit.stage { operation_polls = 0 }
@@ -51,6 +52,24 @@ describe("the preflight of rights", function ()
       assert.equal(1, count("update", "sampleacct"))
     end)
   end
+
+  it("leaves errors in JSON that differ from those of accounts that cannot be read, as the documents say", function ()
+    if not support.program "jq" then pending "jq is not installed" end
+    with_permissions("manyacct", readers)
+    emulator:faults { { match = { kind = "list", path = "/tokyobatch/", plain = true }, action = { status = 403 } } }
+    local folder = support.new_path "folder"
+    assert(os.execute("mkdir " .. support.quote(folder)))
+    local auto, jq = documents.block("sh", "azpec auto --rules rules.lua --apply -o json"):match "^(.-)( > .*)$"
+    auto = auto:gsub("rules%.lua", rules())
+    local result = kit.shell(("PATH=$PWD/scripts/bin:$PATH; cd %s; %s %s%s"):format(support.quote(folder), auto,
+      kit.address(emulator), jq), { env = kit.environment(emulator) })
+    local lines = { failed = {}, ["not read"] = {} }
+    for word, id in kit.ended(0, result).out:gmatch "([^\n]+): ([^\n]+)" do table.insert(lines[word], id) end
+    assert.equal(1, #lines["not read"])
+    assert.matches("/batchAccounts/tokyobatch$", lines["not read"][1])
+    table.sort(lines.failed)
+    assert.same(emulator.many, lines.failed)
+  end)
 
   it("comes before the first write", function ()
     with_permissions("tokyobatch", readers)

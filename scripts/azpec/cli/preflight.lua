@@ -1,6 +1,7 @@
 -- Checks the rights for a run of many before its first write. Accounts where rights are missing are named, and get no
 -- request.
 
+local failure = require "azpec.failure"
 local text = require "azpec.text"
 
 local preflight = {}
@@ -22,8 +23,8 @@ local function count_by_error(items, refused)
   return counts
 end
 
--- Returns a function of an item, which returns the error that prevents its write, or nil. It reports each account once,
--- and marks its error with is_told. what: "write" or "delete".
+-- Returns a function of an item, which returns the error that prevents its write, or nil. It reports each account once;
+-- the errors of items are marked with is_told. what: "write" or "delete".
 function preflight.check(context, client, items, what)
   if #items <= from or context.args.no_preflight then return function () end end
   local connection_ids = {}
@@ -35,9 +36,11 @@ function preflight.check(context, client, items, what)
   for _, err in ipairs(errors) do
     err.message = ("%s, %s"):format(err.message, text.count(errors[err], "connection"))
     context:complain(err)
-    err.is_told = true
   end
-  return function (item) return refused(item.id) end
+  return function (item)
+    local err = refused(item.id)
+    return err and failure.with(err, { id = item.id, is_told = true })
+  end
 end
 
 return preflight
