@@ -263,7 +263,8 @@ azpec.PrivateEndpointConnectionProvisioningState = {
 ---@field base_delay? number seconds, 0 to 86400; default: 0.8
 --- seconds, 0 to 86400: the longest wait; if the service asks for a longer one, the call fails; default: 60
 ---@field max_delay? number
---- retry 409 too, except ScopeLocked and a missing registration; default: false, then only one with Retry-After
+--- retry 409 too, except one whose cause lasts until somebody removes it, such as ScopeLocked or a missing
+--- registration; default: false, then only one with Retry-After
 ---@field conflict? boolean
 --- further error codes of the service to retry, in any letter case, with a status of 400 or more; each is one word
 ---@field codes? string[]
@@ -1173,7 +1174,9 @@ function Poller:continuation_token(options) end
 ---@field client_request_id? string what was sent as x-ms-client-request-id
 ---@field id? string the id of what the call was about
 ---@field phase? azpec.Phase where it failed
----@field retryable? boolean the same call may succeed later
+--- the same call may succeed later, although nobody removes the cause.  So it is true of a conflict that passes, even
+--- if `retry` does not repeat it, and false of one that lasts, such as ScopeLocked
+---@field retryable? boolean
 ---@field retry_after? number seconds the service asks to wait
 ---@field hint? string what to do about it
 ---@field elapsed? azpec.Elapsed the time spent

@@ -28,8 +28,9 @@ static const char version[] =
 	"the service does not support this api-version: omit api_version, or "
 	"give one that the message lists";
 
-/* Spelled as on Microsoft's pages; compared without regard to case. */
-static const struct advice table[] = {
+/* Codes are spelled as on Microsoft's pages, and compared without regard to case.
+   These causes last until somebody removes them. */
+static const struct advice lasting[] = {
 	/* rights */
 	{ "AuthorizationFailed", NULL, FAIL_FORBIDDEN },
 	{ "LinkedAuthorizationFailed",
@@ -80,7 +81,10 @@ static const struct advice table[] = {
 	{ "InvalidResourceType", version, FAIL_NONE },
 	{ "InvalidApiVersionParameter", version, FAIL_NONE },
 	{ "NoRegisteredProviderFound", version, FAIL_NONE },
-	/* the moment */
+};
+
+/* These causes may end although nobody removes them. */
+static const struct advice passing[] = {
 	{ "AnotherOperationInProgress", busy, FAIL_CONFLICT },
 	{ "OperationNotAllowed",
 	  "the state of the account or the connection does not allow this: "
@@ -90,9 +94,21 @@ static const struct advice table[] = {
 	{ "SubscriptionRequestsThrottled", throttled, FAIL_THROTTLED },
 };
 
-const struct advice *advice_for(struct span code) {
-	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+#define FIND(table, code) find(table, sizeof table / sizeof *table, code)
+
+static const struct advice *find(const struct advice *table, size_t n,
+                                 struct span code) {
+	for (size_t i = 0; i < n; i++)
 		if (span_ieq(code, span_of(table[i].code)))
 			return &table[i];
 	return NULL;
+}
+
+const struct advice *advice_for(struct span code) {
+	const struct advice *a = FIND(lasting, code);
+	return a ? a : FIND(passing, code);
+}
+
+bool advice_lasts(struct span code) {
+	return FIND(lasting, code) != NULL;
 }

@@ -22,7 +22,9 @@ struct advice {
 	enum fail_kind kind; /* FAIL_NONE: as for the status */
 };
 
-/* NULL: the code is not in the table. */
+/* NULL: the code is not in the tables. */
 const struct advice *advice_for(struct span code);
+/* True for the code of a conflict that lasts until somebody removes its cause. */
+bool advice_lasts(struct span code);
 
 #endif

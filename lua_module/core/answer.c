@@ -10,6 +10,11 @@ bool answer_is_azures(const struct answer *a) {
 	       reply_header(a->http, "x-ms-correlation-request-id").n > 0;
 }
 
+struct span answer_code(const struct answer *a) {
+	struct span code = a->facts.code;
+	return code.n > 0 ? code : reply_header(a->http, "x-ms-error-code");
+}
+
 static bool is_entity_tag(struct span s) {
 	if (s.n > 2 && s.p[0] == 'W' && s.p[1] == '/')
 		s = span_from(s, 2);

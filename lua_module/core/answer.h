@@ -144,6 +144,9 @@ struct answer {
    Resource Manager has one; the answers of proxies in between have none. */
 bool answer_is_azures(const struct answer *a);
 
+/* The service's error code: the body's, else the header field's. */
+struct span answer_code(const struct answer *a);
+
 /* The ETag of the origin server.  A proxy that encodes the body may change the
    header field (RFC 9110 section 8.8.3.1), but not the body's member.  So the
    body's member is preferred, if it is a valid entity-tag. */

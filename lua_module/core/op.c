@@ -271,7 +271,7 @@ static bool is_passing(const struct op *o, const struct answer *a) {
 	if (o->leg == LEG_SETTLE && a->http->status == 404)
 		return meaning_of(o, a) ==
 		       UNEXPECTED; /* not the service's 404 */
-	if (!retry_worthwhile(&o->cfg->retry, a->http, a->facts.code))
+	if (!retry_worthwhile(&o->cfg->retry, a->http, answer_code(a)))
 		return false;
 	return o->leg != LEG_POLL || meaning_of(o, a) == NO_RESPONSE;
 }

@@ -23,6 +23,11 @@ static const char *way_out(const struct op *o) {
 	                                                     : NULL;
 }
 
+/* Does the status before the write explain this refusal? */
+static bool is_impossible(const struct op *o, int status) {
+	return way_out(o) && (status == 400 || status == 409);
+}
+
 #define RIGHT(what)                                                            \
 	"the identity needs Microsoft.Batch/batchAccounts/"                    \
 	"privateEndpointConnections/" what                                     \
@@ -130,10 +135,10 @@ static const char maybe_ours[] =
 /* The code tells more than the status.  A write in doubt may explain both. */
 static const char *hint_for(const struct op *o, const struct answer *a) {
 	int status = a->http->status;
-	if (way_out(o) && (status == 400 || status == 409))
+	if (is_impossible(o, status))
 		return way_out(o);
 	if (o->known == KNOWN_DOUBTFUL && (status == 409 || status == 412) &&
-	    !retry_is_lasting(buf_span(&o->fail.code)))
+	    !advice_lasts(buf_span(&o->fail.code)))
 		return maybe_ours;
 	if (hint_of_code(o))
 		return hint_of_code(o);
@@ -219,9 +224,7 @@ static void add_body(struct op *o, const struct answer *a) {
 static void describe_body(struct op *o, const struct answer *a) {
 	const struct resource_facts *f = resource_of(a);
 	struct buf *m = &o->fail.message;
-	struct span code = reply_header(a->http, "x-ms-error-code");
-	if (a->facts.code.n > 0)
-		code = a->facts.code;
+	struct span code = answer_code(a);
 	op_error_note(o, &o->fail.code, code);
 	op_error_note(o, &o->fail.target, a->facts.target);
 	if (code.n > 0) {
@@ -274,7 +277,8 @@ void op_error_describe(struct op *o, enum fail_kind kind,
 	if (advice && advice->kind != FAIL_NONE)
 		o->fail.kind = advice->kind;
 	o->fail.retryable =
-		retry_worthwhile(&o->cfg->retry, a->http, a->facts.code);
+		!is_impossible(o, a->http->status) &&
+		retry_passes(&o->cfg->retry, a->http, answer_code(a));
 	o->fail.hint = hint_for(o, a);
 	advise_tenant(o, a);
 }

@@ -85,6 +85,7 @@
  */
 #include "core/op_rules.h"
 
+#include "core/advice.h"
 #include "core/op_error.h"
 #include "core/random.h"
 
@@ -709,7 +710,7 @@ static void take_lost_write(struct op *o, const struct answer *a) {
 	int64_t delay = -1,
 		asked = a->http->error == NET_OK ? asked_wait(a) : -1;
 	op_error_describe(o, fail_kind_of(a->http->status), a);
-	if (retry_worthwhile(p, a->http, a->facts.code))
+	if (retry_worthwhile(p, a->http, answer_code(a)))
 		delay = retry_delay(p, o->tries, asked,
 		                    random_next(&o->random));
 	o->writes = o->tries;
@@ -973,7 +974,7 @@ static bool may_be_effect(const struct op *o) {
 	int status = o->fail.http_status;
 	return o->known == KNOWN_DOUBTFUL &&
 	       (status == 400 || status == 409 || status == 412) &&
-	       !retry_is_lasting(buf_span(&o->fail.code));
+	       !advice_lasts(buf_span(&o->fail.code));
 }
 
 /* The write has had no effect, as far as this read shows.  It is sent again if

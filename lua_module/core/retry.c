@@ -1,6 +1,8 @@
 /* retry.c -- which outcomes are tried again, and when. */
 #include "core/retry.h"
 
+#include "core/advice.h"
+
 static bool net_worthwhile(enum net_error e) {
 	switch (e) {
 	case NET_RESOLVE:
@@ -25,12 +27,6 @@ static bool names_retry_after(const struct reply *r) {
 	       reply_header(r, "x-ms-retry-after-ms").n > 0;
 }
 
-bool retry_is_lasting(struct span code) {
-	return span_ieq(code, SPAN("ScopeLocked")) ||
-	       span_ieq(code, SPAN("MissingSubscriptionRegistration")) ||
-	       span_ieq(code, SPAN("SubscriptionNotRegistered"));
-}
-
 /* True when the caller listed this code as temporary (retry.codes). */
 static bool is_listed(const struct retry_policy *p, struct span code) {
 	struct span rest = p->codes;
@@ -40,8 +36,8 @@ static bool is_listed(const struct retry_policy *p, struct span code) {
 	return false;
 }
 
-bool retry_worthwhile(const struct retry_policy *p, const struct reply *r,
-                      struct span code) {
+bool retry_passes(const struct retry_policy *p, const struct reply *r,
+                  struct span code) {
 	if (r->error != NET_OK)
 		return net_worthwhile(r->error);
 	if (r->status >= 400 && is_listed(p, code))
@@ -54,12 +50,18 @@ bool retry_worthwhile(const struct retry_policy *p, const struct reply *r,
 	case 503:
 	case 504:
 		return true;
-	case 409: /* some last until their cause is removed */
-		return !retry_is_lasting(code) &&
-		       (p->conflict || names_retry_after(r));
+	case 409:
+		return !advice_lasts(code);
 	default:
 		return false;
 	}
+}
+
+bool retry_worthwhile(const struct retry_policy *p, const struct reply *r,
+                      struct span code) {
+	bool asked = r->error != NET_OK || r->status != 409 || p->conflict ||
+	             names_retry_after(r) || is_listed(p, code);
+	return asked && retry_passes(p, r, code);
 }
 
 int64_t retry_backoff(const struct retry_policy *p, int tries,

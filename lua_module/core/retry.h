@@ -22,12 +22,14 @@ struct retry_policy {
 	((struct retry_policy){                                                \
 		.max_tries = 4, .base_delay = 800, .max_delay = 60000 })
 
-/* True when the same request may succeed if it is sent again. code: the
-   service's error code. */
+/* True when the same request may succeed later, although nobody removes the
+   cause. code: the service's error code. */
+bool retry_passes(const struct retry_policy *p, const struct reply *r,
+                  struct span code);
+/* True when azpec sends the same request again.  A conflict may pass only after
+   minutes, so it is repeated only if the service or the caller asks for that. */
 bool retry_worthwhile(const struct retry_policy *p, const struct reply *r,
                       struct span code);
-/* True for a 409 code that lasts until somebody removes its cause. */
-bool retry_is_lasting(struct span code);
 /* The back-off in ms after that many tries: (2^tries - 1) * base_delay *
    [0.8, 1.3), at most max_delay. */
 int64_t retry_backoff(const struct retry_policy *p, int tries, uint32_t random);

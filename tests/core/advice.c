@@ -43,10 +43,33 @@ static void test_other_codes_have_no_advice(void **state) {
 		assert_null(advice_for(test_text(codes[i])));
 }
 
+static void test_which_causes_last_until_somebody_removes_them(void **state) {
+	static const struct {
+		const char *code;
+		bool lasts;
+	} rows[] = {
+		{ "ScopeLocked", true },
+		{ "scopelocked", true },
+		{ "MissingSubscriptionRegistration", true },
+		{ "ResourceGroupBeingDeleted", true },
+		{ "ReadOnlyDisabledSubscription", true },
+		{ "AnotherOperationInProgress", false },
+		{ "OperationNotAllowed", false },
+		{ "TooManyRequests", false },
+		{ "Teapot", false },
+		{ NULL, false },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (advice_lasts(test_text(rows[i].code)) != rows[i].lasts)
+			FAIL("row %zu", i);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		TEST(test_kind_of_an_error_code),
 		TEST(test_other_codes_have_no_advice),
+		TEST(test_which_causes_last_until_somebody_removes_them),
 	};
 	return RUN(tests);
 }

@@ -41,6 +41,25 @@ static void test_a_body_s_etag_goes_before_the_header_s(void **state) {
 	}
 }
 
+static void test_a_body_s_code_goes_before_the_header_s(void **state) {
+	static const struct {
+		const char *head, *body, *is;
+	} rows[] = {
+		{ "x-ms-error-code: H", "B", "B" },
+		{ "x-ms-error-code: H", NULL, "H" },
+		{ NULL, "B", "B" },
+		{ NULL, NULL, NULL },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct facts f = facts_error(rows[i].body, NULL);
+		struct answer a =
+			answer_of(reply_of(409, rows[i].head, NULL), f, 0);
+		if (!span_eq(answer_code(&a), test_text(rows[i].is)))
+			FAIL("row %zu", i);
+	}
+}
+
 static void test_azure_s_answers_have_an_id(void **state) {
 	static const struct {
 		const char *head;
@@ -90,6 +109,7 @@ static void test_another_document_says_nothing(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_body_s_etag_goes_before_the_header_s),
+		TEST(test_a_body_s_code_goes_before_the_header_s),
 		TEST(test_azure_s_answers_have_an_id),
 		TEST(test_another_document_says_nothing),
 	};

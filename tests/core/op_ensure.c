@@ -575,6 +575,7 @@ static const struct scenario ensure[] = {
 		  PATCH_IF("\"1\""),
 		  ANSWER(409, NULL, REFUSAL),
 		  FAILS(FAIL_CONFLICT, PHASE_REQUEST, 409, "BadRequest"),
+		  NOT_RETRYABLE,
 		  SAYS("delete it and have"),
 		  COUNTED,
 	  } },

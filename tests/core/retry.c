@@ -45,27 +45,30 @@ static void test_which_breaks_of_the_transport_are_tried_again(void **state) {
 static void test_a_conflict_is_retried_by_option_or_retry_after(void **state) {
 	static const struct {
 		const char *head, *code;
-		bool asked, again;
+		bool asked, again, passes;
 	} rows[] = {
-		{ NULL, "Conflict", false, false },
-		{ NULL, NULL, false, false },
-		{ "Retry-After: 5", "Conflict", false, true },
-		{ "Retry-After: 5", NULL, false, true },
+		{ NULL, "Conflict", false, false, true },
+		{ NULL, NULL, false, false, true },
+		{ "Retry-After: 5", "Conflict", false, true, true },
+		{ "Retry-After: 5", NULL, false, true, true },
 		{ "Retry-After: Mon, 01 Jan 2024 00:00:30 GMT",
-		  "AnotherOperationInProgress", false, true },
-		{ "x-ms-retry-after-ms: 500", "Conflict", false, true },
-		{ "retry-after-ms: 500", "Conflict", false, true },
-		{ NULL, "AnotherOperationInProgress", true, true },
-		{ NULL, "ScopeLocked", true, false },
-		{ "Retry-After: 5", "ScopeLocked", false, false },
-		{ "Retry-After: 5", "SCOPELOCKED", true, false },
+		  "AnotherOperationInProgress", false, true, true },
+		{ "x-ms-retry-after-ms: 500", "Conflict", false, true, true },
+		{ "retry-after-ms: 500", "Conflict", false, true, true },
+		{ NULL, "AnotherOperationInProgress", true, true, true },
+		{ NULL, "ScopeLocked", true, false, false },
+		{ "Retry-After: 5", "ScopeLocked", false, false, false },
+		{ "Retry-After: 5", "SCOPELOCKED", true, false, false },
+		{ NULL, "ResourceGroupBeingDeleted", true, false, false },
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct reply *r = reply_of(409, rows[i].head, NULL);
+		struct span code = test_text(rows[i].code);
 		struct retry_policy p = RETRY_DEFAULT;
 		p.conflict = rows[i].asked;
-		if (retry_worthwhile(&p, reply_of(409, rows[i].head, NULL),
-		                     test_text(rows[i].code)) != rows[i].again)
+		if (retry_worthwhile(&p, r, code) != rows[i].again ||
+		    retry_passes(&p, r, code) != rows[i].passes)
 			FAIL("row %zu", i);
 	}
 }

@@ -360,7 +360,7 @@ describe("the statuses", function ()
 
   for status, case in t.each {
     [400] = { "service", 1 }, [403] = { "forbidden", 1, read }, [404] = { "not_found", 1, where },
-    [405] = { "service", 1 }, [408] = { "service", 4, nil, true }, [409] = { "conflict", 1 },
+    [405] = { "service", 1 }, [408] = { "service", 4, nil, true }, [409] = { "conflict", 1, nil, true },
     [412] = { "precondition", 1 }, [415] = { "service", 1 }, [429] = { "throttled", 4, nil, true },
     [500] = { "service", 4, nil, true }, [501] = { "service", 1 }, [502] = { "service", 4, nil, true },
     [503] = { "service", 4, "the service is busy: try again later", true }, [504] = { "service", 4, nil, true },
@@ -415,6 +415,19 @@ describe("the statuses", function ()
     t.fails("conflict", "ScopeLocked: m (HTTP 409)", value, err)
     assert.equal(1, #server:requests())
   end)
+
+  for code, passes in t.each { AnotherOperationInProgress = true, Conflict = true, ScopeLocked = false,
+      MissingSubscriptionRegistration = false, ResourceGroupBeingDeleted = false } do
+    it("409 " .. code .. (passes and " may pass" or " lasts") .. ", whatever the options and Retry-After", function ()
+      for _, headers in ipairs { { t.json_type }, { t.json_type, "retry-after-ms: 5" } } do
+        for _, conflict in ipairs { false, true } do
+          local _, err = get(refusal(('{"error":{"code":"%s","message":"m"}}'):format(code), headers, 409),
+            { retry = { conflict = conflict, base_delay = 0.001 } })
+          assert.equal(passes, err.retryable)
+        end
+      end
+    end)
+  end
 
   it("429 waits as long as Retry-After says", function ()
     local took, value, _, server = t.timed(get, {
