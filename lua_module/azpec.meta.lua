@@ -253,8 +253,9 @@ azpec.PrivateEndpointConnectionProvisioningState = {
 --- it; sent with each request for a policy token.  Default: the client's, or none
 ---@field change_reference? string
 
---- When requests are retried: after a failure below HTTP, and after 408, 429, 500, 502, 503 and 504 [Core].  The wait
---- is the service's (retry-after-ms and x-ms-retry-after-ms before Retry-After), else (2^tries - 1) * base_delay *
+--- When requests are retried: after a failure below HTTP, after 408, 429, 500, 502, 503 and 504 [Core], and, of a read
+--- and of a request for a policy token, after a 200 whose body is not the JSON that its Content-Type says.  The wait is
+--- the service's (retry-after-ms and x-ms-retry-after-ms before Retry-After), else (2^tries - 1) * base_delay *
 --- [0.8, 1.3).  A write that may have taken effect is sent again only after the connection was read; 501 and 505 are
 --- final.  A poll is repeated until the operation's deadline, a request of the sign-in up to 3 times in all, and the
 --- metadata service of a virtual machine up to 7 times, by its own rule.

@@ -10,6 +10,14 @@ bool answer_is_azures(const struct answer *a) {
 	       reply_header(a->http, "x-ms-correlation-request-id").n > 0;
 }
 
+bool answer_is_garbled(const struct answer *a) {
+	struct span type = reply_header(a->http, "content-type");
+	return a->http->error == NET_OK && a->http->status == 200 &&
+	       a->facts.broken &&
+	       (span_istarts(type, SPAN("application/json")) ||
+	        span_istarts(type, SPAN("text/json")));
+}
+
 struct span answer_code(const struct answer *a) {
 	struct span code = a->facts.code;
 	return code.n > 0 ? code : reply_header(a->http, "x-ms-error-code");

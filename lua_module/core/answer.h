@@ -144,6 +144,10 @@ struct answer {
    Resource Manager has one; the answers of proxies in between have none. */
 bool answer_is_azures(const struct answer *a);
 
+/* True for a 200 whose Content-Type is JSON and whose body is not: it was
+   truncated or damaged on the way. */
+bool answer_is_garbled(const struct answer *a);
+
 /* The service's error code: the body's, else the header field's. */
 struct span answer_code(const struct answer *a);
 

@@ -230,13 +230,6 @@ static void expire(struct op *o, struct now now) {
 
 /* ---- what happened ------------------------------------------------------ */
 
-static bool broken_json(const struct answer *a) {
-	struct span type = reply_header(a->http, "content-type");
-	return a->facts.broken &&
-	       (span_istarts(type, SPAN("application/json")) ||
-	        span_istarts(type, SPAN("text/json")));
-}
-
 /* Until the end is known, reading goes on up to the deadline: a failed read
    says nothing about the operation. */
 static bool goes_on(const struct op *o) {
@@ -265,9 +258,8 @@ static bool is_passing(const struct op *o, const struct answer *a) {
 		o->leg == LEG_READ || o->leg == LEG_SETTLE || op_acquires(o);
 	if (o->leg == LEG_WRITE && retry_ambiguous(a->http))
 		return false; /* SETTLE reads first */
-	if (reads && a->http->error == NET_OK && a->http->status == 200 &&
-	    broken_json(a))
-		return true; /* truncated */
+	if (reads && answer_is_garbled(a))
+		return true;
 	if (o->leg == LEG_SETTLE && a->http->status == 404)
 		return meaning_of(o, a) ==
 		       UNEXPECTED; /* not the service's 404 */
@@ -291,7 +283,7 @@ static bool again(struct op *o, const struct answer *a) {
 	late = pause >= 0 && a->at.mono + pause >= o->deadline;
 	if (pause < 0 || (late && !goes_on(o)))
 		return false;
-	if (!op_keeps_failure(o) && a->http->status != 200)
+	if (!op_keeps_failure(o))
 		op_error_describe(o, fail_kind_of(a->http->status), a);
 	o->not_before = a->at.mono + pause;
 	if (late && o->leg == LEG_POLL) /* one last read */

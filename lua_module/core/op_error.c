@@ -263,11 +263,37 @@ static void describe_answer(struct op *o, const struct answer *a) {
 	buf_adds(&f->message, ")");
 }
 
+const char op_not_json[] = "the response is not a JSON object";
+
+static void describe_unexpected(struct op *o, const struct answer *a,
+                                const char *why, struct span detail) {
+	fail_set(&o->fail, FAIL_PROTOCOL, op_phase(o), why);
+	o->fail.http_status = a->http->status;
+	o->fail.retryable = answer_is_garbled(a);
+	if (detail.n > 0) {
+		buf_adds(&o->fail.message, ": ");
+		add_foreign(o, detail);
+	}
+	if (is_foreign(a))
+		o->fail.hint = not_azure;
+}
+
+/* The rest of a policy token is not shown. */
+static void describe_garbled(struct op *o, const struct answer *a) {
+	describe_unexpected(o, a, op_not_json,
+	                    op_acquires(o) ? NO_SPAN
+	                                   : buf_span(&a->http->body));
+}
+
 void op_error_describe(struct op *o, enum fail_kind kind,
                        const struct answer *a) {
 	const struct advice *advice;
 	if (a->http->error != NET_OK) {
 		describe_net(o, a->http);
+		return;
+	}
+	if (answer_is_garbled(a)) {
+		describe_garbled(o, a);
 		return;
 	}
 	fail_set(&o->fail, kind, op_phase(o), "");
@@ -286,18 +312,6 @@ void op_error_describe(struct op *o, enum fail_kind kind,
 void op_error_reply(struct op *o, const struct answer *a) {
 	op_error_describe(o, fail_kind_of(a->http->status), a);
 	op_failed(o);
-}
-
-static void describe_unexpected(struct op *o, const struct answer *a,
-                                const char *why, struct span detail) {
-	fail_set(&o->fail, FAIL_PROTOCOL, op_phase(o), why);
-	o->fail.http_status = a->http->status;
-	if (detail.n > 0) {
-		buf_adds(&o->fail.message, ": ");
-		add_foreign(o, detail);
-	}
-	if (is_foreign(a))
-		o->fail.hint = not_azure;
 }
 
 void op_error_unexpected(struct op *o, const struct answer *a,

@@ -37,6 +37,8 @@ void op_error_policy(struct op *o, const struct answer *a, const char *why);
 void op_error_note_evaluation(struct op *o, const struct policy_facts *f);
 /* As op_error_policy: an evaluation has failed, or denies the write. */
 void op_error_evaluation(struct op *o, const struct answer *a);
+/* Why an answer cannot be interpreted. */
+extern const char op_not_json[];
 /* Hints of a write that a policy guards. */
 extern const char op_policy_off[], op_policy_change[], op_policy_rejected[],
 	op_policy_none[], op_policy_slow[];

@@ -22,8 +22,7 @@ static void unreadable(struct op *o, const struct answer *a) {
 		[PAGE_BAD_LINK] = "the link to the next page is not a string",
 	};
 	if (!a->facts.json)
-		op_error_protocol(o, a, "the response is not a JSON object",
-		                  buf_span(&a->http->body));
+		op_error_protocol(o, a, op_not_json, buf_span(&a->http->body));
 	else if (a->http->status != 200)
 		op_error_protocol(o, a, "the response status is not 200",
 		                  buf_span(&a->http->body));

@@ -916,7 +916,7 @@ static void take_unexpected(struct op *o, const struct answer *a) {
 /* The read before any write.  Nothing was written yet, so the first one is the
    error. */
 static void take_unexpected_read(struct op *o, const struct answer *a) {
-	const char *why = "the response is not a JSON object";
+	const char *why = op_not_json;
 	if (resource_of(a)->is_resource)
 		why = "the response is another resource";
 	else if (a->facts.json)

@@ -41,6 +41,33 @@ static void test_a_body_s_etag_goes_before_the_header_s(void **state) {
 	}
 }
 
+static void test_a_garbled_answer_is_said_to_be_json_and_is_not(void **state) {
+	static const struct {
+		int status;
+		const char *head;
+		enum net_error error;
+		bool broken, garbled;
+	} rows[] = {
+		{ 200, "Content-Type: application/json", NET_OK, true, true },
+		{ 200, "Content-Type: text/json", NET_OK, true, true },
+		{ 200, "Content-Type: application/json", NET_OK, false, false },
+		{ 200, "Content-Type: text/html", NET_OK, true, false },
+		{ 200, NULL, NET_OK, true, false },
+		{ 202, "Content-Type: application/json", NET_OK, true, false },
+		{ 200, "Content-Type: application/json", NET_RECV, true,
+		  false },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct reply *r = reply_of(rows[i].status, rows[i].head, "{");
+		struct answer a = answer_of(
+			r, rows[i].broken ? facts_broken() : no_facts(), 0);
+		r->error = rows[i].error;
+		if (answer_is_garbled(&a) != rows[i].garbled)
+			FAIL("row %zu", i);
+	}
+}
+
 static void test_a_body_s_code_goes_before_the_header_s(void **state) {
 	static const struct {
 		const char *head, *body, *is;
@@ -109,6 +136,7 @@ static void test_another_document_says_nothing(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_body_s_etag_goes_before_the_header_s),
+		TEST(test_a_garbled_answer_is_said_to_be_json_and_is_not),
 		TEST(test_a_body_s_code_goes_before_the_header_s),
 		TEST(test_azure_s_answers_have_an_id),
 		TEST(test_another_document_says_nothing),

@@ -2,6 +2,8 @@
    of a refusal, of a token that does not come. */
 #include "script.h"
 
+#include "core/op_error.h"
+
 static const struct scenario once = { .name = "once",
 	                              .asked = UPDATE_WITH(.max_tries = 1) };
 static const struct scenario get = { .name = "get", .asked = READ };
@@ -91,6 +93,33 @@ static void test_the_rights_that_a_call_needs_are_its_own_hint(void **state) {
 	send_and_feed(&p, reply_of(403, NULL, "{}"),
 	              facts_error("AuthorizationFailed", "no"));
 	assert_string_equal(p.op.fail.hint, "the identity needs this and that");
+	player_free(&p);
+}
+
+static void test_a_break_in_a_body_is_named_before_the_next_try(void **state) {
+	struct reply *r = no_reply(NET_RECV, true);
+	struct player p;
+	(void)state;
+	r->status = 200;
+	player_init(&p, &get);
+	send_and_feed(&p, r, no_facts());
+	assert_int_equal(p.op.end, OP_WAIT);
+	assert_has(buf_span(&p.op.fail.message), net_error_text(NET_RECV));
+	player_free(&p);
+}
+
+static void
+test_a_garbled_answer_shows_no_part_of_a_policy_token(void **state) {
+	struct scenario first = {
+		.name = "first", .asked = UPDATE_WITH(.policy = POLICY_ALWAYS)
+	};
+	struct player p;
+	(void)state;
+	player_init(&p, &first);
+	send_and_feed(&p, reply_of(200, JSON_TYPE, "{\"token\":\"PoP"),
+	              facts_broken());
+	assert_int_equal(p.op.end, OP_WAIT);
+	assert_string_equal(buf_cstr(&p.op.fail.message), op_not_json);
 	player_free(&p);
 }
 
@@ -460,6 +489,8 @@ int main(void) {
 		TEST(test_each_break_of_the_transport_in_words),
 		TEST(test_a_second_text_follows_the_message),
 		TEST(test_the_rights_that_a_call_needs_are_its_own_hint),
+		TEST(test_a_break_in_a_body_is_named_before_the_next_try),
+		TEST(test_a_garbled_answer_shows_no_part_of_a_policy_token),
 		TEST(test_a_redirect_s_target_is_named_without_its_secrets),
 		TEST(test_hint_for_a_status),
 		TEST(test_a_proxy_s_page_names_the_proxy),

@@ -118,6 +118,18 @@ describe("what on_event is told", function ()
     assert.equal("PATCH 2", requests[3].method .. " " .. math.tointeger(requests[3].attempt))
   end)
 
+  it("is why a read is repeated whose answer is garbled, or ends too early", function ()
+    local server = t.server { { times = 1, headers = { t.json_type }, body = '{"id":' },
+      { times = 1, raw = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", after = "close" },
+      { headers = { t.json_type }, body = t.connection_json() } }
+    local client, events = server:client()
+    assert(client:get(t.call(t.id)))
+    local retries = of(events, "retry")
+    assert.equal(2, #retries)
+    assert.equal('the response is not a JSON object: {"id":', retries[1].reason)
+    assert.matches("^the network connection was closed before the response was complete", retries[2].reason)
+  end)
+
   it("is a try that never got an answer", function ()
     local server = t.server { { times = 1, raw = "", after = "close" },
       { headers = { t.json_type }, body = t.connection_json() } }
