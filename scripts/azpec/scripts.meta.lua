@@ -1120,20 +1120,22 @@ function cqueues_loop.each(most, work, ...) end
 
 --- azpec inside libuv, by luv. An error of a coroutine that waits is raised in libuv's callback.
 ---@class azpec.loop.luv
----@field wait azpec.Waiter yields, and libuv's loop resumes the coroutine
+--- yields, and libuv's loop resumes the coroutine; raises an error where Lua cannot yield, such as outside of any
+--- coroutine
+---@field wait azpec.Waiter
 local luv_loop = {}
 
 --- azpec inside copas 1 and later.
 ---@class azpec.loop.copas
---- yields, and copas resumes its thread; raises an error for a client whose descriptor is too large for luasocket's
---- select
+--- yields, and copas resumes its thread; raises an error where Lua cannot yield, and for a client whose descriptor is
+--- too large for luasocket's select
 ---@field wait azpec.Waiter
 local copas_loop = {}
 
 --- azpec inside a loop around luasocket's select.
 ---@class azpec.loop.socket
---- yields, and this module's select resumes the coroutine; raises an error for a client whose descriptor is too large
---- for luasocket's select
+--- yields, and this module's select resumes the coroutine; raises an error where Lua cannot yield, and for a client
+--- whose descriptor is too large for luasocket's select
 ---@field wait azpec.Waiter
 local socket_loop = {}
 

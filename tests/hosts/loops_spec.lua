@@ -205,6 +205,22 @@ local function keeps_its_promises(new_loop)
       assert.same({ canceled = 10 }, kinds)
     end)
 
+    if name ~= "cqueues" then -- which blocks outside of its coroutines
+      it("a call where Lua cannot yield raises an error that says where to make it", function ()
+        local client = emulator:client { wait = loop.wait }
+        local function get()
+          local ok, why = pcall(client.get, client, t.call(emulator.sample))
+          assert.is_false(ok)
+          assert.matches("^the call cannot wait here: make it in a coroutine that the event loop resumes", why)
+        end
+        get()
+        beside_a_timer(loop, 1, function ()
+          string.gsub("x", "x", get)
+          assert(client:get(t.call(emulator.sample)))
+        end)
+      end)
+    end
+
     it("clients come and go, collected or closed, and the next ones are served at the same descriptors", function ()
       local fds = {}
       beside_a_timer(loop, 4, function ()

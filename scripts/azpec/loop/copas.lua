@@ -12,6 +12,7 @@
 -- waited for that socket last: close it yourself.
 
 local copas = require "copas"
+local may_yield = require "azpec.loop.may_yield"
 local selectable = require "azpec.loop.selectable"
 
 -- Copas 1 has neither sleep nor wakeup.  It puts a thread into the queue that the thread yields; this queue drops it.
@@ -71,6 +72,7 @@ end }
 local loop = {}
 
 function loop.wait(pollable)
+  may_yield()
   local fd = pollable:pollfd()
   local guest = guests[fd] or watch(fd)
   local entry <close> = setmetatable({ guest = guest }, ended)

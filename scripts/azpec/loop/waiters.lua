@@ -17,6 +17,8 @@ local function fault_of(thread, fault)
   return { fault }
 end
 
+local may_yield = require "azpec.loop.may_yield"
+
 return function (watch, unwatch)
   local places = {} -- by descriptor
 
@@ -34,6 +36,7 @@ return function (watch, unwatch)
   end }
 
   local function wait(pollable)
+    may_yield()
     local fd = pollable:pollfd()
     local place = places[fd] or { fd = fd, waiting = {}, watch = watch(fd) }
     places[fd] = place
