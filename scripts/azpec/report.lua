@@ -7,7 +7,8 @@
 --     connections = connections,                       -- a list, as the service sent them
 --     unreadable = { { id = "/subscriptions/...", kind = "forbidden", message = "..." } },
 --   }
---   assert(require "azpec.file".replace("report.html", html))
+--   local page <close> = assert(io.open("report.html", "w"))
+--   assert(page:write(html))
 --
 -- The page depends on the data alone: equal data produce equal bytes. It loads nothing. Its Content-Security-Policy
 -- (W3C, Content Security Policy Level 3) allows only its own style and script, by their hashes. azpec.report.html

@@ -72,6 +72,15 @@ it("the Lua in the documents compiles, block by block", function ()
   end
 end)
 
+it("the documents require only modules that the types describe", function ()
+  local described = documents.read "lua_module/azpec.meta.lua" .. documents.read "scripts/azpec/scripts.meta.lua"
+  for _, path in ipairs(documents.paths) do
+    for name in documents.read(path):gmatch 'require%s*%(?"(azpec%.[%w_.]+)"' do
+      assert(described:find("\n%-%-%-@%l+ " .. name:gsub("%p", "%%%0") .. "%f[ \n]"), path .. ": " .. name)
+    end
+  end
+end)
+
 it("README.md is short, and names all other documents", function ()
   local text = documents.read "README.md"
   assert(line_count(text) <= longest_front_page, line_count(text) .. " lines")
