@@ -10,9 +10,9 @@
 -- others run.
 
 local azpec = require "azpec"
+local check_fields = require "azpec.fields".check
 local http_client = require "azpec.emulator.http_client"
 local json = require "azpec.json"
-local nearest = require "azpec.nearest"
 local process = require "azpec.emulator.process"
 local quote = require "azpec.text".shell
 local routes = require "azpec.emulator.routes"
@@ -46,22 +46,7 @@ local function words_of(settings, started)
   return table.concat(words, " ")
 end
 
-local known = { state = "table", options = "table", faults = "table", log = "string", lua = "string" }
-local names = {}
-for name in pairs(known) do names[#names + 1] = name end
-table.sort(names)
-
-local function check_settings(settings)
-  for name, value in pairs(settings) do
-    local wanted = known[name]
-    if not wanted then
-      error(("azpec.emulator: unknown setting '%s'%s"):format(name, nearest.question(tostring(name), names)), 3)
-    end
-    if type(value) ~= wanted then
-      error(("azpec.emulator: bad setting '%s': %s expected"):format(name, wanted), 3)
-    end
-  end
-end
+local known = { state = "table", options = "table", faults = "table", log = "path", lua = "command" }
 
 -- One request to /_emulator/. Returns why it failed, or nil and what the answer has, if it has something.
 local function exchange(self, method, what, body)
@@ -91,7 +76,7 @@ end
 function emulator.start(settings)
   check_argument(settings, "table nil", 1, "start")
   settings = settings or {}
-  check_settings(settings)
+  check_fields(settings, known, 2, "azpec.emulator: ")
   local started, why = process.start("azpec.emulator.command", settings.lua, function (new)
     return words_of(settings, new)
   end)

@@ -14,6 +14,7 @@
 -- A rule's `where` function receives a copy of the table as the fact `facts`: strings, numbers, booleans, and tables of
 -- these. If the function fails, the request is held.
 
+local fields = require "azpec.fields"
 local file = require "azpec.file"
 local sandbox = require "azpec.sandbox"
 
@@ -81,6 +82,7 @@ end
 
 -- Reads a file. Returns its function, or nil and a message with file and line.
 function enrich.read(path)
+  fields.check_path(path, "bad argument #1 to 'read'")
   local text, why = file.read(path, "lua")
   if not text then return nil, why end
   local chunk, problem = load(text, "@" .. path, "t")

@@ -35,6 +35,7 @@ local rand = require "openssl.rand"
 local chain = require "azpec.journal.chain"
 local date = require "azpec.date"
 local failure = require "azpec.failure"
+local fields = require "azpec.fields"
 local file = require "azpec.journal.file"
 local json = require "azpec.json"
 local room = require "azpec.journal.room"
@@ -87,7 +88,7 @@ local methods = {}
 methods.__index = methods
 methods.__name = "azpec.journal"
 
-local fields = { run = "string", who = "table", ticket = "string", azpec = "string", patience = "number",
+local option_types = { run = "string", who = "table", ticket = "string", azpec = "string", patience = "number",
   subject = "string" }
 
 -- Returns a journal to append to. The file is created with the first line, readable by its owner only. All lines go to
@@ -97,15 +98,8 @@ local fields = { run = "string", who = "table", ticket = "string", azpec = "stri
 -- still during that wait; under cqueues only if the line is that of an intent. Raises an error for a wrong option.
 function journal.open(path, options)
   options = options or {}
-  if type(path) ~= "string" then
-    error(("bad argument #1 to 'open' (string expected, got %s)"):format(type(path)), 2)
-  end
-  for name, value in pairs(options) do
-    if not fields[name] then error(("unknown field '%s'"):format(tostring(name)), 2) end
-    if type(value) ~= fields[name] then
-      error(("bad field '%s' (%s expected, got %s)"):format(name, fields[name], type(value)), 2)
-    end
-  end
+  fields.check_path(path, "bad argument #1 to 'open'")
+  fields.check(options, option_types)
   local module = package.loaded.azpec
   return setmetatable({ path = path, run = options.run or journal.new_run(), who = options.who,
     ticket = options.ticket, subject = options.subject, azpec = options.azpec or module and module._VERSION,
@@ -367,12 +361,14 @@ end
 -- "unknown"; unfinished, a list of the same as { line, at, run, verb, ticket, call, connection }. anchor ("NUMBER:HASH"
 -- of an earlier report, or nil): detects a cut end, or a file that was written anew.
 function journal.verify(path, anchor)
+  fields.check_path(path, "bad argument #1 to 'verify'")
   return examine(path, anchor, function () end)
 end
 
 -- Reads and verifies a journal. Returns the list of records of intact lines, each with its number in the file, `line`,
 -- and the report of journal.verify, or nil and a text. anchor: as there.
 function journal.read(path, anchor)
+  fields.check_path(path, "bad argument #1 to 'read'")
   local records = {}
   local report, why = examine(path, anchor, function (record) records[#records + 1] = record end)
   if not report then return nil, why end

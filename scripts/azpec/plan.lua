@@ -216,6 +216,7 @@ end
 
 -- Writes the plan to a file, completely or not at all. Returns true, or nil and a message.
 function draft:write(path, key)
+  fields.check_path(path, "bad argument #1 to 'write'")
   return file.replace(path, self:text(key), plan.is_one)
 end
 
@@ -300,6 +301,7 @@ end
 
 -- Like parse, from a file. If the file cannot be read, the error's kind is "plan" too.
 function plan.read(path, key)
+  fields.check_path(path, "bad argument #1 to 'read'")
   local text, why = file.read(path, "plan")
   if not text then return nil, failed("plan", "%s", why) end
   local contents, err = plan.parse(text, key)

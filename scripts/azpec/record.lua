@@ -17,6 +17,7 @@
 
 local azpec = require "azpec"
 local compare = require "azpec.record.compare"
+local fields = require "azpec.fields"
 local http_client = require "azpec.emulator.http_client"
 local json = require "azpec.json"
 local process = require "azpec.emulator.process"
@@ -39,23 +40,13 @@ end
 -- ---- servers -------------------------------------------------------------------------------------------------------
 
 local known = {
-  recorder = { file = "string", endpoint = "string", authority_host = "string", ca_file = "string",
-    proxy = "string", replace_ids = "boolean", lua = "string" },
-  player = { file = "string", repeats = "boolean", now = "number", lua = "string" },
+  recorder = { file = "!path", endpoint = "string", authority_host = "string", ca_file = "path", proxy = "string",
+    replace_ids = "boolean", lua = "command" },
+  player = { file = "!path", repeats = "boolean", now = "number", lua = "command" },
 }
 
--- Settings that cannot be right are the fault of the caller of record.start or record.play, four levels up.
-local function check(settings, kind)
-  for name, value in pairs(settings) do
-    local wanted = known[kind][name]
-    if not wanted then error(("azpec.record: unknown setting '%s'"):format(name), 4) end
-    if type(value) ~= wanted then error(("azpec.record: bad setting '%s': %s expected"):format(name, wanted), 4) end
-  end
-  if not settings.file then error("azpec.record: the setting 'file' is missing", 4) end
-end
-
 local function start(kind, class, settings)
-  check(settings, kind)
+  fields.check(settings, known[kind], 3, "azpec.record: ")
   local given = { recorded_by = azpec._VERSION, sources = sources.urls(os.getenv) or {} }
   for name, value in pairs(settings) do given[name] = value end
   local started, why = process.start("azpec.record.command", settings.lua, function (new)
@@ -80,8 +71,8 @@ end
 -- Returns a table of azpec.client's options.
 local function options_of(self, defaults, more)
   local given = { endpoint = self.tls_endpoint, authority_host = self.tls_endpoint, ca_file = self.ca_file, proxy = "" }
-  for _, fields in ipairs { defaults, more or {} } do
-    for name, value in pairs(fields) do given[name] = value end
+  for _, options in ipairs { defaults, more or {} } do
+    for name, value in pairs(options) do given[name] = value end
   end
   return given
 end
@@ -234,6 +225,8 @@ end
 -- Compares two recordings, such as those of two api-versions, and returns a list of differences: see
 -- azpec.record.compare.
 function record.compare(first, second)
+  fields.check_path(first, "azpec.record: bad argument #1 to 'compare'")
+  fields.check_path(second, "azpec.record: bad argument #2 to 'compare'")
   return compare.of(read(first), read(second))
 end
 

@@ -78,6 +78,7 @@ end
 -- Returns the same for a run in a journal file. Returns nil, a text, and whether the file has no such run; it may also
 -- be unreadable, or changed.
 function undo.read(path, run, options)
+  fields.check_path(path, "bad argument #1 to 'read'")
   fields.check(options or {}, known)
   local records, report = journal.read(path)
   if not records then return nil, report end

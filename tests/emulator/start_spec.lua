@@ -223,10 +223,14 @@ describe("azpec.emulator", function ()
   it("refuses unknown settings and kinds, names them and the nearest, and blames the caller", function ()
     local emulator <close> = start()
     for why, call in pairs {
-      ["start_spec.lua:%d+: azpec.emulator: unknown setting 'option'; did you mean 'options'%?$"] =
+      ["start_spec.lua:%d+: azpec.emulator: unknown field 'option'; did you mean 'options'%?$"] =
         function () azpec_emulator.start { option = {} } end,
-      ["start_spec.lua:%d+: azpec.emulator: bad setting 'log': string expected$"] =
+      ["start_spec.lua:%d+: azpec.emulator: bad field 'log' %(a path expected, got boolean%)$"] =
         function () azpec_emulator.start { log = true } end,
+      ["azpec.emulator: bad field 'log' %(a path expected, got a string with a NUL%)$"] =
+        function () azpec_emulator.start { log = "log\0x" } end,
+      ["azpec.emulator: bad field 'lua' %(a command expected, got a string with a NUL%)$"] =
+        function () azpec_emulator.start { lua = "lua5.4\0 -x" } end,
       ["start_spec.lua:%d+: azpec.emulator: unknown kind 'updates'; did you mean 'update'%?$"] =
         function () emulator:requests "updates" end,
       ["faults%[1%].match.kind: unknown kind 'pol'; did you mean 'poll'%?"] =

@@ -183,8 +183,9 @@ describe("a trail", function ()
   end)
 
   it("refuses what is no option", function ()
-    assert.has_error(function () journal.open(1) end, "bad argument #1 to 'open' (string expected, got number)")
-    assert.has_error(function () journal.open("x", { tikcet = "1" }) end, "unknown field 'tikcet'")
+    assert.has_error(function () journal.open(1) end, "bad argument #1 to 'open' (a path expected, got number)")
+    assert.has_error(function () journal.open("x", { tikcet = "1" }) end,
+      "unknown field 'tikcet'; did you mean 'ticket'?")
     assert.has_error(function () journal.open("x", { ticket = 1 }) end,
       "bad field 'ticket' (string expected, got number)")
   end)

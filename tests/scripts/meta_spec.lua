@@ -185,6 +185,42 @@ it("has the outcomes of a run, and the fields of azpec.journal's options", funct
   end
 end)
 
+-- Each function of the types with a parameter that is a path, and its call.
+local of_path = {
+  ["journal.open path"] = require "azpec.journal".open, ["journal.read path"] = require "azpec.journal".read,
+  ["journal.verify path"] = require "azpec.journal".verify, ["undo.read path"] = require "azpec.undo".read,
+  ["rules.read path"] = require "azpec.rules".read, ["enrich.read path"] = require "azpec.enrich".read,
+  ["plan.read path"] = require "azpec.plan".read,
+  ["Draft.write path"] = function (path)
+    require "azpec.plan".new { rules = require "azpec.rules".parse "hold 'all' {}" }:write(path)
+  end,
+  ["record.compare first"] = require "azpec.record".compare,
+  ["record.compare second"] = function (path) require "azpec.record".compare("x", path) end,
+}
+
+it("a path with a NUL, at which the system would cut it, is refused by each function that takes one", function ()
+  local documented = {}
+  for _, item in ipairs(types) do
+    for _, param in ipairs(item.params or {}) do
+      if param.name == "path" or param.text[1] == "path" then
+        documented[("%s.%s %s"):format(item.owner, item.name, param.name)] = true
+      end
+    end
+  end
+  assert.equal(sorted(of_path), sorted(documented))
+  local path = os.tmpname()
+  for name, call in pairs(of_path) do
+    local ok, why = pcall(call, path .. "\0x")
+    assert.is_false(ok, name)
+    assert.matches("bad argument #[12] to '" .. name:match "%.(%w+) " ..
+      "' %(a path expected, got a string with a NUL%)$", why)
+    ok, why = pcall(call, 17)
+    assert.is_false(ok, name)
+    assert.matches("%(a path expected, got number%)$", why)
+  end
+  os.remove(path)
+end)
+
 -- ---- options -------------------------------------------------------------------------------------------------------
 
 local azpec = require "azpec"

@@ -552,8 +552,12 @@ describe("a player", function ()
 
   it("and a recorder blame the caller for settings that are missing or unknown", function ()
     for _, begin in ipairs { "start", "play" } do
-      for why, call in pairs { ["the setting 'file' is missing"] = function () record[begin]() end,
-        ["unknown setting 'repeat_it'"] = function () record[begin] { repeat_it = true } end } do
+      for why, call in pairs {
+        ["bad field 'file' %(a path expected, got nil%)"] = function () record[begin]() end,
+        ["bad field 'file' %(a path expected, got a string with a NUL%)"] =
+          function () record[begin] { file = "a\0b" } end,
+        ["unknown field 'quickly'"] = function () record[begin] { quickly = true } end,
+      } do
         local ok, problem = pcall(call)
         assert.is_false(ok)
         assert.matches("^[^:]*record_spec.lua:%d+: azpec.record: " .. why .. "$", problem)
