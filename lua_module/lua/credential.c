@@ -166,7 +166,7 @@ static void check_one(lua_State *L, const char *a, const char *b, bool needed) {
 		luaL_error(L, "fields '%s' and '%s': give one or the other", a,
 		           b);
 	if (needed && !has(L, a) && !has(L, b))
-		luaL_error(L, "bad field '%s' (string expected, got nil)", a);
+		luaL_error(L, "fields '%s' and '%s': give one of them", a, b);
 }
 
 /* Rejects an impossible path, and what looks like a secret's content: a path is
@@ -296,8 +296,7 @@ static void optional_table(lua_State *L) {
 static int l_new(lua_State *L) {
 	const struct kind *k = lua_touserdata(L, lua_upvalueindex(1));
 	optional_table(L);
-	schema_check(L, 1, &(struct schema){ k->fields, "", GOT_TYPE },
-	             OPTIONAL);
+	schema_check(L, 1, &(struct schema){ k->fields, "", true }, OPTIONAL);
 	check_together(L, k);
 	push_credential(L, k, false);
 	copy_x5c(L);
@@ -372,7 +371,7 @@ static const struct schema_field default_fields[] = {
 /* Its lists are copied: the caller's tables may change. */
 static int l_default(lua_State *L) {
 	optional_table(L);
-	schema_check(L, 1, &(struct schema){ default_fields, "", GOT_TYPE },
+	schema_check(L, 1, &(struct schema){ default_fields, "", true },
 	             OPTIONAL);
 	if (options_push(L, 1, "exclude") == LUA_TTABLE)
 		check_exclude(L);

@@ -27,10 +27,13 @@ static bool fits_credential(lua_State *L, const struct schema_type *t) {
 	return luaL_testudata(L, -1, "azpec.credential") != NULL;
 }
 
-static const struct schema_type seconds = { .expected = "number of seconds",
+static const struct schema_type seconds = { .expected =
+	                                            "number of seconds from 0 "
+	                                            "to 1e9",
 	                                    .fits = schema_fits_number,
 	                                    .max = 1e9 };
-static const struct schema_type count = { .expected = "positive integer",
+static const struct schema_type count = { .expected =
+	                                          "integer from 1 to 1000000",
 	                                  .fits = schema_fits_integer,
 	                                  .min = 1,
 	                                  .max = 1000000 };
@@ -98,7 +101,7 @@ int options_bad(lua_State *L, const char *name, const char *why) {
 }
 
 void options_check(lua_State *L, int idx, int calls) {
-	static const struct schema schema = { fields, "", GOT_VALUE };
+	static const struct schema schema = { fields, "", false };
 	luaL_checktype(L, idx, LUA_TTABLE);
 	schema_check(L, idx, &schema, calls);
 }
@@ -359,6 +362,12 @@ static bool fits_codes(lua_State *L, const struct schema_type *t) {
 }
 
 static void check_retry(lua_State *L, int idx) {
+	static const struct schema_type tries = {
+		.expected = "integer from 1 to 86400",
+		.fits = schema_fits_integer,
+		.min = 1,
+		.max = 86400,
+	};
 	static const struct schema_type number = {
 		.expected = "number from 0 to 86400",
 		.fits = schema_fits_number,
@@ -369,14 +378,14 @@ static void check_retry(lua_State *L, int idx) {
 		.fits = fits_codes,
 	};
 	static const struct schema_field rows[] = {
-		{ "max_tries", &number, FOR_CLIENT },
+		{ "max_tries", &tries, FOR_CLIENT },
 		{ "base_delay", &number, FOR_CLIENT },
 		{ "max_delay", &number, FOR_CLIENT },
 		{ "conflict", &schema_boolean, FOR_CLIENT },
 		{ "codes", &codes, FOR_CLIENT },
 		{ NULL, NULL, 0 },
 	};
-	static const struct schema schema = { rows, "retry.", GOT_NOTHING };
+	static const struct schema schema = { rows, "retry.", false };
 	schema_check(L, idx, &schema, FOR_CLIENT);
 }
 
@@ -389,12 +398,8 @@ static struct retry_policy retry(lua_State *L, int idx) {
 	}
 	t = lua_gettop(L);
 	check_retry(L, t);
-	if (options_push(L, t, "max_tries") != LUA_TNIL) {
+	if (options_push(L, t, "max_tries") != LUA_TNIL)
 		p.max_tries = (int)lua_tointeger(L, -1);
-		if (p.max_tries < 1)
-			options_bad(L, "retry.max_tries",
-			            "positive integer expected");
-	}
 	options_push(L, t, "conflict");
 	p.conflict = lua_toboolean(L, -1);
 	p.base_delay = milliseconds(L, t, "base_delay", p.base_delay);
@@ -591,9 +596,8 @@ static struct span part(lua_State *L, int idx, const char *name,
 	return s;
 }
 
-/* azpec.update's table may have the client's subscription in addition to an
-   id */
-static void refuse_parts(lua_State *L, int idx) {
+/* The first name that the table has in place of an id; NULL: it has none. */
+static const char *find_part(lua_State *L, int idx) {
 	static const char *const parts[] = {
 		"resource_group_name",
 		"account_name",
@@ -601,10 +605,29 @@ static void refuse_parts(lua_State *L, int idx) {
 	};
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		if (options_string(L, idx, parts[i]).p)
-			luaL_error(L,
-			           "fields 'id' and '%s': give one or the "
-			           "other",
-			           parts[i]);
+			return parts[i];
+	return NULL;
+}
+
+/* azpec.update's table may have the client's subscription in addition to an
+   id */
+static void refuse_parts(lua_State *L, int idx) {
+	const char *name = find_part(L, idx);
+	if (name)
+		luaL_error(L, "fields 'id' and '%s': give one or the other",
+		           name);
+}
+
+static void need_parts(lua_State *L, int idx, int takes) {
+	const char *last = takes & FOR_CONNECTION
+	                           ? "', 'account_name' and "
+	                             "'private_endpoint_connection_name'"
+	                           : "' and 'account_name'";
+	if (!(takes & FOR_GROUP) && !find_part(L, idx))
+		luaL_error(L,
+		           "nothing is named: give 'id', or "
+		           "'resource_group_name%s",
+		           last);
 }
 
 static void read_id(lua_State *L, int idx, int takes, struct span text,
@@ -658,6 +681,7 @@ static struct arm_id read_names(lua_State *L, int idx, int takes,
 	if (text.p) {
 		read_id(L, idx, takes, text, &id);
 	} else {
+		need_parts(L, idx, takes);
 		id.subscription = subscription(L, idx, d);
 		read_parts(L, idx, takes, &id);
 	}

@@ -82,12 +82,15 @@ static struct span string_at(lua_State *L, int idx) {
 
 /* ---- the host's functions ----------------------------------------------- */
 
-/* Reads s since 1970, as a number or in digits; -1: nil; 0: invalid. */
+/* Reads s since 1970, as a number or in digits; -1: nil; too far: invalid. */
 static int64_t expiry(lua_State *L, int idx) {
+	static const lua_Number too_far = 1e12;
 	lua_Number n = lua_tonumber(L, idx);
 	if (lua_isnil(L, idx))
 		return -1;
-	return lua_isnumber(L, idx) && n > 0 && n < 1e12 ? (int64_t)n : 0;
+	if (!lua_isnumber(L, idx) || !(n < too_far))
+		return (int64_t)too_far;
+	return n > 0 ? (int64_t)n : 0;
 }
 
 /* get(scope, claims) -> token, expires_on */

@@ -54,12 +54,11 @@ const struct schema_type schema_function = { .expected = "function",
 
 static void refuse_type(lua_State *L, const struct schema *s,
                         const struct schema_field *f) {
-	bool number = s->got == GOT_VALUE && lua_type(L, -1) == LUA_TNUMBER;
-	luaL_error(L, "bad field '%s%s' (%s expected%s%s)", s->prefix, f->name,
-	           f->type->expected, s->got == GOT_NOTHING ? "" : ", got ",
-	           s->got == GOT_NOTHING ? ""
-	           : number              ? lua_tostring(L, -1)
-	                                 : luaL_typename(L, -1));
+	bool shown = lua_type(L, -1) == LUA_TNUMBER &&
+	             (!s->secret || f->type->max > 0);
+	luaL_error(L, "bad field '%s%s' (%s expected, got %s)", s->prefix,
+	           f->name, f->type->expected,
+	           shown ? lua_tostring(L, -1) : luaL_typename(L, -1));
 }
 
 static void check_length(lua_State *L, const struct schema *s,

@@ -42,9 +42,8 @@ struct schema {
 	const struct schema_field *fields; /* ends with a row without a name */
 	const char *prefix;                /* in front of each field's name in
 	                                      messages */
-	/* What a message shows of a wrong value.  GOT_VALUE shows numbers, so
-	   it must not be used for a table that may hold a secret. */
-	enum { GOT_NOTHING, GOT_TYPE, GOT_VALUE } got;
+	bool secret; /* a number that is given for something else may be a
+	                secret: it is not shown */
 };
 
 /* Raises unless each field of the table at idx has a row with one of these

@@ -72,7 +72,7 @@ describe("usage", function ()
     { "list --timeout -1", "--timeout: '-1' is below zero" },
     { "list --timeout -5m", "--timeout: '-5m' is below zero" },
     { "list --timeout=-1", "--timeout: '-1' is below zero" },
-    { "list --timeout 20000d", "--timeout: number of seconds expected, got 1728000000" },
+    { "list --timeout 20000d", "--timeout: number of seconds from 0 to 1e9 expected, got 1728000000" },
     { "auto --rules r --watch --every 0", "--every: '0' must be more than 0 s" },
     { "list --interval 0", "--interval: '0' must be more than 0 s" },
     { "approve x --max 0", "--max: '0' is no number from 1 on" },

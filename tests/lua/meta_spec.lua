@@ -257,7 +257,7 @@ local function agrees(expected, type)
   if expected:find "^number of seconds" or expected:find "^number from" then
     return type == "number" or type == "integer"
   end
-  if expected == "positive integer" or expected:find "^integer from" then return type == "integer" end
+  if expected:find "^integer from" then return type == "integer" end
   if expected == "boolean" then return type == "boolean" end
   if expected == "function" then return type:find "^fun%(" end
   if expected:find "^list of" then return type == "string[]" end

@@ -7,7 +7,7 @@ local luacats = require "tools.luacats"
 -- ---- what each call takes, written down once more and by hand ------------------------------------------------------
 
 local expected = {
-  string = "string", seconds = "number of seconds", count = "positive integer", table = "table",
+  string = "string", seconds = "number of seconds from 0 to 1e9", count = "integer from 1 to 1000000", table = "table",
   rows = "integer from 1 to 1000",
   flag = "boolean", callable = "function", credential = "azpec.credential",
 }
@@ -234,7 +234,7 @@ it("seconds may be an integer, a fraction, zero", function ()
 end)
 
 it("a count is at most a million", function ()
-  assert.equal("bad field 'max_connections' (positive integer expected, got 1000001)",
+  assert.equal("bad field 'max_connections' (integer from 1 to 1000000 expected, got 1000001)",
     kit.raised(azpec.client, { max_connections = 1000001 }))
   azpec.client(kit.config { max_connections = 1000000 }):close()
 end)
@@ -338,26 +338,27 @@ describe("the client's option", function ()
       "bad field 'trusted_origins' (list of strings expected)" },
     ["retry with an unknown field"] = { "retry", { tries = 1 }, "unknown field 'retry.tries'" },
     ["retry.max_tries of 0"] = { "retry", { max_tries = 0 },
-      "bad field 'retry.max_tries' (positive integer expected)" },
+      "bad field 'retry.max_tries' (integer from 1 to 86400 expected, got 0)" },
     ["retry.max_tries of 1.5"] = { "retry", { max_tries = 1.5 },
-      "bad field 'retry.max_tries' (positive integer expected)" },
+      "bad field 'retry.max_tries' (integer from 1 to 86400 expected, got 1.5)" },
     ["retry.max_tries as a string"] = { "retry", { max_tries = "3" },
-      "bad field 'retry.max_tries' (number from 0 to 86400 expected)" },
+      "bad field 'retry.max_tries' (integer from 1 to 86400 expected, got string)" },
     ["retry.base_delay below 0"] = { "retry", { base_delay = -1 },
-      "bad field 'retry.base_delay' (number from 0 to 86400 expected)" },
+      "bad field 'retry.base_delay' (number from 0 to 86400 expected, got -1)" },
     ["retry.base_delay that is no number"] = { "retry", { base_delay = 0 / 0 },
-      "bad field 'retry.base_delay' (number from 0 to 86400 expected)" },
+      ("bad field 'retry.base_delay' (number from 0 to 86400 expected, got %s)"):format(0 / 0) },
     ["retry.max_delay without end"] = { "retry", { max_delay = 1 / 0 },
-      "bad field 'retry.max_delay' (number from 0 to 86400 expected)" },
+      "bad field 'retry.max_delay' (number from 0 to 86400 expected, got inf)" },
     ["retry.max_delay as a table"] = { "retry", { max_delay = {} },
-      "bad field 'retry.max_delay' (number from 0 to 86400 expected)" },
-    ["retry.conflict as a number"] = { "retry", { conflict = 1 }, "bad field 'retry.conflict' (boolean expected)" },
+      "bad field 'retry.max_delay' (number from 0 to 86400 expected, got table)" },
+    ["retry.conflict as a number"] = { "retry", { conflict = 1 },
+      "bad field 'retry.conflict' (boolean expected, got 1)" },
     ["retry.codes as a text"] = { "retry", { codes = "AccountBusy" },
-      "bad field 'retry.codes' (list of the service's error codes expected)" },
+      "bad field 'retry.codes' (list of the service's error codes expected, got string)" },
     ["retry.codes with a blank in one"] = { "retry", { codes = { "Account Busy" } },
-      "bad field 'retry.codes' (list of the service's error codes expected)" },
+      "bad field 'retry.codes' (list of the service's error codes expected, got table)" },
     ["retry.codes with a number in it"] = { "retry", { codes = { "A", 409 } },
-      "bad field 'retry.codes' (list of the service's error codes expected)" },
+      "bad field 'retry.codes' (list of the service's error codes expected, got table)" },
     ["scope that is empty"] = { "scope", "", "bad field 'scope' (https://.../.default expected)" },
     ["scope with a line's end"] = { "scope", "a\r\nb", "bad field 'scope' (https://.../.default expected)" },
   } do
@@ -438,6 +439,14 @@ describe("the name", function ()
 
     it(field .. " that is empty is refused: in a URL it would name something else", function ()
       assert.equal(("bad field '%s' (must not be empty)"):format(field), begin_raises { [field] = "" })
+    end)
+  end
+
+  for what, rest in pairs { get = "', 'account_name' and 'private_endpoint_connection_name'",
+    get_account = "' and 'account_name'", list = "' and 'account_name'" } do
+    it("an id or the names are asked for by client:" .. what .. " when neither is there", function ()
+      assert.equal("nothing is named: give 'id', or 'resource_group_name" .. rest,
+        kit.raised(client[what], client, { timeout = 1 }))
     end)
   end
 
@@ -683,7 +692,7 @@ describe("client:resume", function ()
   it("refuses unknown and wrongly typed options, whatever the token is worth", function ()
     for _, token in ipairs { kit.passport(), "no token" } do
       assert.equal("unknown field 'status'", kit.raised(client.resume, client, token, { status = "Approved" }))
-      assert.equal("bad field 'timeout' (number of seconds expected, got string)",
+      assert.equal("bad field 'timeout' (number of seconds from 0 to 1e9 expected, got string)",
         kit.raised(client.resume, client, token, { timeout = "1" }))
       assert.truthy(kit.raised(client.resume, client, token, 5):find("(table expected, got number)", 1, true))
     end

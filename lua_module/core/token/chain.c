@@ -370,6 +370,8 @@ static int64_t refresh_after(int64_t life, int64_t refresh_in) {
 /* Ends the fetch with a token.  A token that cannot be sent or has no sensible
    life is a failure of its link.  Life is counted from the request, so that a
    slow answer does not extend it. */
+const char chain_expired[] = "the token's expiry time has passed";
+
 void chain_take(struct chain *s, struct span token, int64_t lives,
                 int64_t refresh_in, struct now now) {
 	struct link *l = &s->links[s->at];
@@ -378,7 +380,8 @@ void chain_take(struct chain *s, struct span token, int64_t lives,
 	                  : !chain_is_token(token)
 	                          ? "the token is empty or contains characters "
 	                            "that a header field does not allow"
-	                  : lives <= 0 || lives > CHAIN_LONGEST
+	                  : lives <= 0 ? chain_expired
+	                  : lives > CHAIN_LONGEST
 	                          ? "the token's expiry time is invalid"
 	                          : NULL;
 	if (why) {

@@ -278,7 +278,8 @@ void chain_give(struct chain *s, struct span token, int64_t expires_on,
 const struct link *chain_link(const struct chain *s);
 /* The tenant that the present link is to sign in to; absent: its own choice. */
 struct span chain_tenant(const struct chain *s);
-enum { CHAIN_USUAL = -1 }; /* a refresh_in: by the rule of chain.c */
+enum { CHAIN_USUAL = -1 };         /* a refresh_in: by the rule of chain.c */
+extern const char chain_expired[]; /* why a token is refused */
 /* A token: lives and refresh_in in s. */
 void chain_take(struct chain *s, struct span token, int64_t lives,
                 int64_t refresh_in, struct now now);

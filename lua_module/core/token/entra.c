@@ -164,20 +164,21 @@ bool flow_life(const struct answer *a, int64_t *lives) {
 	return t->expires_in >= 0 || on > 0 || t->expires_text.n > 0;
 }
 
-static const char expired_hint[] = "by this machine's clock the token has "
-				   "already expired: check the clock";
+static const char expired_hint[] = "check this machine's clock";
 
 static void refuse_token(struct chain *s, const struct answer *a,
                          int64_t lives) {
 	const struct token_facts *t = token_of(a);
 	bool none = t->access_token.n == 0;
+	bool expired = t->expires_in < 0 && lives <= 0 && lives != unreadable;
 	chain_describe(s,
-	               none ? "the response has no access_token"
-	                    : "the token's expiry time is invalid",
+	               none      ? "the response has no access_token"
+	               : expired ? chain_expired
+	                         : "the token's expiry time is invalid",
 	               NO_SPAN);
 	s->fail.kind = FAIL_PROTOCOL;
 	s->fail.http_status = a->http ? a->http->status : 0;
-	if (!none && t->expires_in < 0 && lives <= 0 && lives != unreadable)
+	if (!none && expired)
 		s->fail.hint = expired_hint;
 	if (a->http && !a->facts.json)
 		s->fail.hint = chain_link(s)->spec.flow->managed ? not_a_source

@@ -110,13 +110,13 @@ static struct facts soon(void) {
 	return f;
 }
 
-#define SENSELESS(name, grants, hint)                                          \
+#define INVALID "expiry time is invalid"
+#define PASSED "expiry time has passed"
+#define SENSELESS(name, grants, why, hint)                                     \
 	{                                                                      \
 		name, { &secret }, {                                           \
-			SENT, grants,                                          \
-				FAILS(FAIL_PROTOCOL,                           \
-			              "expiry time is invalid"),               \
-				hint, RESTS, ASKS                              \
+			SENT, grants, FAILS(FAIL_PROTOCOL, why), hint, RESTS,  \
+				ASKS                                           \
 		}                                                              \
 	}
 
@@ -125,21 +125,23 @@ static const struct scenario senseless_lives[] = {
 	  { &secret },
 	  { SENT, ANSWERS(200, NULL, "{}", two_hours), AT(2 * HOUR - 1),
 	    TOKEN("tok"), AT(2 * HOUR), ASKS } },
-	SENSELESS("nothing", GRANTS("tok", 0), NO_HINT),
+	SENSELESS("nothing", GRANTS("tok", 0), INVALID, NO_HINT),
 	SENSELESS("a_second_more_than_ten_years",
-	          GRANTS("tok", INT64_C(315360001)), NO_HINT),
+	          GRANTS("tok", INT64_C(315360001)), INVALID, NO_HINT),
 	SENSELESS("beyond_all_sense", GRANTS("tok", INT64_C(999999999999999)),
-	          NO_HINT),
-	SENSELESS("an_end_that_is_now", GRANTS_UNTIL("tok", 0), HINT("clock")),
-	SENSELESS("an_end_that_has_been", GRANTS_UNTIL("tok", -HOUR),
+	          INVALID, NO_HINT),
+	SENSELESS("an_end_that_is_now", GRANTS_UNTIL("tok", 0), PASSED,
+	          HINT("clock")),
+	SENSELESS("an_end_that_has_been", GRANTS_UNTIL("tok", -HOUR), PASSED,
 	          HINT("clock")),
 	SENSELESS("an_end_in_more_than_ten_years",
-	          GRANTS_UNTIL("tok", INT64_C(315360001) * 1000), NO_HINT),
+	          GRANTS_UNTIL("tok", INT64_C(315360001) * 1000), INVALID,
+	          NO_HINT),
 	SENSELESS("an_end_beyond_all_sense",
-	          GRANTS_UNTIL("tok", INT64_C(999999999999999) * 1000),
+	          GRANTS_UNTIL("tok", INT64_C(999999999999999) * 1000), INVALID,
 	          NO_HINT),
 	SENSELESS("an_end_that_cannot_be_read", ANSWERS(200, NULL, "{}", soon),
-	          NO_HINT),
+	          INVALID, NO_HINT),
 };
 
 /* ---- who is served by which token --------------------------------------- */
