@@ -311,23 +311,28 @@ end
 
 -- ---- comparison with the service -----------------------------------------------------------------------------------
 
--- Says how a connection has changed since the plan was made. Returns nil if it has not, or is already as wanted.
+local function change_of(field, facts, before)
+  local now, was = facts[field] or "", before[field] or ""
+  return now ~= was and ("its %s is '%s', and was '%s'"):format(field:gsub("_", " "), now, was) or nil
+end
+
+-- Says how a connection has changed since the plan was made. Returns nil if it has not, or is as the plan leaves it. If
+-- it has the planned status, and only the description is another decision's, returns nil and how that differs.
 local function change_since(item, connection)
   if not connection then return "it is gone" end
   local facts, before, wanted = select.facts(connection), item.current, item.wanted
   if facts.etag == item.etag then return nil end
-  local is_worded = (wanted.description or facts.description) == facts.description
-  if facts.status == wanted.status and is_worded then return nil end
-  for _, field in ipairs { "status", "description", "provisioning_state" } do
-    if facts[field] ~= before[field] then
-      return ("its %s is '%s', and was '%s'"):format((field:gsub("_", " ")), facts[field] or "", before[field] or "")
-    end
+  if facts.status == wanted.status then
+    local other = change_of("description", facts, wanted.description and wanted or before)
+    if not (other and wanted.description) then return nil, other end
   end
-  return "its ETag has changed"
+  return change_of("status", facts, before) or change_of("description", facts, before)
+    or change_of("provisioning_state", facts, before) or "its ETag has changed"
 end
 
 -- Reads the connections that the items would change, and sets each item's `connection`. An item whose connection has
--- changed gets `stale`, a text that says how; one that cannot be read gets `err`, an azpec.Error. options: as in
+-- changed gets `stale`, a text that says how. It gets `other_decision` in place of it if the connection has the planned
+-- status, but the description of another decision. One that cannot be read gets `err`, an azpec.Error. options: as in
 -- azpec.refresh.read.
 function plan.check(items, client, options)
   local changing, connection_ids = {}, {}
@@ -339,7 +344,8 @@ function plan.check(items, client, options)
   local now = refresh.read(client, connection_ids, options)
   for _, item in ipairs(changing) do
     local connection, err = now(item.id)
-    item.connection, item.err, item.stale = connection, err, not err and change_since(item, connection) or nil
+    item.connection, item.err = connection, err
+    if not err then item.stale, item.other_decision = change_since(item, connection) end
   end
 end
 
@@ -347,7 +353,7 @@ end
 function plan.item(item)
   return { id = item.id, action = item.action, description = item.wanted.description, etag = item.etag,
     before = item.current.status, rule = item.rule, reason = item.reason, connection = item.connection, err = item.err,
-    stale = item.stale }
+    stale = item.stale, other_decision = item.other_decision }
 end
 
 return plan

@@ -479,7 +479,8 @@ function plan.parse(text, key) end
 function plan.is_one(beginning) end
 
 --- Reads the connections that the items would change: sets `connection` in each, `stale` where one has changed, `err`
---- where one cannot be read.
+--- where one cannot be read. `stale` and `other_decision` are texts that say how it has changed. The second one is set
+--- in place of the first where the connection has the planned status, but the description of another decision.
 ---@param items table[] of a plan
 ---@param client azpec.Client
 ---@param options? { timeout: number? }

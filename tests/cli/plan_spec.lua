@@ -377,12 +377,38 @@ describe("apply (changes since the plan)", function ()
       true)
   end)
 
-  it("takes what somebody has decided alike as done", function ()
+  it("takes what has the planned status and description as done, and names no rule for it", function ()
     local path = made()
     meddle(emulator.many[1], "Approved")
-    local result = kit.ended(0, azpec("apply", path))
+    local result = kit.ended(0, azpec("apply", path .. " --abort-on-stale"))
     assert.equal("4 connections: 3 changed, 1 unchanged\n", result.err)
-    assert.truthy(result.out:find("70b1e2c30001: already Approved", 1, true))
+    assert.truthy(result.out:find("70b1e2c30001: already Approved\n", 1, true))
+    result = kit.ended(0, azpec("apply", path .. " --abort-on-stale"))
+    assert.equal("4 connections: 0 changed, 4 unchanged\n", result.err)
+  end)
+
+  it("knows the planned status of another decision by its description, which counts with --abort-on-stale", function ()
+    local path = made()
+    kit.ended(0, azpec("approve", emulator.many[1] .. " --description 'by Bob'"))
+    local other = "another decision: its description is 'by Bob', and was ''"
+    for _, dry in ipairs { " --dry-run", "" } do
+      local result = kit.ended(6, azpec("apply", path .. " --abort-on-stale" .. dry))
+      assert.equal("", dry == "" and result.out or "")
+      assert.matches("refused: it is already Approved, by " .. other, dry == "" and result.err or result.out, 1, true)
+      assert.matches("1 connection changed since the plan was made; nothing was done", result.err, 1, true)
+    end
+    assert.equal(1, updates()) -- Bob's
+    local result = kit.ended(0, azpec("apply", path))
+    assert.truthy(result.out:find("70b1e2c30001: already Approved, by " .. other .. "\n", 1, true), result.out)
+    assert.equal("4 connections: 3 changed, 1 unchanged\n", result.err)
+    assert.equal("by Bob", emulator:connection(emulator.many[1]).description)
+  end)
+
+  it("refuses the planned status with a description that the plan did not word", function ()
+    local path = made 'approve "x" { when = { name = "many01" }, description = "by the rule" }'
+    kit.ended(0, azpec("approve", emulator.many[1] .. " --description 'by Bob'"))
+    assert.matches("refused: its status is 'Approved', and was 'Pending'\n", kit.ended(6, azpec("apply", path)).err)
+    assert.equal("by Bob", emulator:connection(emulator.many[1]).description)
   end)
 
   it("says that one has gone", function ()

@@ -98,7 +98,7 @@ function run.result_row(result)
     before = before and before.status or item.before, after = after.status, etag = after.etag,
     description = after.description or item.description or before and before.description,
     new_description = result.outcome == "would change" and run.changed_text(before, item.description) or nil,
-    resumed = result.resumed, why = result.why, request_id = result.ids.request_id,
+    resumed = result.resumed, why = result.why or item.other_decision, request_id = result.ids.request_id,
     correlation_id = result.ids.correlation_id,
     error = err and failure.facts(err), error_message = err and failure.lines(err)[1],
     continuation_token = result.token })
@@ -122,9 +122,10 @@ local function changed(row)
   return text.state(row.after) .. (row.before == row.after and not row.resumed and " (new description)" or was)
 end
 
+-- A rule that changed nothing is not named.
 local function unchanged(row)
   local is = row.after and "already " .. text.state(row.after) or "already gone"
-  return is .. (row.resumed and by_earlier or because(row))
+  return is .. (row.resumed and by_earlier or row.why and ", by another decision: " .. row.why or "")
 end
 
 -- A change that is under way (row.why) is waited for; what it leaves is not known yet.

@@ -56,10 +56,17 @@ local function new_client(context, contents)
   return client
 end
 
+-- Returns how another decision left a connection that has the planned status, or nil.
+local function stale_by_other(item)
+  local how = item.other_decision
+  return how and ("it is already %s, by another decision: %s"):format(select.facts(item.connection).status, how)
+end
+
 -- --abort-on-stale: ends the verb if a connection has changed or cannot be read.
 local function abort_on_stale(context, client, items, out)
   local refused, stale, unread = {}, 0, nil
   for _, item in ipairs(items) do
+    item.stale = item.stale or stale_by_other(item)
     if item.stale or item.err then refused[#refused + 1] = item end
     if item.stale then stale = stale + 1 end
     unread = unread or item.err
@@ -142,6 +149,10 @@ return {
   },
   common = { "client", "output" },
   description = [[
+A connection that already has the planned status and description is unchanged, so a plan can be applied again. If it has
+the planned status, but another description, somebody else decided. Then its line says so, and --abort-on-stale counts
+it as changed.
+
 A plan that was made while an account or a subscription could not be read is not complete. What it has is carried out;
 a line says what is missing, and the exit code is 12.]],
   define = define,
