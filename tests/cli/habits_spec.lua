@@ -161,7 +161,7 @@ describe("--max-tries", function ()
     emulator:faults { { match = { kind = "list" }, action = { status = 429, headers = { ["Retry-After"] = "1" } } } }
     local result = kit.ended(9, azpec("list", many .. "--max-tries 2 -v"))
     assert.equal(2, #emulator:log "list")
-    assert.matches("azpec: .*; next try in 1%.%d s\n", result.err)
+    assert.matches("azpec: rg%-contoso%-prod/manyacct: [^\n]*; next try in 1%.%d s\n", result.err)
     assert.matches("--max-tries: '0' is no number from 1 on", kit.ended(2, azpec("list", "--max-tries 0")).err, 1, true)
   end)
 end)

@@ -107,8 +107,25 @@ describe("standard error and input", function ()
 
   it("have each request with -vv", function ()
     local result = kit.ended(0, azpec("list", account .. "-vv"))
-    assert.matches("\n +%d+%.%d%d%d > GET http://127%.0%.0%.1:%d+/subscriptions/[^\n]*/privateEndpointConnections "
-      .. "%x+%-[%x-]+\n +%d+%.%d%d%d < 200 %x", result.err)
+    local id, answer = result.err:match("\n +%d+%.%d%d%d > GET http://127%.0%.0%.1:%d+/subscriptions/"
+      .. "[^\n]*/privateEndpointConnections (%x+%-[%x-]+)\n +%d+%.%d%d%d (< 200 [^\n]+)\n")
+    local request_id = emulator:log("list")[1].request_id
+    assert.equal(("< 200 %s %s"):format(id, request_id), answer)
+  end)
+
+  it("name the connection of each wait with -v and -vv, as the lines of its result do", function ()
+    for _, option in ipairs { "-v", "-vv" } do
+      emulator:reset()
+      emulator:set { operation_polls = 1 }
+      emulator:faults { { match = { kind = "update", times = 2 }, action = { status = 500,
+        headers = { ["Retry-After"] = "1" }, error = { code = "InternalServerError", message = "busy" } } } }
+      local two = ("%s %s %s --yes"):format(option, emulator.many[1], emulator.sample)
+      local result = kit.ended(0, azpec("approve", two))
+      for name in result.out:gmatch "([^\n]+): Approved" do
+        assert.matches(name .. ": InternalServerError: busy (HTTP 500); next try in 1.", result.err, 1, true)
+        if option == "-vv" then assert.matches(name .. ": running; next look in ", result.err, 1, true) end
+      end
+    end
   end)
 
   it("give secrets: the application's, and a token", function ()

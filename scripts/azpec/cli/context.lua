@@ -91,6 +91,11 @@ local function subject_of(self, err)
   return self:place_of(found) .. text.clean(require "azpec.resource_id".last_segment(found.id))
 end
 
+-- Returns the beginning of a line about an event of on_event: the name of the connection or account, or "".
+function context:beginning_of(event)
+  return event.id and subject_of(self, event) .. ": " or ""
+end
+
 -- Names what has failed for a reason that complain has shown already.
 function context:tell_repeated()
   for _, known in ipairs(self.repeated) do
@@ -300,13 +305,13 @@ local function tell_subscription(self, event)
     programs[event.subscription_from] or event.subscription_from)
 end
 
-local shortest_told = 1
+local shortest_told = 0.95 -- seconds; it is shown as 1.0
 
 -- With -v: a wait before the next try, which else would look like a hang; and each repetition of a policy's evaluation,
 -- which its owner is asked about.
 local function tell_retry(self, event)
   if event.wait >= shortest_told or event.phase == "policy" then
-    self:detail("azpec: %s; next try in %.1f s", text.clean(event.reason), event.wait)
+    self:detail("azpec: %s%s; next try in %.1f s", self:beginning_of(event), text.clean(event.reason), event.wait)
   end
 end
 

@@ -1,5 +1,6 @@
--- -vv: prints each request, response and wait as a line on stderr, with the seconds since the start of the command, the
--- request ids and the trace id.
+-- -vv: prints each request, response and wait as a line on stderr, with the seconds since the start of the command. A
+-- request has its client request id and the span of the distributed trace. Its answer has the same client request id,
+-- and the service's request id. A wait has the name of the connection.
 
 local monotime = require "cqueues".monotime
 
@@ -11,16 +12,17 @@ local function span_of(event)
   return event.span_id and (" span %s"):format(event.span_id) or ""
 end
 
-local function id_of(event)
-  return event.client_request_id and " " .. event.client_request_id or ""
+local function following(id)
+  return id and " " .. id or ""
 end
 
 function lines.request(event)
-  return ("> %s %s%s%s"):format(event.method, event.url, id_of(event), span_of(event))
+  return ("> %s %s%s%s"):format(event.method, event.url, following(event.client_request_id), span_of(event))
 end
 
 function lines.response(event)
-  return ("< %s %s"):format(event.status or event.error, event.request_id or "")
+  return ("< %s%s%s"):format(event.status or event.error, following(event.client_request_id),
+    following(event.request_id))
 end
 
 function lines.token(event)
@@ -42,18 +44,19 @@ function lines.policy_token(event)
     event.change_reference and " for change " .. event.change_reference or "")
 end
 
-function lines.poll(event)
-  return ("  %s; next look in %.1f s"):format(event.status or "running", event.wait)
+function lines.poll(event, name)
+  return ("  %s%s; next look in %.1f s"):format(name, event.status or "running", event.wait)
 end
 
-function lines.retry(event)
-  return ("  %s; next try in %.1f s"):format(event.reason, event.wait)
+function lines.retry(event, name)
+  return ("  %s%s; next try in %.1f s"):format(name, event.reason, event.wait)
 end
 
 return function (context)
   local begun = monotime()
   return function (event)
     local line = lines[event.event]
-    if line then context:prompt(("%8.3f %s"):format(monotime() - begun, text.clean(line(event)))) end
+    if not line then return end
+    context:prompt(("%8.3f %s"):format(monotime() - begun, text.clean(line(event, context:beginning_of(event)))))
   end
 end
