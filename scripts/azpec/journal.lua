@@ -283,13 +283,15 @@ function methods:check_lines()
 end
 
 -- Returns the operations that earlier processes of the same subject have begun and whose end is not recorded, as items
--- of azpec.run. This run takes over the name of theirs. Returns nil and an error if the journal cannot be used, or if
--- any of its lines was changed. Raises an error if the journal was opened without `subject`. Sets open_elsewhere, a
--- list of the lines of open intents of other subjects.
-function methods:unfinished()
+-- of azpec.run. This run takes over the name of theirs. wanted (or nil): items, of which id, action, status and
+-- description are read; those of other subjects that do the same to the same connection are returned, too. Returns nil
+-- and an error if the journal cannot be used, or if any of its lines was changed. Raises an error if the journal was
+-- opened without `subject`. Sets open_elsewhere, a list of the lines of open intents of other subjects.
+function methods:unfinished(wanted)
   if not self.subject then error("journal.open needs `subject` for unfinished", 2) end
   local found, err = read_begun(self)
   if not found then return nil, err end
+  found:adopt(wanted or {})
   local items, earlier
   items, earlier, self.begun = found:items()
   self.open_elsewhere = found:open_elsewhere()

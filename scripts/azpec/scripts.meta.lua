@@ -213,9 +213,10 @@ function File:check_lines() end
 
 --- The operations that earlier processes of the same subject have begun and whose end is not recorded. Raises an error
 --- if the journal was opened without `subject`.
+---@param wanted? azpec.run.Item[] returns also those of other subjects that do the same to the same connection
 ---@return azpec.run.Item[]? items
 ---@return azpec.Error? err
-function File:unfinished() end
+function File:unfinished(wanted) end
 
 --- Counts the connections by wanted status: those of the items and those that earlier processes of this run have
 --- begun, each once. `azpec.rules.Set:excess` compares them with the limits of rules.

@@ -339,6 +339,23 @@ describe("--journal", function ()
     assert.equal("", other())
   end)
 
+  it("lets a command that names the connection by id finish what another one began", function ()
+    local path, option = new_trail()
+    local rules = support.write(support.new_path "rules" .. ".lua",
+      'approve "ours" { when = { name = { "many01", "many02" } }, description = "by the rule" }')
+    kit.ended(0, azpec("auto", ("--apply --rules %s %s %s"):format(rules, group, option)))
+    local lines = {}
+    for line in support.read(path):gmatch "[^\n]*\n" do lines[#lines + 1] = line end
+    support.write(path, lines[1] .. lines[2]) -- killed before it recorded the ends
+    local both = ("%s %s --yes %s"):format(emulator.many[1], emulator.many[2], option)
+    local result = kit.ended(0, azpec("approve", both))
+    assert.equal(2, select(2, result.out:gsub("Approved %(an earlier run began it%)\n", "")))
+    assert.same({}, select(2, records(path)).open)
+    assert.equal("by the rule", emulator:connection(emulator.many[1]).description)
+    assert.equal(2, #emulator:log "update")
+    assert.equal(2, select(2, kit.ended(0, azpec("approve", both)).out:gsub("already Approved\n", "")))
+  end)
+
   it("counts the write of a killed run as a change of the run that finds it done", function ()
     local path, option = new_trail()
     kit.ended(0, azpec("approve", ("many01 %s %s"):format(group, option)))

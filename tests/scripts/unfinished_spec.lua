@@ -75,6 +75,31 @@ describe("a journal", function ()
     assert.same({ Approved = 1 }, again:counts { { id = "/e", status = "Approved" } })
   end)
 
+  it("returns what another subject has begun if it is wanted, and no longer names its line", function ()
+    local run, b = open "other"
+    for _, id in ipairs { "/a", "/b", "/c", "/d" } do
+      b = assert(run:intend(about(id, { wanted = { status = "Approved", description = "by\t" .. id } })))
+      if id == "/b" then
+        assert(run:conclude(b, nil, { kind = "timeout", message = "late", continuation_token = "a token" }))
+      end
+    end
+    local again = open()
+    local items = assert(again:unfinished { { id = "/A", action = "approve" }, { id = "/a", action = "approve" },
+      { id = "/b", action = "approve", description = "by\t/b" }, { id = "/c", action = "reject" },
+      { id = "/d", action = "approve", description = "mine" }, { id = "/e", action = "approve" } })
+    assert.equal("/a /b", ids(items))
+    assert.same({ "by\t/a", nil, "a token" }, { items[1].description, items[1].token, items[2].token })
+    assert.equal(run.run, again.run)
+    assert.same({ 4, 5 }, again.open_elsewhere)
+  end)
+
+  it("returns nothing that is wanted where a later write of another subject may have changed it", function ()
+    assert(open "first":intend(about "/a"))
+    assert(open "second":conclude(assert(open "second":intend(about("/a", { wanted = { status = "Rejected" } }))),
+      approved))
+    assert.same({}, assert(open():unfinished { { id = "/a", action = "approve" } }))
+  end)
+
   it("takes the end of a later write for the end of an earlier one of the same connection", function ()
     local run = open()
     assert(run:intend(about "/a"))

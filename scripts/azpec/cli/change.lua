@@ -5,6 +5,7 @@ local convert = require "azpec.cli.convert"
 local current = require "azpec.refresh"
 local engine = require "azpec.run"
 local failure = require "azpec.failure"
+local ids = require "azpec.resource_id"
 local journal = require "azpec.cli.journal"
 local policy = require "azpec.cli.policy"
 local preflight = require "azpec.cli.preflight"
@@ -45,6 +46,20 @@ local function subject_of(context)
     if name:find "^by_" or name == "which" or name == "all" or name == "description" then subject[name] = value end
   end
   return subject
+end
+
+-- Returns what the command does to the connections that it names by id: another command may have begun it.
+local function named_by_id(args, action)
+  local items = {}
+  local function add(word)
+    local found = ids.parse(word)
+    if not (found and found.kind == "connection") then return end
+    items[#items + 1] = { id = found.id, action = action, description = args.description }
+  end
+  if args.if_match then return items end
+  add(args.id or "")
+  for _, word in ipairs(args.which) do add(word) end
+  return items
 end
 
 -- Reads the connections that are not known yet. If a required one cannot be read, its item gets an error. One that is
@@ -129,7 +144,7 @@ end
 -- action: "approve"; verb: "Approve", for people.
 function change.run(context, action, verb)
   context.has_description = action ~= "delete"
-  local unfinished = journal.unfinished(context, subject_of(context))
+  local unfinished = journal.unfinished(context, subject_of(context), named_by_id(context.args, action))
   local client = context:client()
   local items = journal.join(unfinished, items_of(context, client, action, verb, #unfinished > 0))
   return change.carry_out(context, client, items, action == "delete" and action or "write")

@@ -106,11 +106,12 @@ end
 
 -- Returns the operations that an interrupted run of the same subject has begun, as items of azpec.run: a run carries
 -- them out first, and a dry run shows them. Ends the verb if the journal cannot be used, or was changed. Every verb
--- that may write calls this first; subject: nil for one that continues what its input names.
-function journal.unfinished(context, subject)
+-- that may write calls this first; subject: nil for one that continues what its input names. wanted (or nil): items
+-- that another command may have begun.
+function journal.unfinished(context, subject, wanted)
   local file = journal.open(context, subject)
   if not file or is_unmade(context) then return {} end
-  local items, err = file[subject and "unfinished" or "check_lines"](file)
+  local items, err = file[subject and "unfinished" or "check_lines"](file, wanted)
   if not items then context:fail(context.exit_code(err), err.message, err.hint) end
   if not subject then return {} end
   tell_elsewhere(context, file.open_elsewhere)

@@ -1,6 +1,7 @@
 -- Finds the operations that the runs of one subject have begun and whose end is not in the journal.
 
 local chain = require "azpec.journal.chain"
+local json = require "azpec.json"
 
 local unfinished = {}
 unfinished.__index = unfinished
@@ -10,16 +11,16 @@ function unfinished.new(subject)
   return setmetatable({ subject = subject, calls = {}, latest = {}, order = {}, lines = 0, elsewhere = {} }, unfinished)
 end
 
--- Remembers the line of the latest intent of a connection until its result. In a JSON string the quotes of these
--- patterns would be escaped.
+-- Remembers the latest intent of a connection until its result. In a JSON string the quotes of these patterns would be
+-- escaped.
 local function note_elsewhere(self, bare, call, is_own)
   local connection = bare:match '"connection":"([^"]+)"'
   local key = connection and connection:lower()
   local open = self.elsewhere[key or ""]
   if bare:find('"event":"intent"', 1, true) and key then
-    self.elsewhere[key] = not is_own and { call = call, line = self.lines } or nil
-  elseif open and open.call == call and not bare:find('"outcome":"unknown"', 1, true) then
-    self.elsewhere[key] = nil
+    self.elsewhere[key] = not is_own and { call = call, line = self.lines, intent = bare } or nil
+  elseif open and open.call == call then
+    if bare:find('"outcome":"unknown"', 1, true) then open.result = bare else self.elsewhere[key] = nil end
   end
 end
 
@@ -29,6 +30,10 @@ local function note_intent(self, record)
   if not self.latest[key] then self.order[#self.order + 1] = key end
   self.calls[record.call] = self.calls[record.call] or { intent = record }
   self.latest[key] = self.calls[record.call]
+end
+
+local function note_result(write, result)
+  write.outcome, write.token = result.outcome, result.token
 end
 
 -- Reads the next line. Lines of other subjects, possibly many, are not decoded, but a changed one is noticed.
@@ -47,7 +52,7 @@ function unfinished:note(line)
   elseif record.event == "intent" and record.subject == self.subject then
     note_intent(self, record)
   elseif record.event == "result" and known then
-    known.outcome, known.token = record.outcome, record.token
+    note_result(known, record)
   end
 end
 
@@ -61,6 +66,27 @@ local function item_of(write)
   return { id = intent.connection, action = action, status = wanted.status, description = wanted.description,
     impossible = impossible, etag = before.etag, before = before.status, found = intent.before, rule = intent.rule,
     reason = intent.reason, call = intent.call, token = write.token, begun_before = true }
+end
+
+-- Returns whether an item asks for what the write of an intent was to do. It may leave the description open.
+local function asks_for(item, intent)
+  local begun = item_of { intent = intent }
+  return item.action == begun.action and (item.status or begun.status) == begun.status
+    and (item.description or begun.description) == begun.description
+end
+
+-- Takes over the open writes of other subjects that the items ask for.
+function unfinished:adopt(items)
+  for _, item in ipairs(items) do
+    local key = json.encode(item.id):sub(2, -2):lower() -- as note_elsewhere has it
+    local open = self.elsewhere[key]
+    local intent = open and chain.open(open.intent)
+    if intent and asks_for(item, intent) then
+      note_intent(self, intent)
+      note_result(self.calls[intent.call], open.result and chain.open(open.result) or {})
+      self.elsewhere[key] = nil
+    end
+  end
 end
 
 local function is_open(write)
