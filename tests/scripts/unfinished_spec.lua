@@ -100,6 +100,14 @@ describe("a journal", function ()
     assert.same({}, assert(open():unfinished { { id = "/a", action = "approve" } }))
   end)
 
+  it("continues the run of a subject with any characters", function ()
+    for _, subject in ipairs { 'the "web" team', "C:\\rules", "two\nlines", "規則", "é", "##[group]", "\u{202e}" } do
+      assert(open(subject):intend(about "/a"))
+      assert.equal("/a", ids(assert(open(subject):unfinished())), subject)
+      assert(os.remove(path))
+    end
+  end)
+
   it("takes the end of a later write for the end of an earlier one of the same connection", function ()
     local run = open()
     assert(run:intend(about "/a"))

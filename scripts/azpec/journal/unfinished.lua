@@ -6,9 +6,10 @@ local json = require "azpec.json"
 local unfinished = {}
 unfinished.__index = unfinished
 
--- subject: a string, or nil to read only whether the lines are intact.
+-- subject: a string, or nil to read only whether the lines are intact. Its lines have it as JSON has it.
 function unfinished.new(subject)
-  return setmetatable({ subject = subject, calls = {}, latest = {}, order = {}, lines = 0, elsewhere = {} }, unfinished)
+  return setmetatable({ subject = subject, mark = subject and json.encode(subject), calls = {}, latest = {}, order = {},
+    lines = 0, elsewhere = {} }, unfinished)
 end
 
 -- Remembers the latest intent of a connection until its result. In a JSON string the quotes of these patterns would be
@@ -42,7 +43,7 @@ function unfinished:note(line)
   local bare, feeds = line:gsub("\n$", "")
   local call = bare:match '"call":"([^"]+)"'
   local known = call and self.calls[call]
-  local is_own = known or self.subject and bare:find(self.subject, 1, true)
+  local is_own = known or self.mark and bare:find(self.mark, 1, true)
   local record = is_own and chain.open(bare)
   note_elsewhere(self, bare, call, is_own)
   if not (record or not is_own and chain.is_intact(bare)) then
