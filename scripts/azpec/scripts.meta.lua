@@ -341,6 +341,12 @@ function failure.with(err, more) end
 ---@return boolean
 function failure.proves_absence(err) end
 
+--- The error of a request for an account. For each 404 the module advises to check the name of a connection; here the
+--- hint names the account.
+---@param err azpec.Error|azpec.Failure
+---@return azpec.Error|azpec.Failure
+function failure.of_account(err) end
+
 --- ---- azpec.wait ----------------------------------------------------------------------------------------------------
 
 --- The options of azpec.wait.wait and azpec.wait.all.

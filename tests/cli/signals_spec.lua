@@ -62,7 +62,7 @@ for _, ending in ipairs(endings) do
       local after = kit.ended(0, kit.shell(line, { env = kit.environment(emulator) }))
       assert.equal(support.sample_name .. ": Approved\n", after.out)
       assert.equal(1, #emulator:log "update")
-      assert.matches("approve +sampleacct +testprivate%S+ +Pending +Approved +changed +T 1\n$",
+      assert.matches("approve +sampleacct +testprivate%S+ +Pending +Approved +changed +T 1 +1\n$",
         kit.ended(0, kit.run("journal show " .. trail)).out)
     end)
 
