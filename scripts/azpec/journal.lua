@@ -20,6 +20,7 @@
 --
 --   local file = journal.open("journal.jsonl", { subject = "digest of the rules" })
 --   local items = assert(file:unfinished())                  -- for azpec.run, before its other items
+--   file:next_run()                                          -- in a program that does the same again and again
 --
 -- The members: audit (1), seq, prev, hash; event ("intent", "result", "repair"), at (RFC 3339, UTC), run, call (one id
 -- for all lines of an operation, which is also its x-ms-client-request-id), azpec (the version), who, verb (the
@@ -297,6 +298,12 @@ function methods:unfinished(wanted)
   self.open_elsewhere = found:open_elsewhere()
   self.run = earlier or self.run
   return items
+end
+
+-- Begins a new run, in a process that carries out one after the other: its lines have a new name, counts() begins anew,
+-- and the file may have been renamed since. For when no write is under way.
+function methods:next_run()
+  self.run, self.begun, self.seen, self.open_calls = journal.new_run(), {}, {}, nil
 end
 
 -- Counts the connections by wanted status: those of the items and those that earlier processes of this run have begun,

@@ -38,7 +38,7 @@
 --
 -- To stop a run, return false from on_begin. It then follows the operations that are under way. To leave those too,
 -- cancel the pollers that track got; their items end as "unknown" if a write may have been sent. Close the client only
--- after run() has returned.
+-- after run() has returned, or when the program ends: a journal then gets the tokens of what is under way.
 --
 -- Outcomes: "changed"; "unchanged", it was already as wanted; "would change", in a dry run; "begun", with its token,
 -- after no_wait; "impossible"; "stale", it was changed by somebody else; "failed"; "unknown", a write may still be

@@ -118,7 +118,7 @@ function run.summary() end
 ---@field who? table as from journal.who
 ---@field ticket? string recorded with each write
 ---@field azpec? string the version
----@field subject? string says what the run carries out; the next one of the same subject continues it
+---@field subject? string names the task of the run, which no other program uses; its next run continues this one
 --- seconds to wait while another process writes; default: 10. An event loop stands still meanwhile; under cqueues only
 --- before a write is sent.
 ---@field patience? number
@@ -211,12 +211,17 @@ function File:check() end
 ---@return azpec.Error? err
 function File:check_lines() end
 
---- The operations that earlier processes of the same subject have begun and whose end is not recorded. Raises an error
+--- The operations that earlier runs of the same subject have begun and whose end is not recorded. It reads the whole
+--- file: call it at the start, and after a run with the outcome "unknown", while no write is under way. Raises an error
 --- if the journal was opened without `subject`.
 ---@param wanted? azpec.run.Item[] returns also those of other subjects that do the same to the same connection
 ---@return azpec.run.Item[]? items
 ---@return azpec.Error? err
 function File:unfinished(wanted) end
+
+--- Begins a new run, in a process that carries out one after the other: its lines have a new name, `counts` begins
+--- anew, and the file may have been renamed since. For when no write is under way.
+function File:next_run() end
 
 --- Counts the connections by wanted status: those of the items and those that earlier processes of this run have
 --- begun, each once. `azpec.rules.Set:excess` compares them with the limits of rules.

@@ -1,6 +1,7 @@
 -- azpec auto: what rules decide is shown, and with --apply done.
 
 local cjson = require "cjson"
+local journal = require "azpec.journal"
 local kit = require "cli.kit"
 local support = require "loopback.support"
 
@@ -315,6 +316,26 @@ describe("auto that waits", function ()
     for _ = 1, 2 do run:read_until "azpec: 1 other failed like many0" end
     run:signal "INT"
     kit.ended(130, run:finish())
+  end)
+
+  it("makes a run of each look, and the first one continues what was interrupted", function ()
+    local two = rules 'at_most { approve = 2 } approve "ours" { when = { name = { "many01", "many02", "late" } } }'
+    local path = support.new_path "journal"
+    local line = ("auto %s --rules %s %s --apply --watch --every 0.05 --journal %s"):format(kit.address(emulator), two,
+      group, path)
+    emulator:faults { { match = { kind = "poll" }, action = { hold = true } } }
+    local run = kit.start(line, { env = kit.environment(emulator) })
+    support.await("both writes", function () return emulator:has_met(2) end)
+    run:signal "INT"
+    kit.ended(130, run:finish())
+    emulator:release()
+    run = kit.start(line .. " --until 3", { env = kit.environment(emulator) })
+    support.await("a look", function () return #emulator:log "list" >= 3 end)
+    emulator:control("POST", "connections", { account_name = "manyacct", resource_group_name = "rg-contoso-prod",
+      name = "late" })
+    kit.ended(0, run:finish())
+    local runs = journal.runs((journal.read(path)))
+    assert.same({ 2, 2, 1 }, { #runs, runs[1].changed, runs[2].changed })
   end)
 
   it("outlives a look that failed for what may pass, and no other", function ()

@@ -328,6 +328,7 @@ describe("the types at run time:", function ()
     assert.equal(1, #report.unfinished)
     assert(#ask("unfinished") == 1)
     ask("counts", list)
+    ask "next_run"
     assert(ask("conclude", assert(ask("follow", about)), true))
     local records = assert(of("azpec.journal", "read", path))
     of("azpec.journal", "runs", records)

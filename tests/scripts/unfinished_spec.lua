@@ -100,6 +100,23 @@ describe("a journal", function ()
     assert.same({}, assert(open():unfinished { { id = "/a", action = "approve" } }))
   end)
 
+  it("begins a new run, which counts for itself, and may have another file", function ()
+    local interrupted = open()
+    assert(interrupted:conclude(assert(interrupted:intend(about "/a")), approved))
+    assert(interrupted:intend(about "/b"))
+    local daemon = open()
+    assert(daemon:unfinished())
+    local entry = assert(daemon:follow { operation = "ensure", id = "/b", call = "c" })
+    assert(daemon:conclude(entry, approved))
+    assert.same({ Approved = 3 }, daemon:counts { { id = "/c", status = "Approved" } })
+    daemon:next_run()
+    assert.not_equal(interrupted.run, daemon.run)
+    assert.same({ Approved = 1 }, daemon:counts { { id = "/c", status = "Approved" } })
+    assert(os.remove(path)) -- as if it was rotated
+    assert(daemon:conclude(assert(daemon:intend(about "/c")), approved))
+    assert.equal(2, assert(journal.verify(path)).lines)
+  end)
+
   it("continues the run of a subject with any characters", function ()
     for _, subject in ipairs { 'the "web" team', "C:\\rules", "two\nlines", "規則", "é", "##[group]", "\u{202e}" } do
       assert(open(subject):intend(about "/a"))

@@ -153,6 +153,7 @@ local function watch(self)
   watch_round(self)
   while not is_over(self) do
     pause(self, self.context.args.every or every_by_default)
+    if self.context.journal then self.context.journal:next_run() end
     watch_round(self)
   end
 end
