@@ -3,6 +3,7 @@
 --   local rules = require "azpec.rules"
 --   local set = assert(rules.read "rules.lua")
 --   local decision = set:decide(connection)      -- { action, rule, reason, status, changes, ... }
+--   items[#items + 1] = rules.item(connection, decision)       -- for azpec.run, if the decision changes something
 --
 -- The file is Lua:
 --
@@ -400,6 +401,15 @@ local would = { approve = "would approve", reject = "would reject", hold = "held
 function rules.result(decision)
   return decision.impossible and "impossible" or decision.status and not decision.changes and "unchanged"
     or would[decision.action]
+end
+
+-- Returns the item of azpec.run that carries a decision out; nil if the decision changes nothing. An ETag that cannot
+-- be given back is the item's error, so that no write is sent without it.
+function rules.item(connection, decision)
+  if not decision.changes then return nil end
+  local etag, err = select.etag(connection)
+  return { id = connection.id, action = decision.action, description = decision.description, etag = etag, err = err,
+    connection = connection, rule = decision.rule, reason = decision.reason }
 end
 
 -- Lists the names of the rules, in the order of the file.

@@ -650,6 +650,12 @@ local rules = {}
 ---@return "would approve"|"would reject"|"held"|"ignored"|"unchanged"|"impossible"
 function rules.result(decision) end
 
+--- The item of azpec.run that carries a decision out.
+---@param connection azpec.Connection
+---@param decision azpec.rules.Decision
+---@return azpec.run.Item? item nil: the decision changes nothing
+function rules.item(connection, decision) end
+
 --- Reads rules from a file.
 ---@param path string
 ---@return azpec.rules.Set? set

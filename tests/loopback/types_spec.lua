@@ -356,6 +356,7 @@ describe("the types at run time:", function ()
     end
     method("azpec.rules.Set", "excess", set, { approve = 1 }, 0)
     of("azpec.rules", "result", decision)
+    of("azpec.rules", "item", connection, decision)
     local draft = of("azpec.plan", "new", { rules = set })
     method("azpec.plan.Draft", "add", draft, connection, decision)
     method("azpec.plan.Draft", "note_unread", draft, { { place = account.id, kind = "forbidden", message = "no" } })

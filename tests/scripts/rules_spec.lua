@@ -162,6 +162,20 @@ describe("rules (needs, descriptions, limits)", function ()
     assert.is_nil(decision.description)
   end)
 
+  it("make an item of azpec.run of a decision that changes something, and none of another", function ()
+    local set, one = parse(by_name:gsub("because", 'description = "{name}", because')), connection()
+    local description = one.id:match "[^/]+$"
+    assert.same({ id = one.id, action = "approve", description = description, etag = '"1"', connection = one,
+      rule = "named", reason = "it is ours" }, rules.item(one, set:decide(one)))
+    for _, more in ipairs { { name = "web" }, { status = "Approved" } } do
+      local other = connection(more)
+      assert.is_nil(rules.item(other, set:decide(other)))
+    end
+    one.etag = '"\n"'
+    local item = rules.item(one, set:decide(one))
+    assert.equal("nil protocol", ("%s %s"):format(item.etag, item.err.kind))
+  end)
+
   it("wait for what the service is still at", function ()
     for _, state in ipairs { "Creating", "Updating", "Deleting" } do
       assert.same({ action = "hold", rule = "named", line = 1, reason = "it is " .. state

@@ -6,8 +6,8 @@ local files = require "azpec.cli.files"
 local failure = require "azpec.cli.error"
 local journal = require "azpec.cli.journal"
 local lock = require "azpec.lock"
+local rules = require "azpec.rules"
 local run = require "azpec.cli.run"
-local select = require "azpec.select"
 local waiting = require "azpec.cli.waiting"
 
 local codes = failure.codes
@@ -56,12 +56,9 @@ local function has_settled(self, known)
   return self.now() - known.at >= (self.context.args.settle or 0)
 end
 
-local function item_of(connection, decision, row)
-  local etag, err = select.etag(connection)
-  if err then error(err, 0) end
-  return { id = connection.id, etag = etag, action = decision.action, description = decision.description,
-    rule = decision.rule, reason = decision.reason, before = row.before,
-    connection = connection }
+local function item_of(connection, decision)
+  local item = rules.item(connection, decision)
+  return item.err and error(item.err, 0) or item
 end
 
 -- A watch reports each decision once.
@@ -89,7 +86,7 @@ local function look(self)
       round.counts.settle = round.counts.settle + 1
     elseif decision.changes then
       round.counts[decision.action] = round.counts[decision.action] + 1
-      round.items[#round.items + 1] = item_of(connection, decision, row)
+      round.items[#round.items + 1] = item_of(connection, decision)
       if not self.context.args.apply then tell(self, row) end
     elseif decision.action ~= "ignore" then
       local counted = decision.status and "unchanged" or "hold"
