@@ -691,7 +691,9 @@ function rules.parse(source, name) end
 ---@field subscription_id? string|string[] the GUID of the account's subscription
 ---@field resource_group_name? string|string[] the account's resource group
 ---@field account_name? string|string[] the Batch account
----@field older_than? string an age with its unit: "90s", "15m", "2h", "7d", "2w"
+--- an age with its unit: "90s", "15m", "2h", "7d", "2w". It never matches a connection without a date, as it is read
+--- before api-version 2025-06-01, and without `first_seen`
+---@field older_than? string
 ---@field younger_than? string likewise
 --- of the facts (azpec.select.facts, and `facts`, the host's own) and the time; true: it matches. The second result is
 --- the reason. It may call no function but those of azpec.rules.Words
