@@ -82,7 +82,7 @@ end
 
 -- Reads a file. Returns its function, or nil and a message with file and line.
 function enrich.read(path)
-  fields.check_path(path, "bad argument #1 to 'read'")
+  fields.check_argument(path, "path", "bad argument #1 to 'read'")
   local text, why = file.read(path, "lua")
   if not text then return nil, why end
   local chunk, problem = load(text, "@" .. path, "t")

@@ -2,38 +2,51 @@
 --
 --   fields.check(options, { items = "table or function", timeout = "number", client = "!table or userdata" })
 --
--- A type is one of Lua's, "path" or "command"; one with "!" is required; `false` counts as absent. Raises an error that
--- names the field, at the caller of the function that checks; level: at another one; prefix: before the message.
+-- A type is one of Lua's, or "path", "command", "strings" or "tables"; one with "!" is required; `false` counts as
+-- absent. Raises an error that names the field, at the caller of the function that checks; level: at another one;
+-- prefix: before the message.
 
 local nearest = require "azpec.nearest"
 
 local fields = {}
 
 -- The system would cut such a text at its first NUL.
-local for_system = { path = "a path", command = "a command" }
-
-local function has_nul(value)
-  return type(value) == "string" and value:find("\0", 1, true) ~= nil
+local function nul_in(text)
+  return text:find("\0", 1, true) and "a string with a NUL" or nil
 end
 
-local function fits(value, types)
-  for name in types:gmatch "%l+" do
-    if type(value) == (for_system[name] and "string" or name) then
-      return not for_system[name] or not has_nul(value)
+local function list_of(kind)
+  return { is = "table", name = ("list of %ss"):format(kind), flaw_of = function (list)
+    for n, element in ipairs(list) do
+      if type(element) ~= kind then return ("%s at #%d"):format(type(element), n) end
+    end
+  end }
+end
+
+-- Types beyond Lua's: the one in Lua, the name in messages, and a function that says what is wrong with a value.
+local more = {
+  path = { is = "string", name = "a path", flaw_of = nul_in },
+  command = { is = "string", name = "a command", flaw_of = nul_in },
+  strings = list_of "string", tables = list_of "table",
+}
+
+-- Returns what is wrong with a value, as "TYPES expected, got TYPE", or nil.
+local function mismatch(value, types)
+  local own, got = more[types], type(value)
+  for name in (own and own.is or types):gmatch "%l+" do
+    if got == name then
+      local flaw = own and own.flaw_of(value)
+      return flaw and ("%s expected, got %s"):format(own.name, flaw)
     end
   end
-  return false
+  return ("%s expected, got %s"):format(own and own.name or types, got)
 end
 
--- Returns "TYPES expected, got TYPE".
-local function mismatch(value, types)
-  local got = for_system[types] and has_nul(value) and "a string with a NUL" or type(value)
-  return ("%s expected, got %s"):format(for_system[types] or types, got)
-end
-
--- Checks an argument that is a path. what: "bad argument #1 to 'open'".
-function fields.check_path(value, what)
-  if not fits(value, "path") then error(("%s (%s)"):format(what, mismatch(value, "path")), 3) end
+-- Checks an argument. what: "bad argument #1 to 'open'". Raises an error at the caller of the function that checks;
+-- level: at another one.
+function fields.check_argument(value, wanted, what, level)
+  local why = mismatch(value, wanted)
+  if why then error(("%s (%s)"):format(what, why), (level or 2) + 1) end
 end
 
 function fields.check(given, known, level, prefix)
@@ -51,9 +64,8 @@ function fields.check(given, known, level, prefix)
   end
   for name, types in pairs(known) do
     local plain = types:gsub("^!", "")
-    if (given[name] or plain ~= types) and not fits(given[name], plain) then
-      error(("%sbad field '%s' (%s)"):format(prefix, name, mismatch(given[name], plain)), level)
-    end
+    local why = (given[name] or plain ~= types) and mismatch(given[name], plain)
+    if why then error(("%sbad field '%s' (%s)"):format(prefix, name, why), level) end
   end
 end
 

@@ -294,7 +294,7 @@ local function examine_nothing(client, where, found)
   found.errors, found.subscription_count = checked.errors, checked.subscription_count
 end
 
-local known = { subscription_ids = "table", all_subscriptions = "boolean", resource_group_name = "string",
+local known = { subscription_ids = "strings", all_subscriptions = "boolean", resource_group_name = "string",
   account_name = "string", candidates = "table", source = "string", timeout = "number" }
 
 -- Finds the accounts. Returns { accounts = {...}, errors = { { place =, err = } }, source = "graph" | "arm", graph_err
@@ -318,6 +318,7 @@ end
 
 -- Returns the same form for given accounts.
 function fleet.of(accounts, timeout)
+  fields.check_argument(accounts, "tables", "bad argument #1 to 'of'")
   return setmetatable({ accounts = accounts, errors = {}, others = {}, source = "named", timeout = timeout,
     is_given = true }, found_type)
 end

@@ -99,7 +99,7 @@ local option_types = { run = "string", who = "table", ticket = "string", azpec =
 -- still during that wait; under cqueues only if the line is that of an intent. Raises an error for a wrong option.
 function journal.open(path, options)
   options = options or {}
-  fields.check_path(path, "bad argument #1 to 'open'")
+  fields.check_argument(path, "path", "bad argument #1 to 'open'")
   fields.check(options, option_types)
   local module = package.loaded.azpec
   return setmetatable({ path = path, run = options.run or journal.new_run(), who = options.who,
@@ -309,6 +309,7 @@ end
 -- Counts the connections by wanted status: those of the items and those that earlier processes of this run have begun,
 -- each once. excess() of azpec.rules takes them.
 function methods:counts(items)
+  fields.check_argument(items, "tables", "bad argument #1 to 'counts'")
   local wanted, counts = {}, {}
   for key, status in pairs(self.begun) do wanted[key] = status end
   for _, item in ipairs(items) do wanted[item.id:lower()] = run.status_of(item) end
@@ -370,14 +371,14 @@ end
 -- "unknown"; unfinished, a list of the same as { line, at, run, verb, ticket, call, connection }. anchor ("NUMBER:HASH"
 -- of an earlier report, or nil): detects a cut end, or a file that was written anew.
 function journal.verify(path, anchor)
-  fields.check_path(path, "bad argument #1 to 'verify'")
+  fields.check_argument(path, "path", "bad argument #1 to 'verify'")
   return examine(path, anchor, function () end)
 end
 
 -- Reads and verifies a journal. Returns the list of records of intact lines, each with its number in the file, `line`,
 -- and the report of journal.verify, or nil and a text. anchor: as there.
 function journal.read(path, anchor)
-  fields.check_path(path, "bad argument #1 to 'read'")
+  fields.check_argument(path, "path", "bad argument #1 to 'read'")
   local records = {}
   local report, why = examine(path, anchor, function (record) records[#records + 1] = record end)
   if not report then return nil, why end
@@ -417,6 +418,7 @@ end
 -- names it; finished_by, finished_ticket and finished_run, if its last line has another identity, ticket or run.
 -- filter: run (also one that finished the write), since (seconds since 1970, of the last line), connection.
 function journal.writes(records, filter)
+  fields.check_argument(records, "tables", "bad argument #1 to 'writes'")
   filter = filter or {}
   local writes, by_call, kept = {}, {}, {}
   for _, record in ipairs(records) do
@@ -447,6 +449,7 @@ end
 -- of the last one; verb, who, ticket, change_reference: of the first write; reason: if all writes have the same one;
 -- changes: how many have changed something, or may have.
 function journal.runs(records)
+  fields.check_argument(records, "tables", "bad argument #1 to 'runs'")
   local runs, by_name = {}, {}
   for _, write in ipairs(journal.writes(records)) do
     local one = by_name[write.run]

@@ -165,6 +165,7 @@ end
 -- Records the accounts and subscriptions that could not be read: with any of them the plan is not complete. errors: a
 -- list of { place (its id), kind, message, code, http_status }; other members are left out.
 function draft:note_unread(errors)
+  fields.check_argument(errors, "tables", "bad argument #1 to 'note_unread'")
   if #errors == 0 then return end
   self.complete, self.errors = false, {}
   for n, err in ipairs(errors) do
@@ -216,7 +217,7 @@ end
 
 -- Writes the plan to a file, completely or not at all. Returns true, or nil and a message.
 function draft:write(path, key)
-  fields.check_path(path, "bad argument #1 to 'write'")
+  fields.check_argument(path, "path", "bad argument #1 to 'write'")
   return file.replace(path, self:text(key), plan.is_one)
 end
 
@@ -301,7 +302,7 @@ end
 
 -- Like parse, from a file. If the file cannot be read, the error's kind is "plan" too.
 function plan.read(path, key)
-  fields.check_path(path, "bad argument #1 to 'read'")
+  fields.check_argument(path, "path", "bad argument #1 to 'read'")
   local text, why = file.read(path, "plan")
   if not text then return nil, failed("plan", "%s", why) end
   local contents, err = plan.parse(text, key)
@@ -335,6 +336,7 @@ end
 -- status, but the description of another decision. One that cannot be read gets `err`, an azpec.Error. options: as in
 -- azpec.refresh.read.
 function plan.check(items, client, options)
+  fields.check_argument(items, "tables", "bad argument #1 to 'check'")
   local changing, connection_ids = {}, {}
   for _, item in ipairs(items) do
     if item.wanted then

@@ -225,8 +225,8 @@ end
 -- Compares two recordings, such as those of two api-versions, and returns a list of differences: see
 -- azpec.record.compare.
 function record.compare(first, second)
-  fields.check_path(first, "azpec.record: bad argument #1 to 'compare'")
-  fields.check_path(second, "azpec.record: bad argument #2 to 'compare'")
+  fields.check_argument(first, "path", "azpec.record: bad argument #1 to 'compare'")
+  fields.check_argument(second, "path", "azpec.record: bad argument #2 to 'compare'")
   return compare.of(read(first), read(second))
 end
 

@@ -68,8 +68,8 @@ function report.is_one(beginning)
 end
 
 local known = { made_at = "!number", made_by = "string", endpoint = "string", api_version = "string",
-  identity = "string", scope = "string", accounts_from = "string", subscriptions = "table", connections = "!table",
-  accounts = "table", unreadable = "table", gone = "table", rules = "table", journal = "table" }
+  identity = "string", scope = "string", accounts_from = "string", subscriptions = "strings", connections = "!tables",
+  accounts = "strings", unreadable = "tables", gone = "strings", rules = "table", journal = "table" }
 
 -- Returns the page and its totals: accounts that could be read, connections, approved, pending, rejected, disconnected,
 -- other (of any other status), outside, and unrecorded: approved or rejected, and not by a write whose end the journal

@@ -6,6 +6,7 @@
 -- one may grant an action that another excludes ("Understand Azure role definitions"). Deny assignments are not
 -- included.
 
+local fields = require "azpec.fields"
 local glob = require "azpec.glob"
 
 local rights = {}
@@ -34,6 +35,7 @@ end
 
 -- Returns whether a list of permissions, in the form of Azure's "Permissions - List For Resource", allows an action.
 function rights.allows(permissions, action)
+  fields.check_argument(permissions, "tables", "bad argument #1 to 'allows'")
   for _, permission in ipairs(permissions) do
     if covers(permission.actions, action) and not covers(permission.notActions, action) then return true end
   end
@@ -42,6 +44,7 @@ end
 
 -- Returns the entries of rights.needed that are not granted.
 function rights.missing(permissions)
+  fields.check_argument(permissions, "tables", "bad argument #1 to 'missing'")
   local missing = {}
   for _, need in ipairs(rights.needed) do
     local granted = rights.allows(permissions, need.action)

@@ -646,7 +646,7 @@ end
 
 -- Reads rules from a file. Returns the set, or nil and a message.
 function rules.read(path)
-  fields.check_path(path, "bad argument #1 to 'read'")
+  fields.check_argument(path, "path", "bad argument #1 to 'read'")
   local source, why = file.read(path, "lua")
   if not source then return nil, why end
   return rules.parse(source, path)

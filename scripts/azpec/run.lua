@@ -83,6 +83,7 @@ local function complaint(item)
   local action = item.action
   if item.if_match ~= nil then return "an item has no 'if_match'; its guard is 'etag'" end
   if item.err or item.stale or item.impossible or item.token and not item.begun_before then return nil end
+  if type(item.id) ~= "string" then return ("bad field 'id' (string expected, got %s)"):format(type(item.id)) end
   if statuses[action] then return nil end
   if action ~= nil and action ~= "set" then
     local guess = type(action) == "string" and nearest.question(action, actions) or ""
@@ -322,6 +323,11 @@ local known = { client = "table or userdata", items = "!table or function", para
   deadline = "number", summary = "table", no_wait = "boolean", dry_run = "boolean", on_begin = "function",
   on_result = "function", on_progress = "function", track = "function" }
 
+local function check_table(item, n, level)
+  if type(item) == "table" then return end
+  error(("bad item #%d (table expected, got %s)"):format(n, type(item)), level and level + 1 or 0)
+end
+
 -- Raises an error for options that cannot be right, before anything is sent.
 local function check(options)
   fields.check(options, known, 3)
@@ -334,14 +340,23 @@ local function check(options)
     error(("bad field 'parallel' (a whole number from 1 on expected, got %s)"):format(parallel), 3)
   end
   for n, item in ipairs(type(options.items) == "table" and options.items or {}) do
+    check_table(item, n, 3)
     local bad = complaint(item)
-    if bad then error(("bad item #%d (%s): %s"):format(n, tostring(item.id), bad), 3) end
+    local id = type(item.id) == "string" and (" (%s)"):format(item.id) or ""
+    if bad then error(("bad item #%d%s: %s"):format(n, id, bad), 3) end
   end
 end
 
 local function iterator(items)
-  if type(items) == "function" then return items end
   local n = 0
+  if type(items) == "function" then
+    return function ()
+      local item = items()
+      n = n + 1
+      if item then check_table(item, n) end
+      return item
+    end
+  end
   return function ()
     n = n + 1
     return items[n]

@@ -137,7 +137,8 @@ end
 
 -- Returns the scope's accounts. Reports the places that cannot be listed.
 local function find(client, where)
-  local found = named(client, where) or fleet.find(client, { subscription_ids = where.subscription_ids,
+  local subscriptions = where.subscription_ids[1] and where.subscription_ids
+  local found = named(client, where) or fleet.find(client, { subscription_ids = subscriptions,
     resource_group_name = where.resource_group_name, account_name = where.account_name, timeout = where.timeout,
     all_subscriptions = where.all_subscriptions, candidates = where.candidates, source = where.source })
   for _, missing in ipairs(found.errors) do
@@ -183,7 +184,7 @@ local function narrow(where, found, given)
   where.subscription_ids, where.all_subscriptions = { found.subscription_id }, nil
 end
 
-local known = { subscription_ids = "table", resource_group_name = "string", account_name = "string", id = "string",
+local known = { subscription_ids = "strings", resource_group_name = "string", account_name = "string", id = "string",
   timeout = "number", all_subscriptions = "boolean", candidates = "table", source = "string", on_found = "function",
   on_error = "function" }
 

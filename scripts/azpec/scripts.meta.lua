@@ -83,7 +83,8 @@
 local run = {}
 
 --- Carries out all items. Raises an error for an unknown option or action, for "set" without a status, and for an item
---- with `if_match`, before anything is sent; if `items` is a function, such an item fails instead.
+--- without `id` or with `if_match`, before anything is sent; if `items` is a function, such an item fails instead. An
+--- item that is no table always raises an error.
 ---@param options azpec.run.Options
 ---@return azpec.run.Summary summary
 function run.run(options) end

@@ -11,6 +11,7 @@
 
 local ages = require "azpec.ages"
 local duration = require "azpec.duration"
+local check_argument = require "azpec.fields".check_argument
 local failure = require "azpec.failure"
 local glob = require "azpec.glob"
 local ids = require "azpec.resource_id"
@@ -272,12 +273,23 @@ end
 
 -- ---- choosing -------------------------------------------------------------------------------------------------------
 
+local function is_list(connections)
+  return type(connections) == "table" and not (getmetatable(connections) or {}).__call
+end
+
+-- Checks the first argument of a method, for its caller.
+local function check_connections(connections, name)
+  if is_list(connections) then
+    check_argument(connections, "tables", ("bad argument #1 to '%s'"):format(name), 3)
+  end
+end
+
 -- Returns a function that yields each connection once, even if two lists hold it, and a function `stop` that closes the
 -- iterator.
 local function walk(connections, state, control, closing)
   local seen, index = {}, 0
   local function following()
-    if type(connections) == "table" and not (getmetatable(connections) or {}).__call then
+    if is_list(connections) then
       index = index + 1
       return connections[index]
     end
@@ -413,6 +425,7 @@ end
 -- `message`, `candidates` (at most 100 connections: those that match, else the nearest, if any is near) and `count`
 -- (the number that match). tostring(err) lists the candidates.
 function selector:one(...)
+  check_connections(..., "one")
   local found, count = collect(self, 1, ...)
   if not found then return nil, count end
   if count == 1 then return found[1] end
@@ -435,6 +448,7 @@ end
 -- Returns the list of all connections that match, or nil and an error of the kind "no_match" or, if more than
 -- options.max match, "too_many".
 function selector:all(connections, options)
+  check_connections(connections, "all")
   local most = check_most(options or {})
   local found, count = collect(self, most, connections)
   if not found then return nil, count end

@@ -66,6 +66,7 @@ local known = { reject = "boolean" }
 -- Returns the items of azpec.run that revert a run's writes (journal.writes). options.reject: reject the approved
 -- connections instead of setting them to Pending. Raises an error for another option.
 function undo.items(writes, options)
+  fields.check_argument(writes, "tables", "bad argument #1 to 'items'")
   fields.check(options or {}, known)
   local items = {}
   for _, one in ipairs(collect(writes)) do
@@ -78,7 +79,7 @@ end
 -- Returns the same for a run in a journal file. Returns nil, a text, and whether the file has no such run; it may also
 -- be unreadable, or changed.
 function undo.read(path, run, options)
-  fields.check_path(path, "bad argument #1 to 'read'")
+  fields.check_argument(path, "path", "bad argument #1 to 'read'")
   fields.check(options or {}, known)
   local records, report = journal.read(path)
   if not records then return nil, report end
@@ -111,6 +112,7 @@ end
 -- Reads the items' connections: sets `connection` in each, `stale`, a text, in those that were changed since, and
 -- `err`, an azpec.Error, in those that cannot be read.
 function undo.check(items, client)
+  fields.check_argument(items, "tables", "bad argument #1 to 'check'")
   local possible, connection_ids = {}, {}
   for _, item in ipairs(items) do
     if not item.impossible then

@@ -139,7 +139,7 @@ local function state_of(connection)
   return ("%s %s"):format(facts.status, facts.provisioning_state)
 end
 
-local known = { client = "!table or userdata", what = "!string or table", id = "string", ids = "table",
+local known = { client = "!table or userdata", what = "!string or table", id = "string", ids = "strings",
   selector = "table", scope = "table", look = "function", timeout = "number", settle = "number", interval = "number",
   on_change = "function", on_pause = "function", on_result = "function" }
 
@@ -226,6 +226,7 @@ local function follow(self)
   end
   while true do
     local list, is_partial = self.look(has_ended)
+    fields.check_argument(list, "tables", "bad result #1 of 'look'", 3)
     for _, found in ipairs(list) do result_of(self, found.key) end
     for _, found in ipairs(list) do note(self, found) end
     if is_over(self, is_partial) then return true end

@@ -221,6 +221,39 @@ it("a path with a NUL, at which the system would cut it, is refused by each func
   os.remove(path)
 end)
 
+-- Each function of the types with a parameter that is a list, and its call.
+local selector = require "azpec.select".new {}
+local draft = require "azpec.plan".new { rules = require "azpec.rules".parse "hold 'all' {}" }
+local of_list = {
+  ["File.counts items"] = function (list) require "azpec.journal".open "/nowhere":counts(list) end,
+  ["journal.runs records"] = require "azpec.journal".runs, ["journal.writes records"] = require "azpec.journal".writes,
+  ["undo.items writes"] = require "azpec.undo".items, ["undo.check items"] = require "azpec.undo".check,
+  ["plan.check items"] = require "azpec.plan".check,
+  ["Draft.note_unread errors"] = function (list) draft:note_unread(list) end,
+  ["Selector.all connections"] = function (list) selector:all(list) end,
+  ["Selector.one ..."] = function (list) selector:one(list) end, ["fleet.of accounts"] = require "azpec.fleet".of,
+  ["rights.allows permissions"] = require "azpec.rights".allows,
+  ["rights.missing permissions"] = require "azpec.rights".missing,
+}
+
+it("a list with an element of another type is refused by each function that takes a list", function ()
+  local documented = {}
+  for _, item in ipairs(types) do
+    for _, param in ipairs(item.params or {}) do
+      if param.type:find "%[%]$" or param.type:find "%[%]|function" or param.text[1]:find "^a list" then
+        documented[("%s.%s %s"):format(item.owner, item.name, param.name)] = true
+      end
+    end
+  end
+  assert.equal(sorted(of_list), sorted(documented))
+  for name, call in pairs(of_list) do
+    local ok, why = pcall(call, { {}, 3 })
+    assert.is_false(ok, name)
+    assert.matches("bad argument #1 to '" .. name:match "%.([%w_]+) " ..
+      "' %(list of tables expected, got number at #2%)$", why)
+  end
+end)
+
 -- ---- options -------------------------------------------------------------------------------------------------------
 
 local azpec = require "azpec"
@@ -245,7 +278,7 @@ local function kind_of(type)
   return ({ integer = "number", ["table|fun(connection: azpec.Connection): table"] = "table or function",
     ["azpec.Client"] = "table or userdata", ["string|azpec.wait.Condition"] = "string or table",
     ["azpec.run.Item[]|fun(): azpec.run.Item?"] = "table or function", ['"arm"'] = "string" })[type]
-    or (type:find "^azpec" or type:find "%[%]$") and "table" or type
+    or type == "string[]" and "list of strings" or (type:find "^azpec" or type:find "%[%]$") and "table" or type
 end
 
 for class, row in pairs(takers) do

@@ -71,7 +71,7 @@ describe("data", function ()
   it("that lack what the page needs, or have a name that it does not know, are the caller's error", function ()
     for why, call in pairs {
       ["bad field 'made_at' (number expected, got nil)"] = function () report.render { connections = {} } end,
-      ["bad field 'connections' (table expected, got nil)"] = function () report.render { made_at = 1 } end,
+      ["bad field 'connections' (list of tables expected, got nil)"] = function () report.render { made_at = 1 } end,
       ["unknown field 'unreadeable'; did you mean 'unreadable'?"] =
         function () report.render { made_at = 1, connections = {}, unreadeable = {} } end,
     } do

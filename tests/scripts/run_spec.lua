@@ -260,6 +260,26 @@ describe("many (stopped, continued)", function ()
       { { action = "approve", if_match = '"1"' }, "an item has no 'if_match'; its guard is 'etag'" },
       { { token = "t", if_match = '"1"' }, "an item has no 'if_match'; its guard is 'etag'" },
     }
+    it("raises, and sends nothing: an item without an id, or that is no table", function ()
+      for why, item in pairs { ["bad item #2 (table expected, got number)"] = 3,
+        ["bad item #2: bad field 'id' (string expected, got nil)"] = { action = "approve" } } do
+        local client, list = fake {}, items(1)
+        list[2] = item
+        local ok, said = pcall(engine.run, { client = client, items = list })
+        assert.is_false(ok)
+        assert.equal(why, said)
+        assert.same({}, client.begun)
+      end
+    end)
+
+    it("raises for what is no table, if a function returned it", function ()
+      local list = items(1)
+      list[2] = 3
+      local function next_item() return table.remove(list, 1) end
+      assert.has_error(function () engine.run { client = fake {}, items = next_item } end,
+        "bad item #2 (table expected, got number)")
+    end)
+
     for _, row in ipairs(bad) do
       row[1].id = "2"
       it(("raises, and sends nothing: %s"):format(row[2]), function ()
