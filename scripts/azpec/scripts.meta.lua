@@ -1147,7 +1147,8 @@ function cqueues_loop.each(most, work, ...) end
 ---@field wait azpec.Waiter
 local luv_loop = {}
 
---- azpec inside copas 1 and later.
+--- azpec inside copas 1 and later; tested with 1.2.0 and 4.11.0. Debian's lua-copas is for Lua 5.1 and 5.2 only:
+--- `luarocks --lua-version 5.4 install copas` installs one for Lua 5.4.
 ---@class azpec.loop.copas
 --- yields, and copas resumes its thread; raises an error where Lua cannot yield, and for a client whose descriptor is
 --- too large for luasocket's select
