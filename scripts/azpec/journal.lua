@@ -25,11 +25,12 @@
 -- The members: audit (1), seq, prev, hash; event ("intent", "result", "repair"), at (RFC 3339, UTC), run, call (one id
 -- for all lines of an operation, which is also its x-ms-client-request-id), azpec (the version), who, verb (the
 -- command's), operation ("update", "ensure", "delete"), connection (its id), rule, reason, ticket; in an intent: wanted
--- = { status, description }, attempt (from the second on), subject, change_reference and policy_token_id (of the policy
--- token that the write has, never the token), policy_attempts (how often that token was requested, from the second
--- request on); before and after = { etag, status, description, provisioning_state }; in a result: outcome ("changed",
--- "unchanged", "failed", "unknown"), request_id, correlation_id, error = { kind, code, message, http_status, policy,
--- verdict, replaced }, token (the continuation token of an unknown outcome).
+-- = { status, description }, attempt (from the second on), subject, command (the command line; only in the first intent
+-- of a process), change_reference and policy_token_id (of the policy token that the write has, never the token),
+-- policy_attempts (how often that token was requested, from the second request on); before and after = { etag, status,
+-- description, provisioning_state }; in a result: outcome ("changed", "unchanged", "failed", "unknown"), request_id,
+-- correlation_id, error = { kind, code, message, http_status, policy, verdict, replaced }, token (the continuation
+-- token of an unknown outcome).
 
 local rand = require "openssl.rand"
 
@@ -90,21 +91,27 @@ methods.__index = methods
 methods.__name = "azpec.journal"
 
 local option_types = { run = "string", who = "table", ticket = "string", azpec = "string", patience = "number",
-  subject = "string" }
+  subject = "string", command = "string" }
+
+-- The longest command line that is recorded, in bytes; a longer one would fill the journal.
+local longest_command = 16 * 1024
 
 -- Returns a journal to append to. The file is created with the first line, readable by its owner only. All lines go to
 -- that file: after it was renamed or removed, a line is refused. options: run (its name; default: a new one), who (a
 -- table of journal.who), ticket (string), azpec (the version; default: the loaded module's), subject (a string that no
--- other task uses), patience (seconds to wait while another process writes; default: 10). An event loop stands
--- still during that wait; under cqueues only if the line is that of an intent. Raises an error for a wrong option.
+-- other task uses), command (the command line that does the same), patience (seconds to wait while another process
+-- writes; default: 10). An event loop stands still during that wait; under cqueues only if the line is that of an
+-- intent. Raises an error for a wrong option.
 function journal.open(path, options)
   options = options or {}
   fields.check_argument(path, "path", "bad argument #1 to 'open'")
   fields.check(options, option_types)
   local module = package.loaded.azpec
+  local command = options.command
+  if command and #command > longest_command then command = nil end
   return setmetatable({ path = path, run = options.run or journal.new_run(), who = options.who,
     ticket = options.ticket, subject = options.subject, azpec = options.azpec or module and module._VERSION,
-    patience = options.patience or 10, room = room.new(path), begun = {}, seen = {} }, methods)
+    command = command, patience = options.patience or 10, room = room.new(path), begun = {}, seen = {} }, methods)
 end
 
 local function refused(why, record)
@@ -143,7 +150,7 @@ function methods:intend(about)
   local entry = about.again or new_entry(about)
   local intent = { event = "intent", attempt = about.attempt, wanted = about.wanted, subject = self.subject,
     change_reference = about.change_reference, policy_token_id = about.policy_token_id,
-    policy_attempts = about.policy_attempts }
+    policy_attempts = about.policy_attempts, command = self.run ~= self.run_with_command and self.command or nil }
   for name, value in pairs(entry) do intent[name] = value end
   intent.before = state.of(about.before)
   local is_reserved, why = reserve(self, entry, intent)
@@ -153,7 +160,7 @@ function methods:intend(about)
     if not about.again then self.room:release(entry) end
     return nil, err
   end
-  entry.before = entry.before or intent.before
+  entry.before, self.run_with_command = entry.before or intent.before, self.run
   return entry
 end
 
@@ -336,7 +343,7 @@ end
 local function bones(record)
   return record and { seq = record.seq, prev = record.prev, hash = record.hash, event = record.event,
     call = record.call, outcome = record.outcome, at = record.at, run = record.run, verb = record.verb,
-    ticket = record.ticket, connection = record.connection }
+    ticket = record.ticket, connection = record.connection, command = record.command }
 end
 
 local most_foreign = 100000 -- lines; a file of several gigabytes could exceed the memory
@@ -368,8 +375,8 @@ end
 -- journal.read; last = { seq, hash }, the anchor to keep elsewhere, if ok; problems, a list of { line, kind, message }
 -- with the kinds "changed", "removed", "added", "reordered", "torn" and "unannounced"; intact, whether the chain is
 -- unbroken; repaired, the lines with a cut-off write; open, the lines of intents without a result, or with the result
--- "unknown"; unfinished, a list of the same as { line, at, run, verb, ticket, call, connection }. anchor ("NUMBER:HASH"
--- of an earlier report, or nil): detects a cut end, or a file that was written anew.
+-- "unknown"; unfinished, a list of the same as { line, at, run, verb, command, ticket, call, connection }. anchor
+-- ("NUMBER:HASH" of an earlier report, or nil): detects a cut end, or a file that was written anew.
 function journal.verify(path, anchor)
   fields.check_argument(path, "path", "bad argument #1 to 'verify'")
   return examine(path, anchor, function () end)
@@ -386,7 +393,7 @@ function journal.read(path, anchor)
 end
 
 -- The members of a write that its first line has: how it was sent. A call that finished it may have others.
-local own = { "who", "ticket", "run", "verb", "rule", "reason" }
+local own = { "who", "ticket", "run", "verb", "command", "rule", "reason" }
 
 -- Adds a line to its write.
 local function add_line(write, record)
@@ -413,10 +420,10 @@ local function is_since(write, moment)
 end
 
 -- Combines intents and results. Returns the list of writes, in the order of the intents. A write has the members of its
--- lines, the last line's first, but who, ticket, run, verb, rule and reason of its first one. It also has begun_at, the
--- time of that line; line, the number of its last intent in the file, or else of its first line, as journal.verify
--- names it; finished_by, finished_ticket and finished_run, if its last line has another identity, ticket or run.
--- filter: run (also one that finished the write), since (seconds since 1970, of the last line), connection.
+-- lines, the last line's first, but who, ticket, run, verb, command, rule and reason of its first one. It also has
+-- begun_at, the time of that line; line, the number of its last intent in the file, or else of its first line, as
+-- journal.verify names it; finished_by, finished_ticket and finished_run, if its last line has another identity, ticket
+-- or run. filter: run (also one that finished the write), since (seconds since 1970, of the last line), connection.
 function journal.writes(records, filter)
   fields.check_argument(records, "tables", "bad argument #1 to 'writes'")
   filter = filter or {}
@@ -444,7 +451,7 @@ local function new_run(write)
     changed = 0, unchanged = 0, failed = 0, unfinished = 0 }
 end
 
--- The runs of a journal, in the order of their first writes: a list of { run, at, ended_at, verb, who, ticket,
+-- The runs of a journal, in the order of their first writes: a list of { run, at, ended_at, verb, command, who, ticket,
 -- change_reference, reason, writes, changed, unchanged, failed, unfinished, changes }. at: of the first line; ended_at:
 -- of the last one; verb, who, ticket, change_reference: of the first write; reason: if all writes have the same one;
 -- changes: how many have changed something, or may have.
@@ -457,6 +464,7 @@ function journal.runs(records)
       one = new_run(write)
       by_name[write.run], runs[#runs + 1] = one, one
     end
+    one.command = one.command or write.command
     if write.reason ~= one.reason then one.reason = nil end
     if write.at > one.ended_at then one.ended_at = write.at end
     one.writes = one.writes + 1

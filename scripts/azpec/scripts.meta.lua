@@ -120,6 +120,7 @@ function run.summary() end
 ---@field ticket? string recorded with each write
 ---@field azpec? string the version
 ---@field subject? string names the task of the run, which no other program uses; its next run continues this one
+---@field command? string the command line that begins such a run; is not recorded if it is longer than 16 KiB
 --- seconds to wait while another process writes; default: 10. An event loop stands still meanwhile; under cqueues only
 --- before a write is sent.
 ---@field patience? number
@@ -136,6 +137,7 @@ function run.summary() end
 ---@field at string RFC 3339
 ---@field run? string the name of its run
 ---@field verb? string what the program did
+---@field command? string the command line that began its run
 ---@field ticket? string as the journal was opened with it
 ---@field call string one id for all lines of the operation
 ---@field connection string its id
@@ -159,6 +161,7 @@ function run.summary() end
 ---@field at string the time of its first line; RFC 3339, in UTC
 ---@field ended_at string the time of its last line
 ---@field verb? string the verb of the command
+---@field command? string the command line that began it
 ---@field who? table as from journal.who
 ---@field ticket? string as the journal was opened with it
 ---@field change_reference? string of its first write

@@ -344,9 +344,7 @@ describe("--journal", function ()
     local rules = support.write(support.new_path "rules" .. ".lua",
       'approve "ours" { when = { name = { "many01", "many02" } }, description = "by the rule" }')
     kit.ended(0, azpec("auto", ("--apply --rules %s %s %s"):format(rules, group, option)))
-    local lines = {}
-    for line in support.read(path):gmatch "[^\n]*\n" do lines[#lines + 1] = line end
-    support.write(path, lines[1] .. lines[2]) -- killed before it recorded the ends
+    support.write(path, (support.read(path):match "^[^\n]*\n[^\n]*\n")) -- killed before it recorded the ends
     local both = ("%s %s --yes %s"):format(emulator.many[1], emulator.many[2], option)
     local result = kit.ended(0, azpec("approve", both))
     assert.equal(2, select(2, result.out:gsub("Approved %(an earlier run began it%)\n", "")))
@@ -430,12 +428,60 @@ describe("--journal", function ()
   it("shows a run that was killed", function ()
     local path, option = new_trail()
     signaled("KILL", option)
-    local result = kit.ended(0, kit.run("journal verify " .. path))
-    assert.equal("how the writes of line 1 ended is not known; to finish them, run the commands that began them "
-      .. "again, with this journal (azpec journal show names them)\n", result.err)
+    local shown = {}
+    for action, words in pairs { verify = "^how the writes of line 1 ended is not known; to finish them",
+      show = "^to finish what has no known result", runs = "^to finish what has no known result" } do
+      local result = kit.ended(0, kit.run(("journal %s %s"):format(action, path)))
+      shown[action] = result.err:match(words .. ", run this command again, unless it is still running:\n  ([^\n]+)\n$")
+      assert(shown[action], result.err)
+      assert.equal("", kit.ended(0, kit.run(("journal %s %s -q"):format(action, path))).err)
+    end
     assert.matches("unknown +1\n", kit.ended(0, kit.run("journal show " .. path)).out)
     local left = cjson.decode(kit.ended(0, kit.run("journal verify -o json " .. path)).out).unfinished
     assert.same({ 1, 1, emulator.many[1], "approve" }, { #left, left[1].line, left[1].id, left[1].verb })
+    for _, command in ipairs { shown.verify, shown.show, shown.runs,
+      cjson.decode(kit.ended(0, kit.run("journal show -o json " .. path)).out).writes[1].command,
+      cjson.decode(kit.ended(0, kit.run("journal runs -o json " .. path)).out).runs[1].command } do
+      assert.equal(left[1].command, command)
+    end
+    emulator:set { operation_polls = 0 }
+    local pasted = kit.ended(0, kit.shell(left[1].command, { env = kit.environment(emulator) }))
+    assert.matches("many01%S*: Approved", pasted.out)
+    assert.same({}, journal.verify(path).open)
+    assert.equal("", kit.ended(0, kit.run("journal runs " .. path)).err)
+  end)
+
+  it("has the command line of each run once, for a shell, and AZPEC_JOURNAL where the environment named the file",
+    function ()
+    local path, option = new_trail()
+    local rules = support.write(support.new_path "it's the rules" .. ".lua",
+      'approve "ours" { when = { name = { "many01", "many02" } } }')
+    kit.ended(0, azpec("auto", ("--apply --rules %s %s"):format(support.quote(rules), group),
+      { env = support.merged(kit.environment(emulator), { AZPEC_JOURNAL = path }) }))
+    local address, commands = kit.address(emulator), {}
+    for _, record in ipairs((records(path))) do commands[#commands + 1] = record.command end
+    assert.same({ ("AZPEC_JOURNAL=%s azpec auto %s --apply --rules %s %s"):format(path, address, support.quote(rules),
+      group) }, commands)
+    kit.ended(0, azpec("approve", ("many03 --description '$(x) ö' %s %s"):format(group, option)))
+    kit.ended(0, azpec("approve", ("- %s %s"):format(group, option), { stdin = emulator.many[4] }))
+    local runs = journal.runs((records(path)))
+    assert.equal(("azpec approve %s many03 --description '$(x) ö' %s %s"):format(address, group, option),
+      runs[2].command)
+    assert.equal(("azpec approve %s - %s %s"):format(address, group, option), runs[3].command)
+    assert.is_nil(cjson.decode(kit.ended(0, kit.run("journal show -o json " .. path)).out).writes[1].command)
+  end)
+
+  it("says where to look up a run whose command line it does not have", function ()
+    local path, option = new_trail()
+    kit.ended(0, azpec("approve", ("%s %s %s --yes"):format(("many01 "):rep(3000), group, option)))
+    support.write(path, (support.read(path):match "^[^\n]*\n"))
+    assert.matches("to finish them, run the commands that began them again, with this journal; azpec journal show "
+      .. "lists these writes with their verbs and connections\n", kit.ended(0, kit.run("journal verify " .. path)).err)
+    local other = kit.ended(0, azpec("approve", ("many02 %s %s"):format(group, option)))
+    assert.matches("line 1 of the journal is unfinished", other.err)
+    support.write(path, (support.read(path):match "^[^\n]*\n[^\n]*\n"))
+    assert.matches("\n  azpec approve [^\n]* many02 [^\n]*\nazpec journal show lists the other writes with their verbs "
+      .. "and connections\n$", kit.ended(0, kit.run("journal show " .. path)).err)
   end)
 
   it("does not advise to repeat a command with a journal from which lines are missing", function ()

@@ -76,11 +76,11 @@ describe("a journal", function ()
   end)
 
   it("returns what another subject has begun if it is wanted, and no longer names its line", function ()
-    local run, b = open "other"
+    local run = open "other"
     for _, id in ipairs { "/a", "/b", "/c", "/d" } do
-      b = assert(run:intend(about(id, { wanted = { status = "Approved", description = "by\t" .. id } })))
+      local entry = assert(run:intend(about(id, { wanted = { status = "Approved", description = "by\t" .. id } })))
       if id == "/b" then
-        assert(run:conclude(b, nil, { kind = "timeout", message = "late", continuation_token = "a token" }))
+        assert(run:conclude(entry, nil, { kind = "timeout", message = "late", continuation_token = "a token" }))
       end
     end
     local again = open()

@@ -10,9 +10,10 @@ context.__index = context
 context.codes = failure.codes
 context.exit_code = failure.exit_code
 
-function context.new(verb, args)
-  return setmetatable({ verb = verb, args = args, pollers = {}, reasons = {}, unread = {}, incomplete = {},
-    repeated = {}, said = {},
+-- words: the command line behind the verb; args: what it means.
+function context.new(verb, args, words)
+  return setmetatable({ verb = verb, args = args, words = words, pollers = {}, reasons = {}, unread = {},
+    incomplete = {}, repeated = {}, said = {},
     places = require "azpec.cli.places".new(),
     clock = require "azpec.service_clock".new(), errors = {}, unread_errors = {}, untold = {}, gone = {},
     as_asked = {} }, context)

@@ -6,6 +6,7 @@ local files = require "azpec.cli.files"
 local is_there = require "azpec.file".is_there
 local json = require "azpec.json"
 local nearest = require "azpec.nearest"
+local shell = require "azpec.text".shell
 
 local journal = {}
 
@@ -67,6 +68,18 @@ function journal.description(context)
   return { of = of, needs_facts = has_place(template, "description") }
 end
 
+-- Returns the command line, to be pasted into a shell. It has no secret, since options only name files with secrets. A
+-- journal that the environment names is added.
+local function command_line(context, path)
+  local words, is_named = { "azpec", context.verb }, false
+  for _, word in ipairs(context.words) do
+    words[#words + 1] = shell(word)
+    is_named = is_named or word == path or word:sub(-#path - 1) == "=" .. path
+  end
+  if not is_named then table.insert(words, 1, "AZPEC_JOURNAL=" .. shell(path)) end
+  return table.concat(words, " ")
+end
+
 -- Returns the journal of a run, shared by all its clients; nil without --journal. Refuses a --ticket that would not be
 -- recorded. context.has_description: the verb has --description. subject: the run's task, a string or a table of the
 -- options that define it.
@@ -82,7 +95,8 @@ function journal.open(context, subject)
   end
   if not context.journal then
     local digest = subject and require "azpec.sha256".hex(context.verb .. "\n" .. json.encode(subject)) or nil
-    context.journal = require "azpec.journal".open(path, { ticket = args.ticket, subject = digest })
+    context.journal = require "azpec.journal".open(path, { ticket = args.ticket, subject = digest,
+      command = digest and command_line(context, path) })
   end
   return context.journal
 end

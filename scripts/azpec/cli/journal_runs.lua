@@ -13,7 +13,7 @@ local columns = {
   { "TICKET", "ticket", optional = true, leaves = 3 },
   { "CHANGE", "change_reference", optional = true, leaves = 4 },
   { "REASON", "reason", optional = true, leaves = 5 },
-  { "ENDED", "ended_at", for_programs = true },
+  { "ENDED", "ended_at", for_programs = true }, { "COMMAND", "command", for_programs = true },
 }
 
 -- Returns whether a run has written since a moment.
@@ -23,12 +23,16 @@ end
 
 return function (context, path)
   local records, report = verified.read(context, path)
-  local out = context:output { columns = columns, title = "runs" }
+  local out, unfinished = context:output { columns = columns, title = "runs" }, {}
   for _, run in ipairs(journal.runs(records)) do
     run.by, run.changes = journal.name_of(run.who), nil
-    if is_since(run, context.args.since) then out:row(run) end
+    if is_since(run, context.args.since) then
+      out:row(run)
+      if run.unfinished > 0 then unfinished[#unfinished + 1] = run end
+    end
   end
   if not report.intact then verified.check_damage(context, report) end -- the frame shows the rows, as not all
   out:close()
   if out.count == 0 then context:note(report.lines == 0 and "the journal is empty" or "no such run") end
+  verified.tell_unfinished(context, unfinished)
 end

@@ -24,12 +24,14 @@ local columns = rows.with({
   { "ID", "id", for_programs = true },
   { "CALL", "call", for_programs = true }, { "REQUEST ID", "request_id", for_programs = true },
   { "CORRELATION ID", "correlation_id", for_programs = true }, { "LINE", "line", leaves = 2 },
+  { "COMMAND", "command", for_programs = true },
 }, "attempt azpec operation policy_attempts")
 
 -- The members that a report leaves out: those of the hash chain, and continuation tokens.
 local hidden = { "audit", "seq", "prev", "hash", "event", "torn", "subject", "token" }
 
-local function row_of(write)
+-- commands: the command lines by run; only a write without a known result has a use for it.
+local function row_of(write, commands)
   for _, name in ipairs(hidden) do write[name] = nil end
   write.by = journal.name_of(write.who)
   local facts = rows.of_id(write.connection)
@@ -40,6 +42,7 @@ local function row_of(write)
   write.state_before, write.state_after = write.before, write.after
   write.before, write.after = (write.before or {}).status, (write.after or {}).status
   write.result, write.outcome = write.outcome, nil
+  write.command = write.result == "unknown" and commands[write.run] or nil
   write.error_message = (write.error or {}).message
   return write
 end
@@ -114,13 +117,20 @@ end
 return function (context, path)
   local records, report = verified.read(context, path)
   local all = journal.writes(records, {})
-  local run, selector = run_of(context, journal.runs(records), all), selector_of(context, all)
+  local runs, commands, unfinished = journal.runs(records), {}, {}
+  for _, one in ipairs(runs) do commands[one.run] = one.command end
+  local run, selector = run_of(context, runs, all), selector_of(context, all)
   check_labels(context, all)
   local out = context:output { columns = columns, title = "writes" }
   for _, write in ipairs(journal.writes(records, { run = run, since = context.args.since })) do
-    if is_of(write, context.args) and selector:matches { id = write.connection } then out:row(row_of(write)) end
+    if is_of(write, context.args) and selector:matches { id = write.connection } then
+      local row = row_of(write, commands)
+      out:row(row)
+      if row.result == "unknown" then unfinished[#unfinished + 1] = row end
+    end
   end
   if not report.intact then verified.check_damage(context, report) end -- the frame shows the rows, as not all
   out:close()
   if out.count == 0 then context:note("no such write") end
+  verified.tell_unfinished(context, unfinished)
 end

@@ -17,9 +17,10 @@ function verified.facts(path, report)
   local unfinished = json.list()
   for n, write in ipairs(report.unfinished) do
     local facts = rows.of_id(write.connection)
-    unfinished[n] = { line = write.line, at = write.at, run = write.run, verb = write.verb, ticket = write.ticket,
-      call = write.call, id = write.connection, name = facts.name, account_name = facts.account_name,
-      resource_group_name = facts.resource_group_name, subscription_id = facts.subscription_id }
+    unfinished[n] = { line = write.line, at = write.at, run = write.run, verb = write.verb, command = write.command,
+      ticket = write.ticket, call = write.call, id = write.connection, name = facts.name,
+      account_name = facts.account_name, resource_group_name = facts.resource_group_name,
+      subscription_id = facts.subscription_id }
   end
   return { file = path, ok = report.ok, lines = report.lines, left_out = report.left_out,
     anchor = verified.anchor_of(report), problems = json.list(report.problems), repaired = json.list(report.repaired),
@@ -64,6 +65,29 @@ local function list_of(lines)
   return (#lines == 1 and "line " or "lines ") .. table.concat(lines, ", ")
 end
 
+-- Returns how to finish writes, or runs, without a known result: their command lines, for a shell. Those that were too
+-- long, or that are of azpec before 1.0, are not in the journal.
+local function how_to_finish(writes)
+  local lines, known, lacks = {}, {}, false
+  for _, write in ipairs(writes) do
+    local command = write.command
+    lacks = lacks or not command
+    if command and not known[command] then known[command], lines[#lines + 1] = true, "  " .. command end
+  end
+  local which = #lines == 0 and "these writes" or "the other writes"
+  local where = ("azpec journal show lists %s with their verbs and connections"):format(which)
+  if #lines == 0 then return "run the commands that began them again, with this journal; " .. where end
+  table.insert(lines, 1, #lines == 1 and "run this command again, unless it is still running:"
+    or "run these commands again, unless they are still running:")
+  if lacks then lines[#lines + 1] = where end
+  return table.concat(lines, "\n")
+end
+
+-- Tells how to finish the listed writes, or runs, that have no known result.
+function verified.tell_unfinished(context, writes)
+  if #writes > 0 then context:note("to finish what has no known result, %s", how_to_finish(writes)) end
+end
+
 -- Tells lines of a journal that are notable and no fault.
 function verified.tell_notable(context, report)
   if #report.repaired > 0 then
@@ -72,7 +96,7 @@ function verified.tell_notable(context, report)
   if #report.open > 0 then
     context:note("how the writes of %s ended is not known; %s", list_of(report.open), #report.problems > 0
       and "lines with their results may be missing: find out how the journal was damaged before it is used again"
-      or "to finish them, run the commands that began them again, with this journal (azpec journal show names them)")
+      or "to finish them, " .. how_to_finish(report.unfinished))
   end
 end
 

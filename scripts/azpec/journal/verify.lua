@@ -116,19 +116,21 @@ local function note_unannounced(report, entries)
   end
 end
 
--- Lists the writes whose end is not known, in the order of their lines. open: their last intents by call.
-local function note_unfinished(report, open)
+-- Lists the writes whose end is not known, in the order of their lines. open: their last intents by call; commands: the
+-- command lines by run.
+local function note_unfinished(report, open, commands)
   for _, entry in pairs(open) do
     local intent = entry.record
     report.unfinished[#report.unfinished + 1] = { line = entry.line, at = intent.at, run = intent.run,
-      verb = intent.verb, ticket = intent.ticket, call = intent.call, connection = intent.connection }
+      verb = intent.verb, command = commands[intent.run], ticket = intent.ticket, call = intent.call,
+      connection = intent.connection }
   end
   table.sort(report.unfinished, function (a, b) return a.line < b.line end)
   for n, write in ipairs(report.unfinished) do report.open[n] = write.line end
 end
 
 local function note_records(report, entries)
-  local where, by_seq, open = { again = {} }, {}, {}
+  local where, by_seq, open, commands = { again = {} }, {}, {}, {}
   for _, entry in ipairs(entries) do
     local record = entry.record
     if not record then
@@ -139,10 +141,11 @@ local function note_records(report, entries)
       by_seq[record.seq] = by_seq[record.seq] or record
       if record.event == "repair" then report.repaired[#report.repaired + 1] = entry.line end
       if record.event == "intent" then open[record.call] = entry end
+      if record.command and record.run then commands[record.run] = commands[record.run] or record.command end
       if record.event == "result" and record.outcome ~= "unknown" then open[record.call] = nil end
     end
   end
-  note_unfinished(report, open)
+  note_unfinished(report, open, commands)
   return where, by_seq
 end
 
