@@ -297,6 +297,7 @@ end
 -- opened without `subject`. Sets open_elsewhere, a list of the lines of open intents of other subjects.
 function methods:unfinished(wanted)
   if not self.subject then error("journal.open needs `subject` for unfinished", 2) end
+  if wanted ~= nil then fields.check_argument(wanted, "tables", "bad argument #1 to 'unfinished'") end
   local found, err = read_begun(self)
   if not found then return nil, err end
   found:adopt(wanted or {})

@@ -226,6 +226,9 @@ local selector = require "azpec.select".new {}
 local draft = require "azpec.plan".new { rules = require "azpec.rules".parse "hold 'all' {}" }
 local of_list = {
   ["File.counts items"] = function (list) require "azpec.journal".open "/nowhere":counts(list) end,
+  ["File.unfinished wanted"] = function (list)
+    require "azpec.journal".open("/nowhere", { subject = "s" }):unfinished(list)
+  end,
   ["journal.runs records"] = require "azpec.journal".runs, ["journal.writes records"] = require "azpec.journal".writes,
   ["undo.items writes"] = require "azpec.undo".items, ["undo.check items"] = require "azpec.undo".check,
   ["plan.check items"] = require "azpec.plan".check,
