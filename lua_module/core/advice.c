@@ -94,7 +94,7 @@ static const struct advice passing[] = {
 	{ "SubscriptionRequestsThrottled", throttled, FAIL_THROTTLED },
 };
 
-#define FIND(table, code) find(table, sizeof table / sizeof *table, code)
+#define FIND(table, code) find(table, sizeof(table) / sizeof(*(table)), code)
 
 static const struct advice *find(const struct advice *table, size_t n,
                                  struct span code) {

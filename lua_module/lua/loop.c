@@ -148,10 +148,10 @@ static void read_document(lua_State *L, struct client *c, const struct job *job,
 		json_read_token(L, -1, facts);
 	else if (document == DOCUMENT_POLICY)
 		json_read_policy(L, -1, facts);
-	else if (job->op.spec.kind == OP_LIST)
-		json_read_page(L, -1, facts);
-	else
+	else if (job && job->op.spec.kind == OP_QUERY)
 		json_read_rows(L, -1, facts);
+	else
+		json_read_page(L, -1, facts);
 }
 
 /* Handles one finished transfer: decodes, feeds and stores it.  Everything that
