@@ -8,12 +8,15 @@
 -- (the advice, or nil), seconds (its duration), kind (of a failure: azpec.Error's, or "clock", "names"), details (a
 -- table).
 
+local accounts = require "azpec.doctor.accounts"
 local clock = require "azpec.doctor.clock"
 local proxy = require "azpec.doctor.proxy"
-local fields = require "azpec.fields"
 local failure = require "azpec.failure"
+local fields = require "azpec.fields"
 local rights = require "azpec.rights"
+local scope = require "azpec.scope"
 local select = require "azpec.select"
+local text_of = require "azpec.text"
 
 local doctor = {}
 
@@ -275,6 +278,7 @@ local function count_of(account)
 end
 
 local account_read = "Microsoft.Batch/batchAccounts/read"
+local actions_of, lookup = accounts.actions_of, accounts.lookup
 
 local name_an_account = "no account is named by account_id"
 
@@ -285,9 +289,35 @@ local function look_around(self)
     ("ask for %s there, or name another subscription by subscription_id"):format(account_read))
 end
 
+-- Returns the accounts of `where`, as azpec.fleet finds them, with the subscriptions that cannot be listed as errors;
+-- and the error that there is none, or that nothing can be listed.
+local function find(self)
+  if not self.found then
+    local where, errors, found, none = { timeout = self.timeout }, {}, nil, nil
+    for name, value in pairs(self.where) do where[name] = value end
+    function where.on_error(err, place) errors[#errors + 1] = { place = place, err = err } end
+    local err = problem_of(function () found, none = scope.find(client_of(self), where) end)
+    if found then found.errors = errors end
+    self.found = { accounts = found, err = err or none }
+  end
+  return self.found.accounts, self.found.err
+end
+
+-- Returns the check of the accounts of `where`: whether they can be listed.
+local function list_accounts(self)
+  local found, err = find(self)
+  if not found then return failed_by(self, err) end
+  if err then return warning(err.message, err.hint) end
+  local words, missing = accounts.words(found), found.errors[1]
+  if not missing then return ok(words) end
+  return failed_by(self, failure.with(missing.err, { message = ("%s; %s cannot be listed, as %s: %s"):format(words,
+    text_of.count(#found.errors, "subscription"), missing.place.id, missing.err.message) }))
+end
+
 function checks.account(self)
   local blocked = obstacle(self)
   if blocked then return blocked end
+  if self.where then return list_accounts(self) end
   local found = look(self)
   if not (self.account_id or found.err) then return look_around(self) end
   if not found.account then
@@ -303,12 +333,6 @@ function checks.account(self)
     found.account.name, found.account.location, properties.provisioningState or "in no known state",
     properties.publicNetworkAccess or "unknown", all, all == 1 and "" or "s", pending)
   return ok(text)
-end
-
-local function actions_of(needs)
-  local actions = {}
-  for n, need in ipairs(needs) do actions[n] = ("%s (%s)"):format(need.action, need.purpose) end
-  return table.concat(actions, ", ")
 end
 
 local function read_permissions(self)
@@ -333,7 +357,6 @@ end
 -- If the permissions cannot be read, reading is tried; writing cannot be.
 local function rights_by_trying(self, refusal)
   local err = first_problem(client_of(self):list { id = self.account_id, timeout = self.timeout })
-  local lookup = "Microsoft.Authorization/permissions/read"
   if not err then
     return warning(("connections may be read; whether they may be written cannot be looked up: %s"):format(
       refusal.message), ("ask for %s at %s, to see it here"):format(lookup, self.account_id))
@@ -353,9 +376,16 @@ local function all_there(permissions)
   return ok("all there: list, approve, reject, delete, follow" .. note)
 end
 
+local function rights_at_each(self)
+  local found, err = find(self)
+  if found then return accounts.rights(client_of(self), found, self.timeout) end
+  return self.wanted.account and skipped "see account" or failed_by(self, err)
+end
+
 function checks.rights(self)
   local blocked = obstacle(self)
   if blocked then return blocked end
+  if self.where then return rights_at_each(self) end
   if not self.account_id then return skipped(name_an_account) end
   local permissions, err = read_permissions(self)
   if not permissions then
@@ -453,12 +483,14 @@ local function one(self, name)
 end
 
 -- Runs the checks and returns the list of results. options: new_client(more), which returns an azpec.client with these
--- additional options; account_id; checks, a list of names (default: all); timeout (seconds for each request; 20);
+-- additional options; account_id, or where, the accounts to look at (azpec.scope): then their rights are looked up, and
+-- what concerns one account is skipped; checks, a list of names (default: all); timeout (seconds for each request; 20);
 -- done(result), called after each check; getenv and resolve (as in azpec.doctor.names), to replace the machine's.
 function doctor.examine(options)
-  fields.check(options, { new_client = "!function", account_id = "string", checks = "table", timeout = "number",
-    done = "function", getenv = "function", resolve = "function" })
+  fields.check(options, { new_client = "!function", account_id = "string", where = "table", checks = "table",
+    timeout = "number", done = "function", getenv = "function", resolve = "function" })
   local self = { new_client = options.new_client, account_id = options.account_id, timeout = options.timeout or 20,
+    where = not options.account_id and options.where or nil,
     getenv = options.getenv or os.getenv, resolve = options.resolve, token = require "azpec".credential.token,
     wanted = {} }
   for _, name in ipairs(options.checks or doctor.checks) do

@@ -344,33 +344,37 @@ local function found_in(client, where)
   return getmetatable(where) == found_type and where or fleet.find(client, where)
 end
 
--- Like in_turn, for the found accounts, after the errors of the search.
-local function read(client, where)
+-- Like in_turn, for the found accounts, after the errors of the search. list(account, timeout): begins the list of an
+-- account.
+local function read(client, where, list, check)
   local found = found_in(client, where)
-  local function begin(account)
-    return client:list { subscription_id = account.subscription_id, account_name = account.account_name,
-      resource_group_name = account.resource_group_name, timeout = found.timeout }
-  end
-  begin = found.is_given and begin or of_listed(begin)
-  local following, closing = in_turn(begin, found.accounts, function (account, connection)
-    local _, err = listed_in(account, connection, "connection")
-    return err
-  end)
+  local function begin(account) return list(account, found.timeout) end
+  local following, closing = in_turn(found.is_given and begin or of_listed(begin), found.accounts, check)
   local n, begun_place = 0, nil
   return function ()
     n = n + 1
     local missing = found.errors[n]
     if missing then return missing.place, nil, missing.err end
-    local place, connection, err = following()
+    local place, item, err = following()
     if err then err = examined(client, place, err, found.timeout, begun_place == place) end
     begun_place = place
-    return place, connection, err
+    return place, item, err
   end, closing
+end
+
+local function read_connections(client, where)
+  return read(client, where, function (account, timeout)
+    return client:list { subscription_id = account.subscription_id, account_name = account.account_name,
+      resource_group_name = account.resource_group_name, timeout = timeout }
+  end, function (account, connection)
+    local _, err = listed_in(account, connection, "connection")
+    return err
+  end)
 end
 
 -- Iterates over account and connection, or a place and err as a third value. Connections are yielded page by page.
 function fleet.connections(client, where)
-  local following, closing = read(client, where)
+  local following, closing = read_connections(client, where)
   return function ()
     local place, connection, err
     repeat
@@ -380,19 +384,31 @@ function fleet.connections(client, where)
   end, nil, nil, closing
 end
 
--- Iterates over each account and the list of its connections, or a place and err as a third value.
-function fleet.accounts(client, where)
-  local following, closing = read(client, where)
+-- Iterates over each account and the list of its items, or a place and err as a third value.
+local function each_list(following, closing)
   return function ()
     local list = {}
     while true do
-      local place, connection, err = following()
+      local place, item, err = following()
       if not place then return nil end
       if err then return place, nil, err end
-      if not connection then return place, list end
-      list[#list + 1] = connection
+      if not item then return place, list end
+      list[#list + 1] = item
     end
   end, nil, nil, closing
+end
+
+-- Iterates over each account and the list of its connections, or a place and err as a third value.
+function fleet.accounts(client, where)
+  return each_list(read_connections(client, where))
+end
+
+-- Iterates over each account and the list of the permissions that the identity has there (azpec.rights), or a place and
+-- err as a third value.
+function fleet.permissions(client, where)
+  return each_list(read(client, where, function (account, timeout)
+    return client:list_permissions { id = account.id, timeout = timeout }
+  end, function () end))
 end
 
 return fleet

@@ -135,7 +135,7 @@ local function check_names(client, where, found)
     { hint = advice(where) }) or nil
 end
 
--- Returns the scope's accounts. Reports the places that cannot be listed.
+-- Returns the scope's accounts, and the error that there is none, or nil. Reports the places that cannot be listed.
 local function find(client, where)
   local subscriptions = where.subscription_ids[1] and where.subscription_ids
   local found = named(client, where) or fleet.find(client, { subscription_ids = subscriptions,
@@ -151,7 +151,7 @@ local function find(client, where)
   found.errors = {}
   local none = #found.accounts == 0 and check_names(client, where, found) or nil
   if where.on_found then where.on_found(found, none) end
-  return found
+  return found, none
 end
 
 -- ---- the scope -----------------------------------------------------------------------------------------------------
@@ -261,13 +261,25 @@ function scope.connections(client, wanted)
   end, nil, nil, closing
 end
 
--- Iterates over the accounts of a scope, for a generic `for`: account and the list of its connections; or a place, nil
--- and the error that on_error has received.
-function scope.accounts(client, wanted)
+-- Like resolve, for a scope of accounts.
+local function resolve_accounts(wanted)
   local where = resolve(wanted)
   if where.connection or where.private_endpoint then
     fail("usage", "the id of an account, a resource group or a subscription expected")
   end
+  return where
+end
+
+-- Returns the accounts of a scope (azpec.fleet.Found), and an error, which is not raised, if there is none. Reads no
+-- connection. Raises errors as described at the head.
+function scope.find(client, wanted)
+  return find(client, resolve_accounts(wanted))
+end
+
+-- Iterates over the accounts of a scope, for a generic `for`: account and the list of its connections; or a place, nil
+-- and the error that on_error has received.
+function scope.accounts(client, wanted)
+  local where = resolve_accounts(wanted)
   local missing, on_error = {}, where.on_error
   where.on_error = on_error and function (err, place)
     missing[#missing + 1] = { place, err }

@@ -907,7 +907,7 @@ function rights.missing(permissions) end
 ---| "clock" # the clock agrees with the service's
 ---| "signin" # a token is provided
 ---| "api-version" # the service accepts the api-version
----| "account" # the account can be read
+---| "account" # the account can be read; or those of `where` can be listed
 ---| "rights" # the identity has the rights that azpec.rights names
 ---| "limits" # the remaining rate limits
 ---| "dns" # the account's name resolves to a private address on this machine
@@ -916,6 +916,7 @@ function rights.missing(permissions) end
 ---@class azpec.doctor.Options
 ---@field new_client fun(more: azpec.ClientOptions): azpec.Client makes a client with these options, too
 ---@field account_id? string default: what concerns one account is skipped
+---@field where? azpec.scope.Scope without account_id: the rights at each of these accounts are looked up
 ---@field checks? azpec.doctor.Check[] default: all
 ---@field timeout? number seconds for each request; default: 20
 ---@field done? fun(result: azpec.doctor.Result) called after each check
@@ -1028,6 +1029,15 @@ function fleet.connections(client, where) end
 ---@return any closing
 function fleet.accounts(client, where) end
 
+--- For a generic `for`: each account once, with the list of the identity's permissions there, for `azpec.rights`.
+---@param client azpec.Client
+---@param where azpec.fleet.Where|azpec.fleet.Found
+---@return fun(): azpec.fleet.Place?, azpec.Permission[]?, azpec.Error|azpec.Failure|nil next
+---@return nil
+---@return nil
+---@return any closing
+function fleet.permissions(client, where) end
+
 --- ---- azpec.drift ---------------------------------------------------------------------------------------------------
 
 --- An approved connection that the rules would not approve.
@@ -1097,6 +1107,13 @@ function scope.connections(client, wanted) end
 ---@return nil
 ---@return any closing
 function scope.accounts(client, wanted) end
+
+--- The accounts of a scope. Reads no connection.
+---@param client azpec.Client
+---@param wanted azpec.scope.Scope
+---@return azpec.fleet.Found found
+---@return azpec.Failure? none there is no account; a wrong name is raised
+function scope.find(client, wanted) end
 
 --- Raises an error if the id is outside of the scope.
 ---@param wanted azpec.scope.Scope

@@ -126,6 +126,89 @@ describe("azpec doctor of a wrong name", function ()
   end)
 end)
 
+describe("azpec doctor of many accounts", function ()
+  local other = "11111111-2222-4333-8444-555555555551"
+  local connections = "Microsoft.Batch/batchAccounts/privateEndpointConnections/"
+  local readers = { { actions = { "*/read" } } }
+
+  -- Accounts one to five, of which the last three are in another subscription.
+  local function put_accounts(permissions)
+    local state = emulator:state()
+    state.accounts = {}
+    for n, name in ipairs { "one", "two", "three", "four", "five" } do
+      state.accounts[n] = { account_name = name, resource_group_name = n == 1 and "first" or "rg", connections = {},
+        subscription_id = n > 2 and other or nil, permissions = permissions and permissions[name] }
+    end
+    emulator:control("PUT", "state", state)
+  end
+
+  local both = ("--subscription 3f1c2a54-6a1e-4b7d-9c55-0e8d1b2a7f10 --subscription %s"):format(other)
+
+  it("looks up the rights at each account of the named places", function ()
+    put_accounts()
+    for line, words in support.each { ["--all-subscriptions"] = "5 accounts in 2 subscriptions",
+      [both] = "5 accounts in 2 subscriptions", ["--subscription " .. other] = "3 accounts in 1 subscription",
+      ["-g first"] = "1 account in 1 subscription" } do
+      emulator:control("DELETE", "log")
+      local checks = examined(0, line .. " --check account,rights,dns")
+      assert.equal(words, checks.account.found)
+      local count = words:match "^%d+ accounts?"
+      assert.equal(("all there at %s: list, approve, reject, delete, follow"):format(count), checks.rights.found)
+      assert.equal(tonumber(count:match "%d+"), #emulator:log "permissions")
+      assert.equal("no account is named by -g GROUP --account NAME, or by --id", checks.dns.found)
+    end
+  end)
+
+  it("names the accounts where rights are missing, and where to ask for them: 5", function ()
+    put_accounts { two = readers, three = readers, four = readers, five = readers, one = { { actions = { "*" },
+      not_actions = { connections .. "delete" } } } }
+    local rights = examined(5, both .. " --check rights").rights
+    assert.equal(("missing at 5 of 5 accounts: %sdelete (to delete connections) at first/one; %swrite (to approve and "
+      .. "reject), %sdelete (to delete connections) at rg/two, rg/three, rg/four and 1 more"):format(connections,
+      connections, connections), rights.found)
+    assert.matches("^ask for a role with these actions at %S+/batchAccounts/one and 4 others$", rights.next_step)
+    assert.same({ connections .. "write", connections .. "delete" }, rights.details.lacking[3].missing)
+    assert.matches("/batchAccounts/three$", rights.details.lacking[3].id)
+    assert.equal("forbidden", rights.kind)
+    put_accounts { one = { { actions = { "*" }, not_actions = { connections .. "delete" } } } }
+    assert.equal("warning", examined(0, both .. " --check rights").rights.verdict)
+  end)
+
+  it("says at which accounts the rights are not known", function ()
+    put_accounts()
+    emulator:faults { { match = { kind = "permissions", path = "/t%a+/" }, action = { status = 403 } } }
+    local rights = examined(0, both .. " --check rights").rights
+    assert.equal("warning", rights.verdict)
+    assert.matches("^all there at 3 accounts: [%l, ]+; not known at rg/two, rg/three: ", rights.found)
+    assert.matches("^ask for Microsoft.Authorization/permissions/read at %S+/two and 1 other$", rights.next_step)
+    assert.matches("/two$", rights.details.unknown[1].id)
+  end)
+
+  it("names a subscription whose accounts cannot be listed, and looks at the others: 5", function ()
+    put_accounts()
+    emulator:faults { { match = { kind = "accounts", path = other, plain = true }, action = { status = 403 } } }
+    local checks = examined(5, both .. " --check account,rights")
+    local place = "/subscriptions/" .. other:gsub("%-", "%%-")
+    assert.matches("^2 accounts in 1 subscription; 1 subscription cannot be listed, as " .. place .. ": ",
+      checks.account.found)
+    assert.matches("^all there at 2 accounts: [%l, ]+; not known at " .. place .. ": ", checks.rights.found)
+  end)
+
+  it("finds no account where the group is misspelt: 3", function ()
+    for _, line in ipairs { "-g nope", "-g nope --all-subscriptions" } do
+      local checks = examined(3, line .. " --check account,rights")
+      assert.equal("failed", checks.account.verdict)
+      assert.truthy(checks.account.next_step)
+    end
+    local state = emulator:state()
+    state.subscriptions = { { subscription_id = other } }
+    emulator:control("PUT", "state", state)
+    local checks = examined(0, "--subscription " .. other .. " --check account,rights")
+    assert.same({ "no Batch account found in subscription " .. other, "warning", "no Batch account found", "skipped" },
+      { checks.account.found, checks.account.verdict, checks.rights.found, checks.rights.verdict })
+  end)
+end)
+
 describe("azpec doctor --all-subscriptions", function ()
   local none
 
@@ -143,7 +226,7 @@ describe("azpec doctor --all-subscriptions", function ()
     local state = emulator:state()
     for _, one in ipairs(state.accounts) do one.subscription_id = "11111111-2222-4333-8444-555555555555" end
     emulator:control("PUT", "state", state)
-    assert.equal("ok ok ok ok ok skipped skipped ok skipped", verdicts(examined(0, "--all-subscriptions", none)))
+    assert.equal("ok ok ok ok ok ok ok ok skipped", verdicts(examined(0, "--all-subscriptions", none)))
     emulator:set { graph = "off" }
     emulator:faults { { match = { kind = "subscriptions" }, action = { status = 200, body = '{"value":[]}' } } }
     assert.matches("the identity may read no subscription\n",
@@ -152,10 +235,12 @@ describe("azpec doctor --all-subscriptions", function ()
 
   it("warns where the identity sees no account", function ()
     emulator:control("PUT", "state", support.merged(emulator:state(), { permissions = { { actions = { "none" } } } }))
-    for _, line in ipairs { "", "--all-subscriptions" } do
+    for line, told in support.each { [""] = { "subscription " .. emulator.subscription_id,
+      "ask for Microsoft.Batch/batchAccounts/read there, or name another subscription by --subscription" },
+      ["--all-subscriptions"] = { "all subscriptions",
+      "the identity sees only accounts that it may read (Microsoft.Batch/batchAccounts/read)" } } do
       local checks = examined(0, line .. " --check account", line == "" and env {} or none)
-      assert.same({ "warning", "no Batch account found in subscription " .. emulator.subscription_id,
-        "ask for Microsoft.Batch/batchAccounts/read there, or name another subscription by --subscription" },
+      assert.same({ "warning", "no Batch account found in " .. told[1], told[2] },
         { checks.account.verdict, checks.account.found, checks.account.next_step })
     end
   end)

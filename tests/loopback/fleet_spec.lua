@@ -200,6 +200,18 @@ describe("the accounts of all subscriptions", function ()
     assert.equal("accd:2", accounts { all_subscriptions = true, resource_group_name = "rg-accd" })
   end)
 
+  it("come with the permissions that the identity has there", function ()
+    local readers = { permissions = { { actions = { "*/read" } } } }
+    play { accounts = { account("acca", first, {}, readers), account("accb", second, {}), account("accc", third, {}) } }
+    emulator:faults { { match = { kind = "permissions", path = "/accc/" }, action = { status = 403 } } }
+    local missing = {}
+    for place, permissions, err in fleet.permissions(emulator:client(), { all_subscriptions = true }) do
+      missing[place.account_name] = err and err.kind or #require "azpec.rights".missing(permissions)
+    end
+    assert.same({ acca = 2, accb = 0, accc = "forbidden" }, missing)
+    assert.equal("3 0", counts("permissions", "list"))
+  end)
+
   it("raise a sign-in that fails, which every place would meet", function ()
     local client = emulator:client { credential = emulator:credential { client_secret = "wrong" } }
     local ok, err = pcall(accounts, { all_subscriptions = true }, client)

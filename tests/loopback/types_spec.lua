@@ -432,10 +432,15 @@ describe("the types at run time:", function ()
       check(place, "azpec.fleet.Place")
       check(connections, "azpec.Connection[]")
     end
+    for place, permissions in of("azpec.fleet", "permissions", client, {}) do
+      check(place, "azpec.fleet.Place")
+      check(permissions, "azpec.Permission[]")
+    end
     for connection, place in of("azpec.scope", "connections", client, { id = account.id }) do
       check(connection, "azpec.Connection")
       check(place, "azpec.fleet.Place")
     end
+    of("azpec.scope", "find", client, {})
     for place, connections in of("azpec.scope", "accounts", client, { id = account.id }) do
       check(place, "azpec.fleet.Place")
       check(connections, "azpec.Connection[]")

@@ -15,6 +15,25 @@ local function missing(permissions)
   return table.concat(list, " ")
 end
 
+describe("the rights at many accounts", function ()
+  it("are looked up until the time is over, and the accounts that were not looked at are counted", function ()
+    local client = { list_permissions = function ()
+      local list = { { actions = { "*" } } }
+      return function () return table.remove(list) end
+    end }
+    local found = { accounts = {}, errors = {} }
+    for n = 1, 3 do
+      found.accounts[n] = { kind = "account", id = "/" .. n, account_name = "a" .. n, resource_group_name = "g" }
+    end
+    found = require "azpec.fleet".of(found.accounts)
+    local result = require "azpec.doctor.accounts".rights(client, found, -1)
+    assert.equal("all there at 1 account: list, approve, reject, delete, follow; not looked up at 2 accounts, because "
+      .. "the time is over", result.found)
+    assert.same({ "warning", 2 }, { result.verdict, result.details.not_looked_up })
+    assert.equal("give it more time (`timeout`), or look at one account alone, by account_id", result.next_step)
+  end)
+end)
+
 describe("rights", function ()
   it("are granted by actions with wildcards, in any letter case", function ()
     local function allows(pattern, action)

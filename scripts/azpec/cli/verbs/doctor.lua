@@ -60,7 +60,6 @@ end
 -- check of its own.
 local function search(context)
   local args, client = context.args, context:client()
-  context:scope() -- ends the verb if another option names a subscription
   if not args.account and subscription_of_environment() then return end
   if not client:identity { timeout = args.timeout } then return end
   if args.account then
@@ -81,6 +80,12 @@ local function check_names(context, place)
     on_event = function () end }
   place.timeout = 0
   client:get_account(place)
+end
+
+-- Returns whether a scope names places and no account, so that all accounts there are meant.
+local function means_all(where)
+  local is_one = where.account_name or where.id
+  return not is_one and (where.all_subscriptions or where.subscription_ids or where.resource_group_name) ~= nil
 end
 
 -- Returns the account's id from the options, or nil.
@@ -162,24 +167,27 @@ return {
   summary = "whether sign-in, TLS, proxy, clock, rights, limits, api-version and DNS are in order",
   examples = {
     "azpec doctor -g rg-contoso-prod --account contosobatch",
+    "azpec doctor --all-subscriptions --check account,rights              # the rights at each account",
     "azpec doctor --check signin,tls",
     "azpec doctor -o json -g rg-contoso-prod --account contosobatch | jq '.checks[] | select(.verdict != \"ok\")'",
   },
   description = [[
-Each check stands by itself and takes no longer than --timeout (20 s). The exit code is that of the first one that
-failed: 4 for a refused sign-in, 5 for a missing right, 3 for no such account, 7 for the api-version, 8 after
---timeout, else 1.]],
+Without an account, --all-subscriptions, --subscription and -g mean all accounts there: the rights are looked up at each
+of them, and no name is resolved. Each check stands by itself and takes no longer than --timeout (20 s). The exit code
+is that of the first one that failed: 4 for a refused sign-in, 5 for a missing right, 3 for no such account, 7 for the
+api-version, 8 after --timeout, else 1.]],
   define = function (command)
     command:group("What",
       command:option("--check", "only these, with commas between: " .. names):argname "NAMES":convert(read_checks))
   end,
   run = function (context)
     local args = context.args
+    local where = context:scope() -- before search, which sets the options of one place
     if args.all_subscriptions then search(context) end
     local account_id = account_of(context)
     local out = context:output { columns = columns, title = "checks", line = words, live = true }
-    local results = doctor.examine { account_id = account_id, checks = args.check, timeout = args.timeout,
-      new_client = function (more) return context:client(more) end,
+    local results = doctor.examine { account_id = account_id, where = means_all(where) and where or nil,
+      checks = args.check, timeout = args.timeout, new_client = function (more) return context:client(more) end,
       done = function (result) out:row(reworded(result)) end }
     out:close()
     tell(context, results)
