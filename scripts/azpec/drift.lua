@@ -26,8 +26,8 @@ local function as_request(connection)
   return copy
 end
 
--- Returns the finding on a connection: { connection, action = "reject" | "hold" | "ignore", rule, reason, failed }.
--- nil: it is not approved, or the rules would approve it. options: as for azpec.rules' decide.
+-- Returns the finding on a connection: { connection, action = "reject" | "hold" | "ignore", rule, reason, failed,
+-- unmatched }. nil: it is not approved, or the rules would approve it. options: as for azpec.rules' decide.
 function drift.of(set, connection, options)
   if select.facts(connection).status ~= "Approved" then return nil end
   local decision = set:decide(connection, options)
@@ -35,7 +35,7 @@ function drift.of(set, connection, options)
   if decision.action ~= "reject" then decision = set:decide(as_request(connection), options) end
   if decision.action == "approve" then return nil end
   return { connection = connection, action = decision.action, rule = decision.rule, reason = decision.reason,
-    failed = decision.failed }
+    failed = decision.failed, unmatched = decision.unmatched }
 end
 
 -- Iterates over the findings in the accounts of `where` (azpec.fleet), for a generic `for`: account and finding, or a

@@ -1,4 +1,4 @@
--- azpec.duration -- reads durations and ages such as "90", "30s", "15m", "2h", "7d" or "2w".
+-- azpec.duration -- reads durations and ages such as "90", "30s", "15m", "2h", "7d" or "2w", and writes them.
 
 local duration = {}
 
@@ -20,6 +20,17 @@ function duration.age(written)
   if seconds == 0 or tostring(written):find "%a$" then return seconds end
   return nil, ("'%s' has no unit; write %sd for days, %sh for hours, %sm for minutes"):format(written, written, written,
     written), true
+end
+
+local written_units = { { 86400, "d" }, { 3600, "h" }, { 60, "m" } }
+
+-- Returns seconds as "3d", in whole units, the largest possible one.
+function duration.text(seconds)
+  seconds = math.floor(seconds)
+  for _, unit in ipairs(written_units) do
+    if seconds >= unit[1] then return ("%d%s"):format(seconds // unit[1], unit[2]) end
+  end
+  return ("%ds"):format(seconds)
 end
 
 return duration

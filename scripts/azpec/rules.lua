@@ -184,6 +184,7 @@ local function compile(at, field, given)
   if at.failed then return nil end
   condition.selector = new_selector(within, condition.names)
   condition.text = describe(condition, given)
+  condition.older_than, condition.younger_than = given.older_than, given.younger_than
   if condition.text == "" then fault(at, "bad field '%s' (it says nothing)", field) end
   return condition
 end
@@ -301,24 +302,40 @@ local function ask(self, condition, subject)
   return answer, reason
 end
 
--- Returns whether a condition holds, and the reason that its function gave.
-local function holds(self, condition, subject)
-  if #condition.selector:differences(subject.facts) > 0 then return false end
-  if condition.older and not (subject.least_age and subject.least_age >= condition.older) then return false end
-  if condition.younger and not (subject.age and subject.age < condition.younger) then return false end
-  if not condition.where then return true end
-  return ask(self, condition, subject)
+-- Says that an age is not in a bound, such as "older_than".
+local function of_age(age, bound, wanted)
+  return ("its age is %s, not %s %s"):format(age and duration.text(age) or "not known", bound:gsub("_", " "), wanted)
 end
 
+-- Returns whether a condition holds, and the reason that its function gave; or false, and what does not hold.
+local function holds(self, condition, subject)
+  if #condition.selector:differences(subject.facts) > 0 then
+    return false, subject.explain and condition.selector:difference(subject.facts)
+  end
+  if condition.older and not (subject.least_age and subject.least_age >= condition.older) then
+    return false, of_age(subject.least_age, "older_than", condition.older_than)
+  end
+  if condition.younger and not (subject.age and subject.age < condition.younger) then
+    return false, of_age(subject.age, "younger_than", condition.younger_than)
+  end
+  if not condition.where then return true end
+  local answer, reason = ask(self, condition, subject)
+  return answer, answer and reason or "its function returned false" .. (reason and ": " .. reason or "")
+end
+
+-- Returns whether a rule matches, and the reason that its function gave; or false, and why not.
 local function matches(self, rule, subject)
-  if not rule.of_any_status and subject.facts.status ~= "Pending" then return false end
+  local status = subject.facts.status
+  if not rule.of_any_status and status ~= "Pending" then
+    return false, ("status is '%s', and the rule is about pending requests"):format(status or "unknown")
+  end
   local reason
   if rule.when then
     local yes
     yes, reason = holds(self, rule.when, subject)
-    if not yes then return false end
+    if not yes then return false, reason end
   end
-  if rule.unless and holds(self, rule.unless, subject) then return false end
+  if rule.unless and holds(self, rule.unless, subject) then return false, "unless matches: " .. rule.unless.text end
   return true, reason
 end
 
@@ -353,8 +370,10 @@ local function decision_of(rule, reason, subject)
   return decision
 end
 
-local decide_fields = { now = "number", first_seen = "number", ticket = "string", facts = "table or function" }
+local decide_fields = { now = "number", first_seen = "number", ticket = "string", facts = "table or function",
+  explain = "boolean" }
 
+-- subject.explain (or nil): a list to which the rules before the one that decides are added.
 local function judge(self, subject)
   for _, rule in ipairs(self.rules) do
     local ok, matched, reason = pcall(matches, self, rule, subject)
@@ -363,6 +382,7 @@ local function judge(self, subject)
       return { action = "hold", rule = rule.name, line = rule.line, reason = matched.message, failed = true }
     end
     if matched then return decision_of(rule, reason, subject) end
+    if subject.explain then table.insert(subject.explain, { rule = rule.name, line = rule.line, why = reason }) end
   end
   local status = subject.facts.status or "unknown"
   if status == "Pending" then return { action = "hold", reason = "no rule matches" } end
@@ -378,10 +398,11 @@ end
 --   changes      whether the connection has to be written
 --   impossible   true if a rule asks for a change that the service does not make (azpec.transitions)
 --   failed       true if a rule's function failed; the request is then held
+--   unmatched    with `explain`: the rules before that one, a list of { rule, line, why = what does not hold }
 -- options (table or nil): now, the time, and first_seen, the time when the connection was first listed, both in seconds
 -- since 1970; ticket (string), which replaces {ticket} in a rule's texts; facts, the host's own facts for the
--- rules' functions, or a function that returns them for a connection (azpec.enrich). If that fails, the request is
--- held.
+-- rules' functions, or a function that returns them for a connection (azpec.enrich), and if that fails, the request is
+-- held; explain (boolean).
 function set:decide(connection, options)
   options = options or {}
   fields.check(options, decide_fields)
@@ -390,8 +411,11 @@ function set:decide(connection, options)
   local facts = select.facts(connection)
   local known = ages.of(facts, now)
   local seen = options.first_seen and now - options.first_seen
-  return judge(self, { facts = facts, connection = connection, own = options.facts, now = now, age = known,
-    ticket = options.ticket, least_age = known and math.max(known, seen or 0) or seen })
+  local unmatched = options.explain and {} or nil
+  local decision = judge(self, { facts = facts, connection = connection, own = options.facts, now = now, age = known,
+    ticket = options.ticket, least_age = known and math.max(known, seen or 0) or seen, explain = unmatched })
+  decision.unmatched = unmatched
+  return decision
 end
 
 local would = { approve = "would approve", reject = "would reject", hold = "held", ignore = "ignored" }

@@ -522,6 +522,11 @@ function Selector:is_empty() end
 ---@return table[]
 function Selector:differences(facts) end
 
+--- Why the facts do not match, by the first field, for people: "name is 'lab-1', not 'web-*'".
+---@param facts table
+---@return string? difference nil: all match
+function Selector:difference(facts) end
+
 --- Whether a connection matches.
 ---@param connection azpec.Connection
 ---@return boolean
@@ -600,6 +605,13 @@ function select.describe(connection) end
 ---@field changes? boolean whether that is a change
 ---@field impossible? boolean the service does not make the change; see azpec.transitions
 ---@field failed? boolean a rule's function failed
+---@field unmatched? azpec.rules.Unmatched[] with `explain`: the rules before the one that decided
+
+--- A rule that did not match.
+---@class azpec.rules.Unmatched
+---@field rule string its name
+---@field line integer its line in the file
+---@field why string the first condition that does not hold, for people: "name is 'lab-1', not 'web-*'"
 
 --- The options of azpec.rules.Set:decide, azpec.drift.of and azpec.drift.find.
 ---@class azpec.rules.DecideOptions
@@ -608,6 +620,7 @@ function select.describe(connection) end
 ---@field first_seen? number when the connection was first listed, in seconds since 1970; default: by its own date alone
 --- the host's own facts, or a function that returns them, which is called only if a rule's function is
 ---@field facts? table|fun(connection: azpec.Connection): table
+---@field explain? boolean the decision says why earlier rules did not match; default: false
 
 --- The rules of a file.
 ---@class azpec.rules.Set
@@ -1047,6 +1060,7 @@ function fleet.permissions(client, where) end
 ---@field rule? string absent: no rule matches
 ---@field reason string why, for people
 ---@field failed? boolean a function of the rule has failed
+---@field unmatched? azpec.rules.Unmatched[] with `explain`: the rules before the one that decided
 
 ---@class azpec.drift
 local drift = {}

@@ -185,7 +185,8 @@ local function compile(rule, value, name)
     tests[n] = compile_one(rule, one)
     texts[n] = ("'%s'"):format(one)
   end
-  tests.text = (name or tests.field) .. " " .. table.concat(texts, " or ")
+  tests.name, tests.wanted = name or tests.field, table.concat(texts, " or ")
+  tests.text = tests.name .. " " .. tests.wanted
   return tests
 end
 
@@ -243,6 +244,27 @@ function selector:differences(facts)
     if not succeeds(tests, facts, self.now()) then differing[#differing + 1] = tests.field end
   end
   return differing
+end
+
+local longest_told = 300
+
+-- Returns the facts that a field compares, as a text; nil: there are none.
+local function told(tests, facts)
+  for _, name in ipairs(tests[1].from) do
+    local fact = facts[name]
+    local list = type(fact) == "table" and fact or { fact }
+    if list[1] then return ("'%s'"):format(text.shorten(text.clean(table.concat(list, ", ")), longest_told)) end
+  end
+end
+
+-- Says why the facts do not match, by the first field: "name is 'lab-1', not 'web-*'". nil: they match.
+function selector:difference(facts)
+  for _, tests in ipairs(self) do
+    if not succeeds(tests, facts, self.now()) then
+      local is = tests[1].from and ("is %s, "):format(told(tests, facts) or "absent") or "is "
+      return ("%s %snot %s"):format(tests.name, is, tests.wanted)
+    end
+  end
 end
 
 -- Returns whether the connection matches.

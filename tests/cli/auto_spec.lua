@@ -84,6 +84,38 @@ describe("auto", function ()
       rules(some), group))).out)
   end)
 
+  it("says with -v, and in JSON, why each rule before did not match; plan and drift do so, too", function ()
+    local file = rules(some)
+    local why = "  rule 'the first nine': name is 'many10.5a7e0001-91c4-4d2b-8f36-70b1e2c3000a', not 'many0*'\n"
+      .. "  rule 'the sixties': name is 'many10.5a7e0001-91c4-4d2b-8f36-70b1e2c3000a', not 'many6*'\n"
+    for _, verb in ipairs { "auto", "plan", "auto --apply" } do
+      local result = kit.ended(0, azpec(verb, ("--rules %s --id %s -v"):format(file, emulator.many[10])))
+      assert.equal("many10.5a7e0001-91c4-4d2b-8f36-70b1e2c3000a: held: rule 'number ten', a person has to look\n"
+        .. why, result.out)
+      local json = kit.ended(0, azpec(verb, ("--rules %s --id %s -o json"):format(file, emulator.many[10])))
+      local row = cjson.decode(json.out)[verb == "auto --apply" and "results" or "decisions"][1]
+      assert.same({ "the first nine", 1, 2 }, { row.unmatched[1].rule, row.unmatched[1].line, #row.unmatched })
+      assert.truthy(why:find(row.unmatched[2].why, 1, true), row.unmatched[2].why)
+    end
+    kit.ended(0, azpec("approve", emulator.many[10]))
+    local result = kit.ended(10, azpec("drift", ("--rules %s %s -v"):format(file, group)))
+    assert.truthy(result.err:find("many10.5a7e0001-91c4-4d2b-8f36-70b1e2c3000a:\n" .. why, 1, true), result.err)
+    result = kit.ended(10, azpec("drift", ("--rules %s %s -o json"):format(file, group)))
+    assert.equal(2, #cjson.decode(result.out).drift[1].unmatched)
+    assert.equal(1, select(2, result.err:gsub("\n", "")))
+  end)
+
+  it("shows an ignored connection if it is the one that --id names", function ()
+    local file, is = rules(some), "ignored: it is Approved, and no rule speaks of that\n"
+    kit.ended(0, azpec("approve", emulator.many[10]))
+    local result = kit.ended(0, azpec("auto", ("--rules %s --id %s -v"):format(file, emulator.many[10])))
+    assert.equal("many10.5a7e0001-91c4-4d2b-8f36-70b1e2c3000a: " .. is .. ("  rule '%s': status is 'Approved', and the "
+      .. "rule is about pending requests\n"):rep(3):format("the first nine", "the sixties", "number ten"), result.out)
+    for _, line in ipairs { group, "--id " .. emulator.many[10]:match "^(.*)/[^/]+/[^/]+$" } do
+      assert.falsy(kit.ended(0, azpec("auto", ("--rules %s %s"):format(file, line))).out:find("ignored", 1, true))
+    end
+  end)
+
   it("does it with --apply, and nothing the second time", function ()
     local line = ("--rules %s %s --apply --detailed-exitcode"):format(rules(some), group)
     local result = kit.ended(10, azpec("auto", line))

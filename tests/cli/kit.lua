@@ -270,6 +270,7 @@ kit.result_row = {
   result = "string", ["before?"] = "string", ["after?"] = "string", ["description?"] = "string", ["etag?"] = "string",
   ["action?"] = "string", ["new_description?"] = "string",
   ["rule?"] = "string", ["reason?"] = "string", ["why?"] = "string", ["resumed?"] = "boolean",
+  ["unmatched?"] = { { rule = "string", line = "number", why = "string" } },
   ["request_id?"] = "string", ["correlation_id?"] = "string", ["error?"] = error_facts, ["error_message?"] = "string",
   ["continuation_token?"] = "string",
 }
@@ -277,7 +278,8 @@ kit.result_row = {
 -- A row of `plan`, and of `auto` without --apply.
 kit.decision_row = { id = "string", name = "string", subscription_id = "string", resource_group_name = "string",
   account_name = "string", action = "string", result = "string", before = "string", after = "string",
-  ["rule?"] = "string", reason = "string", etag = "string", ["description?"] = "string", private_endpoint = "string" }
+  ["rule?"] = "string", reason = "string", etag = "string", ["description?"] = "string", private_endpoint = "string",
+  ["unmatched?"] = { { rule = "string", line = "number", why = "string" } } }
 
 kit.results = { schema_version = "=1", complete = "boolean", ["accounts_from?"] = "string",
   results = { kit.result_row }, ["errors?"] = { error_facts } }

@@ -49,6 +49,7 @@ describe("usage", function ()
       ["version"] = "there is no verb 'version'; did you mean '--version'?",
       ["rollback"] = "there is no verb 'rollback'; did you mean 'journal undo'?",
       ["login"] = "there is no verb 'login'; did you mean 'doctor'?",
+      ["explain"] = "there is no verb 'explain'; did you mean 'auto --id ID -v'?",
     } do
       assert.equal(("azpec: %s (see: azpec help%s)\n"):format(answer, answer:find "option" and " " .. line:match "^%l+"
         or ""), kit.ended(2, kit.run(line)).err)

@@ -30,6 +30,11 @@ describe("an approved connection", function ()
     assert.equal("Approved", found.connection.properties.privateLinkServiceConnectionState.status)
   end)
 
+  it("says with explain why no rule approves it, as if it were a request", function ()
+    assert.same({ { rule = "web", line = 1, why = "name is 'lab', not 'web*'" } },
+      finding(web, connection("lab", "Approved"), { explain = true }).unmatched)
+  end)
+
   for action in pairs { reject = 1, hold = 1, ignore = 1 } do
     it(("that a rule would %s is one, with the rule"):format(action), function ()
       local found = finding(('%s "labs" { when = { name = "lab*" }, because = "no labs" }'):format(action),

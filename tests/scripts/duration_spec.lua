@@ -18,6 +18,12 @@ describe("azpec.duration", function ()
     end
   end)
 
+  it("writes seconds in the largest whole unit", function ()
+    for seconds, written in pairs { [0] = "0s", [59.9] = "59s", [60] = "1m", [7199] = "1h", [86400 * 15] = "15d" } do
+      assert.equal(written, duration.text(seconds))
+    end
+  end)
+
   it("reads an age with its unit only", function ()
     for written, seconds in pairs { ["7d"] = 604800, ["1.5h"] = 5400, ["0"] = 0, [0] = 0 } do
       assert.equal(seconds, duration.age(written))

@@ -144,6 +144,64 @@ describe("rules", function ()
   end)
 end)
 
+-- What does not hold, by the rule's condition. The connection is build-7, described "ticket 7", and two hours old.
+describe("a decision that is explained", function ()
+  local request = { description = "ticket 7", created = os.date("!%Y-%m-%dT%H:%M:%SZ", now - 7200) }
+
+  local function unmatched(text, more, options)
+    options = options or {}
+    options.explain = true
+    return decide(text, more or request, options).unmatched
+  end
+
+  for condition, why in pairs {
+    ['when = { name = "web-*" }'] = "name is 'build-7.24d6b4b5-e65c-4330-bbe9-3a290d62f8e0', not 'web-*'",
+    ['when = { name = { "a", "b" }, description = "x" }'] =
+      "name is 'build-7.24d6b4b5-e65c-4330-bbe9-3a290d62f8e0', not 'a' or 'b'",
+    ['when = { name = "*", description = "*test*" }'] = "description is 'ticket 7', not '*test*'",
+    ['when = { name = "*", group_id = "x" }'] = "group_id is 'batchAccount', not 'x'",
+    ['when = { private_endpoint = "web" }'] = "private_endpoint is 'build-7', not 'web'",
+    ['when = { name = "*", status = "Approved" }'] = "status is 'Pending', not 'Approved'",
+    ['when = { name = "*", older_than = "7d" }'] = "its age is 2h, not older than 7d",
+    ['when = { name = "*", younger_than = "15m" }'] = "its age is 2h, not younger than 15m",
+    ["when = function () return false end"] = "its function returned false",
+    ['when = { where = function () return false, "not on Sundays" end }'] =
+      "its function returned false: not on Sundays",
+    ['when = { name = "*" }, unless = { description = "*ticket*" }'] = "unless matches: description '*ticket*'",
+  } do
+    it("says of a rule that did not match why: " .. why, function ()
+      assert.same({ { rule = "r", line = 1, why = why } }, unmatched(('approve "r" { %s }'):format(condition)))
+    end)
+  end
+
+  it("says what a connection lacks, and that a rule is about pending requests", function ()
+    local by_text = 'approve "r" { when = { description = "x" } } hold "old" { when = { older_than = "1m" } }'
+    local list = unmatched(by_text, {})
+    assert.same({ "description is absent, not 'x'", "its age is not known, not older than 1m" },
+      { list[1].why, list[2].why })
+    assert.equal("status is 'Approved', and the rule is about pending requests",
+      unmatched(by_text, { status = "Approved" })[1].why)
+  end)
+
+  it("has the rules before the one that decides, in order, and asks no function twice", function ()
+    local asked = 0
+    local function facts()
+      asked = asked + 1
+      return { owner = "web" }
+    end
+    local text = [[
+      approve "a" { when = { where = function (c) return c.facts.owner == "lab" end } }
+      hold "b" { when = { name = "x" } }
+      reject "c" { when = { name = "build-*" } }
+      hold "d" {}]]
+    local list = unmatched(text, nil, { facts = facts })
+    assert.same({ "a 1", "b 2", 2, 1 }, { list[1].rule .. " " .. list[1].line, list[2].rule .. " " .. list[2].line,
+      #list, asked })
+    assert.same({}, unmatched 'hold "all" {}')
+    assert.is_nil(decide(text).unmatched)
+  end)
+end)
+
 describe("rules (needs, descriptions, limits)", function ()
   it("are not changed by their own file once it is read", function ()
     local text = [[

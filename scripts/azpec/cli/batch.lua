@@ -4,7 +4,9 @@ local convert = require "azpec.cli.convert"
 local drift = require "azpec.drift"
 local failure = require "azpec.cli.error"
 local file = require "azpec.file"
+local ids = require "azpec.resource_id"
 local journal = require "azpec.cli.journal"
+local json = require "azpec.json"
 local options = require "azpec.cli.options"
 local policy = require "azpec.cli.policy"
 local preflight = require "azpec.cli.preflight"
@@ -61,7 +63,13 @@ function batch.decision_row(connection, decision)
   return run.row(facts.id, rules.result(decision), { action = decision.action, before = facts.status,
     after = decision.status or facts.status, rule = decision.rule, reason = decision.reason, etag = facts.etag,
     description = decision.description or facts.description, private_endpoint = facts.private_endpoint,
-    new_description = run.changed_text(facts, decision.description) })
+    new_description = run.changed_text(facts, decision.description),
+    unmatched = decision.unmatched and json.list(decision.unmatched) })
+end
+
+-- Returns whether the row of a decision is shown: an ignored connection has none, unless it alone was asked about.
+function batch.is_shown(context, decision)
+  return decision.action ~= "ignore" or (ids.parse(context.args.id or "") or {}).kind == "connection"
 end
 
 -- Keeps the failure of a rule's function. decision: or a finding of azpec.drift, or nil. Returns it.
@@ -119,7 +127,8 @@ end
 
 -- Returns the options of a decision. A verb that writes nothing has no ticket.
 local function options_of(context, first_seen)
-  return { now = context:now(), ticket = context.args.ticket or "-", facts = context.facts_of, first_seen = first_seen }
+  return { now = context:now(), ticket = context.args.ticket or "-", facts = context.facts_of, first_seen = first_seen,
+    explain = context:is_json() or context:is_verbose() }
 end
 
 -- Returns the decision on a connection. first_seen: the time when it was first listed, or nil.

@@ -140,9 +140,13 @@ function context:tell_held()
   end
 end
 
+function context:is_verbose()
+  return (self.args.verbosity or 0) > 0
+end
+
 -- Writes to stderr with -v.
 function context:detail(...)
-  if (self.args.verbosity or 0) > 0 then self:prompt(worded(...)) end
+  if self:is_verbose() then self:prompt(worded(...)) end
 end
 
 -- Returns the output of rows on stdout, in the format of -o; see azpec.cli.output.
@@ -196,7 +200,7 @@ function context:progress()
   if self.shown then return self.shown end
   local is_drawn = not self.args.quiet and not self:is_json() and terminal.can_draw(io.stderr)
   self.shown = no_progress
-  if is_drawn or (self.args.verbosity or 0) > 0 then
+  if is_drawn or self:is_verbose() then
     self.shown = require "azpec.cli.progress".new { is_drawn = is_drawn,
       say = function (line) self:detail("%s", line) end }
   end

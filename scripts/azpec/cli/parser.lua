@@ -24,7 +24,8 @@ local verbs_elsewhere = { get = "show", describe = "show", rm = "delete", remove
   accept = "approve", update = "approve", diagnose = "doctor", undo = "journal undo", rollback = "journal undo",
   history = "journal show", runs = "journal runs", logs = "journal show", verify = "journal verify",
   version = "--version", run = "auto",
-  login = "doctor", whoami = "doctor", account = "doctor", explain = "doctor", monitor = "watch", follow = "resume" }
+  login = "doctor", whoami = "doctor", account = "doctor", explain = "auto --id ID -v",
+  why = "auto --id ID -v", monitor = "watch", follow = "resume" }
 
 local all = "the default: without -g and --account all accounts are meant"
 

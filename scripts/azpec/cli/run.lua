@@ -95,6 +95,7 @@ function run.result_row(result)
   local item, err, after = result.item, result.err, after_of(result)
   local before = result.before and select.facts(result.before)
   return run.row(item.id, result.outcome, { action = item.action, rule = item.rule, reason = item.reason,
+    unmatched = item.unmatched,
     before = before and before.status or item.before, after = after.status, etag = after.etag,
     description = after.description or item.description or before and before.description,
     new_description = result.outcome == "would change" and run.changed_text(before, item.description) or nil,
@@ -156,6 +157,13 @@ function run.words(row)
   return text.clean(("%s: %s"):format(row.name, worded[row.result](row)))
 end
 
+-- Returns a line, after a line end, for each rule that did not match: why not.
+function run.unmatched(list)
+  local lines = {}
+  for n, one in ipairs(list or {}) do lines[n] = "\n" .. text.clean(("  rule '%s': %s"):format(one.rule, one.why)) end
+  return table.concat(lines)
+end
+
 -- Results that -q hides.
 local dull = { held = true, ignored = true, unchanged = true }
 
@@ -168,6 +176,7 @@ function run.output(context, title, is_named)
     if not is_named and context.args.quiet and dull[row.result] then return nil end
     if row.result == "begun" then return row.continuation_token end
     local words = context:place_of(row) .. run.words(row)
+    if context:is_verbose() then words = words .. run.unmatched(row.unmatched) end
     if not context.args.no_wait then return words end
     context:note("%s", words)
   end

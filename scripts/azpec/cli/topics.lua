@@ -53,7 +53,8 @@ topics.concepts = {
       .. "subscription_id, resource_group_name, account_name, older_than, younger_than (\"7d\"), where (a function)." },
     { "at_most { approve = 20, reject = 5 }", "A run that would do more does nothing." },
     { "expect \"hold\" { name = \"lab-1\" }", "A test: if the decision differs, the file is refused." },
-    "`azpec auto` shows the decisions, and with --apply carries them out. `azpec plan` writes them to a file for a "
+    "`azpec auto` shows the decisions, with -v also why each rule before did not match, and with --apply carries them "
+    .. "out. `azpec plan` writes them to a file for a "
     .. "second person to read, and `azpec apply` carries out that file and nothing else. `azpec drift` lists approved "
     .. "connections that no rule would approve today." },
 

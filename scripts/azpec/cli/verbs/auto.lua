@@ -56,9 +56,11 @@ local function has_settled(self, known)
   return self.now() - known.at >= (self.context.args.settle or 0)
 end
 
-local function item_of(connection, decision)
+local function item_of(connection, decision, row)
   local item = rules.item(connection, decision)
-  return item.err and error(item.err, 0) or item
+  if item.err then error(item.err, 0) end
+  item.unmatched = row.unmatched
+  return item
 end
 
 -- A watch reports each decision once.
@@ -86,14 +88,12 @@ local function look(self)
       round.counts.settle = round.counts.settle + 1
     elseif decision.changes then
       round.counts[decision.action] = round.counts[decision.action] + 1
-      round.items[#round.items + 1] = item_of(connection, decision)
+      round.items[#round.items + 1] = item_of(connection, decision, row)
       if not self.context.args.apply then tell(self, row) end
-    elseif decision.action ~= "ignore" then
-      local counted = decision.status and "unchanged" or "hold"
-      round.counts[counted] = round.counts[counted] + 1
-      tell(self, row)
     else
-      round.counts.ignore = round.counts.ignore + 1
+      local counted = decision.status and "unchanged" or decision.action
+      round.counts[counted] = round.counts[counted] + 1
+      if batch.is_shown(self.context, decision) then tell(self, row) end
     end
   end, function (connection) return since(self, connection).first end, time_to_look(self))
   return round
@@ -249,10 +249,12 @@ return {
   examples = {
     "azpec auto --rules rules.lua -g rg-contoso-prod",
     "azpec auto --rules rules.lua -g rg-contoso-prod --apply --journal journal.jsonl",
+    "azpec auto --rules rules.lua --id ID -v                                     # why was this one held?",
     "azpec auto --rules rules.lua --apply --watch --every 1m --settle 30s --lock /run/azpec.lock",
     "azpec auto --rules rules.lua --apply --watch --until 1 --deadline 15m       # the request that is to come",
   },
-  description = "If a function of the rules or of --enrich fails, the request is held; the exit code is then 12.",
+  description = "With -v each decision has a line for each rule before it that did not match, and why not.\n"
+    .. "If a function of the rules or of --enrich fails, the request is held; the exit code is then 12.",
   define = define,
   run = decide,
 }

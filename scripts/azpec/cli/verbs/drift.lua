@@ -3,7 +3,9 @@
 local batch = require "azpec.cli.batch"
 local choice = require "azpec.cli.columns"
 local convert = require "azpec.cli.convert"
+local decisions = require "azpec.cli.run"
 local failure = require "azpec.cli.error"
+local json = require "azpec.json"
 local rows = require "azpec.cli.rows"
 local select = require "azpec.select"
 local text = require "azpec.text"
@@ -22,29 +24,38 @@ local today = { reject = "rejected", hold = "held", ignore = "ignored" }
 local function row_of(finding)
   local row = rows.of(finding.connection)
   row.action, row.today, row.rule, row.reason = finding.action, today[finding.action], finding.rule, finding.reason
+  row.unmatched = finding.unmatched and json.list(finding.unmatched)
   return row
 end
 
--- Adds the findings of an account's connections; returns how many are approved.
-local function examine(context, set, connections, out)
+-- Adds the findings of an account's connections; returns how many are approved. untold: a list for the rows that -v
+-- explains after the table.
+local function examine(context, set, connections, out, untold)
   local approved = 0
   for _, connection in ipairs(connections) do
     if (select.facts(connection).status or ""):lower() == "approved" then approved = approved + 1 end
     local finding = batch.finding(context, set, connection)
-    if finding then out:row(row_of(finding)) end
+    if finding then
+      local row = row_of(finding)
+      out:row(row)
+      if #(row.unmatched or {}) > 0 and not context:is_json() then untold[#untold + 1] = row end
+    end
   end
   return approved
 end
 
 local function run(context)
-  local set, approved = batch.rules(context, true), 0
+  local set, approved, untold = batch.rules(context, true), 0, {}
   context.candidates = { status = "Approved" }
   local out = context:output { columns = columns, title = "drift" }
   for _, connections in context:accounts() do
-    approved = approved + examine(context, set, connections or {}, out)
+    approved = approved + examine(context, set, connections or {}, out, untold)
   end
   context:add_totals { approved = approved, outside = out.count }
   out:close()
+  for _, row in ipairs(untold) do
+    context:detail("%s%s:%s", context:place_of(row), text.clean(row.name), decisions.unmatched(row.unmatched))
+  end
   context:conclude("%s, %d that no rule would approve today", text.count(approved, "approved connection"), out.count)
   return out.count > 0 and failure.codes.changes or 0
 end
@@ -59,7 +70,8 @@ return {
   description = [[
 The exit code is 10 if there are any, and 12 if some accounts cannot be read or a function of the rules fails. The
 rules are asked as if each approved connection were a request that waits today; a rule about approved ones
-(status = "Approved") decides first.]],
+(status = "Approved") decides first. With -v each connection has a line for each rule that did not
+match, and why not.]],
   define = function (command)
     command:group("What",
       command:option("--rules", "file of rules"):argname "FILE":count(1)

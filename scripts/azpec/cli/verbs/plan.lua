@@ -49,7 +49,7 @@ local function make(context)
   local out = args.out ~= "-" and run.output(context, "decisions")
   batch.decide(context, client, set, function (connection, decision)
     draft:add(connection, decision)
-    if out and decision.action ~= "ignore" then out:row(batch.decision_row(connection, decision)) end
+    if out and batch.is_shown(context, decision) then out:row(batch.decision_row(connection, decision)) end
   end)
   draft.who = who_of(client)
   batch.check_excess(context, set, draft.summary)
@@ -72,7 +72,8 @@ return {
     "azpec plan --rules rules.lua -g rg-contoso-prod --out plan.json",
     "azpec plan --rules rules.lua --out plan.json --detailed-exitcode    # 10: there is something to do",
   },
-  description = "If a function of the rules or of --enrich fails, the request is held; the exit code is then 12.",
+  description = "With -v each decision has a line for each rule before it that did not match, and why not.\n"
+    .. "If a function of the rules or of --enrich fails, the request is held; the exit code is then 12.",
   define = define,
   run = make,
 }

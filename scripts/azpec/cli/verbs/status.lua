@@ -8,6 +8,7 @@ local batch = require "azpec.cli.batch"
 local choice = require "azpec.cli.columns"
 local convert = require "azpec.cli.convert"
 local date = require "azpec.date"
+local duration = require "azpec.duration"
 local failure = require "azpec.cli.error"
 local output = require "azpec.cli.output"
 local of_connections = require "azpec.cli.rows"
@@ -43,20 +44,9 @@ local columns = of_connections.with({
 
 -- ---- one account ---------------------------------------------------------------------------------------------------
 
-local units = { { 86400, "d" }, { 3600, "h" }, { 60, "m" } }
-
--- Returns a time as "3d", in whole units, the largest possible one.
-local function span(seconds)
-  seconds = math.floor(seconds)
-  for _, unit in ipairs(units) do
-    if seconds >= unit[1] then return ("%d%s"):format(seconds // unit[1], unit[2]) end
-  end
-  return ("%ds"):format(seconds)
-end
-
 local function age_of(stamp, now)
   local time = stamp and date.parse(stamp)
-  return time and span(math.max(0, now - time)) or nil
+  return time and duration.text(math.max(0, now - time)) or nil
 end
 
 -- Keeps the earlier or the later of two times of RFC 3339.
