@@ -169,6 +169,37 @@ it("each member of a row but an object is a column", function ()
   end)
 end)
 
+-- Command lines, and their columns of CSV and TSV without --columns, which a later version may continue.
+local connection = "account_name,name,status,provisioning_state,private_endpoint_name,description,id"
+local changes = "name,result,before,after,rule,reason,error_message,id,continuation_token"
+local columns = {
+  ["approve web-frontend --journal JOURNAL"] = changes, ["auto --rules RULES"] = changes, ["list"] = connection,
+  ["wait --for exists web-frontend"] = connection .. ",result",
+  ["status"] = "account_name,pending,oldest,approved,outside,rejected,disconnected,last_change,unreadable,other,id",
+  ["watch --stop-after 0s"] = "at,event,account_name,name,before,after,provisioning_state,description,id",
+  ["drift --rules RULES"] = "account_name,name,today,rule,reason,private_endpoint_name,description,id",
+  ["journal show JOURNAL"] = "at,run,by,verb,account_name,name,before,after,result,rule,reason,ticket,change_reference,"
+    .. "policy_token_id,finished_by,finished_ticket,finished_run,error_message,begun_at,id,call,request_id,"
+    .. "correlation_id",
+  ["journal runs JOURNAL"] = "at,run,by,verb,writes,changed,unchanged,failed,unfinished,ticket,change_reference,"
+    .. "reason,ended_at",
+  ["report --out REPORT"] = "file,accounts,connections,pending,outside,unrecorded,unreadable,"
+    .. "unreadable_subscriptions,journal_ok,journal_unfinished",
+  ["doctor --check clock"] = "check,verdict,found,next_step,seconds",
+}
+
+it("CSV begins with the columns of 1.0", function ()
+  kit.play_sample(emulator)
+  local paths = { JOURNAL = support.new_path "journal", REPORT = support.new_path "report",
+    RULES = support.write(support.new_path "rules", documents.block("lua", "-- rules.lua")) }
+  for line, header in support.each(columns) do -- sorted: approve writes the journal first
+    local verb, rest = line:gsub("%u%u%u%u+", paths):match "^(%S+)(.*)$"
+    local out = azpec(verb, "-o csv" .. rest).out
+    assert.equal(header, out:sub(1, #header), line)
+    assert.matches("^[,\r]", out:sub(#header + 1))
+  end
+end)
+
 it("a Lua script for 1.0 works", function ()
   kit.play_sample(emulator)
   local pipe = assert(io.popen(("%s%s tests/cli/stable/script-1.0.lua 2>&1"):format(

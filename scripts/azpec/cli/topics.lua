@@ -92,11 +92,13 @@ topics.concepts = {
   { name = "output", title = "Output",
     "Data goes to standard output, all else to standard error. A table on a terminal is as wide as the terminal; "
     .. "elsewhere nothing is cut. -o json has everything, with schema_version; -o jsonl has one row a line; -o tsv, "
-    .. "csv and md are tables for other programs; tsv has no line of titles. "
+    .. "csv and md are tables for other programs; tsv has no line of titles. A script names their columns with "
+    .. "--columns. "
     .. "With JSON an error is one JSON document on standard error.",
     "Several writes, and any write that removes access, need confirmation. On a terminal azpec asks. Elsewhere it "
     .. "needs --yes, or --max N where the verb has it, and ends with 2 without them.",
-    "Names of members and options, and exit codes, stay as they are in all versions with the same major number." },
+    "Names of members and options, and exit codes, stay as they are in all versions with the same major number. "
+    .. "Without --columns, tsv and csv may get more columns at the end." },
 }
 
 topics.reference = {

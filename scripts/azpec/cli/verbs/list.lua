@@ -66,7 +66,7 @@ return {
     "azpec list -g rg-contoso-prod --account contosobatch",
     "azpec list --status Pending                                # the whole subscription",
     "azpec list --status Pending --older-than 7d --sort -created_at --columns account_name,name,created_at",
-    "azpec list --subscription ID1 --subscription ID2 -o tsv | cut -f 7",
+    "azpec list --subscription ID1 --subscription ID2 -o tsv --columns id",
     "azpec list -g rg-contoso-prod -o json | jq '.connections[] | select(.status == \"Pending\").name'",
   },
   define = define,
