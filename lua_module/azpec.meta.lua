@@ -404,9 +404,9 @@ azpec.PrivateEndpointConnectionProvisioningState = {
 --- server answered, "protocol" if the response was unexpected.  The hint says what to do, if that is known.  `code`,
 --- `request_id` and `correlation_id` are Microsoft Entra ID's own.
 ---
---- The host's functions (`get`, `assertion`, `sign`, `prompt`) run in the thread that steps; they must not yield, nor
---- step, wait or close the client.  An error that they raise, or `nil` and a reason, becomes an error of kind
---- "credential".
+--- The host's functions (`get`, `client_secret`, `assertion`, `sign`, `prompt`) run in the thread that steps; they must
+--- not yield, nor step, wait or close the client.  An error that they raise, or `nil` and a reason, becomes an error of
+--- kind "credential".
 ---@class azpec.Credential
 
 --- The functions that make credentials. A missing, unknown or wrongly typed option raises an error that names it;
@@ -417,11 +417,15 @@ azpec.credential = {}
 --- The options of azpec.credential.token.
 ---@class (exact) azpec.TokenOptions
 ---@field token? string a ready bearer token (RFC 6750), sent as it is and never renewed; either this or `get`
----@field get? azpec.TokenFunction called whenever a token is needed
+---@field get? azpec.TokenFunction called whenever a token is needed; it must not yield
 
 --- `scope`: as the client's.  `claims`: the JSON text of a claims challenge that the service answered with, to be
 --- passed on to Microsoft Entra ID [Claims], or nil.  `token`: the bearer token.  `expires_on`: seconds since 1970,
 --- UTC, also in digits; without it an hour is assumed.
+---
+--- It is called for the first token; for a new one 5 minutes before the old one expires, or at half of a life that is
+--- shorter than that; and after a 401.  It must not yield.  Where acquiring a token waits for an event loop, let a
+--- coroutine renew it earlier, and return the stored one, or nil and "no token yet".  The guide has an example.
 ---@alias azpec.TokenFunction fun(scope: string, claims: string?): (token: string?, expires_on: (number|string)?)
 
 --- A ready token, or a function that knows how to get one.

@@ -80,12 +80,29 @@ static void leave_step(lua_State *L, struct client *c, bool failed) {
 	lua_error(L);
 }
 
+/* The function tried to yield: Lua's error does not say what to do. */
+static void explain_yield(lua_State *L) {
+	static const char *const refusals[] = {
+		"attempt to yield across a C-call boundary",
+		"attempt to yield from outside a coroutine",
+	};
+	const char *why =
+		lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+	if (strcmp(why, refusals[0]) != 0 && strcmp(why, refusals[1]) != 0)
+		return;
+	lua_pop(L, 1);
+	lua_pushliteral(L, "a client's callback must not yield: let another "
+	                   "coroutine do what waits");
+}
+
 bool session_pcall(lua_State *L, struct client *c, int n, int results) {
 	bool was = c->busy;
 	int failed, pid = c->pid; /* whoever calls has opened it */
 	c->busy = true;
 	failed = lua_pcall(L, n, results, 0);
 	c->busy = was;
+	if (failed)
+		explain_yield(L);
 	if (was && pid != (int)getpid())
 		leave_step(L, c, failed);
 	return !failed;

@@ -244,7 +244,7 @@ describe("before_write (the host's function)", function ()
     local client = hooked(coroutine.yield)
     local value, err
     coroutine.wrap(function () value, err = client:update(wish()) end)()
-    t.fails("canceled", "^before_write raised an error: attempt to yield ", value, err)
+    t.fails("canceled", "^before_write raised an error: a client's callback must not yield", value, err)
     assert.equal(0, writes_on_the_wire())
   end)
 

@@ -23,6 +23,16 @@ for one in client:list { resource_group_name = "rg-contoso-prod", account_name =
   if one.name:find "^web%-frontend" then connection, id = one, one.id end
 end
 change_id = "CHG-1"
+function fetch_token() -- yields: its HTTP is by cqueues
+  local env, json = os.getenv, require "azpec.json"
+  local secret = env "AZURE_CLIENT_SECRET":gsub("%W", function (c) return ("%%%02X"):format(c:byte()) end)
+  local form = "grant_type=client_credentials&scope=https://management.azure.com/.default&client_id="
+    .. env "AZURE_CLIENT_ID" .. "&client_secret=" .. secret
+  local _, answer = require "azpec.emulator.http_client".request(env "EMULATOR", "POST",
+    "/" .. env "AZURE_TENANT_ID" .. "/oauth2/v2.0/token", form, "Content-Type: application/x-www-form-urlencoded\r\n")
+  local token = json.decode(answer)
+  return token.access_token, os.time() + token.expires_in
+end
 local finished
 function finish(value, err) finished = assert(value, err) end
 function watch(fd, readable)
@@ -31,7 +41,7 @@ function watch(fd, readable)
 end
 ]]
 
--- The blocks by a line of theirs, and what each prints; nothing: it prints nothing.
+-- The blocks by a line of theirs, and what each prints (nothing: it prints nothing); code to run behind it.
 local programs = {
   { "-- approve-all.lua", "web%-frontend%S+\tapproved\n" },
   { '  ca_file = "/tmp/emulator-ca.pem"', "testprivateEndpointConnection5%S+\tApproved\n" },
@@ -40,6 +50,14 @@ local programs = {
   { "local client = azpec.client { wait = cqueues.poll }", "^Approved\n$" },
   { "for poller, ensured, err in client:completions() do", "/team%S+\n" },
   { "local client = azpec.client { before_write" },
+  { "local loop, stored = cqueues.new(), {}", "^credential: [^\n]*no token yet\nweb%-frontend%S+\n$", [[
+    print(select(2, client:get { id = id }))
+    loop:wrap(function ()
+      while not stored.token do cqueues.poll(0) end
+      print(assert(client:get { id = id }).name)
+      os.exit(true, true)
+    end)
+    assert(loop:loop())]] },
   { "local done, err = client:ensure { id = id, status" },
   { 'for _, kind in ipairs { "path", "cpath" } do' },
   { "local select, run, rules =", "^approve\tthe web team\tit names a ticket\n/subscriptions/%S+\tchanged\tnil\n$" },
@@ -81,8 +99,8 @@ local function run(text, rules)
     text = text:gsub(shown:gsub("%p", "%%%0"), (real:gsub("%%", "%%%%")))
   end
   t.write(folder .. "/program.lua", text)
-  local pipe = assert(io.popen(("cd %s && %s%s -l given program.lua 2>&1"):format(t.quote(folder),
-    examples.environment(folder, emulator), os.getenv "LUA" or "lua5.4")))
+  local pipe = assert(io.popen(("cd %s && %sEMULATOR=%s %s -l given program.lua 2>&1"):format(t.quote(folder),
+    examples.environment(folder, emulator), emulator.endpoint, os.getenv "LUA" or "lua5.4")))
   local printed = pipe:read "a"
   assert(pipe:close(), printed)
   return printed
@@ -103,7 +121,7 @@ describe("the documents' Lua", function ()
       it(("in %s, line %d, runs"):format(block.path, block.line), function ()
         local row = assert(row_of(block), "no row for this block: say what it prints")
         used[row] = true
-        local printed = run(block.text)
+        local printed = run(block.text .. "\n" .. (row[3] or ""))
         assert.matches(row[2] or "^$", printed)
       end)
     end

@@ -70,7 +70,7 @@ describe("azpec.credential.token{ get = f }", function ()
     ["raises an object that cannot be shown"] = { function ()
       error(setmetatable({}, { __tostring = function () error {} end }))
     end, "^the token function failed: an error that cannot be converted to a string$" },
-    ["yields"] = { function () coroutine.yield() end, "attempt to yield across a C%-call boundary$" },
+    ["yields"] = { function () coroutine.yield() end, "must not yield: let another coroutine do what waits$" },
   } do
     it("that " .. situation .. " makes the error kind " .. (case[3] or "credential"), function ()
       local err
@@ -141,7 +141,7 @@ local function made(command)
   temporary[#temporary + 1] = path
   return path
 end
-local yields = "attempt to yield across a C%-call boundary$"
+local yields = "a client's callback must not yield: let another coroutine do what waits$"
 
 describe("a credential that cannot be used", function ()
   for situation, case in pairs {
