@@ -2,6 +2,7 @@
 
 local assert = require "luassert"
 local cjson = require "cjson"
+local counting = require "azpec.cli.rows"
 local kit = require "cli.kit"
 local support = require "loopback.support"
 
@@ -36,6 +37,17 @@ local function order(line)
   for n, row in ipairs(rows(line)) do names[n] = row.account_name end
   return table.concat(names, " ")
 end
+
+describe("a status that the module knows", function ()
+  it("has a count of its own, a color in the report, and an explanation", function ()
+    local help = kit.ended(0, kit.run "help connections").out
+    for status in pairs(require "azpec".PrivateLinkServiceConnectionStatus) do
+      assert.are_not.equal("other", counting.count(counting.new_counts(), status))
+      assert.are_not.equal("other", require "azpec.report.figures".class(status))
+      assert.matches("\n *" .. status .. " +%u", help)
+    end
+  end)
+end)
 
 describe("azpec status", function ()
   it("shows one line an account, and the sum on stderr", function ()

@@ -93,7 +93,7 @@ describe("the emulator's directory", function ()
     local _, provider = arm("GET", at("/subscriptions/" .. emulator.subscription_id .. "/providers/Microsoft.Batch",
       "2021-04-01"))
     assert.equal("Registered", provider.registrationState)
-    assert.equal("2026-08-01", provider.resourceTypes[1].apiVersions[1])
+    assert.equal(api_versions.list[#api_versions.list], provider.resourceTypes[1].apiVersions[1])
     local _, operations = arm("GET", "/providers/Microsoft.Batch/operations?api-version=2022-06-01")
     assert.equal("Microsoft.Batch/batchAccounts/read", operations.value[1].name)
   end)

@@ -115,6 +115,25 @@ describe("azpec.type", function ()
   end)
 end)
 
+describe("azpec.transitions", function ()
+  local statuses = azpec.PrivateLinkServiceConnectionStatus
+
+  it("has each status, which is unchanged if it is asked for again, and can be deleted", function ()
+    for status in pairs(statuses) do
+      local rules = assert(azpec.transitions[status], status)
+      assert.equal("unchanged", rules[status].result)
+      assert.equal("allowed", rules.Deleted.result)
+    end
+  end)
+
+  it("has statuses alone, and asks for statuses or the deletion", function ()
+    for status, rules in pairs(azpec.transitions) do
+      assert.equal(status, statuses[status])
+      for wanted in pairs(rules) do assert(wanted == "Deleted" or statuses[wanted], wanted) end
+    end
+  end)
+end)
+
 -- The REST description's enumerations, by its own words.
 local enums = {
   PrivateLinkServiceConnectionStatus = { "Approved", "Disconnected", "Pending", "Rejected" },

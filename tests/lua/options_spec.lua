@@ -593,9 +593,13 @@ end)
 -- ---- what is asked -------------------------------------------------------------------------------------------------
 
 describe("status", function ()
-  local text = "bad field 'status' (Approved, Disconnected, Pending or Rejected expected, got '%s')"
+  local names = {}
+  for name in pairs(azpec.PrivateLinkServiceConnectionStatus) do names[#names + 1] = name end
+  table.sort(names)
+  local text = ("bad field 'status' (%s or %s expected, got '%%s')"):format(table.concat(names, ", ", 1, #names - 1),
+    names[#names])
 
-  it("may be each of the four", function ()
+  it("may be each value of the enumeration", function ()
     for _, s in pairs(azpec.PrivateLinkServiceConnectionStatus) do
       client:begin_update(kit.named { status = s }):cancel()
     end
