@@ -246,15 +246,21 @@ core_readme_names_what_exists() { # "Where is X decided": files, functions
 shows() { # DOCUMENT COMMAND...: what the command prints stands in the document
 	local page=$1 printed
 	shift
-	printed=$("$@") && [[ $printed && $(<"$page") == *"$printed"* ]] || echo "$page differs from what $* prints"
+	printed=$("$@") && [[ $printed && $(<"$page") == *"$printed"* ]]
 }
-pictures_are_current() { # drawn from the tables that the code runs on, and from a run; `make pictures`
-	shows lua_module/core/README.md $gcc/core/explore --page
-	shows lua_module/README.md env "LUA_CPATH=$gcc/?.so" lua5.4 tests/tools/transitions.lua
+shows_lines() { # DOCUMENT COMMAND...: the same, of lines that a person pastes there
+	local page=$1
+	shift
+	shows "$page" "$@" || echo "$page is old: replace its lines by those of: ${*@Q}"
+}
+pictures_are_current() { # drawn from the tables that the code runs on, and from a run
 	local lua=(env "LUA_CPATH=$PWD/$gcc/?.so;;" "LUA_PATH=$PWD/scripts/?.lua;$PWD/tests/?.lua;;" lua5.4)
-	shows scripts/azpec/emulator/README.md "${lua[@]}" tests/tools/api_versions.lua
-	shows scripts/pictures/command.svg "${lua[@]}" tests/tools/recording.lua
-	"${lua[@]}" tests/tools/screenshot.lua check || echo "scripts/pictures/report.png shows an older page; make pictures"
+	shows_lines lua_module/core/README.md $gcc/core/explore --page
+	shows_lines lua_module/README.md "${lua[@]}" tests/tools/transitions.lua
+	shows_lines scripts/azpec/emulator/README.md "${lua[@]}" tests/tools/api_versions.lua
+	shows scripts/pictures/command.svg "${lua[@]}" tests/tools/recording.lua &&
+		"${lua[@]}" tests/tools/screenshot.lua check ||
+		echo "a picture in scripts/pictures is old: make pictures"
 }
 reference_is_current() { lua5.4 tests/tools/reference.lua check; }
 contributing_names_each_rule() {
