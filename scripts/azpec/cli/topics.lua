@@ -131,7 +131,9 @@ topics.reference = {
       "Its certificate and key in one file; their password; 1 or true sends the chain." },
     { "AZURE_ACCESS_TOKEN", "A ready token." },
     { "AZURE_FEDERATED_TOKEN_FILE", "The token file of a workload identity." },
-    { "AZURE_TOKEN_CREDENTIALS", "What the default sign-in tries: prod, dev, or one by its name." },
+    { "AZURE_TOKEN_CREDENTIALS", "What the default sign-in tries: prod (environment, workload and managed identity), "
+      .. "dev (az and azd), or one of EnvironmentCredential, WorkloadIdentityCredential, ManagedIdentityCredential, "
+      .. "AzureCLICredential and AzureDeveloperCLICredential." },
     { "AZURE_AUTHORITY_HOST", "The address of Microsoft Entra ID." },
     { "ACTIONS_ID_TOKEN_REQUEST_URL, ACTIONS_ID_TOKEN_REQUEST_TOKEN", "Set by GitHub Actions, for github-actions." },
     { "SYSTEM_OIDCREQUESTURI, SYSTEM_ACCESSTOKEN", "Set by Azure Pipelines, for azure-pipelines." },
