@@ -11,6 +11,7 @@
 #   make mutants [COUNT=300 SEED=n FILE=core/x.c]  ... and which changes they notice
 #   make explore          all that can happen to an operation, 4 deep
 #   make reference        the pages REFERENCE.md, from the types of the Lua modules
+#   make types            build/types, a folder of these types for language servers
 #   make check | format   the rules of the house, each by a command | clang-format
 #   make asan | valgrind [FILE=name]  all tests again, under these
 #   make tsan             the C hosts again, under this
@@ -82,7 +83,7 @@ apt       = @sh tests/tools/deps.sh
 build     = @$(MAKE) --no-print-directory -s
 run       = @BUILD=$(BUILD) LUA=$(LUA) CC="$(CC)" perl tests/run.pl
 
-all: $(BUILD)/azpec.so $(BUILD)/libazpec.a $(BUILD)/azpec_file.so $(signing)
+all: $(BUILD)/azpec.so $(BUILD)/libazpec.a $(BUILD)/azpec_file.so $(signing) $(BUILD)/types
 	$(if $(signing),,@echo "azpec: no headers of OpenSSL 3, so" \
 	  "azpec_signing.so, for certificates, is left out; install libssl-dev" \
 	  "(Debian, Ubuntu), openssl-devel (Fedora), openssl-dev (Alpine) or" \
@@ -122,6 +123,20 @@ $(BUILD)/lua_module/signing/%.o: lua_module/signing/%.c
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call compile,-include lua_module/needs.h $(LUA_CFLAGS) $(CURL_CFLAGS)) -c -o $@ $<
+
+# A language server finds the type of a module by the name behind @meta, of which
+# a file has one.  So each module has a file that refers to its class.
+metas := lua_module/azpec.meta.lua scripts/azpec/scripts.meta.lua
+typed := $(shell awk '/^---@(class|alias) azpec\.[a-z_.]+( fun.*)?$$/ { print $$2 }' \
+                 scripts/azpec/scripts.meta.lua)
+types := $(notdir $(metas)) $(typed:%=%.lua)
+types: $(BUILD)/types
+$(BUILD)/types: $(metas)
+	@mkdir -p $@
+	@cp $(metas) $@
+	@for m in $(typed); do printf '%s\n' "---@meta $$m" '' "---@type $$m" \
+	  'local module' '' 'return module' >$@/$$m.lua; done
+	@touch $@
 
 units := $(patsubst tests/%.c,$(BUILD)/%,$(UNITS))
 $(units): $(BUILD)/%: tests/%.c $(call objects,$(TESTED))
@@ -290,7 +305,7 @@ lmod = $(DESTDIR)$(INSTALL_LMOD)
 cmod = $(DESTDIR)$(INSTALL_CMOD)
 lib  = $(DESTDIR)$(INSTALL_LIB)
 inc  = $(DESTDIR)$(INSTALL_INC)
-modules := $(shell cd scripts && find azpec -name '*.lua')
+modules := $(shell cd scripts && find azpec -name '*.lua' -not -name '*.meta.lua')
 azpec    = LUA_CPATH='$(abspath $(BUILD))/?.so;;' $(LUA) scripts/bin/azpec
 # The output of a command becomes a file that all may read, whatever the umask.
 place    = set -e; $(INSTALL) -d $(dir $(1)); $(2) > $(BUILD)/placed; \
@@ -313,7 +328,8 @@ install-rock: all # what Lua loads, and the command
 	$(INSTALL) -d $(bin) $(cmod) $(sort $(dir $(modules:%=$(lmod)/%)))
 	$(INSTALL) -m 755 scripts/bin/azpec $(bin)/
 	$(INSTALL) -m 755 $(BUILD)/azpec.so $(BUILD)/azpec_file.so $(signing) $(cmod)/
-	$(INSTALL) -m 644 lua_module/azpec.meta.lua $(lmod)/
+	$(INSTALL) -d $(lmod)/azpec/types
+	$(INSTALL) -m 644 $(types:%=$(BUILD)/types/%) $(lmod)/azpec/types/
 	set -e; for f in $(modules); do \
 	  $(INSTALL) -m 644 scripts/$$f $(lmod)/$$f; done
 install: install-rock
@@ -332,7 +348,7 @@ uninstall:
 	rm -f $(lib)/libazpec.a $(inc)/azpec.h $(pc) $(bash) $(zsh) $(fish) \
 	   $(manuals).1 $(verbs:%=$(manuals)-%.1) $(concepts) $(bin)/azpec \
 	   $(addprefix $(cmod)/azpec,.so _signing.so _file.so) \
-	   $(lmod)/azpec.meta.lua $(modules:%=$(lmod)/%)
+	   $(modules:%=$(lmod)/%) $(types:%=$(lmod)/azpec/types/%)
 	if [ -d $(lmod)/azpec ]; then \
 	  find $(lmod)/azpec -depth -type d -empty -delete; fi
 clean:
@@ -340,7 +356,7 @@ clean:
 
 .PHONY: all tools units hosts fuzzers deps demo test tried unit pictures packaging rockspec debian coverage mutants explore \
         asan tsan soak fuzz torture systems apicheck cxx proofs valgrind check \
-        reference format bench install install-rock uninstall clean
+        reference types format bench install install-rock uninstall clean
 -include $(patsubst %.o,%.d,$(call objects,$(SOURCES) $(SIGNING) $(FILES))) \
          $(patsubst tests/%.c,$(BUILD)/%.d,$(UNITS) $(HOSTS)) \
          $(addsuffix .d,$(fuzzers)) $(torture)/alloc.d

@@ -1129,8 +1129,7 @@ function Poller:continuation_token(options) end
 
 --- ---- errors ------------------------------------------------------------------------------------------------------
 
---- Two kinds more come from elsewhere: "callback" of azpec.CallbackError, which is raised, and "journal" of a client of
---- azpec.journal whose journal cannot be written.
+--- One more kind exists outside this list: "callback" of azpec.CallbackError, which is raised.
 ---@alias azpec.ErrorKind
 ---| "credential" # no token was provided, or the service refused it (401)
 ---| "forbidden" # 403
@@ -1146,6 +1145,7 @@ function Poller:continuation_token(options) end
 ---| "protocol" # an unexpected response, a redirect of the sign-in, a refused continuation token
 ---| "untrusted" # a certificate, or a URL in a response, that is not trusted
 ---| "limit" # larger than azpec accepts, or not enough memory
+---| "journal" # of a client of azpec.journal: the journal cannot be written
 
 --- The parts of an operation, in their order.
 ---@alias azpec.Phase

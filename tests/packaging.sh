@@ -67,11 +67,12 @@ of_a_release() { # by the rockspec of the tag, with this copy in place of the on
 installed() { # exactly these files
 	diff <(cd "$tmp/dest" && find . -type f | sort) <({
 		printf '%s\n' bin/azpec include/azpec.h lib/libazpec.a lib/lua/5.4/azpec.so \
-			lib/lua/5.4/azpec_signing.so lib/lua/5.4/azpec_file.so lib/pkgconfig/azpec.pc share/lua/5.4/azpec.meta.lua \
+			lib/lua/5.4/azpec_signing.so lib/lua/5.4/azpec_file.so lib/pkgconfig/azpec.pc \
 			share/man/man1/azpec.1 share/man/man7/azpec.7 share/bash-completion/completions/azpec \
 			share/zsh/site-functions/_azpec share/fish/vendor_completions.d/azpec.fish
 		find scripts/azpec/cli/verbs -name '*.lua' -printf '%f\n' | sed 's|\(.*\)\.lua|share/man/man1/azpec-\1.1|'
-		cd "$tmp/copy/scripts" && find azpec -name '*.lua' -printf 'share/lua/5.4/%p\n'
+		cd "$tmp/copy/scripts" && find azpec -name '*.lua' -not -name '*.meta.lua' -printf 'share/lua/5.4/%p\n'
+		cd ../build && find types -name '*.lua' -printf 'share/lua/5.4/azpec/%p\n'
 	} | sed 's|^|./opt/azpec/|' | sort)
 }
 command_works() { # PROGRAM: elsewhere, by its own path and by a link to it

@@ -31,7 +31,7 @@
 ---@field before? string its status then
 
 --- The options of azpec.run.run.
----@class azpec.run.Options
+---@class (exact) azpec.run.Options
 ---@field client azpec.Client of azpec.client or journal.client
 ---@field items azpec.run.Item[]|fun(): azpec.run.Item? a list, or a function that returns the next one
 ---@field parallel? integer how many are under way at once, 1 at least; default: 100
@@ -114,7 +114,7 @@ function run.summary() end
 ---@field provisioning_state? string of its last operation
 
 --- The options of azpec.journal.open.
----@class azpec.journal.Options
+---@class (exact) azpec.journal.Options
 ---@field run? string the run's name; default: a new one
 ---@field who? table as from journal.who
 ---@field ticket? string recorded with each write
@@ -126,7 +126,7 @@ function run.summary() end
 ---@field patience? number
 
 --- The options of azpec.journal.client.
----@class azpec.journal.ClientOptions
+---@class (exact) azpec.journal.ClientOptions
 ---@field verb? string what the program does, recorded with each write
 --- what is recorded of a connection, by its id
 ---@field about? fun(id: string): { verb: string?, rule: string?, reason: string?, before: azpec.Connection? }?
@@ -359,7 +359,7 @@ function failure.of_account(err) end
 --- ---- azpec.wait ----------------------------------------------------------------------------------------------------
 
 --- The options of azpec.wait.wait and azpec.wait.all.
----@class azpec.wait.Options
+---@class (exact) azpec.wait.Options
 ---@field client azpec.Client reads the connections
 ---@field what string|azpec.wait.Condition one of "exists", "gone", "status=STATUS" and "provisioning=STATE"
 ---@field id? string of wait.wait
@@ -461,7 +461,7 @@ function Draft:write(path, key) end
 local plan = {}
 
 --- The options of azpec.plan.new.
----@class azpec.plan.Options
+---@class (exact) azpec.plan.Options
 ---@field rules azpec.rules.Set which the plan names by file and hash
 ---@field tool? string the program that makes the plan
 ---@field who? table the identity that makes it, as from azpec.journal.who
@@ -614,7 +614,7 @@ function select.describe(connection) end
 ---@field why string the first condition that does not hold, for people: "name is 'lab-1', not 'web-*'"
 
 --- The options of azpec.rules.Set:decide, azpec.drift.of and azpec.drift.find.
----@class azpec.rules.DecideOptions
+---@class (exact) azpec.rules.DecideOptions
 ---@field ticket? string replaces {ticket} in a description; default: ""
 ---@field now? number the time, in seconds since 1970; default: os.time
 ---@field first_seen? number when the connection was first listed, in seconds since 1970; default: by its own date alone
@@ -793,7 +793,7 @@ function enrich.copy(facts) end
 --- ---- azpec.report: a page about many connections -------------------------------------------------------------------
 
 --- The data of a page.
----@class azpec.report.Data
+---@class (exact) azpec.report.Data
 ---@field made_at number seconds since 1970, by which ages are reckoned
 ---@field made_by? string the program and its version
 ---@field endpoint? string where the connections were read
@@ -926,7 +926,7 @@ function rights.missing(permissions) end
 ---| "dns" # the account's name resolves to a private address on this machine
 
 --- The options of azpec.doctor.examine.
----@class azpec.doctor.Options
+---@class (exact) azpec.doctor.Options
 ---@field new_client fun(more: azpec.ClientOptions): azpec.Client makes a client with these options, too
 ---@field account_id? string default: what concerns one account is skipped
 ---@field where? azpec.scope.Scope without account_id: the rights at each of these accounts are looked up
@@ -965,7 +965,7 @@ function doctor.judge_name(account, timeout) end
 --- ---- azpec.fleet ---------------------------------------------------------------------------------------------------
 
 --- Where to look.
----@class azpec.fleet.Where
+---@class (exact) azpec.fleet.Where
 ---@field subscription_ids? string[] default: the client's own
 ---@field all_subscriptions? boolean all that the identity may read in its tenant
 ---@field resource_group_name? string default: all
@@ -1086,7 +1086,7 @@ function drift.find(client, set, where, options) end
 --- ---- azpec.scope ---------------------------------------------------------------------------------------------------
 
 --- Where to look.
----@class azpec.scope.Scope
+---@class (exact) azpec.scope.Scope
 ---@field subscription_ids? string[] default: the client's own
 ---@field resource_group_name? string default: all
 ---@field account_name? string default: all
@@ -1221,7 +1221,7 @@ function socket_loop.select(receive, send, timeout) end
 --- ---- azpec.emulator ------------------------------------------------------------------------------------------------
 
 --- The settings of azpec.emulator.start.
----@class azpec.emulator.Settings
+---@class (exact) azpec.emulator.Settings
 ---@field state? table a state file's (azpec emulator --help); default: the sample
 ---@field options? table<string, any> as --option takes them, "account:name" for one account
 ---@field faults? table[] a fault file's rules
@@ -1327,7 +1327,7 @@ function Emulator:close() end
 --- ---- azpec.record --------------------------------------------------------------------------------------------------
 
 --- The settings of azpec.record.start.
----@class azpec.record.Settings
+---@class (exact) azpec.record.Settings
 ---@field file string path of the recording; an older recording there is replaced
 ---@field endpoint? string Azure Resource Manager's origin; default: "https://management.azure.com"
 ---@field authority_host? string Microsoft Entra ID's origin; default: "https://login.microsoftonline.com"
@@ -1340,7 +1340,7 @@ function Emulator:close() end
 ---@field lua? string the shell command that runs Lua 5.4; default: "lua5.4"
 
 --- The settings of azpec.record.play.
----@class azpec.record.PlayerSettings
+---@class (exact) azpec.record.PlayerSettings
 ---@field file string path of the recording
 --- the last answer to a request is repeated; default: false, a request that comes more often than recorded fails
 ---@field repeats? boolean

@@ -306,6 +306,54 @@ for class, row in pairs(takers) do
   end)
 end
 
+-- Calls with options that do not matter; each refuses an unknown one.
+local refusing = {
+  ["azpec.journal.ClientOptions"] = function (options)
+    require "azpec.journal".client({}, require "azpec.journal".open "x", options)
+  end,
+  ["azpec.report.Data"] = require "azpec.report".render,
+  ["azpec.emulator.Settings"] = require "azpec.emulator".start,
+  ["azpec.record.Settings"] = require "azpec.record".start,
+  ["azpec.record.PlayerSettings"] = require "azpec.record".play,
+}
+for class, row in pairs(takers) do refusing[class] = row[1] end
+
+it("marks each class of options as exact whose unknown fields are refused, and no other", function ()
+  local exact = {}
+  for _, item in ipairs(types) do
+    if item.is_exact and not item.name:find "^azpec%.rules%.%u%l+$" then exact[item.name] = true end -- see above
+  end
+  assert.equal(sorted(refusing), sorted(exact))
+  for class, call in pairs(refusing) do
+    local ok, why = pcall(call, { nonsense = 1 })
+    assert.is_false(ok, class)
+    assert.matches("unknown field 'nonsense'", why, 1, true)
+  end
+end)
+
+-- ---- the folder for language servers -------------------------------------------------------------------------------
+
+-- A language server takes the type of a required module from the file whose first line is "---@meta NAME".
+it("build/types has a file for each module of the reference, which returns its class", function ()
+  local folder, documented = (os.getenv "BUILD" or "build") .. "/types/", { azpec = true }
+  for name in read "scripts/REFERENCE.md":gmatch "\n### Module `(azpec%.[%l_.]+)`" do documented[name] = true end
+  documented["azpec.loop.waiters"] = true -- which returns a function
+  local found = {}
+  for path in io.popen("ls " .. folder .. "*.lua"):lines() do
+    local text = read(path)
+    local name = text:match "^%-%-%-@meta ([%w_.]+)\n"
+    if name then found[name] = text end
+  end
+  assert.equal(sorted(documented), sorted(found))
+  assert.equal(read(paths[1]), found.azpec)
+  assert.equal(read(paths[2]), read(folder .. "scripts.meta.lua"))
+  for name, text in pairs(found) do
+    assert(name == "azpec" or types.declared[name], name)
+    assert(name == "azpec" or text:find("---@type " .. name .. "\nlocal module\n\nreturn module\n", 1, true), name)
+    assert(load(text))
+  end
+end)
+
 -- ---- the rules of LuaCATS ------------------------------------------------------------------------------------------
 
 for n, one in ipairs { of_azpec, types } do

@@ -133,7 +133,8 @@ function tags.meta() end
 
 function tags.class(self, rest, above)
   local name, parents = rest:gsub("^%(exact%)%s*", ""):match "^([%w_.]+):?%s*(.*)$"
-  local class = { kind = "class", name = name, parents = {}, text = above, fields = {}, operators = {} }
+  local class = { kind = "class", name = name, is_exact = rest:find "^%(exact%)" ~= nil, parents = {},
+    text = above, fields = {}, operators = {} }
   for parent in parents:gmatch "[%w_.]+" do
     class.parents[#class.parents + 1] = parent
     self.used[#self.used + 1] = { parent, self.line }
