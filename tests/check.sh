@@ -74,6 +74,21 @@ scripts_compile() {
 clang_format() {
 	clang-format --dry-run -Werror "${c_files[@]}" "${c_tests[@]}"
 }
+comments_fit() { # into 80 columns with tabs of 8; clang-format sees to the code
+	code "${c_files[@]}" "${c_tests[@]}" | paste -d $'\001' - <(cat "${c_files[@]}" "${c_tests[@]}") |
+		awk -F $'\001' '
+		function columns(line,   i, n) {
+			for (i = 1; i <= length(line); i++)
+				n += substr(line, i, 1) == "\t" ? 8 - n % 8 : 1
+			return n
+		}
+		columns($2) > 80 {
+			split($1, at, ":")
+			code = substr($1, length(at[1] at[2]) + 3)
+			sub(/[ \t]+$/, "", code)
+			if (columns(code) <= 80) print at[1] ":" at[2], columns($2), "columns"
+		}'
+}
 clang_tidy() { # a file that passed is looked at again once anything changed
 	local f ok todo=()
 	printf '%s\n' -std=c11 -D_GNU_SOURCE "-I$PWD/lua_module" \
@@ -276,7 +291,7 @@ speaks_of_itself_alone() { # no page that is not in the tree
 # --- the run ----------------------------------------------------------------
 
 every_rule='builds_with_gcc builds_with_clang headers_stand_alone scripts_compile
-clang_format clang_tidy cppcheck_ luacheck_ short_functions nothing_banned
+clang_format comments_fit clang_tidy cppcheck_ luacheck_ short_functions nothing_banned
 nothing_left_open no_sleep_to_wait core_includes_only_core
 core_calls_nothing_outside one_caller_of_the_allocator includes_form_no_cycle
 uses_form_no_cycle uses_point_down only_curl_files_include_curl only_signing_includes_openssl

@@ -28,8 +28,8 @@ static const char version[] =
 	"the service does not support this api-version: omit api_version, or "
 	"give one that the message lists";
 
-/* Codes are spelled as on Microsoft's pages, and compared without regard to case.
-   These causes last until somebody removes them. */
+/* Codes are spelled as on Microsoft's pages, and compared without regard to
+   case.  These causes last until somebody removes them. */
 static const struct advice lasting[] = {
 	/* rights */
 	{ "AuthorizationFailed", NULL, FAIL_FORBIDDEN },

@@ -24,7 +24,7 @@ struct advice {
 
 /* NULL: the code is not in the tables. */
 const struct advice *advice_for(struct span code);
-/* True for the code of a conflict that lasts until somebody removes its cause. */
+/* Does this code's conflict last until somebody removes its cause? */
 bool advice_lasts(struct span code);
 
 #endif

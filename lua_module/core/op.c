@@ -68,8 +68,8 @@ static size_t place(struct buf *text, struct span s) {
 }
 
 /* Copies all strings into one block.  A string that is part of an earlier one,
-   as the id is of the URL, is not stored again: ten thousand operations may wait
-   at once.  The order finds most parts. */
+   as the id is of the URL, is not stored again: ten thousand operations may
+   wait at once.  The order finds most parts. */
 static bool copy_spec(struct op *o) {
 	struct op_spec *s = &o->spec;
 	struct span *all[] = { &s->url,

@@ -42,8 +42,8 @@ struct op_begun {
 	bool changed;     /* its write was accepted */
 };
 
-/* Continues it: from its polling URL, or without one from the resource.  Only an
-   ensure can write again, unless it is read_only.  False: out of memory. */
+/* Continues it: from its polling URL, or without one from the resource.  Only
+   an ensure can write again, unless it is read_only.  False: out of memory. */
 bool op_resume(struct op *o, const struct op_begun *begun);
 
 #endif

@@ -366,9 +366,9 @@ void op_error_different(struct op *o, const struct answer *a) {
 }
 
 /* What was just put into o->fail, as the reason why there is no policy token,
-   behind the service's refusal of the write if that is what asked for one.  That
-   refusal's body is kept; this answer's may have a token in it.  The kind is the
-   refusal's, unless a later try may acquire the token. */
+   behind the service's refusal of the write if that is what asked for one.
+   That refusal's body is kept; this answer's may have a token in it.  The kind
+   is the refusal's, unless a later try may acquire the token. */
 static void say_no_token(struct op *o, struct fail *refusal) {
 	struct fail why = o->fail;
 	if (o->change.policy->refused) {

@@ -8,10 +8,10 @@
  * page is still valid, so the error is reported when the next page is
  * requested.
  *
- * A query of Azure Resource Graph ("Resources - Resources", REST) is a list whose
- * pages all have one URL.  The request's body names the page by a token.  Only
- * the token shows that more rows follow.  "resultTruncated" without a token
- * means that the remaining rows cannot be requested.  A header reports
+ * A query of Azure Resource Graph ("Resources - Resources", REST) is a list
+ * whose pages all have one URL.  The request's body names the page by a token.
+ * Only the token shows that more rows follow.  "resultTruncated" without a
+ * token means that the remaining rows cannot be requested.  A header reports
  * subscriptions beyond those that one query covers ("Working with large Azure
  * resource data sets", "Guidance for throttled requests in Azure Resource
  * Graph").

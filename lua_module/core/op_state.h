@@ -91,7 +91,8 @@ enum known {
 enum reported {
 	REPORTED_NOTHING,
 	REPORTED_SUCCESS, /* terminal status Succeeded, or its equivalent */
-	REPORTED_ERROR, /* an error that may be its result; the resource decides */
+	REPORTED_ERROR,   /* an error that may be its result: the resource
+	                     decides */
 };
 
 /* list: the state of the link to the next page. */

@@ -3,8 +3,8 @@
  * calls.  An item is in at most one queue.  Leaving a queue needs neither a
  * search nor memory.
  *
- * The struct queue_link is the first member of an item, so a pointer to the link
- * is also a pointer to the item.
+ * The struct queue_link is the first member of an item, so a pointer to the
+ * link is also a pointer to the item.
  */
 #ifndef AZPEC_QUEUE_H
 #define AZPEC_QUEUE_H

@@ -10,8 +10,8 @@
  * one for deletes.  Their sizes and refill rates are fixed.
  *
  * Azure Resource Graph counts queries separately, in windows of a few seconds
- * ("Guidance for throttled requests in Azure Resource Graph").  If none is left,
- * the next query waits for the end of the window.
+ * ("Guidance for throttled requests in Azure Resource Graph").  If none is
+ * left, the next query waits for the end of the window.
  */
 #ifndef AZPEC_RATE_H
 #define AZPEC_RATE_H

@@ -162,9 +162,9 @@ static struct piece unicode_piece(long c) {
 	return p;
 }
 
-/* The number at the start of "43;" or "x2B;", and its length with the end, which
-   may be absent.  It may have any number of leading zeros. -1: no number that
-   unicode_piece takes. */
+/* The number at the start of "43;" or "x2B;", and its length with the end,
+   which may be absent.  It may have any number of leading zeros. -1: no number
+   that unicode_piece takes. */
 static long html_number(struct span s, size_t *length) {
 	bool hex = s.n > 0 && (*s.p | 0x20) == 'x';
 	long base = hex ? 16 : 10, number = 0;

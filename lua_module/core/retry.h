@@ -27,7 +27,7 @@ struct retry_policy {
 bool retry_passes(const struct retry_policy *p, const struct reply *r,
                   struct span code);
 /* True when azpec sends the same request again.  A conflict may pass only after
-   minutes, so it is repeated only if the service or the caller asks for that. */
+   minutes, so it is repeated only if the service or the caller asks for it. */
 bool retry_worthwhile(const struct retry_policy *p, const struct reply *r,
                       struct span code);
 /* The back-off in ms after that many tries: (2^tries - 1) * base_delay *

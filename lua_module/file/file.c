@@ -56,8 +56,9 @@ static int close_handle(lua_State *L) {
 	return luaL_fileresult(L, fclose(s->f) == 0, NULL);
 }
 
-/* Moves a descriptor above 2: where a standard stream is closed, open(2) returns
-   its number, and what is written to that stream would get into the file. */
+/* Moves a descriptor above 2: where a standard stream is closed, open(2)
+   returns its number, and what is written to that stream would get into the
+   file. */
 static int move_up(int fd) {
 	int up, why;
 	if (fd < 0 || fd > STDERR_FILENO)
@@ -215,8 +216,8 @@ static int l_sync(lua_State *L) {
 
 /* flush(handle): writes the data to the file's server.  A network file system
    reports an exceeded quota only when a descriptor is closed; closing a
-   duplicate is enough (close(2)).  Without a free descriptor (EMFILE) this check
-   is left out, because the data was written. */
+   duplicate is enough (close(2)).  Without a free descriptor (EMFILE) this
+   check is left out, because the data was written. */
 static int l_flush(lua_State *L) {
 	FILE *f = check_handle(L, 1);
 	bool done = fflush(f) == 0;

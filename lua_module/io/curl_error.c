@@ -10,7 +10,8 @@
  *     server; the proxy asks for a password.
  *
  * Until the response to CONNECT came, the peer is the proxy: a failure is the
- * proxy's.  SOCKS has no such response, so TLS may have failed behind the proxy.
+ * proxy's.  SOCKS has no such response, so TLS may have failed behind the
+ * proxy.
  *
  * The text for messages is libcurl's own, because it names the host or the
  * certificate. take_note omits texts that may contain a password.

@@ -37,8 +37,9 @@ int pollset_fd(const struct pollset *ps);
    which may be closed already.  Returns 0, or -1 (errno; fd is not watched
    then). */
 int pollset_watch(struct pollset *ps, int fd, int events);
-/* Makes the descriptor readable from `due` (ms of the monotonic clock) until the
-   next call.  Each step ends with such a call.  NEVER (INT64_MAX): no timer. */
+/* Makes the descriptor readable from `due` (ms of the monotonic clock) until
+   the next call.  Each step ends with such a call.  NEVER (INT64_MAX): no
+   timer. */
 int pollset_due(struct pollset *ps, int64_t due);
 /* Makes the descriptor readable until the next call with false. */
 void pollset_news(struct pollset *ps, bool news);

@@ -28,8 +28,8 @@ void sys_add_state(const char *path, struct buf *out);
    have closed its standard streams; a new descriptor with such a number would
    be taken for a standard stream. -1: no descriptor left (errno). */
 int sys_up(int fd);
-/* Occupies those of 0, 1 and 2 that are closed, until sys_vacate: a library that
-   is called in between then creates no descriptor with such a number. */
+/* Occupies those of 0, 1 and 2 that are closed, until sys_vacate: a library
+   that is called in between then creates no descriptor with such a number. */
 struct occupied {
 	uint64_t inode[3]; /* 0: was open */
 };

@@ -272,7 +272,7 @@ static int l_rate_limits(lua_State *L) {
 	return 1;
 }
 
-/* The settings after options, environment and defaults, and the last sign-in. */
+/* The settings by options, environment and defaults, and the last sign-in. */
 static int l_settings(lua_State *L) {
 	const struct client *c = session_check_open(L, 1);
 	const char *file, *path;

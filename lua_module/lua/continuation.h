@@ -1,11 +1,11 @@
 /*
- * continuation.h -- continuation tokens: versioned JSON that lets another process
- * go on watching an operation.  It holds no secret, names what was asked, and
- * is bound to endpoint and subscription.  Without a key anybody can write one.
- * The token alone never allows a write; the caller of resume does.  Every
- * member is checked.  A token with an unknown, repeated, too long or wrongly
- * typed member is refused.  With a key its last member is the HMAC-SHA256
- * (RFC 2104) of the token without that member.
+ * continuation.h -- continuation tokens: versioned JSON that lets another
+ * process go on watching an operation.  It holds no secret, names what was
+ * asked, and is bound to endpoint and subscription.  Without a key anybody can
+ * write one.  The token alone never allows a write; the caller of resume does.
+ * Every member is checked.  A token with an unknown, repeated, too long or
+ * wrongly typed member is refused.  With a key its last member is the
+ * HMAC-SHA256 (RFC 2104) of the token without that member.
  */
 #ifndef AZPEC_CONTINUATION_H
 #define AZPEC_CONTINUATION_H
@@ -20,9 +20,8 @@ void continuation_push_key(lua_State *L, int idx, int options);
 void continuation_push(lua_State *L, int idx);
 /* Checks the token at the top with the key (or nil) at index key.  Replaces the
    token by its decoded table, and fills spec and begun; their spans point into
-   that table.  Returns NULL, or the reason of the refusal.  The
-   reason is valid until the stack is popped.  [-1, +1], and more if the token is
-   refused */
+   that table.  Returns NULL, or the reason of the refusal, which is valid until
+   the stack is popped.  [-1, +1], and more if the token is refused */
 const char *continuation_read(lua_State *L, int codec, int key,
                               struct client *c, struct op_spec *spec,
                               struct op_begun *begun);

@@ -257,8 +257,8 @@ static void push_credential(lua_State *L, const struct kind *k,
 	lua_setiuservalue(L, -2, 1);
 }
 
-/* A list of the caller's may change as well: of x5c the credential at the top has
-   the JSON text, as the assertion's header has it. */
+/* A list of the caller's may change as well: of x5c the credential at the top
+   has the JSON text, as the assertion's header has it. */
 static void copy_x5c(lua_State *L) {
 	luaL_Buffer b;
 	lua_Integer n;

@@ -1,8 +1,8 @@
 /*
  * events.h -- tells on_event what happens: request, response, retry, poll,
- * token, subscription, policy_token, end.  Without on_event nothing is built and
- * nothing is called.
- * Header fields and query parameters pass an allow-list; bodies never do.
+ * token, subscription, policy_token, end.  Without on_event nothing is built
+ * and nothing is called.  Header fields and query parameters pass an
+ * allow-list; bodies never do.
  */
 #ifndef AZPEC_EVENTS_H
 #define AZPEC_EVENTS_H

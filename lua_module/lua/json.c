@@ -868,7 +868,7 @@ void json_polish(lua_State *L, int idx) {
 	lua_settop(L, top);
 }
 
-/* s without what is secret, in scratch.  Raises rather than to show a secret. */
+/* s without what is secret, in scratch.  Raises rather than show a secret. */
 static struct span redacted(lua_State *L, struct span s, struct secrets secrets,
                             struct buf *scratch) {
 	buf_clear(scratch);

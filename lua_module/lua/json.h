@@ -16,7 +16,8 @@
 void json_push_codec(lua_State *L);
 /* Decodes text with the codec at index codec and pushes the value, or nil
    where text is no JSON object or array; *facts says which.  Faults in single
-   strings are repaired, see core/json_repair.h.  Raises on no memory only.  [-0, +1] */
+   strings are repaired, see core/json_repair.h.  Raises only if there is no
+   memory.  [-0, +1] */
 void json_decode(lua_State *L, int codec, struct span text,
                  struct facts *facts);
 /* What the readers put into *facts are spans; they live as long as the value

@@ -18,8 +18,8 @@
  * in the errors below it.
  *
  * The time is linear in the number of members, and at most MAX_MEMBERS of one
- * body are read.  Each object is searched once for all the names, and each error
- * below another one is read once.
+ * body are read.  Each object is searched once for all the names, and each
+ * error below another one is read once.
  */
 #include "lua/json_error.h"
 

@@ -1,7 +1,7 @@
 /*
  * session.h -- what an open client holds, and which process may use it. Nothing
- * here waits, steps the client or knows a method of the API.  Of the other files
- * in lua/ it uses only wakeup.
+ * here waits, steps the client or knows a method of the API.  Of the other
+ * files in lua/ it uses only wakeup.
  *
  * Three things are decided only here:
  *

@@ -149,8 +149,8 @@ static enum bundle_result decrypt(reader *read, const struct task *t,
 
 /* --- limits of password hashing ------------------------------------------ */
 
-/* A file contains these numbers: six bytes could cause hours of work.  More than
-   the limit, and less than nothing, count as one more than the limit. */
+/* A file contains these numbers: six bytes could cause hours of work.  More
+   than the limit, and less than nothing, count as one more than the limit. */
 static int64_t number(const ASN1_INTEGER *a) {
 	int64_t n;
 	bool is = ASN1_INTEGER_get_int64(&n, a) && n >= 0 &&

@@ -1,6 +1,7 @@
 /*
  * bundle.h -- reads certificates and keys from PEM, PKCS#12 or DER, or from the
- * base64 of the latter two.  The content decides which format it is.  It uses no Lua and opens no file.
+ * base64 of the latter two.  The content decides which format it is.  It uses
+ * no Lua and opens no file.
  */
 #ifndef AZPEC_BUNDLE_H
 #define AZPEC_BUNDLE_H

@@ -60,9 +60,9 @@ bool key_is_open(const struct key *k);
 /* Loads into a closed key.  Reads files; never prompts on the terminal. */
 enum key_result key_load(struct key *k, const struct key_spec *s);
 
-/* Certificate i < k->chain_count in DER: the key's own first, and each further one
-   is the issuer of the one before, as RFC 7515 4.1.6 asks of x5c.  Certificates
-   of the file that are not in this chain are left out. */
+/* Certificate i < k->chain_count in DER: the key's own first, and each further
+   one is the issuer of the one before, as RFC 7515 4.1.6 asks of x5c.
+   Certificates of the file that are not in this chain are left out. */
 struct span key_certificate(const struct key *k, size_t i);
 
 /* These return NULL, or the reason of the failure. */

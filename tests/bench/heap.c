@@ -1,6 +1,6 @@
 /*
- * heap.c -- a Lua function that returns the bytes of all blocks in use: what the
- * process holds, without what malloc and Lua's collector keep in reserve.
+ * heap.c -- a Lua function that returns the bytes of all blocks in use: what
+ * the process holds, without what malloc and Lua's collector keep in reserve.
  */
 #include <lua.h>
 #include <malloc.h>

@@ -1,4 +1,4 @@
-/* http.c -- requests and replies as values: fields, waits, dates, challenges. */
+/* http.c -- requests and replies as values: fields, waits, dates and claims. */
 #include "support.h"
 
 #include "core/date.h"

@@ -3,8 +3,9 @@
  *
  * Each reader is given n bytes and 16 n.  A linear one takes 16 times as long,
  * one that looks back or ahead for each byte 256 times.  What counts is this
- * thread's processor time, the least of several tries.  A busy machine adds to it
- * and never takes from it, so more tries are made while a reader seems slow. */
+ * thread's processor time, the least of several tries.  A busy machine adds to
+ * it and never takes from it, so more tries are made while a reader seems
+ * slow. */
 #include "support.h"
 
 #include <time.h>

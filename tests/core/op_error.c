@@ -1,5 +1,5 @@
-/* op_error.c -- the words, hints and marks of a failure: of a broken connection,
-   of a refusal, of a token that does not come. */
+/* op_error.c -- the words, hints and marks of a failure: of a broken
+   connection, of a refusal, of a token that does not come. */
 #include "script.h"
 
 #include "core/op_error.h"

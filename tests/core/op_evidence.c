@@ -395,7 +395,7 @@ static const struct scenario refusals[] = {
 		  ANSWER(204, NULL, NULL),
 		  DONE(KEEP_NOTHING),
 	  } },
-	/* Azure/azure-sdk-for-python#26380: the header comes first all the same */
+	/* Azure/azure-sdk-for-python#26380: the header still comes first */
 	{ "succeeded_together_with_a_monitor",
 	  UPDATE,
 	  {

@@ -599,7 +599,8 @@ static inline void feed_step(struct player *p, const struct step *s) {
 
 static inline void wait_as_told(struct player *p, const struct step *s) {
 	int64_t until, early;
-	/* A try more is a longer back-off; an unreadable poll a longer pause. */
+	/* One more try makes a longer back-off, and an unreadable poll a longer
+	   pause. */
 	bool loose = p->fault && (s->least < s->most || p->fault->gets_only);
 	expect(p, OP_WAIT, &until);
 	if (!loose && (until - p->t < s->least || until - p->t > s->most))

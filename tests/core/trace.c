@@ -1,4 +1,4 @@
-/* trace.c -- W3C Trace Context: what is taken, what is ignored, what is sent. */
+/* trace.c -- W3C Trace Context: what is taken, ignored and sent. */
 #include "support.h"
 
 #include "core/trace.h"

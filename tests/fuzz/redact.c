@@ -6,8 +6,8 @@
  *     or HTML, once or twice, and whatever stands around it; nor can it be
  *     decoded out of that;
  *   - a text that is not redacted keeps its length, and no control characters;
- *   - repaired text has no faults, keeps to its room, and stays as it is when it
- *     is repaired again.
+ *   - repaired text has no faults, keeps to its room, and stays as it is when
+ *     it is repaired again.
  *
  * The input: how the secret is written, its length, the secret, and a text
  * around it, with a NUL in the secret's place.
@@ -82,7 +82,7 @@ static void add_secret(struct buf *out, struct span secret, uint8_t how) {
 	buf_free(&once);
 }
 
-/* ---- reading it back ------------------------------------------------------ */
+/* ---- reading it back ----------------------------------------------------- */
 
 static int hex_of(struct span s, size_t at, size_t n) {
 	char digits[5] = { 0 }, *end;

@@ -1,8 +1,7 @@
 /*
- * scripts.c -- the files that the command reads, in a Lua state: plans, journals,
- * rules, states of the emulator, continuation tokens.
- * scripts.lua has a function for each; this file is built once for each of
- * them, as FUZZED.
+ * scripts.c -- the files that the command reads, in a Lua state: plans,
+ * journals, rules, states of the emulator, continuation tokens.  scripts.lua
+ * has a function for each; this file is built once for each of them, as FUZZED.
  *
  *   - a file is read, or refused by a message with its name and no traceback;
  *   - nothing of the host is changed by what a file holds;

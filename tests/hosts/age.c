@@ -46,8 +46,8 @@ static int64_t real_now(void) {
 	return t.tv_sec - passed;
 }
 
-/* How many connections there have been when each of these seconds, the real ones
-   included, had passed and one more GET was done. */
+/* How many connections there have been when each of these seconds, the real
+   ones included, had passed and one more GET was done. */
 static void expect_connections(const int (*rows)[2], size_t n) {
 	lua_State *L = host_state(&emulator);
 	int64_t start = real_now();

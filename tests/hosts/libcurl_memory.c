@@ -40,7 +40,7 @@ static int l_reached(lua_State *L) {
 }
 
 /* Until nothing failed any more: then all allocations of the call were tried.
-   An update has two pauses of 0.1 s, so each 16th of its allocations will do. */
+   An update has two pauses of 0.1 s, so each 16th allocation will do. */
 static const char torture[] =
 	"local c <close> = client { endpoint = e.endpoint,\n"
 	"  authority_host = e.endpoint }\n"

@@ -200,8 +200,8 @@ static void test_every_descriptor_is_close_on_exec(void **state) {
 	free(path);
 }
 
-/* azpec's or libcurl's.  A UDP socket belongs to a name lookup of the C library,
-   which happens in a thread of its own. */
+/* azpec's or libcurl's.  A UDP socket belongs to a name lookup of the C
+   library, which happens in a thread of its own. */
 static bool is_ours(int fd) {
 	char path[64], to[64] = "";
 	int type = 0;

@@ -51,7 +51,7 @@ static int end(void **state) {
 #undef TEST
 #define TEST(function) cmocka_unit_test_setup_teardown(function, begin, end)
 
-/* ---- short ways ----------------------------------------------------------- */
+/* ---- short ways ---------------------------------------------------------- */
 
 #define assert_fine(call) assert_null(call)
 #define assert_refused(call, part)                                             \
@@ -98,7 +98,7 @@ static void need_root(void) {
 	}
 }
 
-/* ---- what is kept --------------------------------------------------------- */
+/* ---- what is kept -------------------------------------------------------- */
 
 static void test_what_was_stored_is_read(void **state) {
 	(void)state;
@@ -233,7 +233,7 @@ static void test_the_thread_keeps_no_key(void **state) {
 	                 0);
 }
 
-/* ---- other users ---------------------------------------------------------- */
+/* ---- other users --------------------------------------------------------- */
 
 static long key_of_root;
 
@@ -320,7 +320,7 @@ static void test_who_has_become_another_user_has_that_ones_keys(void **state) {
 	expect("mine");
 }
 
-/* ---- where the kernel refuses --------------------------------------------- */
+/* ---- where the kernel refuses -------------------------------------------- */
 
 static int refusal;
 

@@ -50,8 +50,8 @@ PROOF(reply_header) {
 	assert(!value.p || (value.n > 0 && readable(value)));
 }
 
-/* Whatever number or date the field's value is, by the contracts: a time to wait
-   is positive, none is -1, and no number of seconds overflows. */
+/* Whatever number or date the field's value is, by the contracts: a time to
+   wait is positive, none is -1, and no number of seconds overflows. */
 void prove_http_retry_after(void) {
 	static char head[] = "retry-after:12345678901";
 	struct reply r = { .head = { .p = head, .n = sizeof head } };

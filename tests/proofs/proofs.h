@@ -26,7 +26,7 @@ unsigned char nondet_byte(void);
 bool nondet_bool(void);
 #define assume(condition) __CPROVER_assume(condition)
 
-/* A choice of eight bits, not of 64, makes for a formula that is soon solved. */
+/* A choice of eight bits, not of 64: such a formula is soon solved. */
 static inline size_t any_below(size_t end) {
 	size_t i = nondet_byte();
 	assert(end > 0 && end <= 256);

@@ -1,9 +1,9 @@
 /*
  * faults.c -- preloaded into a Lua program whose files cannot be written.
  * FAULT="CALL ERRNO NTH TEXT": from the NTH time on, CALL fails with ERRNO on
- * each file whose name holds TEXT, or ends so where TEXT ends in $.  CALL is open, write, fsync, close or
- * rename (its new name counts).  Half of a write still arrives, as on a disk
- * that becomes full.  For "swap" see below.
+ * each file whose name holds TEXT, or ends so where TEXT ends in $.  CALL is
+ * open, write, fsync, close or rename (its new name counts).  Half of a write
+ * still arrives, as on a disk that becomes full.  For "swap" see below.
  */
 #undef _FILE_OFFSET_BITS /* by which open would mean open64 */
 #undef _TIME_BITS

@@ -81,7 +81,8 @@ int emulator_connections(struct emulator *e);
  *   id(n)             the id of the emulator's n-th connection, from 1
  *   approve(n [, t])  the options that approve it, with the fields of t
  *   client([t])       a client over TLS, with the fields of t
- *   e                 endpoint, tls_endpoint, tls_thumbprint, ca_file and the sign-in's fields
+ *   e                 endpoint, tls_endpoint, tls_thumbprint, ca_file and the
+ *                     sign-in's fields
  *   patience, hang    see above; hang in seconds
  */
 lua_State *host_state(const struct emulator *e);

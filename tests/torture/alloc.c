@@ -1,6 +1,6 @@
 /*
- * alloc.c [STRIDE [SCENARIO [ALLOCATOR [N]]]] -- a host whose memory fails.  For each
- * scenario of alloc.lua, each allocator and both modes it counts the
+ * alloc.c [STRIDE [SCENARIO [ALLOCATOR [N]]]] -- a host whose memory fails.
+ * For each scenario of alloc.lua, each allocator and both modes it counts the
  * allocations of a good run; then the n-th one fails, or all from the n-th on,
  * for each n (each STRIDE-th).  Prints a line a scenario and allocator, and
  * last "N passed, N failed".

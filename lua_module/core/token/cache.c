@@ -15,11 +15,11 @@
  *   the links ------ token ---> CACHE_STORE
  *
  * Which record.  Its name is a digest of everything that decides which token is
- * right: authority, scope, and each link with all its values; for az and azd the
- * subscription, too, which decides on the tenant.  The driver adds
- * what only it knows, such as the content of a certificate's file.  All links
- * count, not only the one that gave the token: an earlier one might be asked
- * first in another chain.
+ * right: authority, scope, and each link with all its values; for az and azd
+ * the subscription, too, which decides on the tenant.  The driver adds what
+ * only it knows, such as the content of a certificate's file.  All links count,
+ * not only the one that gave the token: an earlier one might be asked first in
+ * another chain.
  *
  * Which tokens.  Only those of a flow that says so (`shared`), and of no
  * credential with a function of the host's, which may be anybody's.

@@ -189,7 +189,8 @@ struct flow {
 	   policy. */
 	int64_t (*again)(const struct chain *s, const struct answer *a,
 	                 int64_t asked);
-	bool managed; /* a source of managed identities: its hints speak of one */
+	bool managed;    /* a source of managed identities: its hints speak of
+	                    one */
 	bool subscribes; /* it may have a default subscription */
 	bool claims;     /* a claims challenge can be answered */
 	bool shared;     /* its token may serve other processes of the user: the
@@ -201,8 +202,8 @@ struct flow {
 	/* Writes the command to run if the flow cannot answer a claims
 	   challenge; NULL: none. */
 	void (*advise_claims)(const struct chain *s, struct buf *out);
-	/* How people sign in to the program that it asks.  NULL: there is no such
-	   way, and the program's errors get no advice. */
+	/* How people sign in to the program that it asks.  NULL: there is no
+	   such way, and the program's errors get no advice. */
 	const struct sign_in *sign_in;
 	/* Variables of the environment that hold its secret, closed by NULL: no
 	   program of the same chain gets them.  NULL: none. */

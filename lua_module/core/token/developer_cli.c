@@ -1,5 +1,5 @@
-/* developer_cli.c -- tokens that others have: the host, the Azure CLI, the Azure
-   Developer CLI, or nobody.
+/* developer_cli.c -- tokens that others have: the host, the Azure CLI, the
+   Azure Developer CLI, or nobody.
 
    Subscriptions and tenants.  A person may be signed in to several tenants, and
    a token is for one.  az knows the tenant of each subscription that it has

@@ -306,8 +306,8 @@ static enum chain_want ask_assertion(struct chain *s, struct request *q,
 	return CHAIN_NEED;
 }
 
-/* From the host's function, a pipeline, or a file whose last line end is none of
-   it; read anew for each token, since it is rotated. */
+/* From the host's function, a pipeline, or a file whose last line end is none
+   of it; read anew for each token, since it is rotated. */
 void flow_prove(struct chain *s, struct span assertion, struct now now) {
 	const char *why = NULL;
 	assertion = span_trim(assertion);

@@ -178,8 +178,8 @@ static bool is_stranger(const struct chain *s, const struct answer *a) {
 	                     : !is_its_error(a);
 }
 
-/* An error about the scope tells nothing of identities.  Entra ID's own words are
-   such an error, too. */
+/* An error about the scope tells nothing of identities.  Entra ID's own words
+   are such an error, too. */
 static bool is_about_scope(const struct answer *a) {
 	return span_eq(a->facts.oauth_error, SPAN("invalid_resource")) ||
 	       span_eq(a->facts.oauth_error, SPAN("invalid_scope")) ||

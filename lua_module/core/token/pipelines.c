@@ -188,7 +188,7 @@ static enum chain_want ask(struct chain *s, struct request *q, struct now now) {
 	return CHAIN_SEND;
 }
 
-/* Azure DevOps has words in the `value` of some errors; a token has no blanks. */
+/* Azure DevOps has words in the `value` of some errors; no token has blanks. */
 static bool is_words(struct span text) {
 	return span_cspn(text, " ") < text.n;
 }

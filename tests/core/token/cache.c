@@ -171,7 +171,7 @@ static const struct scenario second[] = {
 	    NOTHING_TO_DO } },
 };
 
-/* ---- what the service refused --------------------------------------------- */
+/* ---- what the service refused -------------------------------------------- */
 
 #define CLAIMS "{\"access_token\":{\"nbf\":{\"value\":\"1\"}}}"
 
@@ -204,7 +204,7 @@ static const struct scenario refused[] = {
 	    NOTHING_TO_DO } },
 };
 
-/* ---- records that are not believed ---------------------------------------- */
+/* ---- records that are not believed --------------------------------------- */
 
 #define FOREIGN(name, record)                                                  \
 	{                                                                      \
@@ -336,7 +336,7 @@ static void test_without_memory_for_the_token_the_sign_in_fails(void **state) {
 	close_chain();
 }
 
-/* ---- what makes two chains one --------------------------------------------- */
+/* ---- what makes two chains one ------------------------------------------- */
 
 static void add_identity(const struct chain_spec *specs, size_t count,
                          struct span authority, struct span scope,

@@ -406,7 +406,7 @@ static void test_answers_of_other_servers_skip_the_link(void **state) {
 	}
 }
 
-/* ---- what a sign-in is at ------------------------------------------------- */
+/* ---- what a sign-in is at ------------------------------------------------ */
 
 /* Whose time is up hears what is going on, and not only that it goes on. */
 static void play_progress(const struct step *s) {

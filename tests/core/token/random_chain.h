@@ -264,8 +264,8 @@ static struct facts token_facts(void) {
 	return f;
 }
 
-/* The request's body or its proof, as an error may repeat it: as it was sent, or
-   percent-decoded. */
+/* The request's body or its proof, as an error may repeat it: as it was sent,
+   or percent-decoded. */
 static const char *echo(void) {
 	static char text[4096];
 	struct span s = buf_span(&t.q.body), sent = s;
