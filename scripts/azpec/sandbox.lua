@@ -25,6 +25,12 @@ local function text(value, word)
   return value
 end
 
+-- True for a text that is meant as a pattern of Lua: an anchor at an end, or an escape such as %d. As plain text it
+-- would never be found, and an exception of a rule would never hold.
+local function is_pattern(s)
+  return string.find(s, "^%^.") or string.find(s, ".%$$") or string.find(s, "%%%w")
+end
+
 local function unknown(_, name)
   error(string_format("unknown word '%s'", tostring(name)), 2)
 end
@@ -35,7 +41,13 @@ local function new_strings()
   function strings.lower(s) return string.lower(text(s, "lower")) end
   function strings.upper(s) return string.upper(text(s, "upper")) end
   function strings.sub(s, first, last) return string.sub(text(s, "sub"), first, last) end
-  function strings.find(s, other, init) return string.find(text(s, "find"), text(other, "find"), init, true) end
+  function strings.find(s, other, init, plain)
+    if plain ~= true and is_pattern(text(other, "find")) then
+      error(string_format("find takes plain text, and %q looks like a pattern of Lua: use matches with * and ?, or "
+        .. "give true as the last argument", other), 2)
+    end
+    return string.find(text(s, "find"), text(other, "find"), init, true)
+  end
   function strings.matches(s, pattern) return glob.compile(text(pattern, "matches"))(text(s, "matches")) end
   function strings.format(form, ...)
     text(form, "format")

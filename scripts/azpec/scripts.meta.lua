@@ -756,8 +756,9 @@ function rules.parse(source, name) end
 
 --- The names that a file of rules has, beside these of Lua: `error`, `ipairs`, `next`, `pairs`, `select`, `tonumber`,
 --- `tostring`, `type`, `assert`; `insert`, `remove`, `concat` and `sort` of `table`; `len`, `lower`, `upper`, `sub`,
---- `find` and `format` of `string`; and `math` without random numbers. `find` takes plain text. Reading another name is
---- an error, and so is setting a global variable.
+--- `find` and `format` of `string`; and `math` without random numbers. `find` takes plain text, and refuses what looks
+--- like a pattern of Lua unless its last argument is true. Reading another name is an error, and so is setting a global
+--- variable.
 ---@class azpec.rules.Words
 ---@field approve fun(name: string): fun(rule: azpec.rules.Rule) the status becomes "Approved"
 ---@field reject fun(name: string): fun(rule: azpec.rules.Rule) the status becomes "Rejected"

@@ -50,6 +50,19 @@ describe("the sandbox", function ()
     end
   end)
 
+  it("refuses a pattern of Lua, which find would take for plain text and never find", function ()
+    for _, pattern in ipairs { "^web", "web$", "web%d", "^", "$", "100%" } do
+      local source = ("return ('web'):find('%s') == nil"):format(pattern)
+      if #pattern > 1 and pattern ~= "100%" then
+        refused("^r%.lua:1: find takes plain text, and \"" .. pattern:gsub("%p", "%%%0") .. "\" looks like a pattern "
+          .. "of Lua: use matches with %* and %?, or give true as the last argument$", source)
+      else
+        assert.same({ true, true }, { attempt(source) })
+      end
+      assert.same({ true, true }, { attempt(("return ('a%s'):find('%s', 1, true) == 2"):format(pattern, pattern)) })
+    end
+  end)
+
   it("has no word for the world outside", function ()
     for word in ([[io os debug load loadstring loadfile dofile require package collectgarbage coroutine pcall xpcall
       setmetatable getmetatable rawget rawset rawequal rawlen print warn _G arg jit unpack utf8]]):gmatch "%S+" do
