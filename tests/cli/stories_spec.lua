@@ -77,9 +77,12 @@ describe("the request that is approved", function ()
 
   it("is never just the first one: several are an error that lists them, and nothing is done", function ()
     local result = kit.ended(11, azpec("approve", many .. "--status Pending"))
-    assert.matches("^azpec: 64 connections match %-%-status 'Pending'; name one by its id:\n  many01%.", result.err)
+    assert.matches("^azpec: 64 connections match %-%-status 'Pending'; name one by its id or ACCOUNT/NAME:\n"
+      .. "  manyacct/many01%.", result.err)
     assert.matches("\n  and 54 more\n$", result.err)
     assert.equal(0, #emulator:log "update")
+    kit.ended(0, azpec("approve", result.err:match "\n  (manyacct/many02%S+)")) -- a line begins with what names it
+    assert.equal("Approved", emulator:connection(emulator.many[2]).status)
   end)
 
   it("is on a later page: it is found", function ()
@@ -99,7 +102,7 @@ describe("the request that is approved", function ()
   it("was deleted by somebody else: not found, with 3", function ()
     put { name = "other.24d6b4b5-e65c-4330-bbe9-3a290d62f8e0" }
     kit.ended(3, azpec("approve", emulator.sample))
-    assert.matches("; there are:\n  other%.", kit.ended(3, azpec("approve", account .. words)).err)
+    assert.matches("; there are:\n  sampleacct/other%.", kit.ended(3, azpec("approve", account .. words)).err)
   end)
 
   it("is another one by now: --if-match refuses it, with 6", function ()

@@ -156,7 +156,7 @@ describe("list", function ()
     assert.matches("^no connection matches; did you mean 'many64' %(Pending%)",
       kit.ended(0, azpec("list", many .. "many64 --status Approved")).err)
     local misspelt = kit.ended(3, azpec("show", many .. "mayn64")).err
-    assert.matches("^azpec: no connection matches name 'mayn64'; these come nearest:\n  many64%.", misspelt)
+    assert.matches("^azpec: no connection matches name 'mayn64'; these come nearest:\n  manyacct/many64%.", misspelt)
     misspelt = json.decode(kit.ended(3, azpec("show", many .. "mayn64 -o json")).err)
     assert.equal(3, #misspelt.error.candidates)
     assert.matches("'Aproved' is none of", kit.ended(2, azpec("list", "--status Aproved")).err)

@@ -289,27 +289,27 @@ local function detail_lines(err)
   return lines
 end
 
--- Describes candidates so that they differ: name, account, description, and the private endpoint's subscription if that
--- is another one.
+-- Describes candidates so that they differ: the name that a command line takes (ACCOUNT/NAME), status, description, and
+-- the private endpoint's subscription if that is another one.
 local function candidate_lines(err)
-  local facts_of, lines = require "azpec.select".facts, {}
+  local facts_of, lines, shown = require "azpec.select".facts, {}, {}
   local widest, widest_state, known = 0, 0, require "azpec.cli.places".new()
   local are_near = err.count == 0 -- none of them matches
-  local most = are_near and most_nearest or most_candidates
-  for n = 1, math.min(most, #err.candidates) do
-    local facts = facts_of(err.candidates[n])
-    known:add(facts)
-    widest, widest_state = math.max(widest, #(facts.name or "")), math.max(widest_state, #text.state(facts.status))
+  for n = 1, math.min(are_near and most_nearest or most_candidates, #err.candidates) do
+    shown[n] = facts_of(err.candidates[n])
+    known:add(shown[n])
   end
-  for n, connection in ipairs(err.candidates) do
-    if n > most then break end
-    local facts = facts_of(connection)
-    local line = ("  %s  %s  %s"):format(text.pad(text.clean(facts.name or "?"), widest),
-      text.pad(text.state(facts.status), widest_state), known:name(facts, true))
+  for _, facts in ipairs(shown) do
+    facts.label = text.clean(known:name(facts) .. "/" .. (facts.name or "?"))
+    widest = math.max(widest, text.width(facts.label))
+    widest_state = math.max(widest_state, text.width(text.state(facts.status)))
+  end
+  for n, facts in ipairs(shown) do
+    local line = ("  %s  %s"):format(text.pad(facts.label, widest), text.pad(text.state(facts.status), widest_state))
     if facts.description then line = line .. ('  "%s"'):format(facts.description) end
     local from = facts.private_endpoint_subscription
     if from and from ~= facts.subscription_id then line = line .. "  from subscription " .. from end
-    lines[#lines + 1] = text.clean(line)
+    lines[n] = text.trim_end(text.clean(line))
   end
   local more = math.max(err.count or 0, #err.candidates) - #lines
   if more > 0 and not are_near then lines[#lines + 1] = ("  and %d more"):format(more) end

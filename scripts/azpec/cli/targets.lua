@@ -392,7 +392,9 @@ function targets.matches(context, search, connections)
   else
     found, err = selector:one(connections)
   end
-  if err and err.kind ~= "no_match" then error(err, 0) end
+  if err and err.kind ~= "no_match" then
+    error(failure.with(err, { message = err.message:gsub("by its id:$", "by its id or ACCOUNT/NAME:") }), 0)
+  end
   if err and are_pending(args) then
     err.hint = "--all and --max mean Pending ones; --status names others"
   end
