@@ -675,9 +675,9 @@ function azpec.credential.default(options) end
 --- ---- the client --------------------------------------------------------------------------------------------------
 
 --- `local client <close> = azpec.client{...}` closes it at the end of the block; tostring shows the endpoint, or
---- that it is closed.  A client keeps its pollers until their outcome was collected: dropping one cancels nothing.
---- Every method except close raises on a closed client.  After fork(2), in the child, its pollers end as canceled and
---- send nothing; new operations use new sockets.
+--- that it is closed.  A client keeps its pollers until their outcome was collected.  A poller that the program drops
+--- is not canceled.  Every method except close raises on a closed client.  After fork(2), in the child, its pollers end
+--- as canceled and send nothing; new operations use new sockets.
 ---@class azpec.Client
 local Client = {}
 

@@ -100,7 +100,7 @@ local longest_command = 16 * 1024
 -- that file: after it was renamed or removed, a line is refused. options: run (its name; default: a new one), who (a
 -- table of journal.who), ticket (string), azpec (the version; default: the loaded module's), subject (a string that no
 -- other task uses), command (the command line that does the same), patience (seconds to wait while another process
--- writes; default: 10). An event loop stands still during that wait; under cqueues only if the line is that of an
+-- writes; default: 10). The event loop is blocked during that wait; under cqueues only if the line is that of an
 -- intent. Raises an error for a wrong option.
 function journal.open(path, options)
   options = options or {}
@@ -315,7 +315,7 @@ function methods:next_run()
 end
 
 -- Counts the connections by wanted status: those of the items and those that earlier processes of this run have begun,
--- each once. excess() of azpec.rules takes them.
+-- each once; not those that this process has begun. excess() of azpec.rules takes them.
 function methods:counts(items)
   fields.check_argument(items, "tables", "bad argument #1 to 'counts'")
   local wanted, counts = {}, {}

@@ -121,8 +121,8 @@ function run.summary() end
 ---@field azpec? string the version
 ---@field subject? string names the task of the run, which no other program uses; its next run continues this one
 ---@field command? string the command line that begins such a run; is not recorded if it is longer than 16 KiB
---- seconds to wait while another process writes; default: 10. An event loop stands still meanwhile; under cqueues only
---- before a write is sent.
+--- seconds to wait while another process writes; default: 10. Meanwhile the event loop is blocked. Under cqueues this
+--- happens only before a write is sent.
 ---@field patience? number
 
 --- The options of azpec.journal.client.
@@ -228,7 +228,8 @@ function File:unfinished(wanted) end
 function File:next_run() end
 
 --- Counts the connections by wanted status: those of the items and those that earlier processes of this run have
---- begun, each once. `azpec.rules.Set:excess` compares them with the limits of rules.
+--- begun, each once. Those that this process has begun are counted only if they are among the items.
+--- `azpec.rules.Set:excess` compares the counts with the limits of rules.
 ---@param items azpec.run.Item[]
 ---@return table<string, integer> counts by status
 function File:counts(items) end

@@ -345,8 +345,7 @@ it("build/types has a file for each module of the reference, which returns its c
     if name then found[name] = text end
   end
   assert.equal(sorted(documented), sorted(found))
-  assert.equal(read(paths[1]), found.azpec)
-  assert.equal(read(paths[2]), read(folder .. "scripts.meta.lua"))
+  assert(found.azpec == read(paths[1]) and read(folder .. "scripts.meta.lua") == read(paths[2]), "run make types")
   for name, text in pairs(found) do
     assert(name == "azpec" or types.declared[name], name)
     assert(name == "azpec" or text:find("---@type " .. name .. "\nlocal module\n\nreturn module\n", 1, true), name)
