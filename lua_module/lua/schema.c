@@ -2,6 +2,7 @@
 #include "lua/schema.h"
 
 #include <lauxlib.h>
+#include <string.h>
 
 /* ---- types -------------------------------------------------------------- */
 
@@ -98,6 +99,73 @@ struct span schema_key(lua_State *L) {
 	return s;
 }
 
+/* ---- misspelt names ------------------------------------------------------ */
+
+enum {
+	LONGEST = 40,     /* bytes of a name that is compared */
+	MOST_WRONG = 2,   /* letters of a misspelt name */
+	LEAST_TO_FIND = 5 /* letters of a part of a name */
+};
+
+/* How many letters to insert, delete or replace (Levenshtein).  b is at most
+   LONGEST. */
+static int distance(struct span a, struct span b) {
+	int row[LONGEST + 1];
+	for (size_t j = 0; j <= b.n; j++)
+		row[j] = (int)j;
+	for (size_t i = 0; i < a.n; i++) {
+		int left = (int)i + 1, before = row[0];
+		row[0] = left;
+		for (size_t j = 0; j < b.n; j++) {
+			int least = before + (a.p[i] != b.p[j]);
+			before = row[j + 1];
+			if (before + 1 < least)
+				least = before + 1;
+			if (left + 1 < least)
+				least = left + 1;
+			row[j + 1] = left = least;
+		}
+	}
+	return row[b.n];
+}
+
+/* How far a name is from a key: 0 to MOST_WRONG letters, one more if the key is
+   a part of it; -1: it is not meant. */
+static int likeness(struct span key, struct span name) {
+	int wrong = distance(name, key);
+	if (wrong <= MOST_WRONG && (size_t)wrong * 2 < name.n)
+		return wrong;
+	if (key.n >= LEAST_TO_FIND && strstr(name.p, key.p))
+		return MOST_WRONG + 1;
+	return -1;
+}
+
+/* The name that a caller probably means; NULL: none. */
+static const char *nearest(const struct schema *s, int flags, struct span key) {
+	const char *found = NULL;
+	int least = MOST_WRONG + 2;
+	if (key.n > LONGEST)
+		return NULL;
+	for (const struct schema_field *f = s->fields; f->name; f++) {
+		int off =
+			f->flags & flags ? likeness(key, span_of(f->name)) : -1;
+		if (off < 0 || off >= least)
+			continue;
+		least = off;
+		found = f->name;
+	}
+	return found;
+}
+
+static void refuse_name(lua_State *L, const struct schema *s, int flags,
+                        struct span key) {
+	const char *meant = nearest(s, flags, key);
+	if (meant)
+		luaL_error(L, "unknown field '%s%s'; did you mean '%s%s'?",
+		           s->prefix, key.p, s->prefix, meant);
+	luaL_error(L, "unknown field '%s%s'", s->prefix, key.p);
+}
+
 /* Key at -2, value at -1. */
 static void check_pair(lua_State *L, const struct schema *s, int flags) {
 	const struct schema_field *f = s->fields;
@@ -105,7 +173,7 @@ static void check_pair(lua_State *L, const struct schema *s, int flags) {
 	while (f->name && !((f->flags & flags) && is_named(f, key)))
 		f++;
 	if (!f->name)
-		luaL_error(L, "unknown field '%s%s'", s->prefix, key.p);
+		refuse_name(L, s, flags, key);
 	check_value(L, s, f);
 }
 

@@ -49,19 +49,26 @@ function fields.check_argument(value, wanted, what, level)
   if why then error(("%s (%s)"):format(what, why), (level or 2) + 1) end
 end
 
-function fields.check(given, known, level, prefix)
-  level, prefix = (level or 2) + 1, prefix or ""
-  if type(given) ~= "table" then
-    error(("%stable of options expected, got %s"):format(prefix, type(given)), level)
-  end
+-- Raises an error if a table has a name that is no key of `known`, and guesses the one that was meant. level, prefix:
+-- as for check.
+function fields.check_names(given, known, level, prefix)
   for name in pairs(given) do
     if not known[name] then
       local names = {}
       for one in pairs(known) do names[#names + 1] = one end
       table.sort(names)
-      error(("%sunknown field '%s'%s"):format(prefix, tostring(name), nearest.question(tostring(name), names)), level)
+      error(("%sunknown field '%s'%s"):format(prefix or "", tostring(name), nearest.question(tostring(name), names)),
+        (level or 2) + 1)
     end
   end
+end
+
+function fields.check(given, known, level, prefix)
+  level, prefix = (level or 2) + 1, prefix or ""
+  if type(given) ~= "table" then
+    error(("%stable of options expected, got %s"):format(prefix, type(given)), level)
+  end
+  fields.check_names(given, known, level, prefix)
   for name, types in pairs(known) do
     local plain = types:gsub("^!", "")
     local why = (given[name] or plain ~= types) and mismatch(given[name], plain)

@@ -11,11 +11,11 @@
 
 local ages = require "azpec.ages"
 local duration = require "azpec.duration"
-local check_argument = require "azpec.fields".check_argument
 local failure = require "azpec.failure"
 local glob = require "azpec.glob"
 local ids = require "azpec.resource_id"
 local nearest = require "azpec.nearest"
+local options_of = require "azpec.fields"
 local text = require "azpec.text"
 
 local select = {}
@@ -210,9 +210,7 @@ function select.new(wanted, names, now)
   if type(wanted) ~= "table" then
     error(("bad argument #1 to 'new' (table expected, got %s)"):format(type(wanted)), 2)
   end
-  for field in pairs(wanted) do
-    if not rules[field] then error(("unknown field '%s'"):format(tostring(field)), 2) end
-  end
+  options_of.check_names(wanted, rules)
   local self = { now = now or os.time }
   for _, rule in ipairs(fields) do
     local value = wanted[rule[1]]
@@ -302,7 +300,7 @@ end
 -- Checks the first argument of a method, for its caller.
 local function check_connections(connections, name)
   if is_list(connections) then
-    check_argument(connections, "tables", ("bad argument #1 to '%s'"):format(name), 3)
+    options_of.check_argument(connections, "tables", ("bad argument #1 to '%s'"):format(name), 3)
   end
 end
 
@@ -456,9 +454,7 @@ function selector:one(...)
 end
 
 local function check_most(options)
-  for field in pairs(options) do
-    if field ~= "max" then error(("unknown field '%s'"):format(tostring(field)), 3) end
-  end
+  options_of.check_names(options, { max = true }, 3)
   local most = options.max
   if most == nil then return math.huge end
   if math.type(most) ~= "integer" or most < 1 then

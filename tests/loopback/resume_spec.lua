@@ -470,7 +470,7 @@ describe("a continuation token (signed)", function ()
       assert.has_error(function () emulator:client { token_key = value } end, (message:gsub("'key'", "'token_key'")))
     end
     assert.has_error(function () client:begin_update(wish()):continuation_token { keys = "x" } end,
-      "unknown field 'keys'")
+      "unknown field 'keys'; did you mean 'key'?")
   end)
 end)
 

@@ -113,8 +113,7 @@ describe("azpec.credential", function ()
         for field in pairs(other) do
           for _, name in ipairs { field, field .. "s", field:upper() } do
             if not kinds[kind][name] then
-              assert.equal(("unknown field '%s'"):format(name),
-                refused(kind, kit.merged(good[kind], { [name] = "x" })))
+              assert.matches("^unknown field '" .. name .. "'", refused(kind, kit.merged(good[kind], { [name] = "x" })))
             end
           end
         end

@@ -153,8 +153,10 @@ for _, c in ipairs(calls) do
       assert.equal("unknown field 'foo'", kit.raised(c.call, kit.merged(c.good, { foo = 1 })))
       for _, name in sorted(c.options) do
         for _, typo in ipairs { name .. "s", name:upper(), name:gsub("_", "-") .. "x", name:sub(2) } do
-          assert.equal(("unknown field '%s'"):format(typo),
-            kit.raised(c.call, kit.merged(c.good, { [typo] = c.good[name] or "x" })))
+          local said = kit.raised(c.call, kit.merged(c.good, { [typo] = c.good[name] or "x" }))
+          local guess = said:match("^unknown field '" .. escaped(typo) .. "'(.*)$")
+          assert(guess and (guess == "" or c.options[guess:match "^; did you mean '([%w_]+)'%?$"]), said)
+          assert(typo ~= name .. "s" or #name == 2 or guess == "; did you mean '" .. name .. "'?", said)
         end
       end
     end)
@@ -163,8 +165,7 @@ for _, c in ipairs(calls) do
       for _, other in ipairs(calls) do
         for _, name in sorted(other.options) do
           if not c.options[name] then
-            assert.equal(("unknown field '%s'"):format(name),
-              kit.raised(c.call, kit.merged(c.good, { [name] = "x" })))
+            assert.matches("^unknown field '" .. name .. "'", kit.raised(c.call, kit.merged(c.good, { [name] = "x" })))
           end
         end
       end
@@ -231,6 +232,28 @@ it("seconds may be an integer, a fraction, zero", function ()
   for _, s in ipairs { 0, 1, 0.25, 1e9 } do
     azpec.client(kit.config { timeout = s, poll_interval = s }):close()
   end
+end)
+
+-- The name that is nearest, by at most two letters, or that has the misspelt one in it.
+for typo, meant in pairs {
+  timout = "timeout", time_out = "timeout", subscription = "subscription_id", pollinterval = "poll_interval",
+  on_events = "on_event", group = false, xyzzy = false, i = false, TIMEOUT = false, [("x"):rep(99)] = false,
+  ["timeout\0"] = "timeout",
+} do
+  it(("azpec.client %s for '%s'"):format(meant and "guesses '" .. meant .. "'" or "guesses nothing", typo), function ()
+    local said = kit.raised(azpec.client, { [typo] = 1 })
+    local guess = meant and ("; did you mean '%s'?"):format(meant) or ""
+    assert.equal(("unknown field '%s'"):format(typo:match "^%Z*") .. guess, said)
+  end)
+end
+
+it("only a name that the call takes is guessed", function ()
+  assert.equal("unknown field 'group'; did you mean 'resource_group_name'?",
+    kit.raised(client.get, client, { group = "x" }))
+  assert.equal("unknown field 'if_match'", kit.raised(client.get, client, { if_match = "x" }))
+  assert.equal("unknown field 'connection_name'; did you mean 'private_endpoint_connection_name'?",
+    kit.raised(client.get, client, { connection_name = "x" }))
+  assert.equal("unknown field 'connection_name'", kit.raised(client.get_account, client, { connection_name = "x" }))
 end)
 
 it("a count is at most a million", function ()
@@ -336,7 +359,8 @@ describe("the client's option", function ()
       "bad field 'trusted_origins' (https expected (http only to a loopback address))" },
     ["trusted_origins that is no list"] = { "trusted_origins", { azure = "https://a" },
       "bad field 'trusted_origins' (list of strings expected)" },
-    ["retry with an unknown field"] = { "retry", { tries = 1 }, "unknown field 'retry.tries'" },
+    ["retry with an unknown field"] = { "retry", { tries = 1 },
+      "unknown field 'retry.tries'; did you mean 'retry.max_tries'?" },
     ["retry.max_tries of 0"] = { "retry", { max_tries = 0 },
       "bad field 'retry.max_tries' (integer from 1 to 86400 expected, got 0)" },
     ["retry.max_tries of 1.5"] = { "retry", { max_tries = 1.5 },

@@ -336,12 +336,12 @@ describe("audit.verify (lines that were made up)", function ()
   it("has a client that blames its caller for unknown options, its own and azpec's", function ()
     local trail = journal.open(new_path())
     for why, call in pairs {
-      ["unknown field 'timout'"] = function () journal.client({ timout = 3 }, trail) end,
+      ["unknown field 'timout'; did you mean 'timeout'?"] = function () journal.client({ timout = 3 }, trail) end,
       ["bad field 'timeout' "] = function () journal.client({ timeout = "x" }, trail) end,
       ["bad argument #1 to 'client' "] = function () journal.client(nil, trail) end,
-      ["bad argument #3 to 'client' (unknown field 'verbs')"] =
+      ["unknown field 'verbs'; did you mean 'verb'?"] =
         function () journal.client({}, trail, { verbs = "x" }) end,
-      ["bad argument #3 to 'client' (bad field 'about': function expected, got string)"] =
+      ["bad field 'about' (function expected, got string)"] =
         function () journal.client({}, trail, { about = "x" }) end,
     } do
       local ok, problem = pcall(call)

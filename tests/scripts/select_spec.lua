@@ -150,7 +150,7 @@ describe("a selector", function ()
   end)
 
   it("raises on what it does not know, naming the field", function ()
-    assert.equal("unknown field 'nme'", raised { nme = "x" })
+    assert.equal("unknown field 'nme'; did you mean 'name'?", raised { nme = "x" })
     assert.equal("unknown field '1'", raised { "x" })
     assert.equal("bad field 'name' (string expected, got number)", raised { name = 1 })
     assert.equal("bad field 'name' (string expected, got boolean)", raised { name = { "x", true } })

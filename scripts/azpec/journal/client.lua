@@ -6,6 +6,7 @@
 -- closed. An operation that writes nothing leaves no line, but for one that could not acquire its policy token: its
 -- intent and result are recorded then, as if the service had refused the write itself.
 
+local check_fields = require "azpec.fields".check
 local failure = require "azpec.failure"
 local json = require "azpec.json"
 local states = require "azpec.journal.state"
@@ -477,22 +478,11 @@ end
 
 local known = { verb = "string", about = "function" }
 
--- Misuse is the fault of the caller of azpec.journal's client, three levels up.
-local function check(options)
-  for name, value in pairs(options) do
-    local wanted = known[name]
-    if not wanted then error(("bad argument #3 to 'client' (unknown field '%s')"):format(tostring(name)), 4) end
-    if type(value) ~= wanted then
-      error(("bad argument #3 to 'client' (bad field '%s': %s expected, got %s)"):format(name, wanted, type(value)), 4)
-    end
-  end
-end
-
 -- fields: of azpec.client. options: verb, for the lines; about(id), a function that returns { verb, rule, reason,
--- before } for a connection. Misuse raises.
+-- before } for a connection. Misuse is the fault of the caller of azpec.journal's client.
 function journaled.new(fields, journal, options)
   options = options or {}
-  check(options)
+  check_fields(options, known, 3)
   local self = setmetatable({ journal = journal, verb = options.verb, about = options.about, entries = {},
     change_reference = fields.change_reference,
     refusals = {}, policy_attempts = {}, proven = {},
