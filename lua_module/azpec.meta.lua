@@ -889,7 +889,8 @@ function Client:events() end
 function Client:timeout() end
 
 --- Ends all live pollers as canceled, with their continuation tokens, wakes the calls that wait for them, and
---- closes all connections.  It may be called again.  Raises inside one of the client's own callbacks.
+--- closes all connections.  A call that waits in an event loop returns when the loop runs next.  It may be called
+--- again.  Raises inside one of the client's own callbacks.
 function Client:close() end
 
 --- ---- the poller --------------------------------------------------------------------------------------------------

@@ -1176,7 +1176,9 @@ local cqueues_loop = {}
 ---@param ... any the iterator, its state and its first value, as after `in`
 function cqueues_loop.each(most, work, ...) end
 
---- azpec inside libuv, by luv. An error of a coroutine that waits is raised in libuv's callback.
+--- azpec inside libuv, by luv. An error of a coroutine that waits is raised in libuv's callback. After
+--- client:close() and uv.stop(), `uv.run "nowait"` lets the calls that wait return their errors, with the continuation
+--- tokens. Without it they are lost, unless a timer's callback has stopped the loop.
 ---@class azpec.loop.luv
 --- yields, and libuv's loop resumes the coroutine; raises an error where Lua cannot yield, such as outside of any
 --- coroutine

@@ -109,6 +109,26 @@ describe("azpec.loop.luv", function ()
     assert.is_nil(said:find("never reached", 1, true), said)
   end)
 
+  it("calls of a client that is closed where the loop is stopped return their tokens in one more run", function ()
+    emulator:set { operation_polls = 1000 }
+    local closed, other = emulator:client { wait = loop.wait }, emulator:client { wait = loop.wait }
+    local kind, token
+    coroutine.wrap(function ()
+      local _, err = closed:update(t.call(emulator.sample, { status = "Approved" }))
+      kind, token = err.kind, err.continuation_token
+    end)()
+    coroutine.wrap(function ()
+      repeat assert(other:get(t.call(emulator.sample))) until #emulator:log "poll" > 0
+      closed:close()
+      uv.stop()
+    end)()
+    uv.run()
+    uv.run "nowait"
+    assert.equal("canceled", kind)
+    assert.is_string(token)
+    uv.run "nowait"
+  end)
+
   it("closing the Lua state while calls wait is no harm", function ()
     assert.equal("bye", child [[
       for _ = 1, 5 do coroutine.wrap(function () client:get { id = given.id } end)() end

@@ -6,7 +6,8 @@
 -- libuv accepts a descriptor only once, so a client's descriptor has one watcher, and only while a coroutine waits for
 -- it.  An idle client does not keep the loop alive.  An error of such a coroutine is raised in libuv's callback, where
 -- luv treats it like any other.  Let uv.run() return before the Lua state is closed: luv may crash if one of its
--- handles is still closing.
+-- handles is still closing. After client:close() and uv.stop(), call uv.run "nowait": then the calls that wait return
+-- their errors, with the continuation tokens.
 
 local uv = require "luv"
 
