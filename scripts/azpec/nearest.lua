@@ -70,7 +70,7 @@ local most_named = 3
 function nearest.suggestion(found)
   local more = #found - most_named
   return ("did you mean '%s'%s?"):format(table.concat(found, "' or '", 1, math.min(#found, most_named)),
-    more > 0 and (" or one of %s"):format(more == 1 and "1 other" or more .. " others") or "")
+    more == 1 and " or 1 other" or more > 1 and (" or one of %d others"):format(more) or "")
 end
 
 -- Returns "; did you mean 'a' or 'b'?", or "" if no known word is near. If more than three are equally near, none is

@@ -337,7 +337,7 @@ local function check(options)
   end
   local parallel = options.parallel or 1
   if not (parallel >= 1 and parallel % 1 == 0) then
-    error(("bad field 'parallel' (a whole number from 1 on expected, got %s)"):format(parallel), 3)
+    error(("bad field 'parallel' (a whole number of 1 or more expected, got %s)"):format(parallel), 3)
   end
   for n, item in ipairs(type(options.items) == "table" and options.items or {}) do
     check_table(item, n, 3)

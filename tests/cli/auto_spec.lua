@@ -402,7 +402,7 @@ describe("auto that waits", function ()
     local pid = pipe:read "l"
     repeat local said = pipe:read "l" until said:find ": held"
     local result = kit.ended(6, azpec("auto", ("--rules %s %s --lock %s"):format(only, group, path)))
-    assert.truthy(result.err:find(path .. ": another process holds it", 1, true))
+    assert.truthy(result.err:find(path .. ": another process holds it; nothing was done\n", 1, true))
     assert.is_nil(os.execute(("flock --nonblock %s true"):format(path)))
     os.execute("kill -KILL " .. pid)
     pipe:read "a"
@@ -414,7 +414,8 @@ describe("auto that waits", function ()
     local line = ("flock %s azpec auto %s --rules %s %s --lock %s"):format(path, kit.address(emulator),
       rules 'hold "all" {}', group, path)
     local result = kit.ended(6, kit.shell(line, { env = kit.environment(emulator) }))
-    assert.equal(("azpec: %s: another process holds it\n"):format(path), result.err)
+    assert.equal(("azpec: %s: another process holds it; nothing was done\n  hint: another run uses this lock; wait for "
+      .. "its end\n"):format(path), result.err)
   end)
 
   it("shows without --apply what an interrupted run has begun, and no decision on it", function ()

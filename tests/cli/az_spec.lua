@@ -153,8 +153,8 @@ exit 1]]
 
   it("without a default subscription the question says how to have one", function ()
     local result = kit.ended(2, run(az(""), "list --account sampleacct"))
-    assert.matches("which subscription? --subscription ID, or AZURE_SUBSCRIPTION_ID; az and azd name none by default "
-      .. "(az account set --subscription ID)", result.err, 1, true)
+    assert.matches("no subscription is named: give --subscription ID, or AZURE_SUBSCRIPTION_ID; az and azd "
+      .. "name none by default (az account set --subscription ID)", result.err, 1, true)
   end)
 end)
 

@@ -83,7 +83,7 @@ describe("azpec doctor", function ()
     assert.equal("- - ok ok - - - - -", verdicts(examined(0, "--check signin,clock")))
     local result = kit.ended(2, azpec("doctor", "--check signin,tsl"))
     assert.matches("there is no check 'tsl'; there are proxy, tls, clock, signin, api-version, account, rights, "
-      .. "limits, dns", result.err, 1, true)
+      .. "limits, dns; did you mean 'tls'?", result.err, 1, true)
     kit.ended(2, azpec("doctor", "--check ,"))
   end)
 

@@ -162,7 +162,8 @@ describe("--max-tries", function ()
     local result = kit.ended(9, azpec("list", many .. "--max-tries 2 -v"))
     assert.equal(2, #emulator:log "list")
     assert.matches("azpec: rg%-contoso%-prod/manyacct: [^\n]*; next try in 1%.%d s\n", result.err)
-    assert.matches("--max-tries: '0' is no number from 1 on", kit.ended(2, azpec("list", "--max-tries 0")).err, 1, true)
+    assert.matches("--max-tries: '0' is not a number of 1 or more", kit.ended(2, azpec("list", "--max-tries 0")).err, 1,
+      true)
   end)
 end)
 

@@ -557,7 +557,8 @@ describe("journal verify", function ()
   end)
 
   it("wants a trail, and an anchor that is one", function ()
-    assert.matches("which journal?", kit.ended(2, kit.run "journal verify").err, 1, true)
+    assert.matches("no journal is named: give its file, or AZPEC_JOURNAL", kit.ended(2, kit.run "journal verify").err,
+      1, true)
     assert.matches("No such file", kit.ended(1, kit.run "journal verify /nowhere").err)
     assert.matches("'x' is no anchor", kit.ended(2, kit.run("journal verify --anchor x " .. path)).err)
     assert.matches("ACTION: 'prove' is none of verify, runs, show, undo", kit.ended(2, kit.run "audit prove x").err)
@@ -969,7 +970,7 @@ describe("audit undo", function ()
     local first, last = list[1].run, list[#list].run
     local latest = ("the latest that changed something: %s (approve, 2 writes), %s (approve, 1 write)")
       :format(last, first)
-    assert.matches("which run? --run RUN, or --run last; " .. latest,
+    assert.matches("no run is named: give --run RUN, or --run last; " .. latest,
       kit.ended(2, azpec("journal", "undo " .. path)).err, 1, true)
     local undone = kit.ended(0, azpec("journal", "undo --run last " .. path)).out
     assert.equal(2, select(2, undone:gsub("undoes run " .. last:gsub("%p", "%%%0"), "")))

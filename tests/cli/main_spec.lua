@@ -9,7 +9,7 @@ local emulator, azpec = kit.stage()
 describe("usage", function ()
   it("without a verb is an error that says where to look", function ()
     local result = kit.ended(2, kit.run "")
-    assert.equal("azpec: what is to be done? (see: azpec help)\n", result.err)
+    assert.equal("azpec: no verb is given (see: azpec help)\n", result.err)
     assert.equal("", result.out)
   end)
 
@@ -76,7 +76,7 @@ describe("usage", function ()
     { "list --timeout 20000d", "--timeout: number of seconds from 0 to 1e9 expected, got 1728000000" },
     { "auto --rules r --watch --every 0", "--every: '0' must be more than 0 s" },
     { "list --interval 0", "--interval: '0' must be more than 0 s" },
-    { "approve x --max 0", "--max: '0' is no number from 1 on" },
+    { "approve x --max 0", "--max: '0' is not a number of 1 or more" },
     { "approve x --max -2", "--max: '-2' is below zero" },
     { "report --candidates-from graph", "--candidates-from: 'graph' is not possible here; the only value is arm" },
     { "list -o yaml", "--output: 'yaml' is none of table, json, jsonl, tsv, csv, md" },
@@ -107,7 +107,7 @@ describe("usage", function ()
     { "plan --rules r --out o --ticket 'T\u{202e}x'", "--ticket: it has a control character, or is no UTF-8" },
     { "list ''", "an empty word names no connection" },
     { "approve " .. group,
-      "which connection? Name it by its id or name, or by what it says of itself, or give --all" },
+      "no connection is named: give its id or name, an option such as --private-endpoint, or --all" },
     { "list --name ''", "--name: it is empty" },
     { "list --described ''", "--described: it is empty" },
     { "list --status pend",

@@ -172,7 +172,7 @@ describe("approve --wait", function ()
     it("waits for a request that has not arrived, by " .. what, function ()
       put "other"
       local process = start("approve", "--wait 60 " .. words)
-      process:read_until "not there yet; waiting for up to 60 s"
+      process:read_until "no connection matches yet; waiting for up to 60 s"
       put("other", late)
       assert.equal(late .. ": Approved (was Pending)\n", kit.ended(0, process:finish()).out)
     end)
@@ -181,7 +181,7 @@ describe("approve --wait", function ()
   it("waits until all of several are there, and approves nothing before", function ()
     put "other"
     local process = start("approve", ("--wait 60 --yes -v %s other third -g rg --account acct"):format(id))
-    process:read_until "2 not there yet"
+    process:read_until "2 not there yet; waiting for up to 60 s"
     put("other", late)
     process:read_until "waiting, not there yet"
     assert.equal(0, #emulator:log "update")

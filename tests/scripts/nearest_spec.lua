@@ -27,6 +27,6 @@ end)
 it("names three of many that are equally near, where any number may be", function ()
   local known = { "batch001", "batch011", "batch010", "batch012", "batch021" }
   assert.equal("", nearest.question("batch01", known))
-  assert.equal("; did you mean 'batch001' or 'batch011' or 'batch010' or one of 1 other?",
+  assert.equal("; did you mean 'batch001' or 'batch011' or 'batch010' or 1 other?",
     nearest.question("batch01", { table.unpack(known, 1, 4) }, true))
 end)

@@ -310,7 +310,7 @@ describe("many (stopped, continued)", function ()
     for _, number in ipairs { 0, -1, 1.5, 0 / 0 } do
       local ok, why = pcall(function () engine.run { client = fake {}, items = items(1), parallel = number } end)
       assert.is_false(ok)
-      assert.matches("run_spec.lua:%d+: bad field 'parallel' %(a whole number from 1 on expected, got ", why)
+      assert.matches("run_spec.lua:%d+: bad field 'parallel' %(a whole number of 1 or more expected, got ", why)
     end
     local ok, why = pcall(function () engine.run { items = items(1) } end)
     assert.is_false(ok)

@@ -104,8 +104,8 @@ end
 
 function convert.positive(word)
   local number = math.tointeger(word:find "^%d+$" and tonumber(word))
-  if not number or number < 1 then return nil, below_zero(word) or ("'%s' is no number from 1 on"):format(word) end
-  return number
+  if number and number >= 1 then return number end
+  return nil, below_zero(word) or ("'%s' is not a number of 1 or more"):format(word)
 end
 
 local most_tries = 86400 -- of the module

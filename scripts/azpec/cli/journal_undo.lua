@@ -57,7 +57,7 @@ local function run_of(context, path)
     context:note("azpec: the undo of run %s is unfinished, so --run last means that run", text.clean(reverted))
     return reverted
   end
-  if not given then context:usage("which run? --run RUN, or --run last" .. latest(runs)) end
+  if not given then context:usage("no run is named: give --run RUN, or --run last" .. latest(runs)) end
   return last_of(context, runs)
 end
 

@@ -49,7 +49,7 @@ end
 
 local function dispatch(arguments, know)
   local first = arguments[1]
-  if not first then usage("what is to be done?", "azpec help") end
+  if not first then usage("no verb is given", "azpec help") end
   if first == "--version" or first == "-V" then return version() end
   if first == "-h" or first == "--help" then return run_verb("help", {}, know) end
   if first:find "^%-" then usage(("the verb comes first, then '%s'"):format(first), "azpec help") end
@@ -73,8 +73,8 @@ local function traced(err)
   if type(err) ~= "string" or failure.is_interrupt(err) then return err end
   local refused, missing = err:match "bad field '.*", err:match "module '([%w_.]+)' not found"
   if refused and refused:find "^bad field 'subscription_id' %(string expected, got nil" then
-    return failure.new("usage", "which subscription? --subscription ID, or AZURE_SUBSCRIPTION_ID; az and azd name none "
-      .. "by default (az account set --subscription ID)")
+    return failure.new("usage", "no subscription is named: give --subscription ID, or AZURE_SUBSCRIPTION_ID; az and "
+      .. "azd name none by default (az account set --subscription ID)")
   elseif refused then
     return failure.new("usage", require "azpec.cli.wording".complaint(refused))
   elseif lacks_descriptors(err, missing) then

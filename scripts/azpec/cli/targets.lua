@@ -381,6 +381,13 @@ local function is_partial_for(context, search)
   return false
 end
 
+-- Returns the options that take all matching connections.
+local function how_to_take_all(args)
+  local is_every = args.what or #args.by_status > 0
+  return ("%s takes all that match%s"):format(args.what and "--all" or "--all, or --max N,", is_every and ""
+    or " and are Pending; --status names others")
+end
+
 -- Returns the list of those that match a search: one, or all of them with --all or --max. Returns nil and an error if
 -- none matches, or after a partial listing if another one may match as well. Raises other errors.
 function targets.matches(context, search, connections)
@@ -393,7 +400,8 @@ function targets.matches(context, search, connections)
     found, err = selector:one(connections)
   end
   if err and err.kind ~= "no_match" then
-    error(failure.with(err, { message = err.message:gsub("by its id:$", "by its id or ACCOUNT/NAME:") }), 0)
+    error(failure.with(err, { message = err.message:gsub("by its id:$", "by its id or ACCOUNT/NAME:"),
+      hint = err.kind == "ambiguous" and how_to_take_all(args) or err.hint }), 0)
   end
   if err and are_pending(args) then
     err.hint = "--all and --max mean Pending ones; --status names others"
@@ -464,7 +472,7 @@ end
 local function searches_of(context)
   local args, searches = context.args, read(context)
   if searches[1].selector:is_empty() and not (args.all or args.max) then
-    context:usage("which connection? Name it by its id or name, or by what it says of itself, or give --all")
+    context:usage("no connection is named: give its id or name, an option such as --private-endpoint, or --all")
   end
   set_candidates(context, searches)
   return searches
@@ -582,7 +590,10 @@ function targets.await(context, client)
     on_result = function (result) if result.err then error(result.err, 0) end end,
     on_pause = function (seconds)
       local _, count = absent()
-      if not shown.status then context:note("not there yet; waiting for up to %g s", longest) end
+      if not shown.status then
+        context:note("%s; waiting for up to %g s", #context.args.which > 1 and count .. " not there yet"
+          or "no connection matches yet", longest)
+      end
       shown:sees(count > 1 and count .. " not there yet" or "not there yet")
       shown:looks_in(seconds)
     end }

@@ -216,7 +216,10 @@ local function take_lock(context)
   local path = context.args.lock
   if not path then return nil end
   local held, why, is_held = lock.take(path)
-  return held or context:fail(is_held and codes.conflict or codes.other, why)
+  if is_held then
+    context:fail(codes.conflict, why .. "; nothing was done", "another run uses this lock; wait for its end")
+  end
+  return held or context:fail(codes.other, why)
 end
 
 -- Carries out what an interrupted run has begun. A dry run shows it, and no decision on it.

@@ -4,6 +4,7 @@ local doctor = require "azpec.doctor"
 local failure = require "azpec.cli.error"
 local fleet = require "azpec.fleet"
 local ids = require "azpec.resource_id"
+local nearest = require "azpec.nearest"
 local rows = require "azpec.cli.rows"
 local scope = require "azpec.scope"
 local terminal = require "azpec.cli.terminal"
@@ -20,10 +21,12 @@ local function read_checks(word)
   local known, list = {}, {}
   for _, name in ipairs(doctor.checks) do known[name] = true end
   for name in word:gmatch "[^,]+" do
-    if not known[name] then return nil, ("there is no check '%s'; there are %s"):format(name, names) end
+    if not known[name] then
+      return nil, ("there is no check '%s'; there are %s%s"):format(name, names, nearest.question(name, doctor.checks))
+    end
     list[#list + 1] = name
   end
-  if #list == 0 then return nil, "which check? There are " .. names end
+  if #list == 0 then return nil, "it names no check; there are " .. names end
   return list
 end
 

@@ -80,7 +80,7 @@ show; undo records them, and sends the change reference.]],
     local args = context.args
     check_options(context)
     args.file = args.file or require "azpec.cli.journal".path(args)
-    if not args.file or args.file == "" then context:usage "which journal? Name its file" end
+    if not args.file or args.file == "" then context:usage "no journal is named: give its file, or AZPEC_JOURNAL" end
     return require(actions[args.action])(context, args.file)
   end,
 }
