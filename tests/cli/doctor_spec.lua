@@ -291,6 +291,21 @@ describe("azpec doctor (sign-in and rights)", function ()
       .. "--credential", lines[#lines], 1, true)
   end)
 
+  it("names the variables of an application that are missing, if others of them are there: 4", function ()
+    for missing, given in pairs {
+      ["AZURE_CLIENT_SECRET (or AZURE_CLIENT_CERTIFICATE_PATH) is missing"] = { AZURE_CLIENT_SECRET = "" },
+      ["AZURE_TENANT_ID and AZURE_CLIENT_SECRET (or AZURE_CLIENT_CERTIFICATE_PATH) are missing"] =
+        { AZURE_TENANT_ID = "", AZURE_CLIENT_SECRET = "" },
+      ["AZURE_CLIENT_ID is missing"] = { AZURE_CLIENT_ID = "" },
+      ["the environment has neither AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or a certificate) nor "
+        .. "AZURE_ACCESS_TOKEN"] = { AZURE_TENANT_ID = "", AZURE_CLIENT_ID = "", AZURE_CLIENT_SECRET = "" } } do
+      local checks = examined(4, "--check signin --credential environment", env(given))
+      assert.equal("not set up: " .. missing, checks.signin.found)
+      assert.matches("azpec: not set up: " .. missing .. "\n", kit.ended(4, azpec("list", "--credential environment",
+        env(given))).err, 1, true)
+    end
+  end)
+
   it("names the actions that are missing, and where to ask for them: 5", function ()
     with_account { account_endpoint = "localhost", permissions = { { actions = { "*/read" } } } }
     local checks = examined(5, account)

@@ -24,8 +24,28 @@ function wording.complaint(message, more)
   return option and ("%s: %s"):format(option, why) or bare
 end
 
--- Advice of the module that applies to programs only, and the command's.
+local function is_set(name)
+  return (os.getenv(name) or "") ~= ""
+end
+
+local no_application = "the environment has neither AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or a "
+  .. "certificate) nor AZURE_ACCESS_TOKEN"
+
+-- Names the variables of an application that the environment lacks, if it has others of them.
+local function what_is_missing()
+  local missing = {}
+  if not is_set "AZURE_TENANT_ID" then missing[#missing + 1] = "AZURE_TENANT_ID" end
+  if not is_set "AZURE_CLIENT_ID" then missing[#missing + 1] = "AZURE_CLIENT_ID" end
+  if not (is_set "AZURE_CLIENT_SECRET" or is_set "AZURE_CLIENT_CERTIFICATE_PATH") then
+    missing[#missing + 1] = "AZURE_CLIENT_SECRET (or AZURE_CLIENT_CERTIFICATE_PATH)"
+  end
+  if #missing == 0 or #missing == 3 then return no_application end
+  return ("%s %s missing"):format(table.concat(missing, " and "), #missing == 1 and "is" or "are")
+end
+
+-- Advice of the module that applies to programs only, and the command's: a text, or a function that returns it.
 wording.phrases = {
+  { no_application, what_is_missing },
   { "or set retry.conflict", "or give --retry-conflict" },
   { "give one of azpec.credential's values as `credential`", "name one with --credential" },
   { "give a function (azpec.credential.token{get = ...}) or another credential",
@@ -88,7 +108,10 @@ end
 function wording.of(line)
   for _, phrase in ipairs(wording.phrases) do
     local first, last = line:find(phrase[1], 1, true)
-    if first then line = line:sub(1, first - 1) .. phrase[2] .. line:sub(last + 1) end
+    if first then
+      local words = type(phrase[2]) == "function" and phrase[2]() or phrase[2]
+      line = line:sub(1, first - 1) .. words .. line:sub(last + 1)
+    end
   end
   return options_in(line)
 end
