@@ -313,8 +313,10 @@ describe("columns", function ()
     kit.ended(0, azpec("approve", emulator.many[1]))
     for verb, line in pairs { list = "", show = "", wait = "--for exists", watch = "--stop-after 0s", drift = "" } do
       local where = verb == "drift" and many .. "--rules " .. rules or line .. " " .. emulator.many[1]
-      local result = azpec(verb, where .. " -o tsv --columns base_name,created_at")
-      assert.matches("^many01\t%d+%-%d+%-%d+T", result.out, verb)
+      local result = azpec(verb, where .. " -o tsv --columns base_name,created_at,age")
+      assert.matches("^many01\t%d+%-%d+%-%d+T[%d:.]+Z\t%d+[sm]\n", result.out, verb)
+      assert.matches("--columns age needs ages, and --api-version 2022-06-01 tells none", kit.ended(2, azpec(verb, where
+        .. " -o tsv --columns age --api-version 2022-06-01")).err, 1, true)
     end
   end)
 
@@ -435,6 +437,12 @@ describe("--older-than", function ()
     assert.matches("^many01%S+\t%d+%-%d+%-%d+T", kit.ended(0, azpec("list", many .. "many01 -o tsv "
       .. "--columns name,created_at --sort -created_at")).out)
     for _, entry in ipairs(emulator:log "list") do assert.matches("api%-version=2025%-06%-01", entry.target) end
+    emulator:control("POST", "connections", { account_name = "manyacct", resource_group_name = "rg-contoso-prod",
+      name = "new.5a7e0001-91c4-4d2b-8f36-70b1e2c39999" })
+    for sort, first in pairs { age = "new\t%d+s", ["-age"] = "many01\t2h" } do
+      assert.matches("^" .. first, kit.ended(0, azpec("list", many .. "-o tsv --columns base_name,age --sort "
+        .. sort)).out)
+    end
   end)
 
   it("goes with other options, and with verbs that write", function ()

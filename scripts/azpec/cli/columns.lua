@@ -36,7 +36,7 @@ end
 local function find(context, known, option, name)
   local column, names = named(known, name), {}
   if column then
-    if column[2] == "created_at" then context:need_ages(option .. " created_at") end
+    if column[2] == "created_at" or column[2] == "age" then context:need_ages(option .. " " .. column[2]) end
     return column
   end
   for n, other in ipairs(known) do names[n] = other[2] end

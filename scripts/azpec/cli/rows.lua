@@ -1,9 +1,29 @@
 -- Makes rows of output from connections: the facts of azpec.select, and the connection as the service sent it.
 
+local date = require "azpec.date"
+local duration = require "azpec.duration"
 local json = require "azpec.json"
 local select = require "azpec.select"
 
 local rows = {}
+
+-- ---- ages ----------------------------------------------------------------------------------------------------------
+
+-- Returns the age of a timestamp, such as "3d"; nil if there is none.
+function rows.age_of(stamp, now)
+  local time = stamp and date.parse(stamp)
+  return time and duration.text(math.max(0, now - time)) or nil
+end
+
+-- Returns a function that returns the age of a row's timestamp, as a number that is only to be compared.
+function rows.age_order(member)
+  return function (row)
+    local time = row[member] and date.parse(row[member])
+    return time and -time
+  end
+end
+
+-- ---- connections ---------------------------------------------------------------------------------------------------
 
 -- The place of an account, shown where accounts of one name are in a table.
 rows.resource_group = { "RESOURCE GROUP", "resource_group_name", extra = true, apart = { "account_name" },
@@ -20,6 +40,7 @@ rows.columns = {
   { "DESCRIPTION", "description", optional = true, leaves = 2 },
   { "ID", "id", for_programs = true },
   { "BASE NAME", "base_name", extra = true }, { "CREATED", "created_at", extra = true },
+  { "AGE", "age", extra = true, order = rows.age_order "created_at" },
   { "ETAG", "etag", extra = true }, { "GROUP IDS", "group_ids", extra = true },
   { "PRIVATE ENDPOINT ID", "private_endpoint", extra = true },
   { "PRIVATE ENDPOINT GROUP", "private_endpoint_resource_group", extra = true },
@@ -38,8 +59,8 @@ function rows.with(columns, members)
   for _, column in ipairs(columns) do has[column[2]] = true end
   local function add(member)
     if has[member] then return end
-    local title = known[member] and known[member][1] or member:upper():gsub("_", " ")
-    list[#list + 1] = { title, member, extra = true }
+    local column = known[member] or {}
+    list[#list + 1] = { column[1] or member:upper():gsub("_", " "), member, extra = true, order = column.order }
   end
   for _, column in ipairs(members and {} or rows.columns) do add(column[2]) end
   for member in (members or ""):gmatch "%S+" do add(member) end
@@ -57,8 +78,10 @@ local function as_sent(connection)
   return copy
 end
 
-function rows.of(connection)
+-- context (or nil): for the age, which is that of now.
+function rows.of(connection, context)
   local row = select.facts(connection)
+  row.age = context and row.created_at and rows.age_of(row.created_at, context:now())
   row.group_ids = json.list(row.group_ids)
   row.connection = as_sent(connection)
   return row

@@ -21,8 +21,8 @@ local columns = rows.with {
 
 local today = { reject = "rejected", hold = "held", ignore = "ignored" }
 
-local function row_of(finding)
-  local row = rows.of(finding.connection)
+local function row_of(context, finding)
+  local row = rows.of(finding.connection, context)
   row.action, row.today, row.rule, row.reason = finding.action, today[finding.action], finding.rule, finding.reason
   row.unmatched = finding.unmatched and json.list(finding.unmatched)
   return row
@@ -36,7 +36,7 @@ local function examine(context, set, connections, out, untold)
     if (select.facts(connection).status or ""):lower() == "approved" then approved = approved + 1 end
     local finding = batch.finding(context, set, connection)
     if finding then
-      local row = row_of(finding)
+      local row = row_of(context, finding)
       out:row(row)
       if #(row.unmatched or {}) > 0 and not context:is_json() then untold[#untold + 1] = row end
     end

@@ -44,7 +44,7 @@ local function run(context)
   for connection, account in context:connections() do
     if account and account.account_name then accounts[account.account_name:lower()] = true end
     if is_meant(connection) then
-      local row = rows.of(connection)
+      local row = rows.of(connection, context)
       rows.count(counts, row.status)
       if note_names then note_names(row) end
       out:row(row)
@@ -65,7 +65,7 @@ return {
   examples = {
     "azpec list -g rg-contoso-prod --account contosobatch",
     "azpec list --status Pending                                # the whole subscription",
-    "azpec list --status Pending --older-than 7d --sort -created_at --columns account_name,name,created_at",
+    "azpec list --status Pending --older-than 7d --sort -age --columns account_name,name,age     # the oldest first",
     "azpec list --subscription ID1 --subscription ID2 -o tsv --columns id",
     "azpec list -g rg-contoso-prod -o json | jq '.connections[] | select(.status == \"Pending\").name'",
   },

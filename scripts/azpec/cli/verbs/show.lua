@@ -44,7 +44,7 @@ return {
       if not connection then connection, err = client:get { id = target.id } end
       if not connection then error(err, 0) end
       if n > 1 and has_lines then require "azpec.cli.terminal".write "\n" end
-      local row = rows.of(connection)
+      local row = rows.of(connection, context)
       row.can = json.list(transitions.possible(connection))
       out:row(row)
     end

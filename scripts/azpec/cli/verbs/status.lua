@@ -8,7 +8,6 @@ local batch = require "azpec.cli.batch"
 local choice = require "azpec.cli.columns"
 local convert = require "azpec.cli.convert"
 local date = require "azpec.date"
-local duration = require "azpec.duration"
 local failure = require "azpec.cli.error"
 local output = require "azpec.cli.output"
 local of_connections = require "azpec.cli.rows"
@@ -16,18 +15,12 @@ local select = require "azpec.select"
 local terminal = require "azpec.cli.terminal"
 local text = require "azpec.text"
 
+local age_of, age_order = of_connections.age_of, of_connections.age_order
+
 local every_by_default = 60
 
 -- The notes in a drawing, and the part of its lines that they share: a quarter.
 local most_notes, notes_part = 3, 4
-
--- Returns a function that returns the age of a row's timestamp, as a number that is only to be compared.
-local function age_order(member)
-  return function (row)
-    local time = row[member] and date.parse(row[member])
-    return time and -time
-  end
-end
 
 -- On a narrow terminal the columns leave in the order of `leaves`.
 local columns = of_connections.with({
@@ -43,11 +36,6 @@ local columns = of_connections.with({
 }, "connections is_readable kind place")
 
 -- ---- one account ---------------------------------------------------------------------------------------------------
-
-local function age_of(stamp, now)
-  local time = stamp and date.parse(stamp)
-  return time and duration.text(math.max(0, now - time)) or nil
-end
 
 -- Keeps the earlier or the later of two times of RFC 3339.
 local function extreme(known, stamp, is_later)

@@ -46,8 +46,8 @@ local function words_of(context, row)
 end
 
 -- Returns the row of a result of azpec.wait.
-local function row_of(result)
-  local row = result.connection and rows.of(result.connection) or result.id and rows.of_id(result.id)
+local function row_of(context, result)
+  local row = result.connection and rows.of(result.connection, context) or result.id and rows.of_id(result.id)
     or { name = result.name }
   row.result = result.is_so and "met" or result.err and "failed" or result.is_unknown and "unknown" or "not met"
   row.error = result.err and failure.facts(result.err)
@@ -91,7 +91,7 @@ local function wait_for(context, client, timeout, out)
       shown:looks_in(seconds)
     end,
     on_result = function (result, count)
-      local row = row_of(result)
+      local row = row_of(context, result)
       total, counts[row.result] = count, counts[row.result] + 1
       if result.err then
         tell_failure(context, result.err, count)

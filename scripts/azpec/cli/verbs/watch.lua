@@ -46,7 +46,7 @@ local function read(context, client, is_meant)
     if is_meant(connection) then
       local key = connection.id:lower()
       if not now[key] then order[#order + 1] = key end
-      now[key] = rows.of(connection)
+      now[key] = rows.of(connection, context)
     end
   end
   context:tell_unread()
