@@ -77,6 +77,18 @@ describe("plan", function ()
     support.has_no_secret(support.read(path), "a plan")
   end)
 
+  it("lists the changes first, and with -q alone, as apply --show does", function ()
+    local path = support.new_path "plan"
+    local plan_line = ("plan %s --rules %s %s --out %s"):format(kit.address(emulator), rules(some), group, path)
+    for _, line in ipairs { plan_line, ("apply %s --show"):format(path) } do
+      local more = { env = kit.environment(emulator) }
+      local kinds = kit.ended(0, kit.run(line, more)).out:gsub("[^\n]-: (%l+)[^\n]*\n", "%1 ")
+      assert.equal(("would "):rep(4) .. ("held "):rep(60), kinds)
+      kinds = kit.ended(0, kit.run(line .. " -q", more)).out:gsub("[^\n]-: (%l+)[^\n]*\n", "%1 ")
+      assert.equal(("would "):rep(4), kinds)
+    end
+  end)
+
   it("is only shown without --out, and says how it is written down", function ()
     local result = kit.ended(10, azpec("plan", ("--rules %s %s --detailed-exitcode"):format(rules(some), group)))
     assert.matches("many01%S+: would approve: rule ", result.out)

@@ -81,11 +81,11 @@ local function abort_on_stale(context, client, items, out)
     table.concat(what, ", ") .. "; nothing was done", stale > 0 and "make a new plan with `azpec plan`" or nil)
 end
 
--- Lists the items of the plan as decisions, or those alone that are not carried out.
+-- Lists the changes of the plan as decisions; are_held: what it holds.
 local function show_items(contents, out, are_held)
   for _, item in ipairs(contents.items) do
     local current, wanted = item.current, item.wanted or {}
-    if not (are_held and item.wanted) then
+    if are_held == not item.wanted then
       out:row(batch.decision_row({ id = item.id, etag = item.etag, properties = {
         privateLinkServiceConnectionState = { status = current.status, description = current.description } } },
         { action = item.action, status = wanted.status, changes = item.wanted ~= nil, description = wanted.description,
@@ -111,6 +111,7 @@ local function show(context, contents)
     by = record.name_of(contents.who), endpoint = contents.endpoint, ticket = contents.ticket,
     change_reference = contents.change_reference, totals = summary }
   show_items(contents, out, false)
+  show_items(contents, out, true)
   out:close()
   context:conclude("%d to approve, %d to reject, %d held, %d ignored, %d unchanged; made at %s%s%s%s%s",
     summary.approve, summary.reject, summary.hold, summary.ignore, summary.unchanged, contents.made_at,

@@ -47,10 +47,14 @@ local function make(context)
   local draft = plan.new { rules = set, tool = require "azpec"._VERSION, endpoint = client:settings().endpoint,
     ticket = args.ticket, change_reference = args.change_reference }
   local out = args.out ~= "-" and run.output(context, "decisions")
+  local others = {} -- the rows of what does not change follow the changes
   batch.decide(context, client, set, function (connection, decision)
     draft:add(connection, decision)
-    if out and batch.is_shown(context, decision) then out:row(batch.decision_row(connection, decision)) end
+    if not (out and batch.is_shown(context, decision)) then return end
+    local row = batch.decision_row(connection, decision)
+    if decision.changes then out:row(row) else others[#others + 1] = row end
   end)
+  for _, row in ipairs(others) do out:row(row) end
   draft.who = who_of(client)
   batch.check_excess(context, set, draft.summary)
   draft:note_unread(context.unread_errors)
@@ -69,6 +73,7 @@ return {
   summary = "write down what a file of rules decides, for `azpec apply`",
   examples = {
     "azpec plan --rules rules.lua -g rg-contoso-prod                     # shown, and not written down",
+    "azpec plan --rules rules.lua -g rg-contoso-prod -q                  # only what would change",
     "azpec plan --rules rules.lua -g rg-contoso-prod --out plan.json",
     "azpec plan --rules rules.lua --out plan.json --detailed-exitcode    # 10: there is something to do",
   },
