@@ -88,6 +88,17 @@ static const struct scenario gets[] = {
 		  ANSWER(200, NULL, APPROVED),
 		  DONE(KEEP_RESULT),
 	  } },
+	{ "get_cut_off_after_a_byte",
+	  READ,
+	  {
+		  GET(CONNECTION),
+		  ANSWER(200, JSON_TYPE, "{"),
+		  BACKOFF(1),
+		  SAYS("the response is not a JSON object: {"),
+		  GET(CONNECTION),
+		  ANSWER(200, NULL, APPROVED),
+		  DONE(KEEP_RESULT),
+	  } },
 	{ "get_cut_off_for_ever",
 	  READ,
 	  {
