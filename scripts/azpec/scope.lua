@@ -261,9 +261,8 @@ function scope.connections(client, wanted)
   end, nil, nil, closing
 end
 
--- Like resolve, for a scope of accounts.
-local function resolve_accounts(wanted)
-  local where = resolve(wanted)
+-- Returns a resolved scope. Raises an error if it is not one of accounts.
+local function of_accounts(where)
   if where.connection or where.private_endpoint then
     fail("usage", "the id of an account, a resource group or a subscription expected")
   end
@@ -273,13 +272,13 @@ end
 -- Returns the accounts of a scope (azpec.fleet.Found), and an error, which is not raised, if there is none. Reads no
 -- connection. Raises errors as described at the head.
 function scope.find(client, wanted)
-  return find(client, resolve_accounts(wanted))
+  return find(client, of_accounts(resolve(wanted)))
 end
 
 -- Iterates over the accounts of a scope, for a generic `for`: account and the list of its connections; or a place, nil
 -- and the error that on_error has received.
 function scope.accounts(client, wanted)
-  local where = resolve_accounts(wanted)
+  local where = of_accounts(resolve(wanted))
   local missing, on_error = {}, where.on_error
   where.on_error = on_error and function (err, place)
     missing[#missing + 1] = { place, err }

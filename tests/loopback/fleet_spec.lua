@@ -200,6 +200,16 @@ describe("the accounts of all subscriptions", function ()
     assert.equal("accd:2", accounts { all_subscriptions = true, resource_group_name = "rg-accd" })
   end)
 
+  it("of a scope with an unknown field are the misuse of its caller", function ()
+    for _, name in ipairs { "accounts", "connections", "find" } do
+      local _, why = pcall(function ()
+        require "azpec.scope"[name](nil, { group = "rg" })
+        return nil -- no tail call
+      end)
+      assert.matches("fleet_spec%.lua:%d+: unknown field 'group'", why, nil, nil, name)
+    end
+  end)
+
   it("come with the permissions that the identity has there", function ()
     local readers = { permissions = { { actions = { "*/read" } } } }
     play { accounts = { account("acca", first, {}, readers), account("accb", second, {}), account("accc", third, {}) } }
