@@ -320,7 +320,8 @@ local function holds(self, condition, subject)
   end
   if not condition.where then return true end
   local answer, reason = ask(self, condition, subject)
-  return answer, answer and reason or "its function returned false" .. (reason and ": " .. reason or "")
+  if answer then return true, reason end
+  return false, "its function returned false" .. (reason and ": " .. reason or "")
 end
 
 -- Returns whether a rule matches, and the reason that its function gave; or false, and why not.

@@ -83,6 +83,17 @@ describe("rules", function ()
     assert.equal("it is about all that come so far", decide('hold "x" {}').reason)
   end)
 
+  it("have the reason that a function gives, else their own, else the condition in words", function ()
+    for rule, reason in pairs {
+      ["when = function () return true end"] = "what its function says",
+      ["when = { private_endpoint_name = '*', where = function () return true end }, because = 'it is ours'"] =
+        "it is ours",
+      ["when = function () return true, 'said so' end, because = 'it is ours'"] = "said so",
+    } do
+      assert.equal(reason, decide("approve 'web' { " .. rule .. " }").reason)
+    end
+  end)
+
   it("decide by the first that matches", function ()
     local text = 'hold "tests" { when = { description = "*test*" } }\n' .. by_name .. 'reject "rest" {}'
     assert.equal("tests", decide(text, { description = "a test" }).rule)
