@@ -45,6 +45,15 @@ describe("an error", function ()
     "additionalInfo":[{"type":"PolicyViolation","info":{"policyAssignmentName":"deny-pe",
     "policyDefinitionDisplayName":"No endpoints"}},{"type":"Other","info":{"a":1}}]}}]]
 
+  it("of a server that cannot be reached has the hint to ask azpec doctor", function ()
+    local line = ("list --credential token --endpoint http://127.0.0.1:1 --max-tries 1 --id %s"):format(account)
+    local env = { AZURE_ACCESS_TOKEN = t.canary }
+    local result = kit.ended(1, kit.run(line, { env = env }))
+    assert.matches("^azpec: could not connect to the server: .*\n  hint: azpec doctor says why\n$", result.err)
+    result = kit.ended(1, kit.run(line .. " -o json", { env = env }))
+    assert.equal("azpec doctor says why", kit.json(result.err, kit.failure).error.hint)
+  end)
+
   it("is told with its target, details, and the policy that refused", function ()
     local result = kit.ended(5, refused(policy, show))
     assert.equal(([[

@@ -176,6 +176,12 @@ local function refusing_policy(err)
   end
 end
 
+-- Returns the hint of an error. The module has none for a server that it could not reach.
+local function hint_of(err)
+  if err.hint then return wording.of(err.hint) end
+  return err.kind == "transport" and "azpec doctor says why" or nil
+end
+
 -- How many candidates a person is shown that match; and how many anybody, if none matches.
 local most_candidates, most_nearest = 10, 3
 
@@ -187,7 +193,7 @@ function failure.facts(err)
   facts.kind = facts.kind or "other"
   facts.message = facts.message or tostring(err)
   if is_kept_back(err) then facts.kind, facts.message = "precondition", wording.of(facts.message) end
-  facts.hint = facts.hint and wording.of(facts.hint) or err.see
+  facts.hint = hint_of(err) or err.see
   facts.sources, facts.policy = failure.sources(err), refusing_policy(err)
   if err.candidates then
     facts.candidates = json.list()
@@ -285,7 +291,7 @@ local function detail_lines(err)
   if err.kind == "timeout" then add("time spent", time_spent(err.elapsed)) end
   local is_later = err.kind == "throttled" or err.phase == "policy" -- elsewhere the time has been waited for
   if is_later and err.retry_after then add("try again in", ("%g s"):format(err.retry_after)) end
-  add("hint", err.hint and wording.of(err.hint))
+  add("hint", hint_of(err))
   return lines
 end
 
