@@ -155,6 +155,11 @@ describe("list", function ()
       kit.ended(0, azpec("list", many .. "mayn64")).err)
     assert.matches("^no connection matches; did you mean 'many64' %(Pending%)",
       kit.ended(0, azpec("list", many .. "many64 --status Approved")).err)
+    local searched = "3 Batch accounts were searched"
+    local elsewhere = searched .. "; %-%-all%-subscriptions searches all subscriptions\n$"
+    assert.matches("^no connection matches; " .. elsewhere, kit.ended(0, azpec("list", "nobody")).err)
+    assert.matches("\n  hint: " .. elsewhere, kit.ended(3, azpec("show", "nobody")).err)
+    assert.matches("\n  hint: " .. searched .. "\n$", kit.ended(3, azpec("show", "nobody --all-subscriptions")).err)
     local misspelt = kit.ended(3, azpec("show", many .. "mayn64")).err
     assert.matches("^azpec: no connection matches name 'mayn64'; these come nearest:\n  manyacct/many64%.", misspelt)
     misspelt = json.decode(kit.ended(3, azpec("show", many .. "mayn64 -o json")).err)

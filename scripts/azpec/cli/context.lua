@@ -584,6 +584,15 @@ local function tell_found(self, found, none)
   self.told_found = words
 end
 
+-- Returns where the last listing has searched, as advice after it has found nothing; nil if the command line names the
+-- account. place: of a word, or nil.
+function context:where_searched(place)
+  local args, count = self.args, self.found_count
+  if not count or args.account or args.id or place then return nil end
+  return ("%s %s searched%s"):format(text.count(count, "Batch account"), count == 1 and "was" or "were",
+    args.all_subscriptions and "" or "; --all-subscriptions searches all subscriptions")
+end
+
 -- Returns the scope (default: the options') with what a listing needs beside it.
 local function listing_of(self, timeout, where)
   local scope = where or self:scope()

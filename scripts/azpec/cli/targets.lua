@@ -381,6 +381,13 @@ local function is_partial_for(context, search)
   return false
 end
 
+-- Returns the advice after a search that has found nothing.
+local function advice_on_none(context, search)
+  local parts = { are_pending(context.args) and "--all and --max mean Pending ones; --status names others" or nil }
+  parts[#parts + 1] = not search.id and context:where_searched(search.place) or nil
+  return #parts > 0 and table.concat(parts, "; ") or nil
+end
+
 -- Returns the options that take all matching connections.
 local function how_to_take_all(args)
   local is_every = args.what or #args.by_status > 0
@@ -403,9 +410,7 @@ function targets.matches(context, search, connections)
     error(failure.with(err, { message = err.message:gsub("by its id:$", "by its id or ACCOUNT/NAME:"),
       hint = err.kind == "ambiguous" and how_to_take_all(args) or err.hint }), 0)
   end
-  if err and are_pending(args) then
-    err.hint = "--all and --max mean Pending ones; --status names others"
-  end
+  if err then err.hint = advice_on_none(context, search) end
   if is_partial and (err or not are_several and not args.what) then
     return nil, not_all_seen(context, search, found, err)
   end

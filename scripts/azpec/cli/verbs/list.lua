@@ -54,8 +54,9 @@ local function run(context)
   out:close()
   if save_names and out.count > 0 then save_names() end
   if out.count == 0 then
-    context:note("no connection %s%s%s", is_all and "is there" or "matches", meant(nearest()),
-      account_meant(context, accounts))
+    local guess = meant(nearest()) .. account_meant(context, accounts)
+    local searched = guess == "" and context:where_searched()
+    context:note("no connection %s%s%s", is_all and "is there" or "matches", guess, searched and "; " .. searched or "")
   end
 end
 
