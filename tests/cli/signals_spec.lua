@@ -106,6 +106,15 @@ for _, ending in ipairs(endings) do
       many_interrupted(support.new_path "none")
     end)
 
+    it("says which command begins the rest, and which waits for what is under way", function ()
+      emulator:faults { { match = { kind = "poll" }, action = { hold = true } } }
+      local process = kit.start(("approve %s -vv --parallel 2 --yes --all --name 'many0*' %s"):format(
+        kit.address(emulator), many), { env = kit.environment(emulator) })
+      local result = interrupted(process, 2)
+      assert.matches("\n7 connections were not begun; to begin them, run the same command again\nazpec: " .. words
+        .. "[^\n]*2 under way, 7 not begun\n2 operations are still running", result.err)
+    end)
+
     it("while nothing was begun prints nothing but that", function ()
       emulator:faults { { match = { kind = "get" }, action = { stall = true } } }
       local process = start("approve", "-vv " .. emulator.sample)

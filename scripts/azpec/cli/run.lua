@@ -246,11 +246,15 @@ local function words_of(context, summary)
   return ("%s: %s"):format(text.count(summary.total, "connection"), table.concat(parts, ", ")), rest
 end
 
--- Keeps how far the run has come, for the error of the interruption.
+-- Keeps how far the run has come, for the error of the interruption. Unless the same command goes on with all, `azpec
+-- resume` does so with what is under way.
 local function note_interruption(context, summary, goes_on)
   local words, rest = words_of(context, summary)
   if summary.total > 1 then context.interrupted_at = words end
-  if goes_on or summary.total > 1 and rest > 0 then context:note(how_to_go_on) end
+  if goes_on then return context:note(how_to_go_on) end
+  if summary.total == 1 or rest == 0 then return end
+  context:note("%s not begun; to begin %s, run the same command again", text.count(rest, "connection")
+    .. (rest == 1 and " was" or " were"), rest == 1 and "it" or "them")
 end
 
 -- Carries out items, with a row for each and a line of progress. Returns the summary of azpec.run with its last error.
