@@ -466,11 +466,18 @@ end)
 describe("--description", function ()
   local function said(id) return emulator:connection(id or emulator.sample).description end
 
-  it("is filled in for each connection, and a second run changes nothing", function ()
+  it("is filled in for each connection, and a second run changes nothing, and says so", function ()
     local line = "--description '{description} ({name}, {ticket})' --ticket CHG-1 " .. emulator.sample
     kit.ended(0, azpec("approve", line))
     assert.equal(("Please approve (%s, CHG-1)"):format(support.sample_name), said())
-    assert.equal(support.sample_name .. ": already Approved\n", kit.ended(0, azpec("approve", line)).out)
+    local why = "its description stays, since {description} would add to it with each run"
+    for _, options in ipairs { "", " --dry-run" } do
+      assert.equal(("%s: already Approved; %s\n"):format(support.sample_name, why),
+        kit.ended(0, azpec("approve", line .. options)).out)
+    end
+    assert.equal(why, kit.json(kit.ended(0, azpec("approve", line .. " -o json")).out, kit.results).results[1].why)
+    assert.equal(support.sample_name .. ": already Approved\n",
+      kit.ended(0, azpec("approve", "--description '{description}' " .. emulator.sample)).out)
     assert.equal(1, #emulator:log "update")
     assert.equal(("Please approve (%s, CHG-1)"):format(support.sample_name), said())
   end)

@@ -109,13 +109,18 @@ local removes = {
   delete = function (target) return target.connection ~= nil end,
 }
 
--- Returns the description to write; nil: unchanged. A text made from the present one is written only with a new status,
--- so that a second run changes nothing.
+local kept = "its description stays, since {description} would add to it with each run"
+
+-- Sets the description to write; nil: unchanged. A text made from the present one is written only with a new status, so
+-- that a second run changes nothing; item.kept then says so.
 local function describe(item, template)
   if not template then return end
   local facts = select.facts(item.connection or { id = item.id })
-  if template.needs_facts and facts.status == engine.status_of(item) then return end
   local filled, why = template.of(facts)
+  if template.needs_facts and facts.status == engine.status_of(item) then
+    item.kept = filled ~= (facts.description or "") and kept or nil
+    return
+  end
   item.description = filled
   item.err = item.err or not filled and failure.new("usage", why, { id = item.id }) or nil
 end

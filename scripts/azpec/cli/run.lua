@@ -90,6 +90,12 @@ function run.changed_text(facts, text_to_write)
   return text_to_write ~= ((facts or {}).description or "") and text_to_write or nil
 end
 
+-- Returns what a person may not expect of a connection that was not written, or nil.
+local function why_unchanged(result, item)
+  if item.other_decision then return "by another decision: " .. item.other_decision end
+  return result.outcome == "unchanged" and item.kept or nil
+end
+
 -- Returns the row of a result of azpec.run.
 function run.result_row(result)
   local item, err, after = result.item, result.err, after_of(result)
@@ -99,7 +105,7 @@ function run.result_row(result)
     before = before and before.status or item.before, after = after.status, etag = after.etag,
     description = after.description or item.description or before and before.description,
     new_description = result.outcome == "would change" and run.changed_text(before, item.description) or nil,
-    resumed = result.resumed, why = result.why or item.other_decision, request_id = result.ids.request_id,
+    resumed = result.resumed, why = result.why or why_unchanged(result, item), request_id = result.ids.request_id,
     correlation_id = result.ids.correlation_id,
     error = err and failure.facts(err), error_message = err and failure.lines(err)[1],
     continuation_token = result.token })
@@ -126,7 +132,7 @@ end
 -- A rule that changed nothing is not named.
 local function unchanged(row)
   local is = row.after and "already " .. text.state(row.after) or "already gone"
-  return is .. (row.resumed and by_earlier or row.why and ", by another decision: " .. row.why or "")
+  return is .. (row.resumed and by_earlier or row.why and "; " .. row.why or "")
 end
 
 -- A change that is under way (row.why) is waited for; what it leaves is not known yet.
