@@ -476,11 +476,9 @@ end)
 it("does what the documents show", function ()
   kit.play_sample(emulator)
   for _, one in ipairs(documents.commands "azpec doctor") do
-    local options = ("--endpoint %s --authority-host %s --ca-file %s"):format(emulator.tls_endpoint,
-      emulator.tls_endpoint, emulator.ca_file)
-    local variables = kit.environment(emulator)
-    variables.AZURE_POD_IDENTITY_AUTHORITY_HOST = "" -- of the tests, not of the reader
-    local result = kit.ended(0, kit.run(("%s %s"):format(one.line:match "^azpec (.*)$", options), { env = variables }))
+    local result = kit.ended(0, kit.run(one.line:match "^azpec (.*)$", env { AZPEC_ENDPOINT = emulator.tls_endpoint,
+      AZPEC_AUTHORITY_HOST = emulator.tls_endpoint, AZPEC_CA_FILE = emulator.ca_file,
+      AZURE_POD_IDENTITY_AUTHORITY_HOST = "" })) -- that of the tests
     local said = (result.out .. result.err):gsub(emulator.ca_file:gsub("%p", "%%%0"), "/tmp/emulator-ca.pem")
     assert.equal(kit.steady(one.output), kit.steady(said))
   end

@@ -411,7 +411,7 @@ describe("apply (changes since the plan)", function ()
     end
     assert.equal(1, updates()) -- Bob's
     local result = kit.ended(0, azpec("apply", path))
-    assert.truthy(result.out:find("70b1e2c30001: already Approved, by " .. other .. "\n", 1, true), result.out)
+    assert.truthy(result.out:find("70b1e2c30001: already Approved; by " .. other .. "\n", 1, true), result.out)
     assert.equal("4 connections: 3 changed, 1 unchanged\n", result.err)
     assert.equal("by Bob", emulator:connection(emulator.many[1]).description)
   end)

@@ -116,12 +116,24 @@ end
 -- Checks whose `found` may quote the service, unless they are skipped.
 local quotes = { account = true, ["api-version"] = true }
 
+-- The variables of the command that a sign-in depends on.
+local own_variables = { "AZPEC_CLOUD", "AZPEC_ENDPOINT", "AZPEC_AUTHORITY_HOST", "AZPEC_CA_FILE", "AZPEC_TOKEN_CACHE",
+  "AZPEC_CREDENTIAL_TIMEOUT" }
+
+-- Adds those that are set to the variables that were seen.
+local function add_own(seen)
+  for _, name in ipairs(own_variables) do
+    if (os.getenv(name) or "") ~= "" then seen[#seen + 1] = name end
+  end
+end
+
 -- A result in the command's words.
 local function reworded(result)
   local is_quote = result.verdict ~= "skipped" and quotes[result.check]
   if result.verdict ~= "ok" and not is_quote then result.found = wording.of(result.found) end
   result.next_step = result.next_step and wording.of(result.next_step)
   local details = result.details or {}
+  if details.environment then add_own(details.environment) end
   if details.links and result.verdict ~= "ok" then details.links = failure.set_up_first(details.links) end
   for _, link in ipairs(details.links or {}) do
     link.message, link.hint = link.message and wording.of(link.message), link.hint and wording.of(link.hint)
