@@ -2,6 +2,7 @@
 
 local assert = require "luassert"
 local kit = require "cli.kit"
+local documents = require "tools.documents"
 local support = require "loopback.support"
 
 local emulator = kit.stage()
@@ -94,6 +95,21 @@ it("cron: writes a report of what the rules did, and prints nothing", function (
   local result, folder = run(decide .. " >/dev/null\n" .. report)
   assert.equal("", kit.ended(0, result).out .. result.err)
   assert.matches("many01", support.read(folder .. "/report.html"), 1, true)
+end)
+
+it("the guide: approves the oldest requests, which are shown first", function ()
+  local connections = {}
+  for n, age in ipairs { 60, 86400, 3600, 172800, 30 } do
+    connections[n] = { name = "age" .. age .. ".5a7e0001-91c4-4d2b-8f36-70b1e2c3377" .. n, age = age }
+  end
+  emulator:control("PUT", "state", support.merged(emulator:state(), { accounts = { { account_name = "acct",
+    resource_group_name = "rg", connections = connections } } }))
+  emulator:set { operation_polls = 0 }
+  local line, replaced = documents.block("sh", "azpec list --status Pending --sort"):gsub("head %-20", "head -2")
+  assert.equal(1, replaced)
+  assert.matches("^age172800%S+: would become[^\n]+\nage86400%S+: would become[^\n]+\n$", kit.ended(0, run(line)).out)
+  local out = kit.ended(0, (run((line:gsub("%-%-dry%-run", "--yes"))))).out
+  assert.matches("^age172800%S+: Approved[^\n]+\nage86400%S+: Approved[^\n]+\n$", out)
 end)
 
 describe("a pipeline", function ()
