@@ -87,6 +87,8 @@ describe("usage", function ()
       .. "did you mean 'azure-cli'?" },
     { "list --type Microsoft.Storage/storageAccounts",
       "--type: 'Microsoft.Storage/storageAccounts' is not Microsoft.Batch/batchAccounts, the only type here" },
+    { "list -n contosobatch -g rg --type Microsoft.Batch/batchAccounts",
+      "-n, --name is a connection's name here; the account is --account contosobatch" },
     { "list -q -v", "option '-v' can not be used together with option '-q'" },
     { "approve x --dry-run --no-wait", "option '--no-wait' can not be used together with option '--dry-run'" },
     { "list -g ''", "--resource-group: it is empty" },

@@ -36,7 +36,17 @@ local function account_meant(context, accounts)
   return ""
 end
 
+-- For az, -n next to --type names the account. Taken as a connection's name it would match nothing.
+local function check_name(context)
+  local args = context.args
+  if args.type and #args.by_name > 0 and not (args.account or args.id) then
+    context:usage(("-n, --name is a connection's name here; the account is --account %s"):format(
+      text.shell(args.by_name[1])))
+  end
+end
+
 local function run(context)
+  check_name(context)
   local is_meant, is_all, nearest = targets.matcher(context)
   local note_names, save_names = names.collect(context)
   local accounts, counts = {}, rows.new_counts()
