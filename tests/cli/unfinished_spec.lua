@@ -62,4 +62,16 @@ describe("after an approval that signed in with an encrypted certificate", funct
     assert.equal(support.sample_name .. ": Approved\n", after.out)
     assert.equal(1, emulator:log "token"[2].token.chain)
   end)
+
+  it("the printed command names the journal that the environment named", function ()
+    local journal, env = support.new_path "journal", kit.environment(emulator)
+    emulator:set { operation_polls = 1 }
+    emulator:faults { { match = { kind = { "get", "poll" }, nth = 2, times = 99 }, action = { status = 403 } } }
+    local result = kit.ended(8, kit.run(("approve %s %s --ticket CHG-1"):format(kit.address(emulator), emulator.sample),
+      { env = support.merged(env, { AZPEC_JOURNAL = journal }) }))
+    emulator:faults {}
+    assert.matches(("--journal %s --ticket CHG-1 "):format(journal), result.err, 1, true)
+    kit.ended(0, kit.shell(result.err:match "\n  (azpec resume .*)$", { env = env }))
+    assert.same({}, require "azpec.journal".verify(journal).open)
+  end)
 end)

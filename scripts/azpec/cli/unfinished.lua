@@ -45,11 +45,12 @@ function unfinished.command_line(args, tokens)
   for _, subscription in ipairs(foreign_subscriptions(tokens)) do
     words[#words + 1] = option_words("subscription", subscription)
   end
+  local journal = require "azpec.cli.journal".path(args) -- also where the environment names it
   for _, name in ipairs(unfinished.carried) do
-    local value = args[name]
+    local value = name == "journal" and journal or args[name]
     if value and value ~= "-" then words[#words + 1] = option_words(name, value) end
   end
-  if args.ticket and require "azpec.cli.journal".path(args) then
+  if args.ticket and journal then
     words[#words + 1] = option_words("ticket", args.ticket)
   end
   return table.concat(words, " ")
