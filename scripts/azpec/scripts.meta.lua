@@ -629,7 +629,8 @@ function select.describe(connection) end
 ---@field sha256 string of its content, in hexadecimal digits
 local Set = {}
 
---- Decides on a connection. If the function of a rule fails, the request is held.
+--- Decides on a connection. If the function of a rule fails, or azpec.enrich does not take its facts, the request is
+--- held.
 ---@param connection azpec.Connection
 ---@param options? azpec.rules.DecideOptions
 ---@return azpec.rules.Decision
