@@ -199,7 +199,8 @@ describe("approve --wait", function ()
 
   it("ends with 8 when the time has passed, and names what comes nearest", function ()
     local result = kit.ended(8, azpec("approve", "--wait 0 mny01 " .. many))
-    assert.matches("^azpec: waited 0 s; no connection matches name 'mny01'; these come nearest:\n  manyacct/many01", result.err)
+    assert.matches("^azpec: waited 0 s; no connection matches name 'mny01'; these come nearest:\n  manyacct/many01",
+      result.err)
     result = kit.ended(8, azpec("approve", "--wait 0 " .. emulator.sample .. "0"))
     assert.matches("^azpec: waited 0 s; there is no such connection\n", result.err)
     result = kit.ended(8, azpec("approve", "--yes --wait 0 many01 mny02 mny03 " .. many))
