@@ -403,7 +403,8 @@ end
 -- options (table or nil): now, the time, and first_seen, the time when the connection was first listed, both in seconds
 -- since 1970; ticket (string), which replaces {ticket} in a rule's texts; facts, the host's own facts for the
 -- rules' functions, or a function that returns them for a connection (azpec.enrich). If that function fails, or the
--- facts are not such as azpec.enrich takes, a rule's function is not called, and the request is held; explain (boolean).
+-- facts are not such as azpec.enrich takes, a rule's function is not called, and the request is held; explain
+-- (boolean).
 function set:decide(connection, options)
   options = options or {}
   fields.check(options, decide_fields)
