@@ -201,21 +201,24 @@ static struct span without_query(struct span url) {
 	return (struct span){ url.p, span_cspn(url, "?#") };
 }
 
+/* Adds that the body is not JSON, and what its Content-Type says. */
+static void add_broken(struct op *o, struct span type) {
+	struct buf *m = &o->fail.message;
+	bool claims_json = span_icontains(type, SPAN("json"));
+	buf_adds(m, claims_json ? "the response says "
+	                        : "the response is not JSON");
+	if (!claims_json)
+		buf_adds(m, type.n > 0 ? " but " : " (no Content-Type)");
+	add_foreign(o, type);
+	buf_adds(m, claims_json ? " but is not valid JSON: " : ": ");
+}
+
 /* Adds the body itself, because no text was found in it. */
 static void add_body(struct op *o, const struct answer *a) {
-	struct buf *m = &o->fail.message;
-	struct span type = reply_header(a->http, "content-type");
-	if (a->facts.json) {
-		buf_adds(m, "no error message in ");
-	} else if (a->facts.broken) {
-		buf_adds(
-			m,
-			type.n > 0
-				? "the response is not JSON but "
-				: "the response is not JSON (no Content-Type)");
-		add_foreign(o, type);
-		buf_adds(m, ": ");
-	}
+	if (a->facts.json)
+		buf_adds(&o->fail.message, "no error message in ");
+	else if (a->facts.broken)
+		add_broken(o, reply_header(a->http, "content-type"));
 	add_foreign(o, buf_span(&a->http->body));
 }
 

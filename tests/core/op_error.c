@@ -276,6 +276,11 @@ static void test_the_type_of_what_is_not_json_is_named(void **state) {
 		{ "Content-Type: text/html",
 		  "is not JSON but text/html: <html>" },
 		{ "Content-Type: x", "is not JSON but x: <html>" },
+		{ "Content-Type: application/json",
+		  "the response says application/json but is not valid JSON: "
+		  "<html>" },
+		{ "Content-Type: Text/JSON; charset=utf-8",
+		  "says Text/JSON; charset=utf-8 but is not valid JSON: <" },
 		{ NULL, "is not JSON (no Content-Type): <html>" },
 	};
 	(void)state;

@@ -129,7 +129,7 @@ describe("the shapes of errors", function ()
       "the response is not JSON but text/plain: upstream connect error (HTTP 400)" },
     ["text without a type"] = { "huh", "X-Type: none", "the response is not JSON (no Content-Type): huh (HTTP 400)" },
     ["broken JSON"] = { [[{"error":{"code":]], t.json_type,
-      [[the response is not JSON but application/json; charset=utf-8: {"error":{"code": (HTTP 400)]] },
+      [[the response says application/json; charset=utf-8 but is not valid JSON: {"error":{"code": (HTTP 400)]] },
     nothing = { "", t.json_type, "empty response (HTTP 400)" },
   } do
     it(name, function ()
