@@ -4,6 +4,8 @@
 -- Source: the REST descriptions of Microsoft.Batch (Azure/azure-rest-api-specs, specification/batch), one for each
 -- api-version, and the provider's registration as Microsoft.Batch lists it.
 
+local fields = require "azpec.fields"
+
 local api_versions = {}
 
 -- All, the oldest first.
@@ -25,16 +27,20 @@ for _, version in ipairs(api_versions.list) do known[version] = true end
 
 -- Returns whether Microsoft.Batch has this api-version, and private endpoint connections in it.
 function api_versions.is_known(version)
+  fields.check_argument(version, "string", "bad argument #1 to 'is_known'")
   return known[version] == true
 end
 
 -- Returns whether an api-version describes that operation or member. A preview's version has words behind the date.
 function api_versions.has(version, part)
+  fields.check_argument(version, "string", "bad argument #1 to 'has'")
+  fields.check_argument(part, "string", "bad argument #2 to 'has'")
   return version:sub(1, 10) >= api_versions.since[part]
 end
 
 -- Returns the api-versions that describe that operation or member, the newest first.
 function api_versions.with(part)
+  fields.check_argument(part, "string", "bad argument #1 to 'with'")
   local found = {}
   for _, version in ipairs(api_versions.list) do
     if api_versions.has(version, part) then table.insert(found, 1, version) end

@@ -456,6 +456,7 @@ end
 
 -- Resolves the name of an account on this machine. Returns { verdict, found, next_step }; "ok" for a private address.
 function doctor.judge_name(account, timeout)
+  fields.check_argument(account, "table", "bad argument #1 to 'judge_name'")
   local name = (account.properties or {}).accountEndpoint
   if not name then return skipped "the account has no endpoint" end
   return judge_name({ timeout = timeout }, account, name)

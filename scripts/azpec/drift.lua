@@ -10,6 +10,7 @@
 -- about pending requests alone. A rule about approved connections decides before them: `approve` keeps the connection,
 -- `reject` makes it a finding.
 
+local fields = require "azpec.fields"
 local fleet = require "azpec.fleet"
 local select = require "azpec.select"
 
@@ -29,6 +30,8 @@ end
 -- Returns the finding on a connection: { connection, action = "reject" | "hold" | "ignore", rule, reason, failed,
 -- unmatched }. nil: it is not approved, or the rules would approve it. options: as for azpec.rules' decide.
 function drift.of(set, connection, options)
+  fields.check_argument(set, "table", "bad argument #1 to 'of'")
+  fields.check_argument(connection, "table", "bad argument #2 to 'of'")
   if select.facts(connection).status ~= "Approved" then return nil end
   local decision = set:decide(connection, options)
   if decision.action == "approve" then return nil end

@@ -59,6 +59,7 @@ end
 
 -- Calls f with a connection and checks the result. Raises a table with a message; Ctrl-C is raised unchanged.
 function enrich.ask(f, connection)
+  fields.check_argument(f, "function", "bad argument #1 to 'ask'")
   local ok, facts = pcall(f, connection)
   if not ok then
     if is_interrupt(facts) then error(facts, 0) end

@@ -7,6 +7,8 @@
 --
 -- tostring returns "kind: message; hint", as for azpec.Error, and a line for each candidate of a selection.
 
+local fields = require "azpec.fields"
+
 local failure = {}
 
 local class = { __name = "azpec.failure" }
@@ -34,6 +36,8 @@ end
 
 -- Returns an error of that kind. more (table or nil): further members.
 function failure.new(kind, message, more)
+  fields.check_argument(kind, "string", "bad argument #1 to 'new'")
+  fields.check_argument(message, "string", "bad argument #2 to 'new'")
   local err = { kind = kind, message = message }
   for name, value in pairs(more or {}) do err[name] = value end
   return setmetatable(err, class)
@@ -41,6 +45,8 @@ end
 
 -- Returns a copy of an error, an azpec.Error or one of these, with other members.
 function failure.with(err, more)
+  fields.check_argument(err, "table or userdata", "bad argument #1 to 'with'")
+  fields.check_argument(more, "table", "bad argument #2 to 'with'")
   local copy = failure.new(err.kind, err.message, err)
   for name, value in pairs(more) do copy[name] = value end
   return copy
@@ -52,11 +58,13 @@ local absent = { ResourceNotFound = true, ParentResourceNotFound = true, Resourc
 
 -- Returns whether an error proves that the resource of the request does not exist.
 function failure.proves_absence(err)
+  fields.check_argument(err, "table or userdata", "bad argument #1 to 'proves_absence'")
   return err.kind == "not_found" and absent[err.code] == true
 end
 
 -- Returns the error of a request for an account. For each 404 the module advises to check the name of a connection.
 function failure.of_account(err)
+  fields.check_argument(err, "table or userdata", "bad argument #1 to 'of_account'")
   local is_of_connection = err.kind == "not_found" and tostring(err.hint):find("connection name", 1, true)
   return is_of_connection and failure.with(err, { hint = "check the subscription, resource group and account" }) or err
 end

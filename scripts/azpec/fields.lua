@@ -2,8 +2,8 @@
 --
 --   fields.check(options, { items = "table or function", timeout = "number", client = "!table or userdata" })
 --
--- A type is one of Lua's, or "path", "command", "strings" or "tables"; one with "!" is required; `false` counts as
--- absent. Raises an error that names the field, at the caller of the function that checks; level: at another one;
+-- A type is one of Lua's, or of the table `more`, such as "path"; one with "!" is required; `false` counts as absent.
+-- Raises an error that names the field, at the caller of the function that checks; level: at another one;
 -- prefix: before the message.
 
 local nearest = require "azpec.nearest"
@@ -23,11 +23,26 @@ local function list_of(kind)
   end }
 end
 
+local function below_zero(number)
+  return (number < 0 or number ~= number) and tostring(number) or nil
+end
+
+local function not_arm(word)
+  return word ~= "arm" and ("'%s'"):format(word) or nil
+end
+
+local function no_client(client)
+  return client.wait == nil and "a table without its methods" or nil
+end
+
 -- Types beyond Lua's: the one in Lua, the name in messages, and a function that says what is wrong with a value.
 local more = {
   path = { is = "string", name = "a path", flaw_of = nul_in },
   command = { is = "string", name = "a command", flaw_of = nul_in },
   strings = list_of "string", tables = list_of "table",
+  seconds = { is = "number", name = "number, not negative,", flaw_of = below_zero },
+  arm = { is = "string", name = "'arm'", flaw_of = not_arm },
+  client = { is = "table or userdata", name = "azpec.Client", flaw_of = no_client },
 }
 
 -- Returns what is wrong with a value, as "TYPES expected, got TYPE", or nil.

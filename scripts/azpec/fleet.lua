@@ -189,6 +189,7 @@ end
 -- Returns the ids of the subscriptions that the identity may read in its tenant. A deleted one is still listed for a
 -- while. timeout: seconds, or nil. Raises an azpec.Error.
 function fleet.subscriptions(client, timeout)
+  fields.check_argument(client, "table or userdata", "bad argument #1 to 'subscriptions'")
   local list = {}
   for subscription in client:list_subscriptions { timeout = timeout } do
     if subscription.state ~= "Deleted" then list[#list + 1] = subscription.subscriptionId end
@@ -295,7 +296,7 @@ local function examine_nothing(client, where, found)
 end
 
 local known = { subscription_ids = "strings", all_subscriptions = "boolean", resource_group_name = "string",
-  account_name = "string", candidates = "table", source = "string", timeout = "number" }
+  account_name = "string", candidates = "table", source = "arm", timeout = "number" }
 
 -- Finds the accounts. Returns { accounts = {...}, errors = { { place =, err = } }, source = "graph" | "arm", graph_err
 -- =, graph_is_empty = (why it is "arm"), others = the names of other existing accounts, if account_name is given,
@@ -304,6 +305,7 @@ local known = { subscription_ids = "strings", all_subscriptions = "boolean", res
 -- "account" (none of that name) or "accounts" (none at all), groups = the names of other groups with accounts }. The
 -- functions below accept it in place of `where`.
 function fleet.find(client, where)
+  fields.check_argument(client, "table or userdata", "bad argument #1 to 'find'")
   fields.check(where, known)
   local found = setmetatable({ accounts = {}, errors = {}, others = {}, timeout = where.timeout,
     is_given = where.account_name and true or nil }, found_type)

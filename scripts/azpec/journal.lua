@@ -70,6 +70,7 @@ local claims = { "oid", "tid", "appid", "azp", "upn", "preferred_username", "nam
 
 -- Returns the recorded part of an identity (of client:identity): the credential's kind and the claims that name it.
 function journal.who(identity)
+  fields.check_argument(identity, "table", "bad argument #1 to 'who'")
   local who = { credential = identity.credential }
   for _, name in ipairs(claims) do
     local value = (identity.claims or {})[name]
@@ -147,6 +148,7 @@ end
 -- journal's), call (the write's client_request_id; default: a new one, which the caller must use); again: the entry of
 -- an earlier attempt; attempt: the number of this one.
 function methods:intend(about)
+  fields.check_argument(about, "table", "bad argument #1 to 'intend'")
   local entry = about.again or new_entry(about)
   local intent = { event = "intent", attempt = about.attempt, wanted = about.wanted, subject = self.subject,
     change_reference = about.change_reference, policy_token_id = about.policy_token_id,
@@ -196,6 +198,7 @@ end
 -- up. If the connection now differs from it and is as wanted, the earlier write has done that. Returns an entry for
 -- conclude or forget, or nil and an error.
 function methods:follow(about)
+  fields.check_argument(about, "table", "bad argument #1 to 'follow'")
   local entry = new_entry(about)
   entry.follows = true
   local is_writable, why = file.check(self.path, self.patience, self.seen)
@@ -210,6 +213,7 @@ end
 
 -- Gives up an entry that will have no result.
 function methods:forget(entry)
+  fields.check_argument(entry, "table", "bad argument #1 to 'forget'")
   self.room:release(entry)
 end
 

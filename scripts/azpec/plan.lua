@@ -144,6 +144,8 @@ end
 -- error if the connection would change and its ETag cannot be sent as If-Match (azpec.select.etag), or if the plan has
 -- the connection already.
 function draft:add(connection, decision)
+  fields.check_argument(connection, "table", "bad argument #1 to 'add'")
+  fields.check_argument(decision, "table", "bad argument #2 to 'add'")
   local facts, summary = select.facts(connection), self.summary
   local etag, err = select.etag(connection)
   if decision.changes and err then error(err, 0) end
@@ -212,6 +214,7 @@ end
 
 -- Returns whether a file that begins so is a plan.
 function plan.is_one(beginning)
+  fields.check_argument(beginning, "string", "bad argument #1 to 'is_one'")
   return beginning:find '^%s*{%s*"azpec_plan"%s*:' ~= nil
 end
 
@@ -291,6 +294,7 @@ end
 -- plan must be signed with it. `complete` is false if accounts could not be read when the plan was made; `errors` then
 -- has why. A plan of azpec before 1.0 may have neither.
 function plan.parse(text, key)
+  fields.check_argument(text, "string", "bad argument #1 to 'parse'")
   local contents, why = nil, "it is too large"
   if #text <= file.ceilings.plan then contents, why = json.decode(text) end
   if contents == nil then return nil, failed("plan", "not a plan: %s", why) end
@@ -353,6 +357,7 @@ end
 
 -- Converts an item of the plan to an item of azpec.run, with the findings of plan.check.
 function plan.item(item)
+  fields.check_argument(item, "table", "bad argument #1 to 'item'")
   return { id = item.id, action = item.action, description = item.wanted.description, etag = item.etag,
     before = item.current.status, rule = item.rule, reason = item.reason, connection = item.connection, err = item.err,
     stale = item.stale, other_decision = item.other_decision }

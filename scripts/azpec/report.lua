@@ -64,6 +64,7 @@ local policy = ("default-src 'none'; style-src 'sha256-%s'; script-src 'sha256-%
 
 -- Returns whether a file that begins so is a report.
 function report.is_one(beginning)
+  fields.check_argument(beginning, "string", "bad argument #1 to 'is_one'")
   return beginning:find(generator, 1, true) ~= nil
 end
 

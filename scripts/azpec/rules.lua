@@ -402,10 +402,10 @@ end
 --   unmatched    with `explain`: the rules before that one, a list of { rule, line, why = what does not hold }
 -- options (table or nil): now, the time, and first_seen, the time when the connection was first listed, both in seconds
 -- since 1970; ticket (string), which replaces {ticket} in a rule's texts; facts, the host's own facts for the
--- rules' functions, or a function that returns them for a connection (azpec.enrich). If that function fails, or the
--- facts are not such as azpec.enrich takes, a rule's function is not called, and the request is held; explain
--- (boolean).
+-- rules' functions, or a function that returns them for a connection. If that function fails, or azpec.enrich does not
+-- take the facts, the request is held; explain (boolean).
 function set:decide(connection, options)
+  fields.check_argument(connection, "table", "bad argument #1 to 'decide'")
   options = options or {}
   fields.check(options, decide_fields)
   local now = options.now or os.time()
@@ -424,6 +424,7 @@ local would = { approve = "would approve", reject = "would reject", hold = "held
 -- Returns the result of a decision that is only shown: "would approve", "would reject", "held", "ignored", "unchanged"
 -- or "impossible".
 function rules.result(decision)
+  fields.check_argument(decision, "table", "bad argument #1 to 'result'")
   return decision.impossible and "impossible" or decision.status and not decision.changes and "unchanged"
     or would[decision.action]
 end
@@ -431,6 +432,8 @@ end
 -- Returns the item of azpec.run that carries a decision out; nil if the decision changes nothing. An ETag that cannot
 -- be given back is the item's error, so that no write is sent without it.
 function rules.item(connection, decision)
+  fields.check_argument(connection, "table", "bad argument #1 to 'item'")
+  fields.check_argument(decision, "table", "bad argument #2 to 'item'")
   if not decision.changes then return nil end
   local etag, err = select.etag(connection)
   return { id = connection.id, action = decision.action, description = decision.description, etag = etag, err = err,
@@ -657,6 +660,7 @@ end
 -- Reads rules from a text. Returns the set; or nil and a message: a line with file and line for each error, and for
 -- several a last one with their number. An error of Lua itself ends the reading. name: the file's name in messages.
 function rules.parse(source, name)
+  fields.check_argument(source, "string", "bad argument #1 to 'parse'")
   name = name or "rules"
   local statements, words = new_statements()
   local self = setmetatable({ source = name, rules = {}, limits = {}, box = sandbox.new(words),

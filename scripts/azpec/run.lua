@@ -74,6 +74,7 @@ local actions = { "approve", "reject", "delete", "set" }
 
 -- Returns the status that an item asks for; nil if its token knows it.
 function run.status_of(item)
+  fields.check_argument(item, "table", "bad argument #1 to 'status_of'")
   return statuses[item.action] or item.status
 end
 
@@ -98,6 +99,7 @@ end
 -- Forecasts an item by the known state of its connection. Returns "unchanged", "impossible", "in progress" or
 -- "allowed", and a sentence; nil if the state is not known.
 function run.forecast(item)
+  fields.check_argument(item, "table", "bad argument #1 to 'forecast'")
   local wanted = run.status_of(item)
   if item.gone then return wanted == "Deleted" and "unchanged" or nil end
   if not (item.connection and wanted) then return nil end
@@ -319,8 +321,8 @@ local function follow_to_end(self)
   end
 end
 
-local known = { client = "table or userdata", items = "!table or function", parallel = "number", timeout = "number",
-  deadline = "number", summary = "table", no_wait = "boolean", dry_run = "boolean", on_begin = "function",
+local known = { client = "client", items = "!table or function", parallel = "number", timeout = "seconds",
+  deadline = "seconds", summary = "table", no_wait = "boolean", dry_run = "boolean", on_begin = "function",
   on_result = "function", on_progress = "function", track = "function" }
 
 local function check_table(item, n, level)
@@ -333,7 +335,7 @@ local function check(options)
   fields.check(options, known, 3)
   local is_empty = type(options.items) == "table" and #options.items == 0
   if not options.client and not is_empty then
-    error("bad field 'client' (table or userdata expected, got nil)", 3)
+    error("bad field 'client' (azpec.Client expected, got nil)", 3)
   end
   local parallel = options.parallel or 1
   if not (parallel >= 1 and parallel % 1 == 0) then

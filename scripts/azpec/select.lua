@@ -52,6 +52,7 @@ end
 -- Returns the facts of a connection as one flat table. Each fact is a string; group_ids is a list of strings. A fact
 -- that the service did not send, or sent with another type, is nil.
 function select.facts(connection)
+  options_of.check_argument(connection, "table", "bad argument #1 to 'facts'")
   local id, properties = text_of(connection.id), table_of(connection.properties)
   local found, state = parse(id, "connection"), table_of(properties.privateLinkServiceConnectionState)
   local private_endpoint = text_of(table_of(properties.privateEndpoint).id)
@@ -74,6 +75,7 @@ local longest_etag = 1024
 -- Returns the ETag to send as If-Match, or nil if the service sent none. For an ETag that cannot be sent, returns nil
 -- and an error of the kind "protocol", so that no write is sent without it.
 function select.etag(connection)
+  options_of.check_argument(connection, "table", "bad argument #1 to 'etag'")
   local etag = connection.etag
   if etag == nil then return nil end
   if type(etag) == "string" and #etag <= longest_etag and etag:find "^[\32-\126]+$" then return etag end
@@ -237,6 +239,7 @@ end
 
 -- Returns the list of fields that do not match the facts; empty if all match.
 function selector:differences(facts)
+  options_of.check_argument(facts, "table", "bad argument #1 to 'differences'")
   local differing = {}
   for _, tests in ipairs(self) do
     if not succeeds(tests, facts, self.now()) then differing[#differing + 1] = tests.field end
@@ -257,6 +260,7 @@ end
 
 -- Says why the facts do not match, by the first field: "name is 'lab-1', not 'web-*'". nil: they match.
 function selector:difference(facts)
+  options_of.check_argument(facts, "table", "bad argument #1 to 'difference'")
   for _, tests in ipairs(self) do
     if not succeeds(tests, facts, self.now()) then
       local is = tests[1].from and ("is %s, "):format(told(tests, facts) or "absent") or "is "
@@ -267,6 +271,7 @@ end
 
 -- Returns whether the connection matches.
 function selector:matches(connection)
+  options_of.check_argument(connection, "table", "bad argument #1 to 'matches'")
   local facts = select.facts(connection)
   for _, tests in ipairs(self) do
     if not succeeds(tests, facts, self.now()) then return false end
@@ -280,6 +285,7 @@ local most_candidates = 100
 
 -- Describes a connection in one line.
 function select.describe(connection)
+  options_of.check_argument(connection, "table", "bad argument #1 to 'describe'")
   local facts = select.facts(connection)
   local line = ("%s  %s"):format(text.clean(facts.id or facts.name), text.clean(text.state(facts.status)))
   if facts.private_endpoint then line = line .. "  from " .. text.clean(facts.private_endpoint) end
@@ -299,9 +305,8 @@ end
 
 -- Checks the first argument of a method, for its caller.
 local function check_connections(connections, name)
-  if is_list(connections) then
-    options_of.check_argument(connections, "tables", ("bad argument #1 to '%s'"):format(name), 3)
-  end
+  local wanted = is_list(connections) and "tables" or "function or table or userdata"
+  options_of.check_argument(connections, wanted, ("bad argument #1 to '%s'"):format(name), 3)
 end
 
 -- Returns a function that yields each connection once, even if two lists hold it, and a function `stop` that closes the
@@ -477,6 +482,7 @@ end
 
 -- Filters an iterator for a generic `for`: yields those whose first value, the connection, matches.
 function selector:filter(iterator, state, control, closing)
+  options_of.check_argument(iterator, "function or table or userdata", "bad argument #1 to 'filter'")
   local function pass(connection, ...)
     control = connection
     return connection ~= nil and not self:matches(connection), connection, ...

@@ -7,6 +7,7 @@
 -- The result is "unchanged" (the connection is already as wanted), "allowed", "impossible" or "in progress" (another
 -- change must end first). The reason is nil or a sentence. The rules are the C module's: require "azpec".transitions.
 
+local fields = require "azpec.fields"
 local azpec = require "azpec"
 local select = require "azpec.select"
 
@@ -16,6 +17,7 @@ local in_progress = { Creating = true, Updating = true, Deleting = true }
 
 -- Returns whether another change of the connection is under way, by its facts (azpec.select.facts); if so, a sentence.
 function transitions.is_in_progress(facts)
+  fields.check_argument(facts, "table", "bad argument #1 to 'is_in_progress'")
   local state = facts.provisioning_state
   if not in_progress[state] then return false end
   return true, ("it is %s; look again when that has ended"):format(state)
@@ -23,6 +25,8 @@ end
 
 -- Forecasts the change to `wanted`, a status or "Deleted". facts: of azpec.select.facts.
 function transitions.of(facts, wanted)
+  fields.check_argument(facts, "table", "bad argument #1 to 'of'")
+  fields.check_argument(wanted, "string", "bad argument #2 to 'of'")
   local status = facts.status
   local rule = (azpec.transitions[status] or {})[wanted]
   if status == wanted then return "unchanged" end
@@ -36,6 +40,8 @@ end
 
 -- The same for a connection in the service's form.
 function transitions.forecast(connection, wanted)
+  fields.check_argument(connection, "table", "bad argument #1 to 'forecast'")
+  fields.check_argument(wanted, "string", "bad argument #2 to 'forecast'")
   return transitions.of(select.facts(connection), wanted)
 end
 
@@ -43,6 +49,7 @@ local actions = { { "approve", "Approved" }, { "reject", "Rejected" }, { "delete
 
 -- Returns the possible actions on a connection: "approve", "reject", "delete", in that order.
 function transitions.possible(connection)
+  fields.check_argument(connection, "table", "bad argument #1 to 'possible'")
   local facts, possible = select.facts(connection), {}
   for _, action in ipairs(actions) do
     if transitions.of(facts, action[2]) == "allowed" then possible[#possible + 1] = action[1] end

@@ -55,6 +55,7 @@ end
 -- Parses a condition. Returns { text =, holds = function (connection), hopeless = function (connection) or nil }, or
 -- nil and a text if there is no such condition. hopeless returns the reason why the condition cannot hold any more.
 function wait.condition(word)
+  fields.check_argument(word, "string", "bad argument #1 to 'condition'")
   if word == "exists" then return { text = word, holds = function (connection) return connection ~= nil end } end
   if word == "gone" then return { text = word, holds = function (connection) return connection == nil end } end
   local name, value = word:match "^(%l+)=(.+)$"
@@ -139,8 +140,8 @@ local function state_of(connection)
   return ("%s %s"):format(facts.status, facts.provisioning_state)
 end
 
-local known = { client = "!table or userdata", what = "!string or table", id = "string", ids = "strings",
-  selector = "table", scope = "table", look = "function", timeout = "number", settle = "number", interval = "number",
+local known = { client = "!client", what = "!string or table", id = "string", ids = "strings",
+  selector = "table", scope = "table", look = "function", timeout = "seconds", settle = "seconds", interval = "seconds",
   on_change = "function", on_pause = "function", on_result = "function" }
 
 local function new(options, are_several)
@@ -148,6 +149,7 @@ local function new(options, are_several)
   if not (options.look or options.ids or options.id or options.selector) then
     error(("one of the fields '%s', 'selector' and 'look' is missing"):format(are_several and "ids" or "id"), 3)
   end
+  if options.id and options.ids then error("the fields 'id' and 'ids' exclude each other", 3) end
   local what = options.what
   if type(what) == "string" then
     local why

@@ -257,9 +257,72 @@ it("a list with an element of another type is refused by each function that take
   end
 end)
 
+local azpec = require "azpec"
+
+-- The functions of the types that are called with nil for each argument: the tables and objects that have them.
+local function owners()
+  local found = { File = require "azpec.journal".open "/nowhere", Draft = draft,
+    Selector = require "azpec.select".new { name = "x" }, Set = require "azpec.rules".parse "hold 'all' {}" }
+  for name in pairs(modules) do found[name] = require("azpec." .. name) end
+  found.emulator = nil -- whose arguments are optional
+  if pcall(require, "cqueues") then found.cqueues_loop = require "azpec.loop.cqueues" end
+  return found
+end
+
+it("no function without its arguments fails with an error inside of it", function ()
+  local found = owners()
+  for _, item in ipairs(types) do
+    local owner = item.kind == "function" and found[item.owner]
+    if owner then
+      local _, why = pcall(owner[item.name], item.separator == ":" and owner or nil)
+      why = type(why) == "table" and why.message or tostring(why)
+      assert(not why:find "attempt to" and not why:find "is nil$", ("%s%s%s: %s"):format(item.owner, item.separator,
+        item.name, why))
+    end
+  end
+end)
+
+it("names the argument or the field that is wrong", function ()
+  local set = require "azpec.rules".parse "hold 'all' {}"
+  local client = azpec.client { endpoint = "http://127.0.0.1:1", authority_host = "http://127.0.0.1:1", proxy = "",
+    credential = azpec.credential.token { token = "t" }, subscription_id = "a" }
+  local wait, run = require "azpec.wait".wait, require "azpec.run".run
+  for wanted, call in pairs {
+    ["bad argument #1 to 'decide' (table expected, got nil)"] = function () set:decide(nil) end,
+    ["bad argument #2 to 'forecast' (string expected, got nil)"] = function ()
+      require "azpec.transitions".forecast({}, nil)
+    end,
+    ["bad argument #1 to 'parse' (string expected, got number)"] = function () require "azpec.rules".parse(5) end,
+    ["bad argument #1 to 'parse' (string expected, got nil)"] = function () require "azpec.plan".parse() end,
+    ["bad argument #1 to 'one' (function or table or userdata expected, got nil)"] = function () selector:one() end,
+    ["bad argument #1 to 'each' (number expected, got string)"] = function ()
+      require "azpec.loop.cqueues".each("x", print)
+    end,
+    ["bad field 'client' (azpec.Client expected, got a table without its methods)"] = function ()
+      run { client = {}, items = {} }
+    end,
+    ["bad field 'deadline' (number, not negative, expected, got -1)"] = function ()
+      run { client = client, items = {}, deadline = -1 }
+    end,
+    ["bad field 'timeout' (number, not negative, expected, got -1)"] = function ()
+      wait { client = client, what = "exists", id = "/a", timeout = -1 }
+    end,
+    ["the fields 'id' and 'ids' exclude each other"] = function ()
+      wait { client = client, what = "exists", id = "/a", ids = { "/b" } }
+    end,
+    ["bad field 'source' ('arm' expected, got 'foo')"] = function ()
+      require "azpec.fleet".connections(client, { source = "foo" })
+    end,
+  } do
+    local ok, why = pcall(call)
+    assert.is_false(ok, wanted)
+    assert.matches(wanted, tostring(why), 1, true)
+  end
+  client:close()
+end)
+
 -- ---- options -------------------------------------------------------------------------------------------------------
 
-local azpec = require "azpec"
 local client = azpec.client { endpoint = "http://127.0.0.1:1", authority_host = "http://127.0.0.1:1", proxy = "",
   subscription_id = "a", credential = azpec.credential.token { token = "t" }, retry = { max_tries = 1 } }
 local set = require "azpec.rules".parse "hold 'all' {}"
@@ -279,8 +342,8 @@ local takers = {
 local function kind_of(type)
   if type:find "^fun%(" then return "function" end
   return ({ integer = "number", ["table|fun(connection: azpec.Connection): table"] = "table or function",
-    ["azpec.Client"] = "table or userdata", ["string|azpec.wait.Condition"] = "string or table",
-    ["azpec.run.Item[]|fun(): azpec.run.Item?"] = "table or function", ['"arm"'] = "string" })[type]
+    ["azpec.Client"] = "azpec.Client", ["string|azpec.wait.Condition"] = "string or table",
+    ["azpec.run.Item[]|fun(): azpec.run.Item?"] = "table or function", ['"arm"'] = "'arm'" })[type]
     or type == "string[]" and "list of strings" or (type:find "^azpec" or type:find "%[%]$") and "table" or type
 end
 
@@ -292,7 +355,7 @@ for class, row in pairs(takers) do
         if name ~= field then options[name] = enough end
       end
       local ok, why = pcall(row[1], options)
-      return not ok and tostring(why):match "field .*" or "it is taken"
+      return not ok and (tostring(why):gsub(", not negative,", "")):match "field .*" or "it is taken"
     end
     for _, item in ipairs(types) do
       for _, field in ipairs(item.name == class and item.fields or {}) do

@@ -314,7 +314,7 @@ describe("many (stopped, continued)", function ()
     end
     local ok, why = pcall(function () engine.run { items = items(1) } end)
     assert.is_false(ok)
-    assert.matches("run_spec.lua:%d+: bad field 'client' %(table or userdata expected, got nil%)", why)
+    assert.matches("run_spec.lua:%d+: bad field 'client' %(azpec.Client expected, got nil%)", why)
   end)
 
   it("blames the caller for items that are no list", function ()

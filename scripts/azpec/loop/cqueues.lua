@@ -3,6 +3,7 @@
 --
 --   loop.each(16, function (connection) approve(connection) end, client:list { ... })
 
+local fields = require "azpec.fields"
 local cqueues = require "cqueues"
 local condition = require "cqueues.condition"
 
@@ -12,6 +13,8 @@ local loop = { wait = cqueues.poll }
 -- Returns when all have ended.  After an error of work or of the iterator nothing more is begun; running coroutines go
 -- on to their end, then the first error is raised.
 function loop.each(most, work, ...)
+  fields.check_argument(most, "number", "bad argument #1 to 'each'")
+  fields.check_argument(work, "function", "bad argument #2 to 'each'")
   if most < 1 then error("bad argument #1 to 'each' (1 or more expected)", 2) end
   local controller = assert(cqueues.running(), "azpec.loop.cqueues: each is for coroutines of a controller")
   local running, left, fault = 0, condition.new(), nil
