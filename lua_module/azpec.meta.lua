@@ -318,7 +318,8 @@ azpec.PrivateEndpointConnectionProvisioningState = {
 --- as actionsRequired
 ---@field action_required? string
 --- If-Match (RFC 9110 section 13.1.1): an ETag byte for byte, quotes and W/ included, or "*"; 1 to 1024 printable
---- ASCII characters.  Default: none, unconditional; for ensure: the ETag that it has read
+--- ASCII characters.  Default: none, unconditional; for ensure: the ETag that it has read.  With one of your own, a 412
+--- is final for ensure, and a connection that already is as asked is unchanged whatever its ETag
 ---@field if_match? string
 
 --- The options of a client and of its update in one table.

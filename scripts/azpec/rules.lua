@@ -352,7 +352,7 @@ local function decision_of(rule, reason, subject)
   local facts = subject.facts
   local decision = { action = rule.action, rule = rule.name, line = rule.line,
     reason = reason or rule.because and fill(rule.because, rule, subject) or rule.when and rule.when.text
-      or "it is about all that come so far" }
+      or "it matches every request that no earlier rule decided" }
   local status = statuses[rule.action]
   if not status then return decision end
   local forecast, why = transitions.of(facts, status)

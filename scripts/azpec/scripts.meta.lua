@@ -408,7 +408,7 @@ local wait = {}
 
 --- Waits for one connection, by `id`, or by `selector` and `scope`.
 ---@param options azpec.wait.Options
----@return boolean? is_so nil: it cannot be read
+---@return boolean? is_so nil: it cannot be read, or the condition cannot hold any more
 ---@return azpec.Connection|azpec.Error|nil connection
 function wait.wait(options) end
 

@@ -12,7 +12,8 @@
 -- the number of connections whose condition does not hold yet.
 --
 -- wait.wait waits for one connection, named by id, or by selector and scope (azpec.select, azpec.scope). It returns
--- whether the condition holds, and the connection as last read; or nil and an azpec.Error or an error of azpec.select.
+-- whether the condition holds, and the connection as last read; or nil and an azpec.Error or an error of azpec.select,
+-- also if the condition cannot hold any more (azpec.transitions).
 --
 -- wait.all waits for several, each of which is read until its condition holds: ids, a list; or selector and scope, for
 -- all that match at the first read that finds any. It returns whether the condition held for all, and the list of

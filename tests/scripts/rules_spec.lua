@@ -80,7 +80,7 @@ describe("rules", function ()
     assert.equal("private_endpoint_name 'build-*' and older_than 2h", decide(
       'reject "x" { when = { private_endpoint_name = "build-*", older_than = "2h" } }', { created =
         os.date("!%Y-%m-%dT%H:%M:%SZ", now - 7201) }).reason)
-    assert.equal("it is about all that come so far", decide('hold "x" {}').reason)
+    assert.equal("it matches every request that no earlier rule decided", decide('hold "x" {}').reason)
   end)
 
   it("have the reason that a function gives, else their own, else the condition in words", function ()
@@ -314,7 +314,8 @@ describe("rules (needs, descriptions, limits)", function ()
     assert.equal("named", decide(good).rule)
     refused("r.lua:2: expect 'approve': the rules hold it, by no rule: no rule matches",
       by_name .. ('expect "approve" { private_endpoint = "%s" }'):format(endpoint(ours, "web-7")))
-    refused("r.lua:3: expect 'hold': the rules hold it, by rule 'b': it is about all that come so far",
+    refused("r.lua:3: expect 'hold': the rules hold it, by rule 'b': "
+      .. "it matches every request that no earlier rule decided",
       by_name .. 'hold "b" {}\nexpect "hold" { rule = "a" }')
     refused("r.lua:2: expect 'aprove': one of approve, reject, ignore, hold is expected",
       by_name .. 'expect "aprove" { name = "x" }')
