@@ -95,6 +95,24 @@ for name in pairs(modules) do
   end)
 end
 
+it("each module of the guide's table loads without luaossl and cqueues, unless its row names them", function ()
+  local without = [[lua5.4 -e 'local blocked = "%s"
+    table.insert(package.searchers, 1, function (name)
+      if name:match "^_?(%%a+)" == blocked then error "blocked" end
+    end)
+    require "%s"' 2>&1]]
+  for row in read "scripts/README.md":match "\n| module | needs |.-\n(| `.-)\n\n":gmatch "[^\n]+" do
+    local names, needs = row:match "^| (.-) |(.-)|"
+    for name in names:gmatch "`(azpec%.[%w_]+)`" do
+      for library, called in pairs { openssl = "luaossl", cqueues = "cqueues" } do
+        local said <close> = io.popen(without:format(library, name))
+        local text = said:read "a"
+        assert(needs:find(called, 1, true) or text == "", ("%s without %s: %s"):format(name, called, text))
+      end
+    end
+  end
+end)
+
 -- azpec.loop.NAME, and the variable that has its functions; `wait` is a field, as it is a value of a client's option.
 for name, variable in pairs { cqueues = "cqueues_loop", luv = "luv_loop", copas = "copas_loop",
   socket = "socket_loop" } do
