@@ -78,9 +78,9 @@ topics.concepts = {
   { name = "signing-in", title = "Signing in",
     "By default azpec tries, in this order, the application or token in the environment, a workload identity, a "
     .. "managed identity, Azure CLI and Azure Developer CLI. After `az login` nothing else is needed. --credential "
-    .. "chooses one. The default order and --credential environment take AZURE_TENANT_ID and AZURE_CLIENT_ID, but not "
-    .. "--tenant-id and --client-id. Secrets come from the environment, a file or standard input, never from an "
-    .. "argument.",
+    .. "chooses one. The default order and --credential environment take AZURE_TENANT_ID and AZURE_CLIENT_ID, and "
+    .. "refuse --tenant-id and --client-id (exit code 2). Secrets come from the environment, a file or standard input, "
+    .. "never from an argument.",
     "At the accounts the identity needs Microsoft.Batch/batchAccounts/privateEndpointConnections/read, with .../write "
     .. "to approve and reject, and .../delete to delete. A write also needs "
     .. "Microsoft.Batch/batchAccounts/privateEndpointConnectionResults/read, to follow it to its end. To find accounts "
