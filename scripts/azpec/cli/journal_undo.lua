@@ -11,6 +11,9 @@ local undo = require "azpec.undo"
 
 local most_named = 3
 
+-- How each line about a change that is not reverted goes on behind the name.
+local stays = "stays as it is: "
+
 -- "20261124T091500Z-5be1f2a0 (approve, 7 writes)" for the latest runs that changed something, the last one first.
 local function latest(runs)
   local named = {}
@@ -68,7 +71,7 @@ local function items_of(context, path)
   if not items then context:fail(is_unknown and context.codes.not_found or context.codes.other, why) end
   if #items == 0 then context:say("run %s changed nothing; there is nothing to undo", args.run) end
   for _, item in ipairs(items) do
-    item.verb, item.impossible = "undo", item.impossible and "stays as it is: " .. item.impossible
+    item.verb, item.impossible = "undo", item.impossible and stays .. item.impossible
   end
   return items
 end
@@ -88,9 +91,8 @@ local function tell_refused(context, items)
   for _, item in ipairs(items) do
     local facts = select.facts { id = item.id }
     local name = context:place_of(facts) .. text.clean(facts.name)
-    item.is_told = item.impossible or item.stale
-    if item.impossible then context:say("%s %s", name, item.impossible) end
-    if item.stale then context:say("%s stays as it is: %s", name, item.stale) end
+    item.is_told = item.impossible or item.stale and stays .. item.stale
+    if item.is_told then context:say("%s: %s", name, item.is_told) end
   end
 end
 
@@ -116,7 +118,7 @@ end
 return function (context, path)
   local args = context.args
   local items = items_of(context, path)
-  args.journal, args.dry_run = path, not args.apply
+  args.journal, args.dry_run, context.refused = path, not args.apply, stays
   local first = items[1]
   local unfinished = journal.unfinished(context, { undo = args.run })
   local client = first and context:client { subscription_id = select.facts({ id = first.id }).subscription_id }

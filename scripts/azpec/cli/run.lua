@@ -153,14 +153,17 @@ local worded = {
   unchanged = unchanged,
   ["would change"] = would_change,
   impossible = function (row) return row.why or "cannot" .. because(row) end,
-  stale = function (row) return "refused: " .. (row.why or "it was changed by somebody else since") end,
+  stale = function (row, beginning) return beginning .. (row.why or "it was changed by somebody else since") end,
   failed = function (row) return "failed: " .. (row.error_message or "its row gives no reason") end,
   unknown = function (row) return "not known to have ended: " .. row.error_message end,
 }
 
+-- How azpec.run begins the message about a connection that was changed since. context.refused: the verb's own words.
+local refused_by_run = "refused: "
+
 -- Returns a row in words.
-function run.words(row)
-  return text.clean(("%s: %s"):format(row.name, worded[row.result](row)))
+local function words_of_row(context, row)
+  return text.clean(("%s: %s"):format(row.name, worded[row.result](row, context.refused or refused_by_run)))
 end
 
 -- Returns a line, after a line end, for each rule that did not match: why not.
@@ -181,7 +184,7 @@ function run.output(context, title, is_named)
     if row.error and not run.passed[row] and not context.args.dry_run then return nil end
     if not is_named and context.args.quiet and dull[row.result] then return nil end
     if row.result == "begun" then return row.continuation_token end
-    local words = context:place_of(row) .. run.words(row)
+    local words = context:place_of(row) .. words_of_row(context, row)
     if context:is_verbose() then words = words .. run.unmatched(row.unmatched) end
     if not context.args.no_wait then return words end
     context:note("%s", words)
@@ -218,9 +221,10 @@ end
 local function complain(context, options, result)
   if not result.err or result.err.is_told or result.item.is_told or context.args.dry_run then return end
   if options.is_named and options.total == 1 then error(result.err, 0) end
-  local err = result.err -- a refused token's error names no connection
-  context:complain(failure.with(err, { id = err.id or result.item.id,
-    cause = result.outcome == "stale" and err.kind or nil }))
+  local err, is_stale = result.err, result.outcome == "stale" -- a refused token's error names no connection
+  local message = is_stale and context.refused and err.message:gsub("^" .. refused_by_run, context.refused) or nil
+  context:complain(failure.with(err, { id = err.id or result.item.id, message = message or err.message,
+    cause = is_stale and err.kind or nil }))
 end
 
 -- Gives the items whose rights are missing the error that preflight has reported.
