@@ -214,7 +214,8 @@ return {
   description = [[
 The page is a single file that loads nothing: accounts, consumers, ages, all connections, decisions of the rules, and
 the journal with its verification. It names accounts that could not be read; the exit code is then 12. The exit code is
-1 if the journal was changed. The file has the mode 0600.]],
+1 if the journal was changed. The file has the mode 0600. `azpec journal show --since 30d -o csv` has the writes of a
+period.]],
   define = define,
   run = make,
 }
