@@ -102,10 +102,20 @@ local function transport_advice(self, err)
     .. "HTTPS_PROXY"
 end
 
+-- The advice for a sign-in without an answer: the checks of the proxy and of TLS look at the endpoint alone.
+local function entra_advice(self, err)
+  local host = host_of(self.settings.authority_host or "")
+  if err.kind == "untrusted" or not host then return transport_advice(self, err) end
+  return ("see that %s, the host of Microsoft Entra ID, is right (authority_host) and resolves here, and that a "
+    .. "firewall or proxy (HTTPS_PROXY) lets it through"):format(host)
+end
+
 -- What to do about an error that has no hint of its own.
 local function default_step(self, err)
   if err.kind == "credential" then return "correct that credential, or sign in by another one" end
-  if not is_answer(err) then return self.wanted.tls and "see what is said of tls" or transport_advice(self, err) end
+  local is_reached = self.probed and is_answer(self.probed.err)
+  if not is_answer(err) and self.wanted.tls and not is_reached then return "see what is said of tls" end
+  if not is_answer(err) then return (err.phase == "token" and entra_advice or transport_advice)(self, err) end
   return "try again later; if it stays so, give the message to whoever runs the service"
 end
 

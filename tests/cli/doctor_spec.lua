@@ -418,6 +418,18 @@ describe("azpec doctor (connections)", function ()
     assert.matches("see that the name is right and resolves here", result.out, 1, true)
   end)
 
+  it("sees that Microsoft Entra ID is not reached, and names its host: 1", function ()
+    local host = "127.0.0.1:" .. support.free_port()
+    for names, check in pairs { ["tls,signin"] = "signin", ["signin"] = "signin", ["tls,account"] = "account" } do
+      local result = kit.ended(1, kit.run(("doctor --endpoint %s --max-tries 1 --check %s %s"):format(emulator.endpoint,
+        names, account), env { AZPEC_AUTHORITY_HOST = "https://" .. host }))
+      assert.matches(("failed   %-11s sign-in failed: "):format(check), result.out, 1, true)
+      assert.matches(("next: see that %s, the host of Microsoft Entra ID, is right (AZPEC_AUTHORITY_HOST, "
+        .. "--authority-host) and resolves here, and that a firewall or proxy (HTTPS_PROXY) lets it through\n")
+        :format(host), result.out, 1, true)
+    end
+  end)
+
   it("sees a file of certificates that cannot be read: 1", function ()
     local result = kit.ended(1, by_tls("--check tls", { AZPEC_CA_FILE = "/nonexistent" }))
     assert.matches("the CA file or directory cannot be read", result.out, 1, true)

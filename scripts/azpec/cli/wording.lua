@@ -60,6 +60,7 @@ wording.phrases = {
   { "ca_file and ca_path, or SSL_CERT_FILE", "--ca-file or AZPEC_CA_FILE, or SSL_CERT_FILE" },
   { "tenant_id and the cloud", "tenant_id and --cloud" },
   { "or give it as tenant_id", "or give it as --tenant-id together with --credential" },
+  { "is right (authority_host)", "is right (AZPEC_AUTHORITY_HOST, --authority-host)" },
   { "check cloud or authority_host", "check --cloud or --authority-host" },
   { "but subscription_id is", "but --subscription (or AZURE_SUBSCRIPTION_ID) is" },
   { "more time (`timeout`)", "more time (--timeout)" },
