@@ -67,6 +67,7 @@ function select.facts(connection)
     private_endpoint_subscription = endpoint.subscription_id, private_endpoint_name = endpoint.name,
     private_endpoint_resource_group = endpoint.resource_group_name,
     created_at = text_of(table_of(connection.systemData).createdAt),
+    created_by = text_of(table_of(connection.systemData).createdBy),
   }
 end
 

@@ -317,6 +317,9 @@ describe("columns", function ()
       assert.matches("^many01\t%d+%-%d+%-%d+T[%d:.]+Z\t%d+[sm]\n", result.out, verb)
       assert.matches("--columns age needs ages, and --api-version 2022-06-01 tells none", kit.ended(2, azpec(verb, where
         .. " -o tsv --columns age --api-version 2022-06-01")).err, 1, true)
+      assert.equal("emulator\n", azpec(verb, where .. " -o tsv --columns created_by").out)
+      assert.matches("--columns created_by needs creators, and --api-version 2022-06-01 tells none", kit.ended(2,
+        azpec(verb, where .. " -o tsv --columns created_by --api-version 2022-06-01")).err, 1, true)
     end
   end)
 

@@ -241,7 +241,7 @@ kit.connection_row = {
   provisioning_state = "string", group_ids = { "string" }, ["private_endpoint?"] = "string",
   ["private_endpoint_name?"] = "string", ["private_endpoint_resource_group?"] = "string",
   ["private_endpoint_subscription?"] = "string", ["created_at?"] = "string", ["age?"] = "string",
-  ["can?"] = { "string" },
+  ["created_by?"] = "string", ["can?"] = { "string" },
   connection = { id = "string", name = "string", properties = { open = true }, open = true },
 }
 

@@ -175,7 +175,13 @@ describe("show", function ()
   it("says all about one", function ()
     local out = kit.ended(0, azpec("show", emulator.sample)).out
     assert.matches("^Name: +" .. support.sample_name:gsub("%p", "%%%0") .. "\nStatus: +Pending\n", out)
-    assert.matches("\nId: +" .. emulator.sample:gsub("%p", "%%%0") .. "\n$", out)
+    assert.matches("\nCreated: +%d+%-%d+%-%d+T[^\n]+\nCreated by: +emulator\nId: +"
+      .. emulator.sample:gsub("%p", "%%%0") .. "\n$", out)
+  end)
+
+  it("has no creation with an api-version that has none", function ()
+    local out = kit.ended(0, azpec("show", emulator.sample .. " --api-version 2022-06-01")).out
+    assert.falsy(out:find("Created", 1, true))
   end)
 
   it("shows several in JSON", function ()

@@ -32,11 +32,15 @@ local function named(known, name)
   end
 end
 
+-- The members that only newer api-versions have, and what they tell.
+local of_creation = { created_at = "ages", age = "ages", created_by = "creators" }
+
 -- Returns the column of that title or member. Ends the verb if there is none.
 local function find(context, known, option, name)
   local column, names = named(known, name), {}
   if column then
-    if column[2] == "created_at" or column[2] == "age" then context:need_ages(option .. " " .. column[2]) end
+    local what = of_creation[column[2]]
+    if what then context:need_ages(option .. " " .. column[2], what) end
     return column
   end
   for n, other in ipairs(known) do names[n] = other[2] end

@@ -366,13 +366,13 @@ function context:because(id, about)
   self.reasons[id:lower()] = about
 end
 
--- Declares that ages of connections are needed; who: the option or rule, for messages. Ends the verb if --api-version
--- does not return them.
-function context:need_ages(who)
+-- Declares that ages of connections are needed; who: the option or rule, for messages; what (default: "ages"): what it
+-- needs. Ends the verb if --api-version does not return them.
+function context:need_ages(who, what)
   local ages, given = require "azpec.ages", self.args.api_version
   if given and not ages.are_told(given) then
-    self:usage(("%s needs ages, and --api-version %s tells none; leave it out, or give %s or later"):format(who, given,
-      ages.since))
+    self:usage(("%s needs %s, and --api-version %s tells none; leave it out, or give %s or later"):format(who,
+      what or "ages", given, ages.since))
   end
   self.args.api_version = given or ages.since
 end

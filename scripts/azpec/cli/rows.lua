@@ -40,6 +40,7 @@ rows.columns = {
   { "DESCRIPTION", "description", optional = true, leaves = 2 },
   { "ID", "id", for_programs = true },
   { "BASE NAME", "base_name", extra = true }, { "CREATED", "created_at", extra = true },
+  { "CREATED BY", "created_by", extra = true },
   { "AGE", "age", extra = true, order = rows.age_order "created_at" },
   { "ETAG", "etag", extra = true }, { "GROUP IDS", "group_ids", extra = true },
   { "PRIVATE ENDPOINT ID", "private_endpoint", extra = true },

@@ -1,5 +1,6 @@
 -- azpec show: shows all properties of named connections.
 
+local ages = require "azpec.ages"
 local json = require "azpec.json"
 local rows = require "azpec.cli.rows"
 local targets = require "azpec.cli.targets"
@@ -10,7 +11,8 @@ local facts = {
   { "Name", "name" }, { "Status", "status" }, { "Description", "description" },
   { "Provisioning", "provisioning_state" }, { "Account", "account_name" }, { "Resource group", "resource_group_name" },
   { "Subscription", "subscription_id" }, { "Private endpoint", "private_endpoint" }, { "Group ids", "group_ids" },
-  { "Can", "can" }, { "ETag", "etag" }, { "Created", "created_at" }, { "Id", "id" },
+  { "Can", "can" }, { "ETag", "etag" }, { "Created", "created_at" }, { "Created by", "created_by" },
+  { "Id", "id" },
 }
 
 local columns = rows.with(rows.columns, "can")
@@ -36,6 +38,7 @@ return {
   },
   define = function (command) targets.define(command, { more = true }) end,
   run = function (context)
+    context.args.api_version = context.args.api_version or ages.since
     local has_lines = context.args.output == "table" and not context.args.columns
     local out = context:output { columns = columns, title = "connections", line = words }
     local client = context:client()
