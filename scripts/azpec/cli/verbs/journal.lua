@@ -45,8 +45,8 @@ return {
   },
   description = [[
 verify names each line that was changed, removed, added or moved, and ends with code 1 then. runs lists the runs, show
-their writes. LINE is the number of a write's last intent in the file, by which verify names an unfinished write. All
-three end with the command lines that finish what has no known result.
+their writes. LINE is the line of the file where the write, or its last repetition, begins; verify names an unfinished
+write by it. All three end with the command lines that finish what has no known result.
 
 undo brings back what a run changed where nobody has changed it since; what cannot be brought back it says first, and
 does nothing without --apply. Its own writes go into the same journal. --ticket and --change-reference choose writes for
