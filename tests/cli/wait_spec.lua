@@ -124,6 +124,7 @@ describe("wait of several", function ()
     assert.equal(9, select(2, result.out:gsub("\n", "")))
     kit.ended(3, azpec("wait", "- --for gone", { stdin = "" }))
     kit.ended(0, azpec("wait", "- --for gone --allow-none", { stdin = "" }))
+    kit.ended(0, azpec("wait", "- --for exists --timeout 0 --allow-none", { stdin = "" }))
   end)
 
   it("takes no line on standard input that is longer than any id or row, and shows little of it", function ()

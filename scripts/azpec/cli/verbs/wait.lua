@@ -103,7 +103,7 @@ local function wait_for(context, client, timeout, out)
       end
       out:row(row)
     end }
-  if total == 0 and not are_so then tell_absent(context, timeout, absent()) end
+  if total == 0 and not are_so and not args.names_none then tell_absent(context, timeout, absent()) end
   return counts, total
 end
 
