@@ -37,6 +37,7 @@ describe("usage", function ()
 
   it("answers verbs and options of az, gh, kubectl and terraform with those here", function ()
     for line, answer in support.each {
+      ["list --waiting"] = "unknown option '--waiting'; here it is azpec status --waiting",
       ["list -w"] = "unknown option '-w'; here it is azpec watch", ["list -A"] = "unknown option '-A'; here it is the "
         .. "default: without -g and --account all accounts are meant",
       ["auto --rules r --all"] = "unknown option '--all'; here it is the default: without -g and --account "
@@ -87,6 +88,9 @@ describe("usage", function ()
       .. "did you mean 'azure-cli'?" },
     { "list --type Microsoft.Storage/storageAccounts",
       "--type: 'Microsoft.Storage/storageAccounts' is not Microsoft.Batch/batchAccounts, the only type here" },
+    { "approve –n x", "'–n' begins with '–', which is not the ASCII -" },
+    { "list −−all", "'−−all' begins with '−', which is not the ASCII -" },
+    { "approve ーn x", "'ーn' begins with 'ー', which is not the ASCII -" },
     { "list -n contosobatch -g rg --type Microsoft.Batch/batchAccounts",
       "-n, --name is a connection's name here; the account is --account contosobatch" },
     { "list -q -v", "option '-v' can not be used together with option '-q'" },

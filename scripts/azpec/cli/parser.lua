@@ -36,6 +36,7 @@ local options_elsewhere = {
   ["--auto-approve"] = "--yes", ["--confirm"] = "--yes", ["--what-if"] = "--dry-run", ["--no-prompt"] = "--yes",
   ["--json"] = "-o json", ["--jq"] = "-o json, and jq", ["--template"] = "-o json, and jq", ["-l"] = "--described",
   ["--selector"] = "--described", ["--watch"] = "azpec watch", ["-w"] = "azpec watch", ["-A"] = all,
+  ["--waiting"] = "azpec status --waiting",
   ["--all"] = all, ["--all-namespaces"] = all, ["--reason"] = "--description", ["--message"] = "--description",
   ["--comment"] = "--description", ["--retries"] = "--max-tries",
   ["--retry"] = "--max-tries", ["--limit"] = "-o jsonl | head", ["--concurrency"] = "--parallel" }
@@ -197,11 +198,30 @@ local function complaint_of(message, known, given)
     or nearest.question(meant, known))
 end
 
+-- The dashes that editors and chat programs make of "-" and "--", and the long mark of a Japanese keyboard.
+local other_dashes = { "\u{2010}", "\u{2011}", "\u{2012}", "\u{2013}", "\u{2014}", "\u{2212}", "\u{30FC}", "\u{FF0D}" }
+
+-- Returns the complaint about a word that begins with another dash; nil if there is none. It would be a name. Words
+-- after "--", and a value such as of --description, may begin with one.
+local function complaint_of_dash(by_name, given)
+  for n, word in ipairs(given) do
+    if word == "--" then return nil end
+    local before = given[n - 1] or ""
+    for _, dash in ipairs(before:find "^%-" and by_name[before] and {} or other_dashes) do
+      if word:sub(1, #dash) == dash then
+        return ("'%s' begins with '%s', which is not the ASCII -"):format(word, dash)
+      end
+    end
+  end
+end
+
 -- Parses the arguments. Returns a table, or nil and a message of one line.
 function parser.parse(command, arguments)
   local by_name, known = names_of(command)
   local words, wrong = from_environment(command)
   if not words then return nil, wrong end
+  local dash = complaint_of_dash(by_name, arguments)
+  if dash then return nil, dash end
   local given = join_dashes(by_name, arguments)
   local ok, result = command:pparse(table.move(given, 1, #given, #words + 1, words))
   if not ok then return nil, complaint_of(result, known, given) end
