@@ -75,7 +75,7 @@ local known = { made_at = "!number", made_by = "string", endpoint = "string", ap
 -- Returns the page and its totals: accounts that could be read, connections, approved, pending, rejected, disconnected,
 -- other (of any other status), outside, and unrecorded: approved or rejected, and not by a write whose end the journal
 -- knows. data:
---   made_at       seconds since 1970, by which ages are reckoned; made_by, the program and its version
+--   made_at       seconds since 1970, with which ages are calculated; made_by, the program and its version
 --   endpoint      where the connections were read; api_version, identity, scope: texts (or nil) about that
 --   accounts_from "graph" or "arm", the service that listed the accounts (nil: they were named)
 --   subscriptions a list of the ids of the subscriptions that were searched, or nil

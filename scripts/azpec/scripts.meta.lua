@@ -571,7 +571,7 @@ local select = {}
 --- wrong type.
 ---@param wanted table<string, string|string[]>
 ---@param names? table<string, string> by field, what messages call it
----@param now? fun(): number the time by which ages are reckoned; default: os.time
+---@param now? fun(): number the time with which ages are calculated; default: os.time
 ---@return azpec.select.Selector
 function select.new(wanted, names, now) end
 
@@ -797,7 +797,7 @@ function enrich.copy(facts) end
 
 --- The data of a page.
 ---@class (exact) azpec.report.Data
----@field made_at number seconds since 1970, by which ages are reckoned
+---@field made_at number seconds since 1970, with which ages are calculated
 ---@field made_by? string the program and its version
 ---@field endpoint? string where the connections were read
 ---@field api_version? string by which they were read

@@ -164,14 +164,15 @@ describe("auto", function ()
     assert.truthy(result.err:find("0 to approve, 0 to reject, 64 held", 1, true), result.err)
   end)
 
-  it("reckons ages by the service's clock, and names a machine's that is 40 days ahead", function ()
+  it("calculates ages with the service's clock, and names a machine's that is 40 days ahead", function ()
     local old = rules 'reject "old" { when = { name = "*", older_than = "30d" } }'
     emulator:control("POST", "clock", { advance = -40 * 86400 })
     emulator:control("DELETE", "state") -- made at that time
     local result = kit.ended(0, azpec("auto", ("--apply --rules %s %s"):format(old, group)))
     local listed = kit.ended(0, azpec("list", group .. " --older-than 30d -o tsv"))
     emulator:control("POST", "clock", { advance = 40 * 86400 })
-    assert.matches("this machine's clock is 960%.0 h fast, by the service's; ages are reckoned by the service's clock",
+    assert.matches("this machine's clock is 960%.0 h fast, by the service's; ages are calculated with the service's "
+      .. "clock",
       result.err)
     assert.equal("", result.out:match "Rejected" or "")
     assert.equal("", listed.out)

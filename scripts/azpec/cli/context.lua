@@ -288,7 +288,7 @@ function context:now()
   local wrong = not self.is_clock_judged and self.clock:complaint(os.time())
   if wrong then
     self.is_clock_judged = true
-    self:say("azpec: this machine's clock is %s; ages are reckoned by the service's clock", wrong)
+    self:say("azpec: this machine's clock is %s; ages are calculated with the service's clock", wrong)
   end
   return self.clock:now() or os.time()
 end
