@@ -243,9 +243,9 @@ end)
 local selector = require "azpec.select".new {}
 local draft = require "azpec.plan".new { rules = require "azpec.rules".parse "hold 'all' {}" }
 local of_list = {
-  ["File.counts items"] = function (list) require "azpec.journal".open "/nowhere":counts(list) end,
+  ["File.counts items"] = function (list) require "azpec.journal".open "/nowhere/journal":counts(list) end,
   ["File.unfinished wanted"] = function (list)
-    require "azpec.journal".open("/nowhere", { subject = "s" }):unfinished(list)
+    require "azpec.journal".open("/nowhere/journal", { subject = "s" }):unfinished(list)
   end,
   ["journal.runs records"] = require "azpec.journal".runs, ["journal.writes records"] = require "azpec.journal".writes,
   ["undo.items writes"] = require "azpec.undo".items, ["undo.check items"] = require "azpec.undo".check,
