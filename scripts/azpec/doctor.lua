@@ -5,8 +5,8 @@
 --   for _, result in ipairs(results) do print(result.check, result.verdict, result.found, result.next_step) end
 --
 -- A result: check (one of doctor.checks), verdict ("ok", "warning", "failed", "skipped"), found (a text), next_step
--- (the advice, or nil), seconds (its duration), kind (of a failure: azpec.Error's, or "clock", "names"), details (a
--- table).
+-- (the advice, or nil), seconds (its duration), kind (of a failure: azpec.Error's, or "clock", "names"; "usage" if an
+-- account has to be named), details (a table).
 
 local accounts = require "azpec.doctor.accounts"
 local clock = require "azpec.doctor.clock"
@@ -290,11 +290,14 @@ end
 local account_read = "Microsoft.Batch/batchAccounts/read"
 local actions_of, lookup = accounts.actions_of, accounts.lookup
 
-local name_an_account = "no account is named by account_id"
+-- The result of a check that concerns one account, if none is named.
+local function without_account()
+  return { verdict = "skipped", found = "no account is named by account_id", kind = "usage" }
+end
 
 -- Without an account. Azure Resource Manager lists only accounts that the identity may read, and answers 200 for none.
 local function look_around(self)
-  if not look(self).is_empty then return skipped(name_an_account) end
+  if not look(self).is_empty then return without_account() end
   return warning(("no Batch account found in subscription %s"):format(client_of(self):settings().subscription_id),
     ("ask for %s there, or name another subscription by subscription_id"):format(account_read))
 end
@@ -396,7 +399,7 @@ function checks.rights(self)
   local blocked = obstacle(self)
   if blocked then return blocked end
   if self.where then return rights_at_each(self) end
-  if not self.account_id then return skipped(name_an_account) end
+  if not self.account_id then return without_account() end
   local permissions, err = read_permissions(self)
   if not permissions then
     if err.kind == "forbidden" then return rights_by_trying(self, err) end
@@ -475,7 +478,7 @@ end
 function checks.dns(self)
   local blocked = obstacle(self)
   if blocked then return blocked end
-  if not self.account_id then return skipped(name_an_account) end
+  if not self.account_id then return without_account() end
   local account = look(self).account
   if not account then return skipped "the account cannot be read, so its name is not known" end
   local name = table_of(account.properties).accountEndpoint

@@ -947,7 +947,8 @@ function rights.missing(permissions) end
 ---@field found string what was found, for people
 ---@field next_step? string what to do
 ---@field seconds number its duration
----@field kind? string of a failure: azpec.ErrorKind's, "clock" or "names"
+--- of a failure: azpec.ErrorKind's, "clock" or "names"; "usage" of a check that is skipped because no account is named
+---@field kind? string
 ---@field details? table what the check has found
 
 ---@class azpec.doctor

@@ -87,6 +87,18 @@ describe("azpec doctor", function ()
     kit.ended(2, azpec("doctor", "--check ,"))
   end)
 
+  it("does not end with 0 where it has skipped a check that --check names", function ()
+    for _, name in ipairs { "account", "rights", "dns" } do
+      local result = kit.ended(2, azpec("doctor", "--check signin," .. name))
+      assert.matches("skipped  " .. name .. " +no account is named by %-g GROUP %-%-account NAME, or by %-%-id\n",
+        result.out)
+      assert.equal("not everything was looked at: 1 ok, 0 to be looked at, 0 failed, 1 skipped\n", result.err)
+    end
+    assert.equal("usage", examined(2, "--check rights").rights.kind)
+    assert.equal("skipped", examined(1, "--check clock --endpoint http://127.0.0.1:1").clock.verdict)
+    assert.equal("skipped", examined(4, "--check signin,rights", env { AZURE_CLIENT_SECRET = "wrong" }).rights.verdict)
+  end)
+
   it("skips what no account was named for", function ()
     local checks = examined(0, "")
     assert.equal("ok ok ok ok ok skipped skipped ok skipped", verdicts(checks))
@@ -150,7 +162,7 @@ describe("azpec doctor of many accounts", function ()
       [both] = "5 accounts in 2 subscriptions", ["--subscription " .. other] = "3 accounts in 1 subscription",
       ["-g first"] = "1 account in 1 subscription" } do
       emulator:control("DELETE", "log")
-      local checks = examined(0, line .. " --check account,rights,dns")
+      local checks = examined(2, line .. " --check account,rights,dns")
       assert.equal(words, checks.account.found)
       local count = words:match "^%d+ accounts?"
       assert.equal(("all there at %s: list, approve, reject, delete, follow"):format(count), checks.rights.found)
@@ -203,7 +215,7 @@ describe("azpec doctor of many accounts", function ()
     local state = emulator:state()
     state.subscriptions = { { subscription_id = other } }
     emulator:control("PUT", "state", state)
-    local checks = examined(0, "--subscription " .. other .. " --check account,rights")
+    local checks = examined(1, "--subscription " .. other .. " --check account,rights")
     assert.same({ "no Batch account found in subscription " .. other, "warning", "no Batch account found", "skipped" },
       { checks.account.found, checks.account.verdict, checks.rights.found, checks.rights.verdict })
   end)

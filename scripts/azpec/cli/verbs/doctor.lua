@@ -173,9 +173,21 @@ end
 local function tell(context, results)
   local counts = { ok = 0, warning = 0, failed = 0, skipped = 0 }
   for _, result in ipairs(results) do counts[result.verdict] = counts[result.verdict] + 1 end
-  context:conclude("%s: %d ok, %d to be looked at, %d failed, %d skipped", counts.failed > 0 and "not in order"
-    or counts.warning > 0 and "in order, almost" or "in order", counts.ok, counts.warning, counts.failed,
-    counts.skipped)
+  local verdict = counts.failed > 0 and "not in order"
+    or context.args.check and counts.skipped > 0 and "not everything was looked at"
+    or counts.warning > 0 and "in order, almost" or "in order"
+  context:conclude("%s: %d ok, %d to be looked at, %d failed, %d skipped", verdict, counts.ok, counts.warning,
+    counts.failed, counts.skipped)
+end
+
+-- Returns the exit code: that of the first check that failed, else that of the first one that --check names and that
+-- was skipped.
+local function exit_code(context, results)
+  for _, verdict in ipairs { "failed", context.args.check and "skipped" or nil } do
+    for _, result in ipairs(results) do
+      if result.verdict == verdict then return failure.exit_code(result) end
+    end
+  end
 end
 
 return {
@@ -188,9 +200,11 @@ return {
   },
   description = [[
 Without an account, --all-subscriptions, --subscription and -g mean all accounts there: the rights are looked up at each
-of them, and no name is resolved. Each check stands by itself and takes no longer than --timeout (20 s). The exit code
-is that of the first one that failed: 4 for a refused sign-in, 5 for a missing right, 3 for no such account, 7 for the
-api-version, 8 after --timeout, else 1.]],
+of them, and no name is resolved. Each check stands by itself and takes no longer than --timeout (20 s).
+
+The exit code is that of the first one that failed: 4 for a refused sign-in, 5 for a missing right, 3 for no such
+account, 7 for the api-version, 8 after --timeout, else 1. If none failed, but one that --check names was skipped, it is
+2 if no account is named, else 1.]],
   define = function (command)
     command:group("What",
       command:option("--check", "only these, with commas between: " .. names):argname "NAMES":convert(read_checks))
@@ -206,8 +220,6 @@ api-version, 8 after --timeout, else 1.]],
       done = function (result) out:row(reworded(result)) end }
     out:close()
     tell(context, results)
-    for _, result in ipairs(results) do
-      if result.verdict == "failed" then return failure.exit_code(result) end
-    end
+    return exit_code(context, results)
   end,
 }
