@@ -202,6 +202,9 @@ return {
 Without an account, --all-subscriptions, --subscription and -g mean all accounts there: the rights are looked up at each
 of them, and no name is resolved. Each check stands by itself and takes no longer than --timeout (20 s).
 
+With -o json each check is an object in the list "checks": check, verdict (ok, warning, failed or skipped), found,
+next_step (what to do), kind (of a failure), seconds and details.
+
 The exit code is that of the first one that failed: 4 for a refused sign-in, 5 for a missing right, 3 for no such
 account, 7 for the api-version, 8 after --timeout, else 1. If none failed, but one that --check names was skipped, it is
 2 if no account is named, else 1.]],
