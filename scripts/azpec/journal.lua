@@ -108,11 +108,10 @@ function journal.open(path, options)
   fields.check_argument(path, "path", "bad argument #1 to 'open'")
   fields.check(options, option_types)
   local module = package.loaded.azpec
-  local command = options.command
-  if command and #command > longest_command then command = nil end
   return setmetatable({ path = path, run = options.run or journal.new_run(), who = options.who,
     ticket = options.ticket, subject = options.subject, azpec = options.azpec or module and module._VERSION,
-    command = command, patience = options.patience or 10, room = room.new(path), begun = {}, seen = {} }, methods)
+    command = options.command, patience = options.patience or 10, room = room.new(path), begun = {}, seen = {} },
+    methods)
 end
 
 local function refused(why, record)
@@ -142,6 +141,12 @@ local function reserve(self, entry, record)
   return refused(("%s: no room for the result: %s"):format(self.path, why), record)
 end
 
+-- Returns the command line for the first intent of a run.
+local function command_of(self)
+  local command = self.run ~= self.run_with_command and self.command or nil
+  return command and #command <= longest_command and command or nil
+end
+
 -- Records that a write is about to be sent, and reserves room for its result. Returns an entry for conclude or forget,
 -- or nil and an error: then the write must not be sent. about: verb, operation, id, wanted = { status, description },
 -- before (a connection), rule, reason, change_reference, policy_token_id, policy_attempts, who (default: the
@@ -152,7 +157,7 @@ function methods:intend(about)
   local entry = about.again or new_entry(about)
   local intent = { event = "intent", attempt = about.attempt, wanted = about.wanted, subject = self.subject,
     change_reference = about.change_reference, policy_token_id = about.policy_token_id,
-    policy_attempts = about.policy_attempts, command = self.run ~= self.run_with_command and self.command or nil }
+    policy_attempts = about.policy_attempts, command = command_of(self) }
   for name, value in pairs(entry) do intent[name] = value end
   intent.before = state.of(about.before)
   local is_reserved, why = reserve(self, entry, intent)

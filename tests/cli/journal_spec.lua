@@ -460,15 +460,63 @@ describe("--journal", function ()
       { env = support.merged(kit.environment(emulator), { AZPEC_JOURNAL = path }) }))
     local address, commands = kit.address(emulator), {}
     for _, record in ipairs((records(path))) do commands[#commands + 1] = record.command end
-    assert.same({ ("AZPEC_JOURNAL=%s azpec auto %s --apply --rules %s %s"):format(path, address, support.quote(rules),
-      group) }, commands)
+    local subscription = "--subscription " .. emulator.subscription_id
+    assert.same({ ("AZPEC_JOURNAL=%s azpec auto %s %s --apply --rules %s %s"):format(path, subscription, address,
+      support.quote(rules), group) }, commands)
     kit.ended(0, azpec("approve", ("many03 --description '$(x) ö' %s %s"):format(group, option)))
     kit.ended(0, azpec("approve", ("- %s %s"):format(group, option), { stdin = emulator.many[4] }))
     local runs = journal.runs((records(path)))
-    assert.equal(("azpec approve %s many03 --description '$(x) ö' %s %s"):format(address, group, option),
-      runs[2].command)
+    assert.equal(("azpec approve %s %s many03 --description '$(x) ö' %s %s"):format(subscription, address, group,
+      option), runs[2].command)
     assert.equal(("azpec approve %s - %s %s"):format(address, group, option), runs[3].command)
     assert.is_nil(cjson.decode(kit.ended(0, kit.run("journal show -o json " .. path)).out).writes[1].command)
+  end)
+
+  it("has a command line that means the same subscription, service and folder in any shell", function ()
+    local path, folder = new_trail(), support.new_path "folder"
+    assert(os.execute("mkdir " .. folder))
+    support.write(folder .. "/r.lua", 'approve "ours" { when = { name = "many01" } }')
+    local env = support.merged(kit.environment(emulator), { AZPEC_JOURNAL = path })
+    kit.ended(0, kit.shell(('root=$PWD; cd %s && LUA_CPATH="$root/build/?.so;;" $root/scripts/bin/azpec auto --apply '
+      .. "--rules r.lua %s %s"):format(folder, group, kit.address(emulator)), { env = env }))
+    local command = journal.runs((records(path)))[1].command
+    assert.equal(("cd %s && AZPEC_JOURNAL=%s azpec auto --subscription %s --apply --rules r.lua %s %s"):format(folder,
+      path, emulator.subscription_id, group, kit.address(emulator)), command)
+  end)
+
+  local another = "0f0f0f0f-6a1e-4b7d-9c55-0e8d1b2a7f10"
+
+  it("is another command's in another subscription, and its recorded line stays in its own", function ()
+    local path, option = new_trail()
+    signaled("KILL", option)
+    local elsewhere = support.merged(kit.environment(emulator), { AZURE_SUBSCRIPTION_ID = another })
+    local command = cjson.decode(kit.ended(0, kit.run("journal show -o json " .. path)).out).writes[1].command
+    local other = kit.run(("approve --all --yes %s %s %s"):format(kit.address(emulator), group, option),
+      { env = elsewhere })
+    assert.matches("line 1 of the journal is unfinished", other.err)
+    assert.same({ 1 }, journal.verify(path).open)
+    emulator:set { operation_polls = 0 }
+    kit.ended(0, kit.shell(command, { env = elsewhere }))
+    assert.same({}, journal.verify(path).open)
+  end)
+
+  it("of azpec 1.0.0 is finished in its subscription, and no run begins in another", function ()
+    local path, option = new_trail()
+    local rules = support.write(support.new_path "rules" .. ".lua", 'approve "ours" { when = { name = "many01" } }')
+    local subject = require "azpec.json".encode { require "azpec.sha256".hex(support.read(rules)),
+      { resource_group_name = "rg-contoso-prod", account_name = "manyacct" } }
+    local old = journal.open(path, { who = {}, subject = require "azpec.sha256".hex("auto\n" .. subject) })
+    assert(old:intend { verb = "auto", operation = "ensure", id = emulator.many[1], wanted = { status = "Approved" } })
+    local line = ("--rules %s --apply %s %s"):format(rules, group, option)
+    emulator:control("DELETE", "log")
+    local result = kit.ended(6, azpec("auto", line, { env = support.merged(kit.environment(emulator),
+      { AZURE_SUBSCRIPTION_ID = another }) }))
+    assert.matches(("writes are in subscription %s, and this command looks in %s; nothing was done\n"):format(
+      emulator.subscription_id, another), result.err, 1, true)
+    assert.matches("give --subscription " .. emulator.subscription_id, result.err, 1, true)
+    assert.equal(0, #emulator:log "update")
+    kit.ended(0, azpec("auto", line))
+    assert.same({}, journal.verify(path).open)
   end)
 
   it("says where to look up a run whose command line it does not have", function ()

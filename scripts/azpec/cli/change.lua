@@ -39,13 +39,15 @@ function change.define_decision(command)
     .. "filled in; without it the requester's stays"):argname "TEXT"
 end
 
--- The run's subject in the journal, so that the same command continues an interrupted run.
-local function subject_of(context)
-  local args, subject = context.args, { scope = context:scope() }
-  for name, value in pairs(args) do
-    if name:find "^by_" or name == "which" or name == "all" or name == "description" then subject[name] = value end
+-- Returns the run's subject in the journal, a function of the scope: the same command continues an interrupted run.
+local function subject_of(args)
+  return function (scope)
+    local subject = { scope = scope }
+    for name, value in pairs(args) do
+      if name:find "^by_" or name == "which" or name == "all" or name == "description" then subject[name] = value end
+    end
+    return subject
   end
-  return subject
 end
 
 -- Returns what the command does to the connections that it names by id: another command may have begun it.
@@ -149,8 +151,8 @@ end
 -- action: "approve"; verb: "Approve", for people.
 function change.run(context, action, verb)
   context.has_description = action ~= "delete"
-  local unfinished = journal.unfinished(context, subject_of(context), named_by_id(context.args, action))
   local client = context:client()
+  local unfinished = journal.unfinished(context, subject_of(context.args), named_by_id(context.args, action), client)
   local items = journal.join(unfinished, items_of(context, client, action, verb, #unfinished > 0))
   return change.carry_out(context, client, items, action == "delete" and action or "write")
 end

@@ -10,9 +10,9 @@ context.__index = context
 context.codes = failure.codes
 context.exit_code = failure.exit_code
 
--- words: the command line behind the verb; args: what it means.
-function context.new(verb, args, words)
-  return setmetatable({ verb = verb, args = args, words = words, pollers = {}, reasons = {}, unread = {},
+-- words: the command line behind the verb; args: what it means; paths: of the files that it names.
+function context.new(verb, args, words, paths)
+  return setmetatable({ verb = verb, args = args, words = words, paths = paths, pollers = {}, reasons = {}, unread = {},
     incomplete = {}, repeated = {}, said = {},
     places = require "azpec.cli.places".new(),
     clock = require "azpec.service_clock".new(), errors = {}, unread_errors = {}, untold = {}, gone = {},
@@ -236,9 +236,9 @@ end
 
 -- ---- the service ---------------------------------------------------------------------------------------------------
 
--- Returns the first subscription that the command line names in any form. That of a private endpoint, which may be
--- someone else's, counts only if there is no other.
-local function subscription(args)
+-- Returns the first subscription that the command line names in any form, or nil. That of a private endpoint, which may
+-- be someone else's, counts only if there is no other.
+local function named_subscription(args)
   if args.subscription and args.subscription[1] then return args.subscription[1] end
   local words = table.pack(args.id, table.unpack(type(args.which) == "table" and args.which or {}))
   for n = 1, words.n do
@@ -247,6 +247,12 @@ local function subscription(args)
       return found.subscription_id
     end
   end
+end
+
+-- Returns the subscription that the client is given, or nil.
+local function subscription(args)
+  local named = named_subscription(args)
+  if named then return named end
   local ids = require "azpec.resource_id"
   local found = ids.parse(ids.plain(os.getenv "AZURE_SUBSCRIPTION_ID" or ""))
   return found and found.subscription_id -- the module takes the variable itself, but no id in it
@@ -429,6 +435,15 @@ function context:scope()
   local ids = args.subscription and #args.subscription > 0 and args.subscription or nil
   return { subscription_ids = ids, resource_group_name = args.resource_group, account_name = args.account,
     id = args.id, all_subscriptions = args.all_subscriptions }
+end
+
+-- Returns the subscription in which the verb looks although its command line names none: that of the environment, or
+-- the default one of az or azd, which costs a sign-in; else nil.
+function context:implied_subscription(client)
+  local args = self.args
+  if not args.subscription or args.all_subscriptions or named_subscription(args) then return nil end
+  if not client:settings().subscription_id then client:identity() end -- its error is that of the first request
+  return client:settings().subscription_id
 end
 
 -- Adds members to the JSON envelope of the listing.

@@ -16,6 +16,24 @@ local function path_of(option, args)
   return args[option._target or option:_get_default_target()]
 end
 
+-- Declares that an argument of a verb names a file.
+function files.named(argument)
+  argument.is_file = true
+  return argument
+end
+
+-- Returns the paths of all files that a command line names, and those that variables of the environment name for it.
+function files.paths(command, args)
+  local paths = {}
+  for _, elements in ipairs { command._options, command._arguments } do
+    for _, element in ipairs(elements) do
+      local path = (element._argname == "FILE" or element.is_file) and path_of(element, args)
+      if type(path) == "string" and path ~= "-" then paths[#paths + 1] = path end
+    end
+  end
+  return paths
+end
+
 -- Returns nil, or a text that names two options of one file of which azpec writes at least one.
 function files.complaint(command, args)
   local known = {}

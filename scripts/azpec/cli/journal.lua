@@ -3,10 +3,10 @@
 local convert = require "azpec.cli.convert"
 local description = require "azpec.description"
 local files = require "azpec.cli.files"
+local ids = require "azpec.resource_id"
 local is_there = require "azpec.file".is_there
 local json = require "azpec.json"
 local nearest = require "azpec.nearest"
-local shell = require "azpec.text".shell
 
 local journal = {}
 
@@ -68,22 +68,9 @@ function journal.description(context)
   return { of = of, needs_facts = has_place(template, "description") }
 end
 
--- Returns the command line, to be pasted into a shell. It has no secret, since options only name files with secrets. A
--- journal that the environment names is added.
-local function command_line(context, path)
-  local words, is_named = { "azpec", context.verb }, false
-  for _, word in ipairs(context.words) do
-    words[#words + 1] = shell(word)
-    is_named = is_named or word == path or word:sub(-#path - 1) == "=" .. path
-  end
-  if not is_named then table.insert(words, 1, "AZPEC_JOURNAL=" .. shell(path)) end
-  return table.concat(words, " ")
-end
-
 -- Returns the journal of a run, shared by all its clients; nil without --journal. Refuses a --ticket that would not be
--- recorded. context.has_description: the verb has --description. subject: the run's task, a string or a table of the
--- options that define it.
-function journal.open(context, subject)
+-- recorded. context.has_description: the verb has --description.
+function journal.open(context)
   local args = context.args
   local path = journal.path(args)
   if not path then
@@ -93,11 +80,7 @@ function journal.open(context, subject)
     end
     return nil
   end
-  if not context.journal then
-    local digest = subject and require "azpec.sha256".hex(context.verb .. "\n" .. json.encode(subject)) or nil
-    context.journal = require "azpec.journal".open(path, { ticket = args.ticket, subject = digest,
-      command = digest and command_line(context, path) })
-  end
+  context.journal = context.journal or require "azpec.journal".open(path, { ticket = args.ticket })
   return context.journal
 end
 
@@ -118,17 +101,62 @@ local function is_unmade(context)
   return context.args.dry_run and path and not is_there(path)
 end
 
+local function digest_of(context, subject)
+  return require "azpec.sha256".hex(context.verb .. "\n" .. json.encode(subject))
+end
+
+-- Ends the verb if operations that the same words began are in another subscription than the one it looks in.
+local function check_place(context, items, implied)
+  for _, item in ipairs(items) do
+    local own = (ids.parse(item.id) or {}).subscription_id or ""
+    if own:lower() ~= implied:lower() then
+      context:fail(context.codes.conflict, ("the journal's unfinished writes are in subscription %s, and this command "
+        .. "looks in %s; nothing was done"):format(own, implied), ("to finish them, give --subscription %s; for %s, "
+        .. "use another journal"):format(own, implied))
+    end
+  end
+end
+
+-- Reads what is unfinished of a search. The subscription in which it looks is part of its subject; in a journal of
+-- azpec 1.0.0, only if the command line named it.
+local function unfinished_search(context, file, search, wanted, implied)
+  local scope = context:scope()
+  local old = digest_of(context, search(scope))
+  scope.subscription_ids = implied and { implied } or scope.subscription_ids
+  file.subject = digest_of(context, search(scope))
+  local items, err = file:unfinished(wanted)
+  if not (implied and items and #items == 0 and #file.open_elsewhere > 0) then return items, err end
+  local own = file.subject
+  file.subject = old
+  items, err = file:unfinished(wanted)
+  file.subject = own
+  check_place(context, items or {}, implied)
+  return items, err
+end
+
 -- Returns the operations that an interrupted run of the same subject has begun, as items of azpec.run: a run carries
 -- them out first, and a dry run shows them. Ends the verb if the journal cannot be used, or was changed. Every verb
--- that may write calls this first; subject: nil for one that continues what its input names. wanted (or nil): items
--- that another command may have begun.
-function journal.unfinished(context, subject, wanted)
-  local file = journal.open(context, subject)
+-- that may write calls this first. subject: the run's task, a string or a table of the options that define it; for a
+-- verb that looks in the options' scope, a function of the scope that returns it, and client: the verb's; nil for a
+-- verb that continues what its input names. wanted (or nil): items that another command may have begun.
+function journal.unfinished(context, subject, wanted, client)
+  local file = journal.open(context)
   if not file or is_unmade(context) then return {} end
-  local items, err = file[subject and "unfinished" or "check_lines"](file, wanted)
+  local items, err
+  if not subject then
+    items, err = file:check_lines()
+  else
+    local implied = client and context:implied_subscription(client)
+    file.command = require "azpec.cli.pasted".line(context, file.path, implied)
+    if client then
+      items, err = unfinished_search(context, file, subject, wanted, implied)
+    else
+      file.subject = digest_of(context, subject)
+      items, err = file:unfinished()
+    end
+  end
   if not items then context:fail(context.exit_code(err), err.message, err.hint) end
-  if not subject then return {} end
-  tell_elsewhere(context, file.open_elsewhere)
+  if subject then tell_elsewhere(context, file.open_elsewhere) end
   return items
 end
 

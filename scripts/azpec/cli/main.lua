@@ -42,7 +42,8 @@ local function run_verb(name, arguments, know)
   terminal.set_color(args.color or "auto")
   require "azpec.cli.unfinished" -- before any write: at the end no descriptor may be free
   require "azpec.cli.signals".begin()
-  local made = know(context.new(name, args, arguments))
+  local paths = require "azpec.cli.files".paths(command, args)
+  local made = know(context.new(name, args, arguments, paths))
   if type(args.which) == "table" then require "azpec.cli.targets".prepare(made) end
   return made:code_of(verb.run(made) or 0)
 end

@@ -2,6 +2,7 @@
 
 local batch = require "azpec.cli.batch"
 local failure = require "azpec.cli.error"
+local files = require "azpec.cli.files"
 local journal = require "azpec.cli.journal"
 local plan = require "azpec.plan"
 local policy = require "azpec.cli.policy"
@@ -11,7 +12,7 @@ local select = require "azpec.select"
 local text = require "azpec.text"
 
 local function define(command)
-  command:argument("plan", "file that `azpec plan` wrote"):argname "PLAN"
+  files.named(command:argument("plan", "file that `azpec plan` wrote"):argname "PLAN")
   batch.accept_yes(command)
   batch.define(command, batch.key_option(command),
     command:flag("--dry-run", "show what would be done now, and do nothing"),

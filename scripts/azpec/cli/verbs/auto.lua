@@ -236,8 +236,10 @@ local function decide(context)
   local shown <close> = waiting.new(context, context.args.deadline)
   self.waiting = shown
   local _ <close> = take_lock(context)
-  local unfinished = journal.unfinished(context, { self.set.sha256, context:scope() })
-  self.client, self.out = context:client(), run.output(context, context.args.apply and "results" or "decisions")
+  self.client = context:client()
+  local function subject(scope) return { self.set.sha256, scope } end
+  local unfinished = journal.unfinished(context, subject, nil, self.client)
+  self.out = run.output(context, context.args.apply and "results" or "decisions")
   finish(self, unfinished)
   if not self.summary.left then (context.args.watch and watch or once)(self) end
   if self.round and not context.args.apply then context:add_totals(self.round.counts) end

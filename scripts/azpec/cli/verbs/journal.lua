@@ -2,6 +2,7 @@
 
 local columns = require "azpec.cli.columns"
 local convert = require "azpec.cli.convert"
+local files = require "azpec.cli.files"
 local policy = require "azpec.cli.policy"
 
 local actions = {
@@ -53,7 +54,7 @@ does nothing without --apply. Its own writes go into the same journal. --ticket 
 show; undo records them, and sends the change reference.]],
   define = function (command)
     command:argument("action", "verify, runs, show or undo"):choices { "verify", "runs", "show", "undo" }
-    command:argument("file", "the journal (AZPEC_JOURNAL)"):args "?"
+    files.named(command:argument("file", "the journal (AZPEC_JOURNAL)"):args "?")
     command:group("verify",
       command:option("--anchor", "NUMBER:HASH as an earlier verify told it"):argname "ANCHOR":convert(convert.anchor))
     command:group("runs and show",
