@@ -381,6 +381,22 @@ describe("watch", function ()
     assert.matches("^changed %u%l+ Approved$", seen[#seen])
   end)
 
+  it("reports a connection that no longer matches as changed, once, with its new status", function ()
+    emulator:set { operation_polls = 0 }
+    local process = kit.start(("watch --status Pending --stop-after 60 -vv -o tsv --columns EVENT,BEFORE,AFTER %s %s")
+      :format(kit.address(emulator), account), { env = kit.environment(emulator) })
+    process:read_until "/privateEndpointConnections"
+    process:read_until "/privateEndpointConnections"
+    kit.ended(0, azpec("approve", emulator.sample))
+    local left = "\nchanged\tPending\tApproved\n"
+    repeat process:read_until "/privateEndpointConnections" until support.read(process.out):find(left, 1, true)
+    for _ = 1, 2 do process:read_until "/privateEndpointConnections" end
+    process:signal "INT"
+    local out = kit.ended(130, process:finish()).out
+    assert.equal(left, out:sub(-#left))
+    assert.falsy(out:find("gone", 1, true))
+  end)
+
   it("is words for people, and ends by itself when told", function ()
     local out = kit.ended(0, azpec("watch", account .. "--stop-after 0")).out
     assert.matches("^%d+%-%d+%-%d+T%d+:%d+:%d+Z  testprivateEndpointConnection5%.[%x-]+: Pending"

@@ -40,17 +40,21 @@ local function differs(a, b)
   return false
 end
 
+-- Returns the rows of the connections that are meant, by id in lower case; the order of these ids; and the rows of the
+-- others.
 local function read(context, client, is_meant)
-  local now, order = {}, {}
+  local now, order, others = {}, {}, {}
   for connection in context:connections(client) do
-    if is_meant(connection) then
-      local key = connection.id:lower()
+    local key, row = connection.id:lower(), rows.of(connection, context)
+    if not is_meant(connection) then
+      others[key] = row
+    else
       if not now[key] then order[#order + 1] = key end
-      now[key] = rows.of(connection, context)
+      now[key] = row
     end
   end
   context:tell_unread()
-  return now, order
+  return now, order, others
 end
 
 -- Connections of an account that could not be read this time count as unchanged.
@@ -63,8 +67,8 @@ end
 -- A temporary error is reported and waited out. Any other error ends the watch, and so does one that has lasted since
 -- its start.
 local function try_to_read(context, client, is_meant, is_last)
-  local ok, now, order = pcall(read, context, client, is_meant)
-  if ok then return now, order end
+  local ok, now, order, others = pcall(read, context, client, is_meant)
+  if ok then return now, order, others end
   if is_last or not failure.may_pass(now) then error(now, 0) end
   context:note("azpec: %s; looking again", text.clean(now.message))
 end
@@ -77,7 +81,8 @@ local function tell(out, event, old, now)
   out:row(row)
 end
 
-local function compare(out, before, now, order)
+-- A connection that is meant no longer has changed; it is followed no further.
+local function compare(out, before, now, order, others)
   for _, key in ipairs(order) do
     local row, old = now[key], before[key]
     if not old then
@@ -86,12 +91,12 @@ local function compare(out, before, now, order)
       tell(out, "changed", old, row)
     end
   end
-  local gone = {}
+  local missing = {}
   for key in pairs(before) do
-    if not now[key] then gone[#gone + 1] = key end
+    if not now[key] then missing[#missing + 1] = key end
   end
-  table.sort(gone)
-  for _, key in ipairs(gone) do tell(out, "gone", before[key]) end
+  table.sort(missing)
+  for _, key in ipairs(missing) do tell(out, others[key] and "changed" or "gone", before[key], others[key]) end
 end
 
 local function run(context)
@@ -109,10 +114,10 @@ local function run(context)
   local stop = args.stop_after and now() + args.stop_after or math.huge
   local before
   while true do
-    local found, order = try_to_read(context, client, is_meant, not before and now() >= stop)
+    local found, order, others = try_to_read(context, client, is_meant, not before and now() >= stop)
     if found then keep_unread(context, before, found) end
     if found and before then
-      compare(out, before, found, order)
+      compare(out, before, found, order, others)
     elseif found and not args.changes_only then
       for _, key in ipairs(order) do tell(out, "found", nil, found[key]) end
     end
@@ -131,7 +136,8 @@ return {
     "azpec watch -g rg-contoso-prod --account contosobatch",
     "azpec watch --status Pending --changes-only -o jsonl | while read -r line; do ...; done",
   },
-  description = "Looks every 10 seconds, or every --interval; what passes, as a busy service, does not end it.",
+  description = "Looks every 10 seconds, or every --interval; what passes, as a busy service, does not end it.\n"
+    .. "A connection that no longer matches is reported as changed once, and then left out.",
   define = function (command)
     targets.define(command)
     command:group("How",
