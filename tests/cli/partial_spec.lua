@@ -156,13 +156,23 @@ describe("one account of several", function ()
     assert.falsy(result.out:find("complete", 1, true))
   end)
 
-  it("leaves JSON lines that the next command takes, and says that they are not all", function ()
+  it("leaves JSON lines that the next command takes, whose rows are not all either", function ()
     local listed = kit.ended(12, (run(rules(refused(403, "AuthorizationFailed")), "list -o jsonl"))).out
-    local result = kit.ended(0, (run(rules(page {}, { at({ status = 200, headers = json,
+    local answers = rules(page {}, { at({ status = 200, headers = json,
       body = cjson.encode(connection("acca", "one")) }, "/one?"), at({ status = 200, headers = json,
-      body = cjson.encode(connection("acca", "two")) }, "/two?") }), "approve - --dry-run", { stdin = listed })))
+      body = cjson.encode(connection("acca", "two")) }, "/two?") })
+    local result = kit.ended(12, (run(answers, "approve - --dry-run -q", { stdin = listed })))
     assert.equal(2, select(2, result.out:gsub("would become Approved", "")))
-    assert.matches("azpec: the rows on standard input are not complete", result.err)
+    assert.equal("azpec: the rows on standard input are not complete: 1 account could not be read\n", result.err)
+    local document = cjson.decode(kit.ended(12, (run(answers, "approve - --dry-run -o json", { stdin = listed }))).out)
+    assert.same({ false, group .. "accb" }, { document.complete, document.errors[1].place })
+  end)
+
+  it("that the rows on standard input lack for another reason is a partial success, too", function ()
+    local last = '{"schema_version":1,"complete":false,"errors":[{"kind":"conflict","message":"it was changed"}]}\n'
+    local result = kit.ended(12, (run({}, "wait - --for gone --allow-none -q", { stdin = last })))
+    assert.equal("azpec: the rows on standard input are not complete: the command before this one has failed for 1 "
+      .. "connection\n", result.err)
   end)
 
   it("that is only gone leaves the listing complete", function ()

@@ -515,16 +515,20 @@ function context:unreadable(err, place)
   self:add_unread(failure.facts(shown))
 end
 
--- Takes over the places that an earlier command could not read, so that this one's rows are not complete either.
--- errors: their facts; beginning: of the line that says so.
+-- Takes over the errors of an earlier command, so that this one's rows are not complete either. errors: their facts;
+-- beginning: of the line that says so.
 function context:inherit_unread(errors, beginning)
-  local place_ids = {}
-  for n, err in ipairs(errors) do
-    place_ids[n] = err.place
-    self.incomplete[#self.incomplete + 1] = require "azpec.resource_id".parse(err.place) or {}
+  local place_ids, ids = {}, require "azpec.resource_id"
+  for _, err in ipairs(errors) do
+    if type(err.place) == "string" then
+      place_ids[#place_ids + 1] = err.place
+      self.incomplete[#self.incomplete + 1] = ids.parse(err.place) or {}
+    end
     self:add_unread(err)
   end
-  self.inherited = "azpec: " .. beginning .. unread_words(place_ids)
+  self.falls_short = true
+  self.inherited = "azpec: " .. beginning .. (#place_ids > 0 and unread_words(place_ids)
+    or "the command before this one has failed for " .. text.count(#errors, "connection"))
   if not self:is_json() then self:say("%s", self.inherited) end
 end
 
@@ -661,12 +665,12 @@ function context:code_of(code)
   local codes = self.codes
   self:tell_unread()
   local is_told = self.inherited or #self.incomplete == 1 -- a single one has been named
-  if #self.incomplete > 0 and (self:is_json() or not is_told) then
+  if (#self.incomplete > 0 or self.falls_short) and (self:is_json() or not is_told) then
     local place_ids = {}
     for n, place in ipairs(self.incomplete) do place_ids[n] = place.id end
     self:conclude("%s", self.inherited or "azpec: " .. unread_words(place_ids))
   end
-  local falls_short = #self.incomplete > 0 or self.is_undecided
+  local falls_short = #self.incomplete > 0 or self.is_undecided or self.falls_short
   return falls_short and (code == 0 or code == codes.changes) and codes.some_failed or code
 end
 

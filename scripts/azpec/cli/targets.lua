@@ -49,9 +49,11 @@ local function is_foreign(line)
   return line:find '^%s*{"schema_version"' or line:find '^%s*[^%s/{%["]+%s+%S'
 end
 
--- The command before this one has not listed or done all.
-local function tell_partial(context)
-  context:note "azpec: the rows on standard input are not complete; their last line says why"
+-- Takes over the errors of the command before this one, which has not listed or done all. line: the last one.
+local function inherit(context, line)
+  local last = json.decode(line)
+  context:inherit_unread(type(last) == "table" and type(last.errors) == "table" and last.errors or {},
+    "the rows on standard input are not complete: ")
 end
 
 -- Returns what a line of standard input names. A JSON row, as of -o jsonl, gives its id.
@@ -72,7 +74,7 @@ end
 local function add_lines(context, words)
   local ok, why = file.lines(io.stdin, function (line)
     line = file.without_mark(line:gsub("\n$", ""))
-    if output.is_mark(line) then return tell_partial(context) end
+    if output.is_mark(line) then return inherit(context, line) end
     if is_foreign(line) then
       context:usage "standard input has rows that are no ids or names; give it those of -o jsonl, or a column of -o tsv"
     end
