@@ -32,6 +32,7 @@ local description = require "azpec.description"
 local enrich = require "azpec.enrich"
 local fields = require "azpec.fields"
 local file = require "azpec.file"
+local nearest = require "azpec.nearest"
 local sandbox = require "azpec.sandbox"
 local select = require "azpec.select"
 local sha256 = require "azpec.sha256"
@@ -561,13 +562,25 @@ local function build_expectation(at, statement)
   return not at.failed and { at = at, statement = statement, subject = subject_of(body, age) } or nil
 end
 
+local function is_rule(self, name)
+  for _, rule in ipairs(self.rules) do
+    if rule.name == name then return true end
+  end
+  return false
+end
+
 -- Checks that the rules decide as an expectation says.
 local function check_expectation(at, self, expectation)
   local statement, subject = expectation.statement, expectation.subject
   local body, decision = statement.body, judge(self, subject)
+  if body.rule and not is_rule(self, body.rule) then
+    fault(at, "there is no rule '%s'%s", body.rule, nearest.question(body.rule, self:names()))
+  end
   local by = decision.rule and ("by rule '%s'"):format(decision.rule) or "by no rule"
-  if decision.action ~= statement.name or body.rule and body.rule ~= decision.rule then
-    fault(at, "the rules %s it, %s: %s%s", decision.action, by, decision.reason, advice(self, statement, subject))
+  local is_by_other = decision.action == statement.name and body.rule ~= nil and body.rule ~= decision.rule
+  if decision.action ~= statement.name or is_by_other then
+    fault(at, "the rules %s it, %s%s: %s%s", decision.action, is_by_other and "but " or "", by, decision.reason,
+      advice(self, statement, subject))
   end
 end
 

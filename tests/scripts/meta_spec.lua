@@ -167,7 +167,7 @@ it("has the names of a file of rules", function ()
 end)
 
 it("has the methods of objects", function ()
-  local journal = require "azpec.journal".open "/nowhere"
+  local journal = require "azpec.journal".open "/nowhere/journal"
   local selector = require "azpec.select".new {}
   local set = require "azpec.rules".parse("hold 'all' {}", "rules")
   local draft = require "azpec.plan".new { rules = set }
@@ -279,7 +279,7 @@ local azpec = require "azpec"
 
 -- The functions of the types that are called with nil for each argument: the tables and objects that have them.
 local function owners()
-  local found = { File = require "azpec.journal".open "/nowhere", Draft = draft,
+  local found = { File = require "azpec.journal".open "/nowhere/journal", Draft = draft,
     Selector = require "azpec.select".new { name = "x" }, Set = require "azpec.rules".parse "hold 'all' {}" }
   for name in pairs(modules) do found[name] = require("azpec." .. name) end
   found.emulator = nil -- whose arguments are optional
