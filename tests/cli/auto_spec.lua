@@ -336,7 +336,11 @@ describe("auto that waits", function ()
   it("ends with 8 where it has not come by the deadline", function ()
     local only = rules 'approve "one" { when = { name = "nobody" } }'
     local line = ("--rules %s %s --apply --watch --every 0.1 --deadline 1.5"):format(only, group)
-    kit.ended(8, azpec("auto", line .. " --until 1"))
+    local words = "the watch ended at its deadline of 1.5 s, with 0 of 1 changes"
+    assert.equal(words .. "\n", kit.ended(8, azpec("auto", line .. " --until 1 -q")).err)
+    local result = kit.ended(8, azpec("auto", line .. " --until 1 -o json"))
+    assert.matches("^" .. words, cjson.decode(result.err).error.message)
+    assert.is_false(cjson.decode(result.out).complete)
     kit.ended(0, azpec("auto", line))
   end)
 

@@ -175,17 +175,20 @@ local function exit_code(self)
   return args.dry_run and args.detailed_exitcode and changes > 0 and codes.changes or code
 end
 
--- Says why the watch ended, unless by enough changes.
+-- Says why the watch ended, unless by enough changes. Too few for --until are an error.
 local function tell_end(self)
-  local args, changed = self.context.args, self.summary.changed
+  local context, args, wanted = self.context, self.context.args, self.context.args["until"]
   if not args.watch or self.seconds_left() ~= 0 then return end
-  local wanted = args["until"] and (", with %d of %d changes"):format(changed, args["until"]) or ""
-  self.context:note("the watch ended at its deadline of %g s%s", args.deadline, wanted)
+  local words = ("the watch ended at its deadline of %g s"):format(args.deadline)
+  if not wanted then return context:note("%s", words) end
+  words = ("%s, with %d of %d changes"):format(words, self.summary.changed, wanted)
+  if self.summary.changed >= wanted then return context:note("%s", words) end
+  context:fall_short(failure.new("timeout", words, { exit_code = codes.timeout }))
+  if context:is_json() then context:conclude("%s", words) else context:say("%s", words) end
 end
 
 local function sum_up(self)
   local context, round = self.context, self.round
-  tell_end(self)
   if context.args.apply then run.sum_up(context, self.summary) end
   if not round then return end
   local counts = round.counts
@@ -243,6 +246,7 @@ local function decide(context)
   finish(self, unfinished)
   if not self.summary.left then (context.args.watch and watch or once)(self) end
   if self.round and not context.args.apply then context:add_totals(self.round.counts) end
+  tell_end(self)
   self.out:close()
   sum_up(self)
   return exit_code(self)
