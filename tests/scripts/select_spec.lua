@@ -178,8 +178,8 @@ describe("facts", function ()
     for _, odd in ipairs { true, 5, { a = 1 }, { "x" } } do
       for _, facts in ipairs {
         select.facts { id = odd, name = odd, etag = odd, properties = odd, systemData = odd },
-        select.facts { id = build.id, name = odd, etag = odd, systemData = { createdAt = odd, createdBy = odd }, properties = {
-          provisioningState = odd, groupIds = { odd, "batchAccount" }, privateEndpoint = { id = odd },
+        select.facts { id = build.id, name = odd, etag = odd, systemData = { createdAt = odd, createdBy = odd },
+          properties = { provisioningState = odd, groupIds = { odd, "batchAccount" }, privateEndpoint = { id = odd },
           privateLinkServiceConnectionState = { status = odd, description = odd } } },
       } do
         for name, value in pairs(facts) do
