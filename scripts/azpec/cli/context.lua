@@ -67,7 +67,7 @@ function context:complain(err)
   self.complaints = self.complaints or {}
   self.complaints[#self.complaints + 1] = err
   if self:is_json() then return end
-  local reason = err.cause or failure.reason(err)
+  local reason = (err.is_unknown and "unknown: " or "") .. (err.cause or failure.reason(err))
   local known = self.repeated[reason]
   if known then
     known.others[#known.others + 1] = err
@@ -106,7 +106,9 @@ function context:tell_repeated()
       lines[n] = ("  %s%s"):format(subject_of(self, err), differs and ": " .. text.clean(err.message) or "")
     end
     if #lines > 0 then
-      self:prompt(("azpec: %s failed like %s:\n%s"):format(#lines == 1 and "1 other" or #lines .. " others",
+      local how = not known.err.is_unknown and "failed"
+        or #lines == 1 and "is not known to have ended" or "are not known to have ended"
+      self:prompt(("azpec: %s %s like %s:\n%s"):format(#lines == 1 and "1 other" or #lines .. " others", how,
         subject_of(self, known.err), table.concat(lines, "\n")))
     end
   end

@@ -224,7 +224,7 @@ local function complain(context, options, result)
   local err, is_stale = result.err, result.outcome == "stale" -- a refused token's error names no connection
   local message = is_stale and context.refused and err.message:gsub("^" .. refused_by_run, context.refused) or nil
   context:complain(failure.with(err, { id = err.id or result.item.id, message = message or err.message,
-    cause = is_stale and err.kind or nil }))
+    cause = is_stale and err.kind or nil, is_unknown = result.outcome == "unknown" or nil }))
 end
 
 -- Gives the items whose rights are missing the error that preflight has reported.
@@ -261,7 +261,7 @@ end
 local function note_interruption(context, summary, goes_on)
   local words, rest = words_of(context, summary)
   if summary.total > 1 then context.interrupted_at = words end
-  if goes_on then return context:note(how_to_go_on) end
+  if goes_on then return context:say(how_to_go_on) end
   if summary.total == 1 or rest == 0 then return end
   context:note("%s not begun; to begin %s, run the same command again", text.count(rest, "connection")
     .. (rest == 1 and " was" or " were"), rest == 1 and "it" or "them")
@@ -332,7 +332,7 @@ function run.sum_up(context, summary)
   local words, rest = words_of(context, summary)
   context:conclude("%s", words)
   if context.journal and (rest > 0 or summary.unknown > 0) then
-    context:note(how_to_go_on)
+    context:say(how_to_go_on)
   end
 end
 
