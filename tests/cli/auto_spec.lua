@@ -333,6 +333,20 @@ describe("auto that waits", function ()
     assert.equal(1, select(2, said:gsub("other: held", "")))
   end)
 
+  it("checks the rules and their expectations without Azure", function ()
+    local good = rules 'approve "x" { when = { name = "a" } }\nexpect "approve" { name = "a", rule = "x" }'
+    local function checked(code, file, more)
+      return kit.ended(code, kit.run(("auto --check --rules %s %s"):format(file, more or ""), { env = {} })).err
+    end
+    emulator:control("DELETE", "log")
+    assert.matches(": 1 rule, without errors\n$", checked(0, good))
+    assert.equal("", checked(0, good, "-q"))
+    local wrong = rules 'hold "x" {}\nexpect "approve" { name = "a" }'
+    assert.matches(":2: expect 'approve': the rules hold it", checked(2, wrong), 1, true)
+    assert.matches("--check and --apply exclude each other", checked(2, good, "--apply"), 1, true)
+    assert.equal(0, #emulator:log())
+  end)
+
   it("ends with 8 where it has not come by the deadline", function ()
     local only = rules 'approve "one" { when = { name = "nobody" } }'
     local line = ("--rules %s %s --apply --watch --every 0.1 --deadline 1.5"):format(only, group)

@@ -8,6 +8,7 @@ local journal = require "azpec.cli.journal"
 local lock = require "azpec.lock"
 local rules = require "azpec.rules"
 local run = require "azpec.cli.run"
+local text = require "azpec.text"
 local waiting = require "azpec.cli.waiting"
 
 local codes = failure.codes
@@ -17,6 +18,7 @@ local function define(command)
   command:group("What",
     command:option("--rules", "file of rules"):argname "FILE":count(1):convert(convert.given),
     batch.enrich_option(command),
+    command:flag("--check", "only check the file of rules and its expectations, without sign-in and request"),
     command:flag("--apply", "do it; without this only what would be done is shown"),
     command:flag("--dry-run", "show what would be done, and do nothing, as without --apply"),
     batch.none_option(command),
@@ -234,7 +236,18 @@ local function finish(self, unfinished)
   if #unfinished > 0 then carry_out(self, unfinished) end
 end
 
+-- --check: the rules and their expectations are read, and nothing is asked of Azure. Their {ticket} needs no --ticket.
+local function check(context)
+  local args = context.args
+  for _, name in ipairs { "apply", "dry_run", "watch" } do
+    if args[name] then context:usage(("--check and --%s exclude each other"):format((name:gsub("_", "-")))) end
+  end
+  local set = batch.rules(context, true)
+  context:note("%s: %s, without errors", text.clean(args.rules), text.count(#set:names(), "rule"))
+end
+
 local function decide(context)
+  if context.args.check then return check(context) end
   local self = new(context)
   local shown <close> = waiting.new(context, context.args.deadline)
   self.waiting = shown
@@ -256,6 +269,7 @@ return {
   takes_candidates = true,
   summary = "approve and reject by a file of rules; without --apply only shows what would be done, and why",
   examples = {
+    "azpec auto --rules rules.lua --check                                        # before a commit; without Azure",
     "azpec auto --rules rules.lua -g rg-contoso-prod",
     "azpec auto --rules rules.lua -g rg-contoso-prod --apply --journal journal.jsonl",
     "azpec auto --rules rules.lua --id ID -v                                     # why was this one held?",
