@@ -119,8 +119,8 @@ describe("ids on standard input", function ()
     for _, format in ipairs { "", "-o json", "-o tsv" } do
       local line = ("%s %s | scripts/bin/azpec delete - --yes %s"):format(listed, format, kit.address(emulator))
       local result = kit.ended(2, kit.shell(line, { env = kit.environment(emulator) }))
-      assert.matches("azpec: standard input has rows that are no ids or names; give it those of -o jsonl, or a column "
-        .. "of -o tsv", result.err, 1, true)
+      assert.matches("azpec: line 1 of standard input is neither an id nor a name; give it rows of -o jsonl, or a "
+        .. "column of -o tsv", result.err, 1, true)
     end
     assert.equal(0, #emulator:log "delete")
   end)

@@ -72,11 +72,14 @@ end
 -- Reads ids and names from standard input, one a line. In a JSON list of strings, as az prints it, brackets and commas
 -- are skipped.
 local function add_lines(context, words)
+  local count = 0
   local ok, why = file.lines(io.stdin, function (line)
+    count = count + 1
     line = file.without_mark(line:gsub("\n$", ""))
     if output.is_mark(line) then return inherit(context, line) end
     if is_foreign(line) then
-      context:usage "standard input has rows that are no ids or names; give it those of -o jsonl, or a column of -o tsv"
+      context:usage(("line %d of standard input is neither an id nor a name; give it rows of -o jsonl, or a column of "
+        .. "-o tsv"):format(count))
     end
     local word = convert.name_or_id(given_by(context, line))
     if word ~= "" and word ~= "[" and word ~= "]" then add_ids(words, word) end

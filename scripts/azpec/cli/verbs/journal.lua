@@ -66,7 +66,8 @@ show; undo records them, and sends the change reference.]],
       command:option("--connection", "only what was done to this one, by id, or name as in a list"):argname "ID",
       command:option("--run", "only what was done in this run, or in the last one that began; for "
         .. "undo: the run"):argname "RUN",
-      command:option("--ticket", "only what has this ticket; for undo: the ticket of its writes"):argname "TEXT"
+      command:option("--ticket", "only what has this ticket; for undo: the ticket that its own writes "
+        .. "get, which selects nothing"):argname "TEXT"
         :convert(convert.ticket))
     command:group("undo",
       command:flag("--apply", "do it, not only show it"),
