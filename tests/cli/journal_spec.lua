@@ -332,7 +332,8 @@ describe("--journal", function ()
     local function other(options)
       return kit.ended(0, azpec("approve", ("many02 %s %s %s"):format(group, option, options or ""))).err
     end
-    assert.equal("azpec: line 1 of the journal is unfinished; repeat its command, unless it is still running\n",
+    assert.equal("azpec: line 1 of the journal is unfinished; repeat its command (azpec journal verify shows it), "
+      .. "unless it is still running\n",
       other())
     assert.equal("", other "-q")
     kit.ended(6, azpec("approve", ("many01 %s %s"):format(group, option))) -- the reset has changed the ETag
@@ -831,7 +832,8 @@ describe("a dry run with --journal", function ()
 
   it("says which lines are another command's to finish", function ()
     local result = kit.ended(0, azpec("approve", ("many02 %s %s --dry-run"):format(group, option)))
-    assert.equal("azpec: line 1 of the journal is unfinished; repeat its command, unless it is still running\n",
+    assert.equal("azpec: line 1 of the journal is unfinished; repeat its command (azpec journal verify shows it), "
+      .. "unless it is still running\n",
       result.err)
     assert.falsy(result.out:find("many01", 1, true))
   end)

@@ -502,8 +502,8 @@ describe("apply (keys and checkpoints)", function ()
     assert.matches("\nazpec: 3 others are not known to have ended like ", left, 1, true)
     emulator:set { operation_polls = 0 }
     local result = kit.ended(0, azpec("apply", ("%s --journal %s"):format(second, journal)))
-    assert.equal("azpec: 4 lines of the journal are unfinished, the first is line 1; repeat their commands, "
-      .. "unless they are still running\n"
+    assert.equal("azpec: 4 lines of the journal are unfinished, the first is line 1; repeat their commands "
+      .. "(azpec journal verify shows them), unless they are still running\n"
       .. "1 connection: 1 changed\n", result.err)
     result = kit.ended(0, azpec("apply", ("%s --journal %s"):format(first, journal)))
     assert.equal("4 connections: 4 changed\n", result.err)

@@ -320,8 +320,8 @@ describe("a slip", function ()
   it("to resume a journal, or a JSON document, is explained", function ()
     local journal = support.new_path "journal"
     kit.ended(0, azpec("approve", emulator.many[1] .. " --journal " .. journal))
-    assert.matches("line 1 is of a journal; to go on, run the same command again", kit.ended(2, azpec("resume",
-      journal)).err)
+    assert.matches("line 1 is of a journal; azpec journal verify FILE shows the commands that finish it",
+      kit.ended(2, azpec("resume", journal)).err)
     local document = kit.ended(0, azpec("list", "many01 -o json " .. many)).out
     assert.matches("those of %-o jsonl", kit.ended(2, azpec("approve", "-", { stdin = document })).err)
   end)

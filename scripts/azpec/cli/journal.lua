@@ -87,11 +87,11 @@ end
 -- Tells of writes that another command has begun and whose end is not recorded.
 local function tell_elsewhere(context, lines)
   if #lines == 1 then
-    context:note("azpec: line %d of the journal is unfinished; repeat its command, unless it is still running",
-      lines[1])
+    context:note("azpec: line %d of the journal is unfinished; repeat its command (azpec journal verify shows it), "
+      .. "unless it is still running", lines[1])
   elseif #lines > 1 then
-    context:note("azpec: %d lines of the journal are unfinished, the first is line %d; repeat their commands, unless "
-      .. "they are still running", #lines, lines[1])
+    context:note("azpec: %d lines of the journal are unfinished, the first is line %d; repeat their commands (azpec "
+      .. "journal verify shows them), unless they are still running", #lines, lines[1])
   end
 end
 

@@ -23,7 +23,7 @@ local function read_line(context, line, number)
   local value = json.decode(line)
   local row = type(value) == "table" and value or {}
   if row.audit and row.event then
-    context:usage(("line %d is of a journal; to go on, run the same command again, with --journal %s"):format(number,
+    context:usage(("line %d is of a journal; azpec journal verify %s shows the commands that finish it"):format(number,
       text.shell(context.args.journal or "FILE")))
   end
   local token = type(row.continuation_token) == "string" and row.continuation_token or row.azpec and line
