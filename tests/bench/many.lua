@@ -3,6 +3,7 @@
 local azpec = require "azpec"
 local cqueues = require "cqueues"
 
+collectgarbage "incremental" -- as in a host's state, and in raw's
 local width, total = tonumber(arg[3]), tonumber(arg[4])
 local client <close> = azpec.client {
   subscription_id = "00000000-0000-0000-0000-000000000001",
