@@ -117,8 +117,8 @@ local function check_place(context, items, implied)
   end
 end
 
--- Reads what is unfinished of a search. The subscription in which it looks is part of its subject; in a journal of
--- azpec 1.0.0, only if the command line named it.
+-- Reads what is unfinished of a search. The subscription in which it looks is part of its subject; in an older
+-- journal, only if the command line named it.
 local function unfinished_search(context, file, search, wanted, implied)
   local scope = context:scope()
   local old = digest_of(context, search(scope))
