@@ -323,7 +323,7 @@ describe("a slip", function ()
     assert.matches("line 1 is of a journal; azpec journal verify FILE shows the commands that finish it",
       kit.ended(2, azpec("resume", journal)).err)
     local document = kit.ended(0, azpec("list", "many01 -o json " .. many)).out
-    assert.matches("those of %-o jsonl", kit.ended(2, azpec("approve", "-", { stdin = document })).err)
+    assert.matches("give it rows of %-o jsonl", kit.ended(2, azpec("approve", "-", { stdin = document })).err)
   end)
 
   it("in the journal's words is no answer that nobody wrote", function ()

@@ -377,6 +377,23 @@ static void test_the_only_attempt_speaks_of_no_earlier_one(void **state) {
 	}
 }
 
+/* The hint of the code is about a refusal. */
+static void test_a_failed_operation_has_no_hint_of_its_code(void **state) {
+	struct facts f = facts_resource("Succeeded", "Pending");
+	struct player p;
+	(void)state;
+	f.as.resource.id = SPAN(ID);
+	player_init(&p, &once);
+	send_and_feed(&p, reply_of(200, NULL, "{}"),
+	              facts_error("ScopeLocked", "no"));
+	send_and_feed(&p, reply_of(200, NULL, "{}"), f);
+	assert_int_equal(p.op.end, OP_FAIL);
+	assert_int_equal(p.op.fail.kind, FAIL_OPERATION);
+	assert_has(buf_span(&p.op.fail.message), "ScopeLocked");
+	assert_null(p.op.fail.hint);
+	player_free(&p);
+}
+
 static void test_a_time_out_reports_only_known_facts(void **state) {
 	struct player p;
 	int64_t until;
@@ -507,6 +524,7 @@ int main(void) {
 		TEST(test_a_read_without_an_id_takes_any_resource),
 		TEST(test_only_a_refused_acquisition_s_body_is_kept),
 		TEST(test_the_only_attempt_speaks_of_no_earlier_one),
+		TEST(test_a_failed_operation_has_no_hint_of_its_code),
 		TEST(test_a_time_out_reports_only_known_facts),
 		TEST(test_without_a_token_the_sign_in_s_failure_is_reported),
 		TEST(test_after_a_401_the_service_s_words_come_first),
