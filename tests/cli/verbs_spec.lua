@@ -49,6 +49,14 @@ describe("list", function ()
     assert.equal("a b", names(("--subscription %s --subscription %s"):format(emulator.subscription_id, other)))
     assert.equal("b", names("--account two --subscription " .. other))
     assert.equal(1, #emulator:log "token" // 2)
+    local a, b = azpec("list", ("--subscription %s --subscription %s -o tsv --columns id"):format(
+      emulator.subscription_id, other)).out:match "(/%S+)\n(/%S+)\n"
+    assert.equal("a b", names(("'%s' '%s'"):format(a, b)))
+    assert.equal("b a", names(("'%s' '%s'"):format(b, a)))
+    assert.equal("b a", names(("a '%s'"):format(b)))
+    assert.equal("b", names(other .. "/rg/two/b"))
+    local watched = kit.ended(0, azpec("watch", ("'%s' '%s' --stop-after 0s -o tsv --columns name"):format(a, b))).out
+    assert.matches("^a[^\n]*\nb[^\n]*\n$", watched)
   end)
 
   -- Accounts of one connection each, in a group of their own.

@@ -297,8 +297,28 @@ local function set_candidates(context, searches)
   end }
 end
 
--- Returns a function that tells whether a connection is among those meant; whether all are; and a function that returns
--- those that were probably meant, if none was.
+-- Returns the scope of a listing in which these searches are found: an id or a place may be in another subscription
+-- than the command's. nil: the options' scope.
+local function scope_of(context, searches)
+  local where, listed, is_open = where_of(context), {}, false
+  if where.id or context.args.id or where.all_subscriptions or where.subscription_ids then return nil end
+  local function add(id)
+    if id and not listed[id:lower()] then listed[#listed + 1], listed[id:lower()] = id, true end
+  end
+  for _, search in ipairs(searches) do
+    local place = search.place or search.id and ids.parse(search.id) or {}
+    local is_named = place.subscription_id and not place.subscription_id:find "[*?]"
+    add(is_named and place.subscription_id)
+    is_open = is_open or not is_named
+  end
+  if #listed == 0 then return nil end
+  if is_open then add(context:subscriptions()[1]) end
+  where.subscription_ids = listed
+  return where
+end
+
+-- Returns a function that tells whether a connection is among those meant; whether all are; a function that returns
+-- those that were probably meant, if none was; and one that returns the scope to list, or nil for that of the options.
 function targets.matcher(context)
   local searches = read(context)
   set_candidates(context, searches)
@@ -313,7 +333,9 @@ function targets.matcher(context)
     end
     if not found then look(connection) end
     return false
-  end, searches[1].selector:is_empty(), function () return found and {} or nearest_ones() end
+  end, searches[1].selector:is_empty(), function () return found and {} or nearest_ones() end, function ()
+    return scope_of(context, searches)
+  end
 end
 
 -- Returns the place that all searches name, without wildcards; else nil.

@@ -47,11 +47,11 @@ end
 
 local function run(context)
   check_name(context)
-  local is_meant, is_all, nearest = targets.matcher(context)
+  local is_meant, is_all, nearest, where = targets.matcher(context)
   local note_names, save_names = names.collect(context)
   local accounts, counts = {}, rows.new_counts()
   local out = context:output { columns = rows.columns, title = "connections" }
-  for connection, account in context:connections() do
+  for connection, account in context:connections(nil, nil, where()) do
     if account and account.account_name then accounts[account.account_name:lower()] = true end
     if is_meant(connection) then
       local row = rows.of(connection, context)

@@ -42,9 +42,9 @@ end
 
 -- Returns the rows of the connections that are meant, by id in lower case; the order of these ids; and the rows of the
 -- others.
-local function read(context, client, is_meant)
+local function read(context, client, is_meant, where)
   local now, order, others = {}, {}, {}
-  for connection in context:connections(client) do
+  for connection in context:connections(client, nil, where()) do
     local key, row = connection.id:lower(), rows.of(connection, context)
     if not is_meant(connection) then
       others[key] = row
@@ -66,8 +66,8 @@ end
 
 -- A temporary error is reported and waited out. Any other error ends the watch, and so does one that has lasted since
 -- its start.
-local function try_to_read(context, client, is_meant, is_last)
-  local ok, now, order, others = pcall(read, context, client, is_meant)
+local function try_to_read(context, client, is_last, ...)
+  local ok, now, order, others = pcall(read, context, client, ...)
   if ok then return now, order, others end
   if is_last or not failure.may_pass(now) then error(now, 0) end
   context:note("azpec: %s; looking again", text.clean(now.message))
@@ -106,7 +106,7 @@ local function run(context)
   elseif args.output == "table" and args.columns then
     context:usage "a watch has no end at which a table could be written; use --columns with -o tsv"
   end
-  local is_meant = targets.matcher(context)
+  local is_meant, _, _, where = targets.matcher(context)
   local out = context:output { columns = columns, live = true, -- may choose the api-version
     line = function (row) return words(context, row) end }
   local client, now = context:client(), require "cqueues".monotime
@@ -114,7 +114,7 @@ local function run(context)
   local stop = args.stop_after and now() + args.stop_after or math.huge
   local before
   while true do
-    local found, order, others = try_to_read(context, client, is_meant, not before and now() >= stop)
+    local found, order, others = try_to_read(context, client, not before and now() >= stop, is_meant, where)
     if found then keep_unread(context, before, found) end
     if found and before then
       compare(out, before, found, order, others)
