@@ -39,9 +39,10 @@ describe("usage", function ()
     for line, answer in support.each {
       ["list --waiting"] = "unknown option '--waiting'; here it is azpec status --waiting",
       ["list -w"] = "unknown option '-w'; here it is azpec watch", ["list -A"] = "unknown option '-A'; here it is the "
-        .. "default: without -g and --account all accounts are meant",
+        .. "default: without -g and --account all accounts of the subscription are meant; --all-subscriptions "
+        .. "looks in all",
       ["auto --rules r --all"] = "unknown option '--all'; here it is the default: without -g and --account "
-        .. "all accounts are meant",
+        .. "all accounts of the subscription are meant; --all-subscriptions looks in all",
       ["apply plan --all"] = "unknown option '--all'",
       ["reject x --reason y"] = "unknown option '--reason'; here it is --description",
       ["approve x -auto-approve"] = "unknown option '-auto-approve'; here it is --yes",

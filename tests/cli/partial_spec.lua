@@ -140,6 +140,8 @@ describe("one account of several", function ()
     assert.same({ accounts = 1, unreadable = 1, unreadable_subscriptions = 0, connections = 2, pending = 2,
       approved = 0, rejected = 0, disconnected = 0, other = 0 }, document.totals)
     assert.matches("^%d+%-%d+%-%d+T%d+:%d+:%d+Z$", document.read_at)
+    local none = kit.ended(12, (run(rules(refused(403, "AuthorizationFailed")), "list nothinglike")))
+    assert.matches("no connection matches; 1 Batch account was searched", none.err, 1, true)
   end)
 
   it("adds a last line to JSON lines, which says what is missing; rows alone are all", function ()

@@ -610,6 +610,10 @@ end
 function context:where_searched(place)
   local args, count = self.args, self.found_count
   if not count or args.account or args.id or place then return nil end
+  count = count - #self.gone
+  for _, unread in ipairs(self.incomplete) do
+    if unread.kind ~= "subscription" then count = count - 1 end
+  end
   return ("%s %s searched%s"):format(text.count(count, "Batch account"), count == 1 and "was" or "were",
     args.all_subscriptions and "" or "; --all-subscriptions searches all subscriptions")
 end

@@ -27,7 +27,8 @@ local verbs_elsewhere = { get = "show", describe = "show", rm = "delete", remove
   login = "doctor", whoami = "doctor", account = "doctor", explain = "auto --id ID -v",
   why = "auto --id ID -v", monitor = "watch", follow = "resume" }
 
-local all = "the default: without -g and --account all accounts are meant"
+local all = "the default: without -g and --account all accounts of the subscription are meant; "
+  .. "--all-subscriptions looks in all"
 
 local options_elsewhere = {
   ["--debug"] = "-vv", ["--only-show-errors"] = "--quiet", ["--query"] = "-o json, and jq",
