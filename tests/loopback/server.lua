@@ -44,9 +44,15 @@ local control_listener, control_port = listen()
 local tls = secure and require "azpec.emulator.tls".server "127.0.0.1" or {}
 local origin = (secure and "https" or "http") .. "://127.0.0.1:" .. port
 
-local function write_file(name, bytes, mode)
-  local file <close> = assert(io.open(folder .. "/" .. name, mode or "wb"))
+local function append(name, bytes)
+  local file <close> = assert(io.open(folder .. "/" .. name, "ab"))
   file:write(bytes)
+end
+
+-- A reader sees the whole file or none: a client may give up while its request is written here.
+local function write_file(name, bytes)
+  append(name .. ".new", bytes)
+  assert(os.rename(folder .. "/" .. name .. ".new", folder .. "/" .. name))
 end
 
 local function pick(method, target, is_later)
@@ -167,7 +173,7 @@ local function serve(sock, context)
     if not request or not connections[sock] then break end
     rest = more
     local method, target = request:match "^(%S+) (%S+)"
-    if not known then write_file("connections", "connection\n", "ab") end
+    if not known then append("connections", "connection\n") end
     local is_later = known
     known, count = true, count + 1
     write_file(count, request)
