@@ -573,7 +573,7 @@ end
 -- verb that has --allow-none ends with the error unless it is given.
 local function words_of_none(self, none)
   if self.args.allow_none == false then
-    error(failure.with(none, { hint = none.hint .. "; if there is none, give --allow-none" }), 0)
+    error(failure.with(none, { hint = none.hint .. "; if no account exists, give --allow-none" }), 0)
   end
   return ("azpec: %s: %s"):format(none.message, failure.facts(none).hint)
 end
@@ -591,7 +591,7 @@ local function words_of_found(found, by_graph)
   end
 end
 
--- Tells how the accounts were found, once for each answer. That there is none is told regardless of -q, unless
+-- Tells how the accounts were found, once for each answer. An empty answer is reported also with -q, unless
 -- --allow-none expects it. none: the error that says so, or nil.
 local function tell_found(self, found, none)
   for _, account in ipairs(found.accounts) do self.places:add(account) end

@@ -11,7 +11,7 @@ local undo = require "azpec.undo"
 
 local most_named = 3
 
--- How each line about a change that is not reverted goes on behind the name.
+-- What each line about a change that is not reverted has after the name.
 local stays = "stays as it is: "
 
 -- "20261124T091500Z-5be1f2a0 (approve, 7 writes)" for the latest runs that changed something, the last one first.

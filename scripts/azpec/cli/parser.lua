@@ -202,7 +202,7 @@ end
 -- The dashes that editors and chat programs make of "-" and "--", and the long mark of a Japanese keyboard.
 local other_dashes = { "\u{2010}", "\u{2011}", "\u{2012}", "\u{2013}", "\u{2014}", "\u{2212}", "\u{30FC}", "\u{FF0D}" }
 
--- Returns the complaint about a word that begins with another dash; nil if there is none. It would be a name. Words
+-- Returns the complaint about a word that begins with another dash, or nil. It would be a name. Words
 -- after "--", and a value such as of --description, may begin with one.
 local function complaint_of_dash(by_name, given)
   for n, word in ipairs(given) do

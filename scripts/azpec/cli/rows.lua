@@ -9,7 +9,7 @@ local rows = {}
 
 -- ---- ages ----------------------------------------------------------------------------------------------------------
 
--- Returns the age of a timestamp, such as "3d"; nil if there is none.
+-- Returns the age of a timestamp, such as "3d"; or nil.
 function rows.age_of(stamp, now)
   local time = stamp and date.parse(stamp)
   return time and duration.text(math.max(0, now - time)) or nil

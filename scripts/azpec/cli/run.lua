@@ -256,7 +256,7 @@ local function words_of(context, summary)
   return ("%s: %s"):format(text.count(summary.total, "connection"), table.concat(parts, ", ")), rest
 end
 
--- Keeps how far the run has come, for the error of the interruption. Unless the same command goes on with all, `azpec
+-- Keeps the counts of the run for the error of the interruption. Unless the same command continues all, `azpec
 -- resume` does so with what is under way.
 local function note_interruption(context, summary, goes_on)
   local words, rest = words_of(context, summary)

@@ -14,7 +14,7 @@ local function place_of(id)
     or place.subscription_id and "subscription" or ""
 end
 
--- Names the accounts that were deleted after they were found; nil if there is none.
+-- Names the accounts that were deleted after they were found; or nil.
 local function gone_of(data)
   local list = data.gone or {}
   return #list > 0 and parts.table("gone-table", html.count(#list, "account") .. " deleted before the reading",
