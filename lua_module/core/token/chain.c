@@ -372,20 +372,28 @@ static int64_t refresh_after(int64_t life, int64_t refresh_in) {
    slow answer does not extend it. */
 const char chain_expired[] = "the token's expiry time has passed";
 
+static const char too_large[] = "the token is larger than allowed";
+
+/* NULL: the token can be used. */
+static const char *why_refused(struct span token, int64_t lives) {
+	if (token.n > MAX_TOKEN)
+		return too_large;
+	if (!chain_is_token(token))
+		return "the token is empty or contains characters that a "
+		       "header field does not allow";
+	if (lives <= 0)
+		return chain_expired;
+	return lives > CHAIN_LONGEST ? "the token's expiry time is invalid"
+	                             : NULL;
+}
+
 void chain_take(struct chain *s, struct span token, int64_t lives,
                 int64_t refresh_in, struct now now) {
 	struct link *l = &s->links[s->at];
-	bool large = token.n > MAX_TOKEN;
-	const char *why = large ? "the token is larger than allowed"
-	                  : !chain_is_token(token)
-	                          ? "the token is empty or contains characters "
-	                            "that a header field does not allow"
-	                  : lives <= 0 ? chain_expired
-	                  : lives > CHAIN_LONGEST
-	                          ? "the token's expiry time is invalid"
-	                          : NULL;
+	const char *why = why_refused(token, lives);
 	if (why) {
-		fail_set(&s->fail, large ? FAIL_LIMIT : FAIL_CREDENTIAL,
+		fail_set(&s->fail,
+		         why == too_large ? FAIL_LIMIT : FAIL_CREDENTIAL,
 		         PHASE_TOKEN, why);
 		chain_fail(s, now);
 		return;
