@@ -303,7 +303,7 @@ local function look_around(self)
 end
 
 -- Returns the accounts of `where`, as azpec.fleet finds them, with the subscriptions that cannot be listed as errors;
--- and the error that there is none, or that nothing can be listed.
+-- and the error if no account is found or nothing can be listed.
 local function find(self)
   if not self.found then
     local where, errors, found, none = { timeout = self.timeout }, {}, nil, nil

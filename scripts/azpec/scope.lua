@@ -135,7 +135,7 @@ local function check_names(client, where, found)
     { hint = advice(where) }) or nil
 end
 
--- Returns the scope's accounts, and the error that there is none, or nil. Reports the places that cannot be listed.
+-- Returns the scope's accounts, and the error if none was found. Reports the places that cannot be listed.
 local function find(client, where)
   local subscriptions = where.subscription_ids[1] and where.subscription_ids
   local found = named(client, where) or fleet.find(client, { subscription_ids = subscriptions,
@@ -269,8 +269,8 @@ local function of_accounts(where)
   return where
 end
 
--- Returns the accounts of a scope (azpec.fleet.Found), and an error, which is not raised, if there is none. Reads no
--- connection. Raises errors as described at the head.
+-- Returns the accounts of a scope (azpec.fleet.Found). If no account was found, it also returns an error, which is not
+-- raised. Reads no connection. Raises errors as described at the head.
 function scope.find(client, wanted)
   return find(client, of_accounts(resolve(wanted)))
 end
