@@ -537,6 +537,7 @@ static void test_providing_without_a_need_has_no_effect(void **state) {
 		assert_int_equal(t.s.token.n, 0);
 		chain_progress(&t.s, &before);
 		assert_int_equal(before.message.n > 0, asked);
+		assert_null(before.hint); /* of a managed identity */
 		chain_token(&t.s, 0, NO_SPAN, now_at(0));
 	}
 	fail_free(&before);
