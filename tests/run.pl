@@ -108,7 +108,6 @@ sub clean_environment {
         TEST_UNDER            => $under || 'nothing',
         LUA_CPATH             => "$here/$build/?.so;;",
         LUA_PATH              => "$here/scripts/?.lua;$here/tests/?.lua;;",
-        ASAN_OPTIONS          => 'abort_on_error=0:detect_stack_use_after_return=1',
         UBSAN_OPTIONS         => 'print_stacktrace=1',
         LSAN_OPTIONS          => "print_suppressions=0:suppressions=$here/tests/tools/lsan.supp",
         PERL_TEST_HARNESS_DUMP_TAP => "$here/$output",
@@ -116,8 +115,13 @@ sub clean_environment {
     @ENV{ keys %set } = values %set;
 }
 
+# Where AddressSanitizer writes its reports of a program and of all processes
+# that it starts: a test may ignore their exit status and what they print.
+sub reports { my ($file) = @_; return "$output/$file.report" }
+
 sub command {
     my ($file) = @_;
+    unlink glob reports($file) . '.*';
     my @command = $file =~ /_spec\.lua$/ ? (@busted, $file) : $file =~ /\.sh$/ ? ('bash', $file) : ();
     my @preload = @{ $tool->{preload} || [] };
     @preload = @{ $tool->{lua_preload} } if @command and $tool->{lua_preload};
@@ -126,7 +130,11 @@ sub command {
     $command[0] = "$build/$command[0]" if @command == 1;
     chomp @preload;
     unshift @command, @{ $tool->{command} } if $tool->{command} and $file !~ /\.sh$/;
-    unshift @command, 'env', 'LD_PRELOAD=' . join ' ', map { m{^/} ? $_ : "$here/$_" } @preload if @preload;
+    my @set;
+    push @set, 'LD_PRELOAD=' . join ' ', map { m{^/} ? $_ : "$here/$_" } @preload if @preload;
+    push @set, "ASAN_OPTIONS=abort_on_error=0:detect_stack_use_after_return=1:log_path=$here/" . reports($file)
+      if $under eq 'asan';
+    unshift @command, 'env', @set if @set;
     return ["$build/tools/guard", $ENV{TEST_SECONDS} || $tool->{seconds}, @command];
 }
 
@@ -173,7 +181,8 @@ my @files = sort { ($took{$b} // 1e9) <=> ($took{$a} // 1e9) } map { $_->[1] } g
 
 my $left_behind = 125; # guard's exit status for a process or a descriptor
 # LeakSanitizer of GCC 12 may crash itself where a thread ends while it looks for
-# leaks, after all tests have passed.  That look is then missing, and counted.
+# leaks, at the end of a process.  That look is then missing, and counted.  The
+# exit status of a program in C is then LeakSanitizer's; for Lua see preload.c.
 my $leak_check_crashed = qr{LeakSanitizer has encountered a fatal error};
 my %total = (passed => 0, failed => 0, skipped => 0);
 my @failures;
@@ -190,6 +199,14 @@ sub excerpt {
     return @shown;
 }
 
+# How many leak checks crashed in a program and its processes, and their other reports.
+sub reported {
+    my ($file) = @_;
+    my @reports = map { local (@ARGV, $/) = $_; scalar <> } glob reports($file) . '.*';
+    my @others = grep { $_ !~ $leak_check_crashed } @reports;
+    return @reports - @others, @others;
+}
+
 sub judge {
     my ($file, $parser) = @_;
     open my $log, '<', "$output/$file" or die "run.pl: $file: no output: $!\n";
@@ -201,21 +218,22 @@ sub judge {
     my %n       = (failed => scalar keys %failed, skipped => scalar grep { !$failed{$_} } $parser->skipped);
     my $ran     = $parser->tests_run;
     $n{passed} = $parser->actual_passed + $parser->actual_failed - $n{failed} - $n{skipped};
-    my $no_leak_check = $under eq 'asan' && !$n{failed} && grep { $_ =~ $leak_check_crashed } @lines;
+    my ($no_leak_check, @reported) = reported($file);
     my @broken = (
+        (map { "a report of AddressSanitizer:\n$_" } @reported),
         $ran ? () : 'it ran no test',
         (grep { defined } ($parser->parse_errors)[ 0 .. 2 ]),
-        $parser->exit && !$n{failed} && !$no_leak_check ? 'exit status ' . $parser->exit : ()
+        $parser->exit && !$n{failed} && !($no_leak_check && $file =~ /\.c$/) ? 'exit status ' . $parser->exit : ()
     );
     my $whole = @broken && ($parser->exit // 0) != $left_behind;
     $n{failed}++ if @broken;
-    $n{skipped}++ if $no_leak_check;
+    $n{skipped} += $no_leak_check;
     $total{$_} += $n{$_} for keys %n;
     $took{$file} = sprintf '%.2f', ($parser->end_time // time) - $parser->start_time;
     printf "%-6s %s (%d) %.1f s\n", $n{failed} ? 'not ok' : 'ok', $file, $ran, $took{$file};
     print map { "  $_\n" } map { /^# (measured: .*)/ ? $1 : () } @lines;
     print "  skipped: $_\n" for map { /# SKIP *(.*)/ ? $1 : () } @lines;
-    print "  skipped: the leak check at the end crashed\n" if $no_leak_check;
+    print "  skipped: the leak check at the end crashed\n" x $no_leak_check;
     return unless $n{failed};
     my @shown = map { "  $_\n" } (map { "not ok: $_" } @broken), excerpt($whole, @lines);
     push @failures, "$file\n", @shown;
