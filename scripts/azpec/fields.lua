@@ -35,13 +35,15 @@ local function no_client(client)
   return client.wait == nil and "a table without its methods" or nil
 end
 
--- Types beyond Lua's: the one in Lua, the name in messages, and a function that says what is wrong with a value.
+-- Types beyond Lua's: the one in Lua, the name in messages, and a function that says what is wrong with a value; or the
+-- fields of a table of options.
 local more = {
   path = { is = "string", name = "a path", flaw_of = nul_in },
   command = { is = "string", name = "a command", flaw_of = nul_in },
   strings = list_of "string", tables = list_of "table",
   seconds = { is = "number", name = "number, not negative,", flaw_of = below_zero },
   arm = { is = "string", name = "'arm'", flaw_of = not_arm },
+  candidates = { is = "table", name = "table", fields = { status = "string", matches = "function" } },
   client = { is = "table or userdata", name = "azpec.Client", flaw_of = no_client },
 }
 
@@ -50,7 +52,7 @@ local function mismatch(value, types)
   local own, got = more[types], type(value)
   for name in (own and own.is or types):gmatch "%l+" do
     if got == name then
-      local flaw = own and own.flaw_of(value)
+      local flaw = own and own.flaw_of and own.flaw_of(value)
       return flaw and ("%s expected, got %s"):format(own.name, flaw)
     end
   end
@@ -88,6 +90,8 @@ function fields.check(given, known, level, prefix)
     local plain = types:gsub("^!", "")
     local why = (given[name] or plain ~= types) and mismatch(given[name], plain)
     if why then error(("%sbad field '%s' (%s)"):format(prefix, name, why), level) end
+    local own = given[name] and more[plain]
+    if own and own.fields then fields.check(given[name], own.fields, level, ("%s%s: "):format(prefix, name)) end
   end
 end
 

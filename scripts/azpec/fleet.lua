@@ -296,7 +296,7 @@ local function examine_nothing(client, where, found)
 end
 
 local known = { subscription_ids = "strings", all_subscriptions = "boolean", resource_group_name = "string",
-  account_name = "string", candidates = "table", source = "arm", timeout = "number" }
+  account_name = "string", candidates = "candidates", source = "arm", timeout = "number" }
 
 -- Finds the accounts. Returns { accounts = {...}, errors = { { place =, err = } }, source = "graph" | "arm", graph_err
 -- =, graph_is_empty = (why it is "arm"), others = the names of other existing accounts, if account_name is given,

@@ -185,7 +185,7 @@ local function narrow(where, found, given)
 end
 
 local known = { subscription_ids = "strings", resource_group_name = "string", account_name = "string", id = "string",
-  timeout = "number", all_subscriptions = "boolean", candidates = "table", source = "arm", on_found = "function",
+  timeout = "number", all_subscriptions = "boolean", candidates = "candidates", source = "arm", on_found = "function",
   on_error = "function" }
 
 -- Returns the scope with its id parsed into members.

@@ -980,7 +980,7 @@ function doctor.judge_name(account, timeout) end
 ---@field timeout? number seconds for each list; default: the client's
 
 --- Narrows the accounts to those with such a connection.
----@class azpec.fleet.Candidates
+---@class (exact) azpec.fleet.Candidates
 ---@field status? string "Pending", for example; default: any
 ---@field matches? fun(connection: azpec.Connection): boolean asked about Graph's copy; default: all match
 

@@ -210,6 +210,20 @@ describe("the accounts of all subscriptions", function ()
     end
   end)
 
+  it("of candidates with an unknown field, or one of another type, are its misuse, too", function ()
+    for message, candidates in pairs { ["candidates: unknown field 'staus'; did you mean 'status'%?$"] =
+      { staus = "Pending" }, ["candidates: bad field 'matches' %(function expected, got string%)$"] =
+      { matches = "Pending" } } do
+      for _, module in ipairs { "azpec.fleet", "azpec.scope" } do
+        local _, why = pcall(function ()
+          require(module).find({}, { candidates = candidates })
+          return nil -- no tail call
+        end)
+        assert.matches("fleet_spec%.lua:%d+: " .. message, why, nil, nil, module)
+      end
+    end
+  end)
+
   it("come with the permissions that the identity has there", function ()
     local readers = { permissions = { { actions = { "*/read" } } } }
     play { accounts = { account("acca", first, {}, readers), account("accb", second, {}), account("accc", third, {}) } }

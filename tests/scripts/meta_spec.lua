@@ -350,6 +350,9 @@ local takers = {
   ["azpec.run.Options"] = { require "azpec.run".run, { client = client, items = {} } },
   ["azpec.wait.Options"] = { require "azpec.wait".wait, { client = client, what = "exists", id = "/a", timeout = 0 } },
   ["azpec.fleet.Where"] = { function (where) return require "azpec.fleet".find(client, where) end, {} },
+  ["azpec.fleet.Candidates"] = { function (candidates)
+    return require "azpec.fleet".find(client, { candidates = candidates })
+  end, {} },
   ["azpec.scope.Scope"] = { function (scope) return require "azpec.scope".connections(client, scope) end, {} },
   ["azpec.plan.Options"] = { require "azpec.plan".new, { rules = set } },
   ["azpec.rules.DecideOptions"] = { function (options) return set:decide({}, options) end, {} },
