@@ -32,9 +32,10 @@ function nearest.distance(a, b, most)
   return rows[#a][#b] <= most and rows[#a][#b] or math.huge
 end
 
--- Returns the largest distance of a misspelling: one letter in three, at most three.
+-- Returns the largest distance of a misspelling: one letter in three, at most two. With three, "description" would be
+-- "subscription".
 function nearest.limit(word)
-  return math.min(3, (#word + 1) // 3)
+  return math.min(2, (#word + 1) // 3)
 end
 
 -- Returns the words of a list, each once.

@@ -30,6 +30,14 @@ describe("usage", function ()
     assert.equal("azpec: there is no verb 'aprove'; did you mean 'approve'? (see: azpec help)\n", result.err)
   end)
 
+  it("names the option that was probably meant in place of a verb", function ()
+    for word, question in pairs { ["--verison"] = "; did you mean '--version'?", ["-help"] = "; did you mean '--help'?",
+      ["--account"] = "" } do
+      assert.equal(("azpec: the verb comes first, then '%s'%s (see: azpec help)\n"):format(word, question),
+        kit.ended(2, kit.run(word)).err)
+    end
+  end)
+
   it("of an unknown option is one line, and exit code 2", function ()
     local result = kit.ended(2, kit.run "list --acount x")
     assert.equal("azpec: unknown option '--acount'; did you mean '--account'? (see: azpec help list)\n", result.err)
@@ -47,6 +55,8 @@ describe("usage", function ()
       ["reject x --reason y"] = "unknown option '--reason'; here it is --description",
       ["approve x -auto-approve"] = "unknown option '-auto-approve'; here it is --yes",
       ["plan -rules=x"] = "unknown option '-rules'; did you mean '--rules'?",
+      ["list --description x"] = "unknown option '--description'; here it is --described",
+      ["auto --rules r --description x"] = "unknown option '--description'",
       ["list --jq .x"] = "unknown option '--jq'; here it is -o json, and jq",
       ["version"] = "there is no verb 'version'; did you mean '--version'?",
       ["rollback"] = "there is no verb 'rollback'; did you mean 'journal undo'?",

@@ -22,6 +22,7 @@ it("finds the nearest, or what a word is the beginning of, and nothing that is f
   assert.equal("; did you mean 'list'?", nearest.question("lisst", known))
   assert.equal("; did you mean 'prod'?", nearest.question("pro", { "prod", "Prod", "prod" }))
   assert.equal("", nearest.question("elsewhere", known))
+  assert.equal("", nearest.question("description", { "subscription" }))
 end)
 
 it("names three of many that are equally near, where any number may be", function ()

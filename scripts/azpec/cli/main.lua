@@ -53,7 +53,10 @@ local function dispatch(arguments, know)
   if not first then usage("no verb is given", "azpec help") end
   if first == "--version" or first == "-V" then return version() end
   if first == "-h" or first == "--help" then return run_verb("help", {}, know) end
-  if first:find "^%-" then usage(("the verb comes first, then '%s'"):format(first), "azpec help") end
+  if first:find "^%-" then
+    local question = require "azpec.nearest".question(first, { "--version", "--help" })
+    usage(("the verb comes first, then '%s'%s"):format(first, question), "azpec help")
+  end
   local verb, question = require "azpec.cli.parser".find_verb(first)
   if not verb then usage(("there is no verb '%s'%s"):format(first, question), "azpec help") end
   return run_verb(verb, table.move(arguments, 2, #arguments, 1, {}), know)

@@ -39,7 +39,7 @@ local options_elsewhere = {
   ["--selector"] = "--described", ["--watch"] = "azpec watch", ["-w"] = "azpec watch", ["-A"] = all,
   ["--waiting"] = "azpec status --waiting",
   ["--all"] = all, ["--all-namespaces"] = all, ["--reason"] = "--description", ["--message"] = "--description",
-  ["--comment"] = "--description", ["--retries"] = "--max-tries",
+  ["--comment"] = "--description", ["--description"] = "--described", ["--retries"] = "--max-tries",
   ["--retry"] = "--max-tries", ["--limit"] = "-o jsonl | head", ["--concurrency"] = "--parallel" }
 
 -- Returns the verb that a word names; or nil, and a question if the word is near to one.
