@@ -43,6 +43,16 @@ describe("usage", function ()
     assert.equal("azpec: unknown option '--acount'; did you mean '--account'? (see: azpec help list)\n", result.err)
   end)
 
+  it("names the options of a verb that takes no names", function ()
+    for _, line in ipairs { "auto --rules r web", "status web", "doctor web" } do
+      assert.equal(("azpec: too many arguments; this verb takes no names: give --id ID, or -g and --account "
+        .. "(see: azpec help %s)\n"):format(line:match "^%l+"), kit.ended(2, kit.run(line)).err)
+    end
+    for _, line in ipairs { "apply a b", "completion bash zsh" } do
+      assert.matches("^azpec: too many arguments %(", kit.ended(2, kit.run(line)).err)
+    end
+  end)
+
   it("answers verbs and options of az, gh, kubectl and terraform with those here", function ()
     for line, answer in support.each {
       ["list --waiting"] = "unknown option '--waiting'; here it is azpec status --waiting",

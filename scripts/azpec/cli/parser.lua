@@ -186,8 +186,13 @@ local function is_among(list, wanted)
   return false
 end
 
--- Returns argparse's message in one line. For an unknown option it adds azpec's name of it, or the nearest one.
+-- Where a verb that takes no names looks, as advice after one.
+local no_names = "; this verb takes no names: give --id ID, or -g and --account"
+
+-- Returns argparse's message in one line. For an unknown option it adds azpec's name of it, or the nearest one; for a
+-- name, the options of a verb that takes none.
 local function complaint_of(message, known, given)
+  if message == "too many arguments" and is_among(known, "--account") then return message .. no_names end
   local option = message:match "^unknown option '([^'\n]+)'"
   if not option then return (message:gsub("\n", "; ")) end
   local word, meant = with_one_dash(option, given)
