@@ -271,6 +271,20 @@ describe("variables", function ()
     end
   end)
 
+  it("of which AZURE_SUBSCRIPTION_ID must be what --subscription must be", function ()
+    local why = ": 'prod' is not the id of a subscription, which is a GUID; az account show --name NAME --query id "
+      .. "prints it (see: azpec help "
+    for _, verb in ipairs { "list", "report --out x.html", "doctor -g rg --account acct" } do
+      local name = verb:match "%l+"
+      assert.equal("azpec: AZURE_SUBSCRIPTION_ID" .. why .. name .. ")\n",
+        kit.ended(2, bare(verb, { AZURE_SUBSCRIPTION_ID = "prod" })).err)
+      assert.equal("azpec: --subscription" .. why .. name .. ")\n",
+        kit.ended(2, bare(verb .. " --subscription prod")).err)
+    end
+    kit.ended(0, bare(("list --subscription %s %s"):format(emulator.subscription_id, many),
+      { AZURE_SUBSCRIPTION_ID = "prod" }))
+  end)
+
   it("make no difference to help, completion and the man page", function ()
     for _, line in ipairs { "help list", "completion bash", "help --man", "list -h" } do
       assert.equal(kit.run(line).out, kit.ended(0, kit.run(line, { env = { AZPEC_OUTPUT = "json",

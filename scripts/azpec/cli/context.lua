@@ -251,23 +251,14 @@ local function named_subscription(args)
   end
 end
 
--- Returns the subscription that the client is given, or nil.
-local function subscription(args)
-  local named = named_subscription(args)
-  if named then return named end
-  local ids = require "azpec.resource_id"
-  local found = ids.parse(ids.plain(os.getenv "AZURE_SUBSCRIPTION_ID" or ""))
-  return found and found.subscription_id -- the module takes the variable itself, but no id in it
-end
-
--- Returns the configured subscriptions: of --subscription, else of the environment.
+-- Returns the configured subscriptions: of --subscription, else of the environment, whose value is checked like the
+-- option's.
 function context:subscriptions()
-  local given = self.args.subscription or {}
-  if #given > 0 then return given end
-  local ids = require "azpec.resource_id"
-  local word = ids.plain(os.getenv "AZURE_SUBSCRIPTION_ID" or "")
-  if word == "" then return {} end
-  return { (ids.parse(word) or {}).subscription_id or word }
+  local given, word = self.args.subscription or {}, os.getenv "AZURE_SUBSCRIPTION_ID" or ""
+  if #given > 0 or word == "" then return given end
+  local id, why = require "azpec.cli.convert".subscription(word)
+  if not id then self:usage("AZURE_SUBSCRIPTION_ID: " .. why) end
+  return { id }
 end
 
 -- Returns the secret in the file that an option names (read once), or nil.
@@ -401,7 +392,7 @@ end
 function context:client(overrides)
   local azpec, args = require "azpec", self.args
   local fields = {
-    subscription_id = subscription(args), cloud = args.cloud, endpoint = args.endpoint,
+    subscription_id = named_subscription(args) or self:subscriptions()[1], cloud = args.cloud, endpoint = args.endpoint,
     authority_host = args.authority_host, api_version = args.api_version, ca_file = args.ca_file,
     token_cache = args.token_cache, timeout = args.timeout, poll_interval = args.interval,
     retry = { conflict = args.retry_conflict or nil, codes = args.retry_on, max_tries = args.max_tries },

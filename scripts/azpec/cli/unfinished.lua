@@ -1,5 +1,6 @@
 -- Reports the operations that are still under way when the command ends, and how to wait for them.
 
+local convert = require "azpec.cli.convert"
 local ids = require "azpec.resource_id"
 local json = require "azpec.json"
 local text = require "azpec.text"
@@ -26,14 +27,15 @@ end
 
 -- Returns the subscriptions of these tokens, unless the environment names the same; resume refuses others.
 local function foreign_subscriptions(tokens)
-  local named = ids.plain(os.getenv "AZURE_SUBSCRIPTION_ID" or ""):lower()
+  local word = os.getenv "AZURE_SUBSCRIPTION_ID" or ""
+  local named = (convert.subscription(word) or word):lower()
   local seen, list, foreign = {}, {}, false
   for _, token in ipairs(tokens) do
     local own = (ids.parse(tostring(read(token).id)) or {}).subscription_id
     local key = own and own:lower()
     if key and not seen[key] then
       seen[key], list[#list + 1] = true, own
-      foreign = foreign or named ~= "" and named ~= key and named ~= "/subscriptions/" .. key
+      foreign = foreign or named ~= "" and named ~= key
     end
   end
   return foreign and list or {}

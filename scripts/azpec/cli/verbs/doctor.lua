@@ -38,12 +38,6 @@ local function default_subscription(context)
   return client:settings().subscription_id
 end
 
--- Returns the subscription of the environment, or nil.
-local function subscription_of_environment()
-  local id = os.getenv "AZURE_SUBSCRIPTION_ID"
-  return id ~= "" and id or nil
-end
-
 -- Returns the one account of that name, and of that group if one is given.
 local function found_account(context, client)
   local args = context.args
@@ -63,7 +57,7 @@ end
 -- check of its own.
 local function search(context)
   local args, client = context.args, context:client()
-  if not args.account and subscription_of_environment() then return end
+  if not args.account and context:subscriptions()[1] then return end
   if not client:identity { timeout = args.timeout } then return end
   if args.account then
     local account = found_account(context, client)
@@ -101,7 +95,7 @@ local function account_of(context)
   if not args.account and not found then return nil end
   local group = args.resource_group or found and found.resource_group_name
   if not group then context:usage "--account needs its resource group: -g" end
-  local subscription = found and found.subscription_id or args.subscription[1] or subscription_of_environment()
+  local subscription = found and found.subscription_id or context:subscriptions()[1]
   if not subscription then subscription = default_subscription(context) end
   if subscription == nil then
     context:usage "--account needs its subscription: --subscription, AZURE_SUBSCRIPTION_ID"
