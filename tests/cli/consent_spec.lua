@@ -139,8 +139,20 @@ describe("a terminal", function ()
     local result = kit.ended(1, terminal:finish())
     local said = result.err:gsub("\r", "")
     assert.matches("  manyacct: 1 Approved, 1 Rejected, 7 Pending\n", said, 1, true)
-    assert.matches("\n  many01%S*, many02%S*, many03%S* and 6 more\nReject 9 connections%? %[y/N%]", said)
+    assert.matches("\n  many01%S*, many02%S*, many03%S* and 6 more\n", said)
     assert.equal(0, writes())
+  end)
+
+  it("is shown that a rejection is final, and no such line for another change", function ()
+    local way_out = require "azpec".transitions.Rejected.Approved.way_out
+    for verb, line in pairs { reject = "  Rejected is final: " .. way_out .. "\n", approve = "", delete = "" } do
+      local terminal = on_terminal(("%s many01 many02 %s"):format(verb, many))
+      terminal:answer "n\n"
+      local said = kit.ended(1, terminal:finish()).err:gsub("\r", "")
+      local last, question = said:match "\n  many01%S*, many02%S*\n(.*)(%u%l+ 2 connections%? %[y/N%])"
+      assert.equal(line, last, verb)
+      assert(question:lower():find(verb, 1, true))
+    end
   end)
 
   it("is asked about one that removes access, also by its id", function ()

@@ -139,6 +139,7 @@ local function items_of(context, client, action, verb, is_continued)
   if must_know then complete(client, items, true) end
   if not args.dry_run then
     consent.need(context, items, { verb = verb, noun = "connection", has_max = true, removes = removes[action],
+      final = consent.final(engine.status_of { action = action }),
       complete = (removes[action] or #items > 1) and function (found) complete(client, found, false) end })
   end
   for _, item in ipairs(items) do

@@ -4,6 +4,7 @@
 -- with the variable CI, which CI systems set and some of them with a terminal, the command line must confirm: with
 -- --yes, or with --max N if the verb has that. Rules with --apply, and a plan, need no further confirmation.
 
+local azpec = require "azpec"
 local ids = require "azpec.resource_id"
 local select = require "azpec.select"
 local terminal = require "azpec.cli.terminal"
@@ -96,8 +97,14 @@ function consent.need_early(context, spec)
   end
 end
 
--- Ends the verb without consent. spec: verb ("Delete"), noun ("connection"), removes (see above), and complete(list),
--- which reads the missing connections of a list of { id =, connection = }.
+-- Says that a status is final, and the way out; nil: it is not.
+function consent.final(status)
+  local rule = (azpec.transitions[status] or {}).Approved
+  return rule and rule.way_out and ("%s is final: %s"):format(status, rule.way_out) or nil
+end
+
+-- Ends the verb without consent. spec: verb ("Delete"), noun ("connection"), removes (see above), final (a line that
+-- says so, or nil), and complete(list), which reads the missing connections of a list of { id =, connection = }.
 function consent.need(context, list, spec)
   local args = context.args
   if args.yes or #list == 0 then return end
@@ -112,6 +119,7 @@ function consent.need(context, list, spec)
   end
   local lines = account_lines(list)
   lines[#lines + 1] = names_line(list)
+  lines[#lines + 1] = spec.final and "  " .. spec.final or nil
   for _, line in ipairs(lines) do context:prompt(line) end
   local reference = args.change_reference
   local change = reference and (" under change reference %s"):format(text.clean(reference)) or ""

@@ -108,7 +108,7 @@ local function warn(context, todo)
     context:say("the service may refuse to make an approved connection Pending; then nothing changes. --reject rejects "
       .. "these connections instead, which is final")
   end
-  if is_any(todo, "Rejected") then context:say "a connection that is rejected cannot be approved again" end
+  if is_any(todo, "Rejected") then context:say("%s", consent.final "Rejected") end
 end
 
 local function always()
