@@ -35,6 +35,28 @@ describe("wait", function ()
     kit.ended(8, azpec("wait", "--for gone --timeout 0 " .. emulator.sample))
   end)
 
+  it("of one that is not so, or cannot be read, has its row in JSON beside the error", function ()
+    local schema = { schema_version = "=1", complete = "=false", connections = { { name = "string",
+      result = "string", open = true } }, errors = { { kind = "string", message = "string", open = true } } }
+    local function ended(code, line)
+      local result = kit.ended(code, azpec("wait", line .. " --timeout 0 -o json"))
+      local document = kit.json(result.out, schema)
+      assert.same({ 1, 1 }, { #document.connections, #document.errors })
+      assert.same(document.errors[1], kit.json(result.err, kit.failure).error)
+      return document.connections[1]
+    end
+    local row = ended(8, "--for status=Approved " .. emulator.sample)
+    assert.same({ emulator.sample, "Pending", "not met" }, { row.id, row.status, row.result })
+    row = ended(8, "--for exists nobody " .. many)
+    assert.same({ "nobody", "not met" }, { row.name, row.result })
+    emulator:faults { { match = { kind = "get" }, action = { status = 403, error = { code = "AuthorizationFailed",
+      message = "no" } } } }
+    row = ended(5, "--for exists " .. emulator.sample)
+    assert.same({ emulator.sample, "failed", "AuthorizationFailed" }, { row.id, row.result, row.error.code })
+    local shown = kit.ended(5, azpec("wait", "--for exists --timeout 0 " .. emulator.sample))
+    assert.equal("", shown.out)
+  end)
+
   it("by a name that several have is an error", function ()
     kit.ended(11, azpec("wait", "--for exists --name 'many*' " .. many))
   end)

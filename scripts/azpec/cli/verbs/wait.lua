@@ -54,9 +54,8 @@ local function row_of(context, result)
   return row
 end
 
--- The error of a single connection is the verb's own. Of several each has its row; an error is shown once.
-local function tell_failure(context, err, count)
-  if count == 1 then error(err, 0) end
+-- Of several each has its row; an error is shown once.
+local function tell_failure(context, err)
   if not err.is_told then context:complain(err) end
   err.is_told = true
 end
@@ -65,6 +64,13 @@ local function tell_not_met(context, timeout, row)
   local hint = timeout > 0 and ("waited %g s; --timeout waits longer"):format(timeout) or nil
   if row.result == "unknown" then context:fail(context.codes.some_failed, not_known(context), hint) end
   context:fail(context.codes.timeout, ("not so: %s; %s"):format(context.args.what.text, state_in(context, row)), hint)
+end
+
+-- Ends the verb for a single connection: the error is the verb's own. Its row is for programs, people read it there.
+local function end_alone(context, out, timeout, row, err)
+  if context.args.output ~= "table" then out:row(row) end
+  if err then error(err, 0) end
+  tell_not_met(context, timeout, row)
 end
 
 -- Nothing matched in all that time.
@@ -93,11 +99,11 @@ local function wait_for(context, client, timeout, out)
     on_result = function (result, count)
       local row = row_of(context, result)
       total, counts[row.result] = count, counts[row.result] + 1
+      if count == 1 and not result.is_so then end_alone(context, out, timeout, row, result.err) end
       if result.err then
-        tell_failure(context, result.err, count)
+        tell_failure(context, result.err)
         context:fall_short(result.err, result.id)
       end
-      if count == 1 and not result.is_so then tell_not_met(context, timeout, row) end
       if result.is_so and not result.id then
         context:note("azpec: no connection '%s' was seen: it is gone, or was never there", row.name)
       end
