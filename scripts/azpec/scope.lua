@@ -5,6 +5,7 @@
 --
 -- A scope is a table of: subscription_ids (a list; default: the client's own), resource_group_name, account_name, id
 -- (of a subscription, resource group, account, connection or private endpoint; for the latter, its connections),
+-- account_ids (a list: these accounts, in place of all that the other members mean),
 -- timeout (seconds for each list; default: the client's). An error of the service is raised as its azpec.Error. Other
 -- errors are tables with `kind` ("not_found", "usage", "protocol"), `message` and `hint`.
 --
@@ -105,8 +106,9 @@ local function advice(where)
     or "; all_subscriptions looks in its other subscriptions")
 end
 
--- Returns the account of a scope that names it fully, which needs no list; otherwise nil.
+-- Returns the accounts of a scope that names them fully, which needs no list; otherwise nil.
 local function named(client, where)
+  if where.accounts then return fleet.of(where.accounts, where.timeout) end
   local is_one = where.account_name and where.resource_group_name and #where.subscription_ids == 1
     and not where.all_subscriptions and not where.candidates
   if not is_one then return nil end
@@ -184,9 +186,21 @@ local function narrow(where, found, given)
   where.subscription_ids, where.all_subscriptions = { found.subscription_id }, nil
 end
 
+-- Returns the accounts of ids.
+local function accounts_of(account_ids)
+  local accounts = {}
+  for n, id in ipairs(account_ids) do
+    accounts[n] = ids.parse(id)
+    if not accounts[n] or accounts[n].kind ~= "account" then
+      fail("usage", ("'%s' is not the id of a Batch account"):format(id))
+    end
+  end
+  return accounts
+end
+
 local known = { subscription_ids = "strings", resource_group_name = "string", account_name = "string", id = "string",
-  timeout = "number", all_subscriptions = "boolean", candidates = "candidates", source = "arm", on_found = "function",
-  on_error = "function" }
+  account_ids = "strings", timeout = "number", all_subscriptions = "boolean", candidates = "candidates",
+  source = "arm", on_found = "function", on_error = "function" }
 
 -- Returns the scope with its id parsed into members.
 local function resolve(wanted)
@@ -194,7 +208,7 @@ local function resolve(wanted)
   local where = { resource_group_name = wanted.resource_group_name, account_name = wanted.account_name,
     subscription_ids = wanted.subscription_ids or {}, timeout = wanted.timeout, on_error = wanted.on_error,
     all_subscriptions = wanted.all_subscriptions, candidates = wanted.candidates, source = wanted.source,
-    on_found = wanted.on_found }
+    on_found = wanted.on_found, accounts = wanted.account_ids and accounts_of(wanted.account_ids) }
   if #where.subscription_ids == 0 then where.subscription_ids = { false } end -- false: the client's own
   if not wanted.id then return where end
   local found = ids.parse(wanted.id)

@@ -1095,6 +1095,7 @@ function drift.find(client, set, where, options) end
 ---@field resource_group_name? string default: all
 ---@field account_name? string default: all
 ---@field id? string of a subscription, resource group, account, connection or private endpoint
+---@field account_ids? string[] these accounts, in place of all that the other fields mean
 ---@field timeout? number seconds for each list
 ---@field all_subscriptions? boolean as in azpec.fleet.Where
 ---@field candidates? azpec.fleet.Candidates as in azpec.fleet.Where

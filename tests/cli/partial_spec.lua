@@ -177,6 +177,31 @@ describe("one account of several", function ()
       .. "connection\n", result.err)
   end)
 
+  it("is not read where the command line names another", function ()
+    local one, file = group .. "acca/privateEndpointConnections/one", t.write(t.new_path "rules", "hold 'all' {}")
+    for _, line in ipairs { "list " .. one, "list acca/one",
+      ("list %s %s"):format(one, one:gsub("one$", "two")), "watch --stop-after 0s " .. one, "show " .. one,
+      "wait --for exists " .. one, ("status --id %sacca"):format(group),
+      ("report --out %s --id %sacca"):format(t.new_path "page", group), ("plan --rules %s --id %s"):format(file, one),
+      ("plan --rules %s --id %sacca"):format(file, group), ("drift --rules %s --id %sacca"):format(file, group) } do
+      local result, server = run(rules(refused(403, "AuthorizationFailed"), { at({ status = 200, headers = json,
+        body = cjson.encode(connection("acca", "one")) }, "/one?") }), line)
+      kit.ended(0, result)
+      for _, request in ipairs(server:requests()) do
+        local is_search = line:find "acca/one$" and request.target:find("batchAccounts?", 1, true)
+        assert(is_search or request.target:find("/acca/", 1, true), line .. ": " .. request.target)
+      end
+    end
+  end)
+
+  it("that is named with another, or alone, is an error of the listing", function ()
+    local one, of_b = group .. "acca/privateEndpointConnections/one", group .. "accb/privateEndpointConnections/three"
+    local result, server = run(rules(refused(403, "AuthorizationFailed")), ("list %s %s"):format(one, of_b))
+    assert.matches("one +Pending", kit.ended(12, result).out)
+    assert.equal(2, #server:requests())
+    kit.ended(5, (run(rules(refused(403, "AuthorizationFailed")), "list " .. of_b)))
+  end)
+
   it("that is only gone leaves the listing complete", function ()
     local result = kit.ended(0, (run(rules(page { connection("accb", "three") }), "list -o json")))
     local document = cjson.decode(result.out)

@@ -210,6 +210,21 @@ describe("the accounts of all subscriptions", function ()
     end
   end)
 
+  it("of a scope may be named by their ids: no other one is listed", function ()
+    local scope = require "azpec.scope"
+    local function id_of(name, subscription)
+      return ("/subscriptions/%s/resourceGroups/rg-%s/providers/Microsoft.Batch/batchAccounts/%s"):format(subscription,
+        name, name)
+    end
+    local names = {}
+    for _, place in scope.connections(emulator:client(), { account_ids = { id_of("accd", third),
+        id_of("accb", second) } }) do names[#names + 1] = place.account_name end
+    assert.equal("accd accd accb", table.concat(names, " "))
+    assert.equal("0 2", counts("accounts", "list"))
+    local _, err = pcall(scope.find, emulator:client(), { account_ids = { "/subscriptions/x" } })
+    assert.same({ "usage", "'/subscriptions/x' is not the id of a Batch account" }, { err.kind, err.message })
+  end)
+
   it("of candidates with an unknown field, or one of another type, are its misuse, too", function ()
     for message, candidates in pairs { ["candidates: unknown field 'staus'; did you mean 'status'%?$"] =
       { staus = "Pending" }, ["candidates: bad field 'matches' %(function expected, got string%)$"] =

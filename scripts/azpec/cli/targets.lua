@@ -297,11 +297,46 @@ local function set_candidates(context, searches)
   end }
 end
 
--- Returns the scope of a listing in which these searches are found: an id or a place may be in another subscription
--- than the command's. nil: the options' scope.
+-- Returns the place that all searches name, without wildcards; else nil.
+local function common_place(searches)
+  local first = searches[1].place
+  for _, search in ipairs(searches) do
+    for name in pairs(nouns) do
+      local value = search.place and (search.place[name] or ""):lower()
+      if not value or value:find "[*?]" or value ~= (first[name] or ""):lower() then return nil end
+    end
+  end
+  return first
+end
+
+-- Narrows a scope to the place that all searches name, if there is one.
+local function narrow(where, searches)
+  local place = not where.id and common_place(searches)
+  if not place then return false end
+  where.account_name = where.account_name or place.account_name
+  where.resource_group_name = where.resource_group_name or place.resource_group_name
+  if place.subscription_id then
+    where.subscription_ids, where.all_subscriptions = { place.subscription_id }, nil
+  end
+  return true
+end
+
+-- Returns the ids of the accounts of these searches; nil: they are not all by a connection's id.
+local function accounts_of(searches)
+  local connection_ids = {}
+  for n, search in ipairs(searches) do connection_ids[n] = search.id end
+  return #connection_ids == #searches and ids.accounts_of(connection_ids) or nil
+end
+
+-- Returns the scope of a listing in which these searches are found: the accounts that they name, else the
+-- subscriptions. An id or a place may be in another subscription than the command's. nil: the options' scope.
 local function scope_of(context, searches)
   local where, listed, is_open = where_of(context), {}, false
-  if where.id or context.args.id or where.all_subscriptions or where.subscription_ids then return nil end
+  if where.id or context.args.id then return nil end
+  local account_ids = accounts_of(searches)
+  if account_ids then return { account_ids = account_ids } end
+  if narrow(where, searches) then return where end
+  if where.all_subscriptions or where.subscription_ids then return nil end
   local function add(id)
     if id and not listed[id:lower()] then listed[#listed + 1], listed[id:lower()] = id, true end
   end
@@ -338,28 +373,9 @@ function targets.matcher(context)
   end
 end
 
--- Returns the place that all searches name, without wildcards; else nil.
-local function common_place(searches)
-  local first = searches[1].place
-  for _, search in ipairs(searches) do
-    for name in pairs(nouns) do
-      local value = search.place and (search.place[name] or ""):lower()
-      if not value or value:find "[*?]" or value ~= (first[name] or ""):lower() then return nil end
-    end
-  end
-  return first
-end
-
 local function list(context, client, searches)
   local where, connections = where_of(context), {}
-  local place = not where.id and common_place(searches)
-  if place then
-    where.account_name = where.account_name or place.account_name
-    where.resource_group_name = where.resource_group_name or place.resource_group_name
-    if place.subscription_id then
-      where.subscription_ids, where.all_subscriptions = { place.subscription_id }, nil
-    end
-  end
+  narrow(where, searches)
   for connection in context:connections(client, nil, where) do connections[#connections + 1] = connection end
   context:tell_unread()
   return connections
