@@ -171,6 +171,17 @@ describe("azpec status", function ()
     assert.equal("empty quiet busy gone", order("--waiting --rules " .. file))
   end)
 
+  it("ends with 10 where a request waits or an account is outside the rules, with --detailed-exitcode", function ()
+    local file = support.write(support.new_path "r" .. ".lua", rules)
+    kit.ended(10, azpec("status", "--detailed-exitcode --sort account_name"))
+    kit.ended(12, azpec("status", "--detailed-exitcode --account busy -g rg --subscription "
+      .. "00000000-0000-0000-0000-000000000000 --subscription " .. emulator.subscription_id))
+    play(account("quiet", "Approved", "Rejected"), account "empty")
+    kit.ended(0, azpec("status", "--detailed-exitcode"))
+    kit.ended(10, azpec("status", "--detailed-exitcode --rules " .. file))
+    kit.ended(0, azpec("status", "--rules " .. file))
+  end)
+
   it("says where nothing is pending", function ()
     play(account("quiet", "Approved"))
     assert.matches("^1 account: nothing is pending\n", kit.ended(0, azpec("status", "")).err)

@@ -113,7 +113,8 @@ topics.reference = {
     exit("timeout", "The deadline passed, or the outcome of a write is unknown; if an operation may still be "
       .. "running, the command to continue is printed."),
     exit("throttled", "The service is busy or fails for the moment, and the tries are used up."),
-    exit("changes", "Something changed, or would, with --detailed-exitcode; of drift: there is some."),
+    exit("changes", "Something changed, or would, or of status waits, with --detailed-exitcode; of drift: there is "
+      .. "some."),
     exit("ambiguous", "More than one matches, or more than allowed."),
     exit("some_failed", "Some of many failed, not every account or subscription could be read, or a function of the "
       .. "rules or of --enrich failed. JSON has \"complete\": false and the errors."),

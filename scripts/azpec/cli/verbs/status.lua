@@ -102,11 +102,16 @@ local function is_worse(a, b)
   return a.id:lower() < b.id:lower()
 end
 
--- Returns the rows to show: with --waiting those of the last rank are left out.
+-- Returns whether an account needs somebody: it is not of the last rank.
+local function waits(row)
+  return rank(row) < 4
+end
+
+-- Returns the rows to show: with --waiting only accounts that need somebody.
 local function shown_of(self, rows)
   local shown = {}
   for _, row in ipairs(rows) do
-    if not self.context.args.waiting or rank(row) < 4 then shown[#shown + 1] = row end
+    if not self.context.args.waiting or waits(row) then shown[#shown + 1] = row end
   end
   return shown
 end
@@ -285,6 +290,18 @@ local function check_watch(context)
   end
 end
 
+-- Looks once, and shows it.
+local function show(self)
+  local context = self.context
+  local out = context:output { columns = columns, title = "accounts" }
+  local rows = look(self)
+  context:add_totals(sums_of(rows, self.set))
+  for _, row in ipairs(shown_of(self, rows)) do out:row(row) end
+  out:close()
+  context:note("%s", summary(self, rows))
+  self.rows = rows
+end
+
 -- ---- the verb ------------------------------------------------------------------------------------------------------
 
 local function run(context)
@@ -294,13 +311,9 @@ local function run(context)
   local self = { context = context, set = args.rules and batch.rules(context, true) }
   context.candidates = { status = not self.set and "Pending" or nil }
   self.client = context:client()
-  if args.watch then return watch(self) end
-  local out = context:output { columns = columns, title = "accounts" }
-  local rows = look(self)
-  context:add_totals(sums_of(rows, self.set))
-  for _, row in ipairs(shown_of(self, rows)) do out:row(row) end
-  out:close()
-  context:note("%s", summary(self, rows))
+  if args.watch then watch(self) else show(self) end
+  local worst = self.rows[1]
+  return args.detailed_exitcode and worst and waits(worst) and failure.codes.changes or 0
 end
 
 return {
@@ -311,6 +324,7 @@ return {
     "azpec status --all-subscriptions --waiting                     # only accounts that need somebody",
     "azpec status --all-subscriptions --candidates-from graph       # reads only accounts with pending requests",
     "azpec status --all-subscriptions --rules rules.lua --watch",
+    "azpec status --all-subscriptions -q --detailed-exitcode >/dev/null # 10: there is something to decide",
     "azpec status --all-subscriptions -o json | jq '[.accounts[].pending] | add'",
   },
   description = "OLDEST is the age of the oldest pending request, LAST CHANGE that of the last change to a connection."
@@ -322,6 +336,7 @@ return {
         :convert(convert.given),
       batch.enrich_option(command),
       command:flag("--waiting", "only accounts that are unreadable, outside the rules, or have pending requests"),
+      command:flag("--detailed-exitcode", "10 where an account is outside the rules, or has pending requests"),
       choice.define_sort(command))
     command:group("When",
       command:flag("--watch", "draw it again and again, on a terminal"),
