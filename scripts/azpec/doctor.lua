@@ -291,13 +291,14 @@ local account_read = "Microsoft.Batch/batchAccounts/read"
 local actions_of, lookup = accounts.actions_of, accounts.lookup
 
 -- The result of a check that concerns one account, if none is named.
-local function without_account()
-  return { verdict = "skipped", found = "no account is named by account_id", kind = "usage" }
+local function without_account(self)
+  return { verdict = "skipped", kind = "usage", found = self.where
+    and "this check looks at one account alone, by account_id" or "no account is named by account_id" }
 end
 
 -- Without an account. Azure Resource Manager lists only accounts that the identity may read, and answers 200 for none.
 local function look_around(self)
-  if not look(self).is_empty then return without_account() end
+  if not look(self).is_empty then return without_account(self) end
   return warning(("no Batch account found in subscription %s"):format(client_of(self):settings().subscription_id),
     ("ask for %s there, or name another subscription by subscription_id"):format(account_read))
 end
@@ -399,7 +400,7 @@ function checks.rights(self)
   local blocked = obstacle(self)
   if blocked then return blocked end
   if self.where then return rights_at_each(self) end
-  if not self.account_id then return without_account() end
+  if not self.account_id then return without_account(self) end
   local permissions, err = read_permissions(self)
   if not permissions then
     if err.kind == "forbidden" then return rights_by_trying(self, err) end
@@ -478,7 +479,7 @@ end
 function checks.dns(self)
   local blocked = obstacle(self)
   if blocked then return blocked end
-  if not self.account_id then return without_account() end
+  if not self.account_id then return without_account(self) end
   local account = look(self).account
   if not account then return skipped "the account cannot be read, so its name is not known" end
   local name = table_of(account.properties).accountEndpoint

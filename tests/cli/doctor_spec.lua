@@ -167,7 +167,7 @@ describe("azpec doctor of many accounts", function ()
       local count = words:match "^%d+ accounts?"
       assert.equal(("all there at %s: list, approve, reject, delete, follow"):format(count), checks.rights.found)
       assert.equal(tonumber(count:match "%d+"), #emulator:log "permissions")
-      assert.equal("no account is named by -g GROUP --account NAME, or by --id", checks.dns.found)
+      assert.equal("this check looks at one account alone, by -g GROUP --account NAME, or by --id", checks.dns.found)
     end
   end)
 

@@ -51,7 +51,7 @@ wording.phrases = {
   { "give a function (azpec.credential.token{get = ...}) or another credential",
     "give a new one (--access-token-file or AZURE_ACCESS_TOKEN), or sign in another way (--credential)" },
   { "no account is named by account_id", "no account is named by -g GROUP --account NAME, or by --id" },
-  { "look at one account alone, by account_id", "look at one account alone, by -g GROUP --account NAME" },
+  { "one account alone, by account_id", "one account alone, by -g GROUP --account NAME, or by --id" },
   { "name the cloud by authority_host and scope instead of `discover`", "name it with --cloud or --authority-host" },
   { "`proxy`, HTTPS_PROXY, NO_PROXY", "HTTPS_PROXY, NO_PROXY" },
   { "`proxy` and HTTPS_PROXY", "HTTPS_PROXY" },
