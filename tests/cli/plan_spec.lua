@@ -434,6 +434,17 @@ describe("apply (changes since the plan)", function ()
     local result = kit.ended(3, azpec("apply", path))
     assert.matches("^azpec: refused: it is gone\n  about: [^\n]*70b1e2c30001\n", result.err)
   end)
+
+  it("gives no status before of a connection that was not read", function ()
+    local path = made()
+    kit.ended(0, azpec("delete", "--yes " .. emulator.many[3]))
+    for _, dry in ipairs { " --dry-run", "" } do
+      local results = kit.json(kit.ended(12, azpec("apply", path .. dry .. " -o json")).out, kit.results).results
+      local gone
+      for _, row in ipairs(results) do gone = row.result == "stale" and row or gone end
+      assert.same({ emulator.many[3] }, { gone.id, gone.before })
+    end
+  end)
 end)
 
 describe("apply (keys and checkpoints)", function ()
