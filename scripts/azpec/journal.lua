@@ -281,7 +281,7 @@ local function read_begun(self)
   local found = unfinished.new(self.subject)
   local ok, err = self:check()
   if not ok then
-    err.hint = "nothing was written; make the journal writable, or choose another file"
+    err.hint = "nothing was written; " .. file.cure
     return nil, err
   end
   local why

@@ -162,7 +162,12 @@ describe("--journal", function ()
     local _, _, code = os.execute(("sh -c 'trap \"\" XFSZ; ulimit -f 200; exec \"$@\"' sh %s >/dev/null 2>%s.err")
       :format(line, path))
     assert.equal(1, code)
-    assert.matches("the journal cannot be written: .*File too large", support.read(path .. ".err"))
+    local said = support.read(path .. ".err")
+    assert.matches("the journal cannot be written: .*File too large", said)
+    assert.matches("hint: nothing was written; make the journal writable, free space on its disk, or", said)
+    for message in said:gmatch "\n?(azpec: the journal cannot be written[^\n]*)" do
+      assert.equal(1, select(2, said:gsub(message:gsub("%p", "%%%0"), "")), message)
+    end
     local seen = {}
     for _, record in ipairs((journal.read(path))) do seen[record.call] = true end
     local sent = emulator:log "update"

@@ -345,7 +345,7 @@ function run.exit_code(context, summary)
   local codes, bad = failure.codes, 0
   for outcome in pairs(engine.bad) do bad = bad + summary[outcome] end
   if summary.left then
-    if summary.err then context:complain(summary.err) end
+    if summary.left == "refused" then context:complain(summary.err) end -- another one is that of an item
     return left_code[summary.left] or summary.unknown > 0 and codes.timeout or failure.exit_code(summary.err)
   end
   if bad == 1 and summary.total == 1 then

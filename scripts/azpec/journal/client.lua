@@ -8,6 +8,7 @@
 
 local check_fields = require "azpec.fields".check
 local failure = require "azpec.failure"
+local file = require "azpec.journal.file"
 local json = require "azpec.json"
 local states = require "azpec.journal.state"
 
@@ -15,10 +16,8 @@ local journaled = {}
 
 -- ---- errors --------------------------------------------------------------------------------------------------------
 
-local writable = "make the journal writable, or choose another file"
-
 local function not_begun(err, id)
-  return failure.with(err, { id = id, hint = "nothing was written; " .. writable })
+  return failure.with(err, { id = id, hint = "nothing was written; " .. file.cure })
 end
 
 -- The write was made. The error has what could not be recorded, and the continuation token of the operation's error.

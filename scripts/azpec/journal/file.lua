@@ -13,6 +13,9 @@ local files = require "azpec.file"
 
 local file = {}
 
+-- How to go on where no line can be written.
+file.cure = "make the journal writable, free space on its disk, or choose another file"
+
 -- Lets time pass where nothing can yield, as in before_write. cqueues has no such wait inside a controller; a client
 -- without `wait` has.
 local function stand_still(seconds)
