@@ -5,13 +5,16 @@
 
 local nearest = {}
 
+-- No methods of strings: azpec.sandbox replaces them.
+local byte, lower, prefix = string.byte, string.lower, string.sub
+
 -- Longer words are compared by their first letters, to bound the time.
 local longest = 64
 
 -- Returns the distance of two words: the smallest number of letters to insert, delete, replace or swap with their
 -- neighbour ("optimal string alignment"). Letter case is ignored. A distance above most (or nil) is math.huge.
 function nearest.distance(a, b, most)
-  a, b, most = a:sub(1, longest):lower(), b:sub(1, longest):lower(), most or longest
+  a, b, most = lower(prefix(a, 1, longest)), lower(prefix(b, 1, longest)), most or longest
   if math.abs(#a - #b) > most then return math.huge end
   local rows = { [0] = { [0] = 0 } } -- rows[i][j]: for the first i letters of a, and j of b
   for j = 1, #b do rows[0][j] = j end
@@ -20,9 +23,9 @@ function nearest.distance(a, b, most)
     rows[i] = row
     local least = i
     for j = 1, #b do
-      local same = a:byte(i) == b:byte(j)
+      local same = byte(a, i) == byte(b, j)
       row[j] = math.min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (same and 0 or 1))
-      if before and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+      if before and j > 1 and byte(a, i) == byte(b, j - 1) and byte(a, i - 1) == byte(b, j) then
         row[j] = math.min(row[j], before[j - 2] + 1)
       end
       least = math.min(least, row[j])
@@ -42,8 +45,8 @@ end
 local function each_once(words)
   local list, has = {}, {}
   for _, word in ipairs(words) do
-    if not has[word:lower()] then list[#list + 1] = word end
-    has[word:lower()] = true
+    if not has[lower(word)] then list[#list + 1] = word end
+    has[lower(word)] = true
   end
   return list
 end
@@ -59,7 +62,7 @@ function nearest.of(word, known)
   end
   if #found > 0 or #word < 2 then return found end
   for _, one in ipairs(known) do
-    if one:sub(1, #word):lower() == word:lower() then found[#found + 1] = one end
+    if lower(prefix(one, 1, #word)) == lower(word) then found[#found + 1] = one end
   end
   return found
 end
@@ -70,8 +73,8 @@ local most_named = 3
 -- the others.
 function nearest.suggestion(found)
   local more = #found - most_named
-  return ("did you mean '%s'%s?"):format(table.concat(found, "' or '", 1, math.min(#found, most_named)),
-    more == 1 and " or 1 other" or more > 1 and (" or one of %d others"):format(more) or "")
+  return string.format("did you mean '%s'%s?", table.concat(found, "' or '", 1, math.min(#found, most_named)),
+    more == 1 and " or 1 other" or more > 1 and string.format(" or one of %d others", more) or "")
 end
 
 -- Returns "; did you mean 'a' or 'b'?", or "" if no known word is near. If more than three are equally near, none is

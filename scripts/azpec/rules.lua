@@ -126,7 +126,10 @@ local function check_known(at, given, known)
   end
   table.sort(unknown)
   for _, field in ipairs(unknown) do
-    attempt(at, fault, "unknown field '%s' (known: %s)", field, table.concat(sorted_names(known), ", "))
+    local names = sorted_names(known)
+    local question = nearest.question(field, names)
+    attempt(at, fault, "unknown field '%s'%s", field,
+      question ~= "" and question or (" (known: %s)"):format(table.concat(names, ", ")))
   end
 end
 
@@ -209,7 +212,10 @@ local templates = { because = { "rule", "description", "name", "ticket" },
 local function check_template(at, field, given)
   local words = "{" .. table.concat(templates[field], "}, {") .. "}"
   for place in expect_text(at, field, given):gmatch "{[^{}]*}" do
-    if not words:find(place, 1, true) then fault(at, "bad field '%s' ('%s' is none of %s)", field, place, words) end
+    if not words:find(place, 1, true) then
+      fault(at, "bad field '%s' ('%s' is none of %s%s)", field, place, words,
+        nearest.question(place:sub(2, -2), templates[field]))
+    end
   end
   return given
 end
@@ -545,7 +551,7 @@ local function check_action(at, name)
   for _, action in ipairs(actions) do
     if action == name then return end
   end
-  fault(at, "one of %s is expected", table.concat(actions, ", "))
+  fault(at, "one of %s is expected%s", table.concat(actions, ", "), nearest.question(name, actions))
 end
 
 -- Returns an expectation; nil if it has errors.
@@ -586,11 +592,12 @@ end
 
 -- ---- reading -------------------------------------------------------------------------------------------------------
 
--- The line of the file from which a statement was called.
-local function line_of_caller()
-  return debug.getinfo(3, "l").currentline
+-- The line of the file that has called the caller of this; more (or nil): of the calls between them.
+local function line_of_caller(more)
+  return debug.getinfo(3 + (more or 0), "l").currentline
 end
 
+-- Returns the list of statements, which the file fills; the words that make them; and azpec.sandbox's stand-in.
 local function new_statements()
   local statements = { closed = false }
   local function add(statement)
@@ -621,7 +628,18 @@ local function new_statements()
     add { word = "at_most", body = body, line = line_of_caller(),
       wrong = type(body) ~= "table" and "a table is expected" or nil }
   end
-  return statements, words
+  -- A word that is nearly one of these is a wrong statement, so that the reading continues.
+  local known = sorted_names(words)
+  local function misspelt(word)
+    local question = not statements.closed and nearest.question(word, known) or ""
+    if question == "" then return nil end
+    local statement = add { word = word, line = line_of_caller(1), wrong = "unknown word" .. question }
+    return function (name)
+      statement.name = type(name) == "string" and name or nil
+      return function () end
+    end
+  end
+  return statements, words, misspelt
 end
 
 local function check_unique(at, lines, statement)
@@ -675,8 +693,8 @@ end
 function rules.parse(source, name)
   fields.check_argument(source, "string", "bad argument #1 to 'parse'")
   name = name or "rules"
-  local statements, words = new_statements()
-  local self = setmetatable({ source = name, rules = {}, limits = {}, box = sandbox.new(words),
+  local statements, words, misspelt = new_statements()
+  local self = setmetatable({ source = name, rules = {}, limits = {}, box = sandbox.new(words, nil, misspelt),
     sha256 = sha256.hex(source) }, set)
   local chunk, why = self.box:load(source, name)
   if not chunk then return nil, why end

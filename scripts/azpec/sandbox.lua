@@ -6,6 +6,7 @@
 -- bytes, patterns are globs, one expression concatenates at most 16 strings, and table.sort takes at most 4096 items.
 
 local glob = require "azpec.glob"
+local nearest = require "azpec.nearest"
 
 local sandbox = {}
 sandbox.__index = sandbox
@@ -31,12 +32,21 @@ local function is_pattern(s)
   return string.find(s, "^%^.") or string.find(s, ".%$$") or string.find(s, "%%%w")
 end
 
-local function unknown(_, name)
-  error(string_format("unknown word '%s'", tostring(name)), 2)
+-- Makes each unknown name of a table an error. stand_in (or nil): a function that may return a value for a name.
+local function complete(words, stand_in)
+  local known = {}
+  for name in pairs(words) do known[#known + 1] = name end
+  table.sort(known)
+  return setmetatable(words, { __index = function (_, name)
+    name = tostring(name)
+    local value = stand_in and stand_in(name)
+    if value == nil then error(string_format("unknown word '%s'%s", name, nearest.question(name, known)), 2) end
+    return value
+  end, __metatable = false })
 end
 
 local function new_strings()
-  local strings = setmetatable({}, { __index = unknown, __metatable = false })
+  local strings = {}
   function strings.len(s) return #text(s, "len") end
   function strings.lower(s) return string.lower(text(s, "lower")) end
   function strings.upper(s) return string.upper(text(s, "upper")) end
@@ -58,7 +68,7 @@ local function new_strings()
     if select("#", ...) > most_joined then error("format: too many values", 2) end
     return string.format(form, ...)
   end
-  return strings
+  return complete(strings)
 end
 
 local function check_list(list, word)
@@ -103,9 +113,9 @@ local function new_words(more)
 end
 
 -- An unknown name is an error, and so is an assignment to a global: helpers are `local`.
-local function new_environment(words)
+local function new_environment(words, stand_in)
   return setmetatable({}, {
-    __index = setmetatable(words, { __index = unknown }),
+    __index = complete(words, stand_in),
     __newindex = function (_, name)
       error(string_format("'%s' cannot be set; write `local %s = ...`", tostring(name), tostring(name)), 2)
     end,
@@ -206,10 +216,10 @@ end
 -- ---- loading ------------------------------------------------------------------------------------------------------
 
 -- Returns a sandbox with Lua's harmless functions and the names in `words`. kilobytes: the memory limit of a run
--- (default: 4096).
-function sandbox.new(words, kilobytes)
+-- (default: 4096). stand_in (or nil): called with each unknown name; what it returns takes its place, unless it is nil.
+function sandbox.new(words, kilobytes, stand_in)
   local all = new_words(words or {})
-  return setmetatable({ strings = all.string, environment = new_environment(all),
+  return setmetatable({ strings = all.string, environment = new_environment(all, stand_in),
     kilobytes = kilobytes or most_kilobytes }, sandbox)
 end
 

@@ -319,11 +319,11 @@ describe("rules (needs, descriptions, limits)", function ()
       by_name .. 'hold "b" {}\nhold "a" {}\nexpect "hold" { rule = "a" }')
     refused("r.lua:3: expect 'hold': there is no rule 'teh rest'; did you mean 'the rest'?",
       by_name .. 'hold "the rest" {}\nexpect "hold" { rule = "teh rest" }')
-    refused("r.lua:2: expect 'aprove': one of approve, reject, ignore, hold is expected",
+    refused("r.lua:2: expect 'aprove': one of approve, reject, ignore, hold is expected; did you mean 'approve'?",
       by_name .. 'expect "aprove" { name = "x" }')
-    refused("r.lua:2: expect 'hold': unknown field 'nme' (known: account_name, age, description, facts, group_id, id, "
+    refused("r.lua:2: expect 'hold': unknown field 'when' (known: account_name, age, description, facts, group_id, id, "
       .. "name, private_endpoint, provisioning_state, resource_group_name, rule, status, subscription_id)",
-      by_name .. 'expect "hold" { nme = "x" }')
+      by_name .. 'expect "hold" { when = "x" }')
     assert.equal("reject", decide('reject "o" { when = { older_than = "1d" } } expect "reject" { age = "2d" } '
       .. 'expect "hold" { age = "1m" }', {}, { first_seen = now - 86400 }).action)
   end)
@@ -332,7 +332,10 @@ end)
 describe("a rules file", function ()
   it("is refused with file and line", function ()
     refused("r.lua: there is no rule in it", "-- nothing")
-    refused("r.lua:2: unknown word 'aprove'", "\naprove 'x' {}")
+    refused("r.lua:2: aprove 'x': unknown word; did you mean 'approve'?", "\naprove 'x' {}")
+    refused("r.lua:2: at_mots: unknown word; did you mean 'at_most'?", "\nat_mots { approve = 1 }")
+    refused("r.lua:1: rejected: unknown word; did you mean 'reject'?", "if rejected then hold 'x' {} end")
+    refused("r.lua:1: unknown word 'toString'; did you mean 'tostring'?", "hold(toString(1)) {}")
     refused("r.lua:1: 'limit' cannot be set; write `local limit = ...`", "limit = 3")
     refused("r.lua:1: approve: a name in quotes is expected", "approve { when = {} }")
     refused("r.lua:1: approve 'x': one table is expected after the name", "approve 'x' 'y'")
@@ -345,10 +348,11 @@ describe("a rules file", function ()
     refused("r.lua:1: hold 'x': unknown field '1' (known: because, description, unless, when)", "hold 'x' { 1 }")
     refused("r.lua:1: hold 'x': bad field 'when' (table expected, got string)", "hold 'x' { when = 'always' }")
     refused("r.lua:1: hold 'x': bad field 'when' (it says nothing)", "hold 'x' { when = {} }")
-    refused("r.lua:1: hold 'x': when: unknown field 'nme' (known: account_name, description, group_id, id, name, "
+    refused("r.lua:1: hold 'x': when: unknown field 'nme'; did you mean 'name'?", "hold 'x' { when = { nme = 1 } }")
+    refused("r.lua:1: hold 'x': when: unknown field 'age' (known: account_name, description, group_id, id, name, "
       .. "older_than, private_endpoint, private_endpoint_name, private_endpoint_resource_group, "
       .. "private_endpoint_subscription, provisioning_state, resource_group_name, status, subscription_id, where, "
-      .. "younger_than)", "hold 'x' { when = { nme = 1 } }")
+      .. "younger_than)", "hold 'x' { when = { age = 1 } }")
     refused("r.lua:1: hold 'x': when: bad field 'status' ('Aproved' is none of Approved, Disconnected, Pending, "
       .. "Rejected; did you mean 'Approved'?)", "hold 'x' { when = { status = 'Aproved' } }")
     refused("r.lua:1: hold 'x': unless: bad field 'name' (it is empty)", "hold 'x' { unless = { name = '' } }")
@@ -372,7 +376,7 @@ describe("a rules file", function ()
     refused("r.lua:1: hold: its name: it is longer than 1000 bytes", ("hold '%s' {}"):format(("x"):rep(1001)))
     refused("r.lua:1: hold 'x': bad field 'description' (hold writes none)", "hold 'x' { description = 'x' }")
     refused("r.lua:1: reject 'x': bad field 'description' ('{ruel}' is none of {rule}, {reason}, {description}, "
-      .. "{name}, {ticket})",
+      .. "{name}, {ticket}; did you mean 'rule'?)",
       "reject 'x' { description = '{ruel}' }")
     refused("r.lua:1: at_most: bad field 'approve' (whole number, not negative, expected)",
       "at_most { approve = 1.5 }")
@@ -386,23 +390,24 @@ describe("a rules file", function ()
     refused([[
 r.lua:1: at_most: unknown field 'all' (known: approve, changes, reject)
 r.lua:1: at_most: bad field 'approve' (whole number, not negative, expected)
-r.lua:2: hold 'a': unknown field 'wheb' (known: because, description, unless, when)
-r.lua:2: hold 'a': unknown field 'whem' (known: because, description, unless, when)
+r.lua:2: hold 'a': unknown field 'wheb'; did you mean 'when'?
+r.lua:2: hold 'a': unknown field 'whem'; did you mean 'when'?
 r.lua:3: hold 'a': line 2 has a rule of that name already
 r.lua:3: hold 'a': when: bad field 'description' (it is empty)
 r.lua:3: hold 'a': when: bad field 'group_id' (string expected, got number)
 r.lua:3: hold 'a': bad field 'when.older_than' ('1' has no unit; write 1d for days, 1h for hours, 1m for minutes)
 r.lua:3: hold 'a': bad field 'because' (string expected, got number)
 r.lua:4: approve: a name in quotes is expected
-r.lua:6: expect 'aprove': one of approve, reject, ignore, hold is expected
+r.lua:5: ingore 'b': unknown word; did you mean 'ignore'?
+r.lua:6: expect 'aprove': one of approve, reject, ignore, hold is expected; did you mean 'approve'?
 r.lua:6: expect 'aprove': bad field 'name' (it is empty)
 r.lua:6: expect 'aprove': bad field 'age' ('x' is not a duration; write 30s, 15m, 2h, 7d, 2w)
-r.lua: 13 errors]], [[
+r.lua: 14 errors]], [[
 at_most { approve = -1, all = 3 }
 hold "a" { whem = {}, wheb = {} }
 hold "a" { when = { group_id = 1, description = "", older_than = "1" }, because = 1 }
 approve { when = { name = "x" } }
-
+ingore "b" { when = { name = "x" } }
 expect "aprove" { name = "", age = "x" }]])
   end)
 
