@@ -693,7 +693,8 @@ describe("journal show", function ()
     assert.equal(1, count "--ticket '=1+1|x'")
     for line, takers in pairs { ["show --anchor 2:" .. ("ab"):rep(32)] = "verify",
       ["verify --since 7d"] = "runs or show", ["verify --run last"] = "show or undo",
-      ["verify --ticket x"] = "show or undo", ["show --apply"] = "undo", ["show --policy-token always"] = "undo" } do
+      ["verify --ticket x"] = "runs, show or undo", ["show --apply"] = "undo",
+      ["show --policy-token always"] = "undo" } do
       assert.matches(" goes with " .. takers .. " (see", kit.ended(2, kit.run(("journal %s %s"):format(line,
         path))).err, 1, true)
     end
@@ -758,6 +759,26 @@ describe("journal runs", function ()
       path)).out).writes[1].verb)
     assert.equal(0, #cjson.decode(kit.ended(0, kit.run("journal runs --since 2999-01-01T00:00:00Z -o json "
       .. path)).out).runs)
+  end)
+
+  it("takes the runs that have a write with the ticket, or the change reference", function ()
+    local path, option = new_trail()
+    local function verbs(options)
+      local out = kit.ended(0, kit.run(("journal runs -o tsv --columns verb %s %s"):format(options, path))).out
+      return (out:gsub("\n", " "))
+    end
+    kit.ended(0, azpec("approve", ("many01 --no-wait %s %s --ticket CHG-1"):format(group, option)))
+    kit.ended(0, azpec("approve", ("many01 %s %s --ticket CHG-2"):format(group, option))) -- finishes it
+    kit.ended(0, azpec("reject", ("many02 %s %s --ticket CHG-2 --change-reference C1 --policy-token auto"):format(group,
+      option)))
+    assert.equal("approve ", verbs "--ticket CHG-1")
+    assert.equal("approve reject ", verbs "--ticket CHG-2")
+    assert.equal("reject ", verbs "--change-reference C1")
+    assert.equal("reject ", verbs "--ticket CHG-2 --change-reference C1")
+    assert.matches("the journal knows no ticket 'CHG-3'; did you mean 'CHG-1' or 'CHG-2'?",
+      kit.ended(3, kit.run("journal runs --ticket CHG-3 " .. path)).err, 1, true)
+    assert.matches(("--run last; azpec journal runs %s --ticket CHG-2 lists those of this ticket"):format(path),
+      kit.ended(2, azpec("journal", ("undo %s --ticket CHG-2"):format(path))).err, 1, true)
   end)
 
   it("and show name who sent a write and for which ticket, also where others finished it", function ()

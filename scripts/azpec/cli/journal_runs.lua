@@ -3,6 +3,7 @@
 
 local date = require "azpec.date"
 local journal = require "azpec.journal"
+local labels = require "azpec.cli.journal_labels"
 local verified = require "azpec.cli.verified"
 
 -- RUN has a time, too, so TIME leaves before most others.
@@ -21,12 +22,23 @@ local function is_since(run, moment)
   return not moment or (date.parse(run.ended_at) or 0) >= moment
 end
 
+-- Returns the runs with a write that has the labels of the options: a set of names. Ends the verb if no write has them.
+local function labeled(context, records)
+  local writes, names = journal.writes(records), {}
+  labels.check(context, writes)
+  for _, write in ipairs(writes) do
+    if labels.match(write, context.args) then names[write.run] = true end
+  end
+  return names
+end
+
 return function (context, path)
   local records, report = verified.read(context, path)
+  local chosen = labeled(context, records)
   local out, unfinished = context:output { columns = columns, title = "runs" }, {}
   for _, run in ipairs(journal.runs(records)) do
     run.by, run.changes = journal.name_of(run.who), nil
-    if is_since(run, context.args.since) then
+    if chosen[run.run] and is_since(run, context.args.since) then
       out:row(run)
       if run.unfinished > 0 then unfinished[#unfinished + 1] = run end
     end

@@ -3,6 +3,7 @@
 
 local convert = require "azpec.cli.convert"
 local journal = require "azpec.journal"
+local labels = require "azpec.cli.journal_labels"
 local nearest = require "azpec.nearest"
 local rows = require "azpec.cli.rows"
 local select = require "azpec.select"
@@ -63,25 +64,6 @@ local function run_of(context, runs, writes)
     nearest.question(wanted, names)))
 end
 
-local labels = { { "ticket", "ticket" }, { "change_reference", "change" } }
-
--- Ends the verb if no write of the journal has the ticket, or the change reference, that an option names.
-local function check_labels(context, writes)
-  for _, label in ipairs(labels) do
-    local member, noun = table.unpack(label)
-    local wanted, names, known = context.args[member], {}, {}
-    for _, write in ipairs(wanted and writes or {}) do
-      for _, name in ipairs { write[member] or false, write["finished_" .. member] } do
-        if name and not known[name] then known[name], names[#names + 1] = true, name end
-      end
-    end
-    if wanted and not known[wanted] then
-      context:fail(context.codes.not_found, ("the journal knows no %s '%s'%s"):format(noun, wanted,
-        nearest.question(wanted, names)))
-    end
-  end
-end
-
 -- Returns the fields of azpec.select for the word of --connection: an id, a name, or a name with its place.
 local function fields_of(word)
   return convert.place_and_name(word) or { [word:find "/" and "id" or "name"] = word }
@@ -108,22 +90,16 @@ local function selector_of(context, writes)
   return selector
 end
 
--- Returns whether a write has the ticket and the change reference of the options.
-local function is_of(write, args)
-  return (not args.ticket or write.ticket == args.ticket or write.finished_ticket == args.ticket)
-    and (not args.change_reference or write.change_reference == args.change_reference)
-end
-
 return function (context, path)
   local records, report = verified.read(context, path)
   local all = journal.writes(records, {})
   local runs, commands, unfinished = journal.runs(records), {}, {}
   for _, one in ipairs(runs) do commands[one.run] = one.command end
   local run, selector = run_of(context, runs, all), selector_of(context, all)
-  check_labels(context, all)
+  labels.check(context, all)
   local out = context:output { columns = columns, title = "writes" }
   for _, write in ipairs(journal.writes(records, { run = run, since = context.args.since })) do
-    if is_of(write, context.args) and selector:matches { id = write.connection } then
+    if labels.match(write, context.args) and selector:matches { id = write.connection } then
       local row = row_of(write, commands)
       out:row(row)
       if row.result == "unknown" then unfinished[#unfinished + 1] = row end

@@ -48,6 +48,13 @@ local function last_of(context, runs)
   return last and last.run or "last"
 end
 
+-- Says which command lists the runs of --ticket; nil without it.
+local function of_ticket(context, path)
+  local ticket = context.args.ticket
+  return ticket and ("; azpec journal runs %s --ticket %s lists those of this ticket"):format(text.shell(path),
+    text.shell(ticket))
+end
+
 -- The name of the run that --run means.
 local function run_of(context, path)
   local given = context.args.run
@@ -60,7 +67,9 @@ local function run_of(context, path)
     context:note("azpec: the undo of run %s is unfinished, so --run last means that run", text.clean(reverted))
     return reverted
   end
-  if not given then context:usage("no run is named: give --run RUN, or --run last" .. latest(runs)) end
+  if not given then
+    context:usage("no run is named: give --run RUN, or --run last" .. (of_ticket(context, path) or latest(runs)))
+  end
   return last_of(context, runs)
 end
 

@@ -16,7 +16,7 @@ local actions = {
 local of_some = {
   { "anchor", "--anchor", "verify" }, { "since", "--since", "runs or show" }, { "sort", "--sort", "runs or show" },
   { "connection", "--connection", "show" }, { "run", "--run", "show or undo" },
-  { "ticket", "--ticket", "show or undo" }, { "change_reference", "--change-reference", "show or undo" },
+  { "ticket", "--ticket", "runs, show or undo" }, { "change_reference", "--change-reference", "runs, show or undo" },
   { "apply", "--apply", "undo" }, { "reject", "--reject", "undo" }, { "fail_fast", "--fail-fast", "undo" },
   { "yes", "--yes", "undo" }, { "detailed_exitcode", "--detailed-exitcode", "undo" },
   { "policy_token", "--policy-token", "undo" }, { "acquire_policy_token", "--acquire-policy-token", "undo" },
@@ -41,6 +41,7 @@ return {
     "azpec journal runs journal.jsonl --since 7d                    # one line for each run, with its name",
     "azpec journal show journal.jsonl --since 7d -o md",
     "azpec journal show journal.jsonl --ticket CHG-5102",
+    "azpec journal runs journal.jsonl --ticket CHG-5102             # the runs that undo may revert",
     "azpec journal undo journal.jsonl --run last                    # what would be done",
     "azpec journal undo journal.jsonl --run 20261124T091500Z-5be1f2a0 --apply --yes",
   },
@@ -51,7 +52,7 @@ write by it. All three end with the command lines that finish what has no known 
 
 undo brings back what a run changed where nobody has changed it since; what cannot be brought back it says first, and
 does nothing without --apply. Its own writes go into the same journal. --ticket and --change-reference choose writes for
-show; undo records them, and sends the change reference.]],
+show, and the runs that have such a write for runs; undo records them, and sends the change reference.]],
   define = function (command)
     command:argument("action", "verify, runs, show or undo"):choices { "verify", "runs", "show", "undo" }
     files.named(command:argument("file", "the journal (AZPEC_JOURNAL)"):args "?")
@@ -61,14 +62,14 @@ show; undo records them, and sends the change reference.]],
       command:option("--since", "only writes that ended since then, or runs with such a write: 7d, 2026-11-24 or "
         .. "2026-11-24T09:15:00Z")
         :argname "TIME":convert(convert.moment),
-      columns.define_sort(command))
-    command:group("show",
-      command:option("--connection", "only what was done to this one, by id, or name as in a list"):argname "ID",
-      command:option("--run", "only what was done in this run, or in the last one that began; for "
-        .. "undo: the run"):argname "RUN",
+      columns.define_sort(command),
       command:option("--ticket", "only what has this ticket; for undo: the ticket that its own writes "
         .. "get, which selects nothing"):argname "TEXT"
         :convert(convert.ticket))
+    command:group("show",
+      command:option("--connection", "only what was done to this one, by id, or name as in a list"):argname "ID",
+      command:option("--run", "only what was done in this run, or in the last one that began; for "
+        .. "undo: the run"):argname "RUN")
     command:group("undo",
       command:flag("--apply", "do it, not only show it"),
       command:flag("--reject", "reject what the run approved; it cannot be approved again"),
