@@ -959,7 +959,7 @@ describe("audit undo", function ()
     kit.ended(0, undo "--yes --apply")
     local result = kit.ended(0, undo "--yes --apply --detailed-exitcode")
     assert.equal(2, select(2, result.out:gsub(": already Pending\n", "")))
-    assert.equal("2 connections: 0 changed, 2 unchanged\n", result.err)
+    assert.matches("^azpec: run [^\n]+\n2 connections: 0 changed, 2 unchanged\n$", result.err)
     assert.equal(4, #emulator:log "update")
     local list = records(path)
     kit.ended(0, azpec("journal", ("undo %s --run %s --apply --yes"):format(path, list[#list].run)))
@@ -967,7 +967,7 @@ describe("audit undo", function ()
     assert.equal(6, #emulator:log "update")
     kit.ended(0, azpec("reject", "many01 --yes " .. group))
     result = kit.ended(12, undo "--yes --apply")
-    assert.matches("^azpec: stays as it is: it was changed since: it is Rejected, the run left it Approved\n  about: "
+    assert.matches("\nazpec: stays as it is: it was changed since: it is Rejected, the run left it Approved\n  about: "
       .. "%S+/many01", result.err)
     assert.falsy(result.err:find "/many01%S*: stays as it is") -- said once
     assert.matches("manyacct/many01%S*: stays as it is: it was changed since: it is Rejected, the run left it "
@@ -999,6 +999,34 @@ describe("audit undo", function ()
     assert.same({ rows[1].run, list[#list].run, "Pending" }, { write.run, write.finished_run, write.before })
     kit.ended(0, undo "--yes --apply")
     assert.equal("Pending", emulator:connection(emulator.many[1]).status)
+  end)
+
+  it("of a run that was undone changes nothing, and names the run whose undo is the redo", function ()
+    kit.ended(0, azpec("approve", ("many01 %s %s"):format(group, option)))
+    local function undo_run(name, code)
+      return kit.ended(code or 0, azpec("journal", ("undo %s --run %s --apply --yes"):format(path, name))).err
+    end
+    local function last()
+      local list = records(path)
+      return list[#list].run
+    end
+    local first = last()
+    assert.falsy(undo_run(first):find "was undone")
+    local undone = last()
+    for _, name in ipairs { first, "last" } do
+      local said = undo_run(name)
+      assert.matches(("azpec: run %s was undone by run %s; to revert that, give --run %s\n"):format(first, undone,
+        undone), said, 1, true)
+      assert.matches("1 connection: 0 changed, 1 unchanged\n", said, 1, true)
+    end
+    undo_run(undone)
+    assert.equal("Approved", emulator:connection(emulator.many[1]).status)
+    assert.matches(("run %s was undone by run %s, which was undone by run %s; to revert the last of these, give "
+      .. "--run %s"):format(first, undone, last(), last()), undo_run(first, 6), 1, true)
+    undo_run(last())
+    assert.equal("Pending", emulator:connection(emulator.many[1]).status)
+    support.write(path, (support.read(path):gsub("Pending", "pending", 1)))
+    assert.falsy(undo_run(first, 1):find "was undone")
   end)
 
   it("that was interrupted and continued stays an undo, which --run last passes over", function ()

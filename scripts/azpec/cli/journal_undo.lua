@@ -26,13 +26,30 @@ local function latest(runs)
   return #named > 0 and "; the latest that changed something: " .. table.concat(named, ", ") or ""
 end
 
+-- Returns the run that an undo reverts; nil for a run that is none.
+local function reverted_by(one)
+  return one.verb == "undo" and (one.reason or ""):match "^undoes run (.+)$" or nil
+end
+
 -- Returns the run that the last unfinished undo reverts, or nil.
 local function being_undone(runs)
   for n = #runs, 1, -1 do
-    local is_open = runs[n].verb == "undo" and runs[n].unfinished > 0
-    local reverted = is_open and (runs[n].reason or ""):match "^undoes run (.+)$"
+    local reverted = runs[n].unfinished > 0 and reverted_by(runs[n])
     if reverted then return reverted end
   end
+end
+
+-- Says which undo has reverted a run, which one has reverted that, and so on, and how to revert the last of them.
+local function tell_undone(context, runs, name)
+  local words, last = {}, name
+  for _, one in ipairs(runs) do
+    if one.changed > 0 and one.unfinished == 0 and reverted_by(one) == last then
+      words[#words + 1], last = "was undone by run " .. text.clean(one.run), one.run
+    end
+  end
+  if #words == 0 then return end
+  context:note("azpec: run %s %s; to revert %s, give --run %s", text.clean(name), table.concat(words, ", which "),
+    #words == 1 and "that" or "the last of these", text.clean(last))
 end
 
 -- Returns the last run. Passes over undos that changed something: typed twice, "last" would do again what was undone.
@@ -55,29 +72,30 @@ local function of_ticket(context, path)
     text.shell(ticket))
 end
 
--- The name of the run that --run means.
+-- The name of the run that --run means, and the runs of the journal.
 local function run_of(context, path)
   local given = context.args.run
-  if given and given ~= "last" then return given end
   local records, why = file.read(path)
   if not records then context:fail(context.codes.other, why) end
   local runs = file.runs(records)
-  local reverted = given and being_undone(runs)
+  local reverted = given == "last" and being_undone(runs)
   if reverted then
     context:note("azpec: the undo of run %s is unfinished, so --run last means that run", text.clean(reverted))
-    return reverted
+    return reverted, runs
   end
   if not given then
     context:usage("no run is named: give --run RUN, or --run last" .. (of_ticket(context, path) or latest(runs)))
   end
-  return last_of(context, runs)
+  return given == "last" and last_of(context, runs) or given, runs
 end
 
 local function items_of(context, path)
   local args = context.args
-  args.run = run_of(context, path)
+  local name, runs = run_of(context, path)
+  args.run = name
   local items, why, is_unknown = undo.read(path, args.run, { reject = args.reject })
   if not items then context:fail(is_unknown and context.codes.not_found or context.codes.other, why) end
+  tell_undone(context, runs, args.run)
   if #items == 0 then context:say("run %s changed nothing; there is nothing to undo", args.run) end
   for _, item in ipairs(items) do
     item.verb, item.impossible = "undo", item.impossible and stays .. item.impossible
