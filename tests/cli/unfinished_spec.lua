@@ -33,10 +33,21 @@ it("each option of resume stands in the printed command, or is known to be left 
 end)
 
 it("an option has its value in the printed command, a flag has none, and a secret from stdin is left out", function ()
-  local args = { client_certificate_file = "my leaf.p12", client_certificate_password_file = "-",
+  local args = { client_certificate_file = "/my leaf.p12", client_certificate_password_file = "-",
     send_certificate_chain = true }
-  assert.equal("azpec resume --client-certificate-file 'my leaf.p12' --send-certificate-chain",
+  assert.equal("azpec resume --client-certificate-file '/my leaf.p12' --send-certificate-chain",
     unfinished.command_line(args, {}))
+end)
+
+it("the printed command names relative files so that it works in any folder", function ()
+  local names = { journal = "journal.jsonl" }
+  for _, name in ipairs(unfinished.carried) do
+    if name:find "_file$" then names[name] = name:gsub("_", "-") end
+  end
+  local line = unfinished.command_line(names, {})
+  for name, path in pairs(names) do
+    assert.matches((" --%s %s/%s"):format(name:gsub("_", "-"), os.getenv "PWD", path), line .. " ", 1, true)
+  end
 end)
 
 describe("after an approval that signed in with an encrypted certificate", function ()

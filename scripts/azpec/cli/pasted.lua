@@ -1,5 +1,5 @@
--- The command line as the journal records it. It means the same service, subscription and files in any shell: it names
--- those that came from the environment, or from az's defaults, and the folder of relative paths.
+-- Command lines to paste into any shell, and paths in them. The command line that the journal records names also what
+-- came from the environment, or from az's defaults, and the folder of relative paths.
 
 local file = require "azpec.file"
 local shell = require "azpec.text".shell
@@ -17,16 +17,32 @@ local function has(words, value)
   return false
 end
 
+-- Returns the name of the working folder, or nil if it is not known.
+local function working_folder()
+  local folder = os.getenv "PWD" or ""
+  local is_here = folder:sub(1, 1) == "/" and file.identity(folder .. "/.") == file.identity "."
+  return is_here and folder or nil
+end
+
+local function is_relative(path)
+  return path:sub(1, 1) ~= "/"
+end
+
 -- Returns "cd FOLDER && " where a path is relative, else "". Returns nil if the folder's name is not known.
 local function in_folder(paths)
   for _, path in ipairs(paths) do
-    if path:sub(1, 1) ~= "/" then
-      local folder = os.getenv "PWD" or ""
-      local is_here = folder:sub(1, 1) == "/" and file.identity(folder .. "/.") == file.identity "."
-      return is_here and ("cd %s && "):format(shell(folder)) or nil
+    if is_relative(path) then
+      local folder = working_folder()
+      return folder and ("cd %s && "):format(shell(folder))
     end
   end
   return ""
+end
+
+-- Returns a path that means the same file in any folder; a relative one as it is if the folder's name is not known.
+function pasted.path(path)
+  local folder = is_relative(path) and working_folder()
+  return folder and ("%s/%s"):format(folder, path) or path
 end
 
 -- Returns the command line for a shell; nil if none would mean the same. It has no secret, since options only name

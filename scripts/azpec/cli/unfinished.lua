@@ -3,6 +3,7 @@
 local convert = require "azpec.cli.convert"
 local ids = require "azpec.resource_id"
 local json = require "azpec.json"
+local pasted = require "azpec.cli.pasted"
 local text = require "azpec.text"
 
 local unfinished = {}
@@ -13,9 +14,10 @@ unfinished.carried = { "cloud", "credential", "credential_timeout", "tenant_id",
   "client_certificate_file", "client_certificate_password_file", "send_certificate_chain", "access_token_file",
   "token_key_file", "endpoint", "authority_host", "ca_file", "policy_token", "change_reference", "journal" }
 
--- Returns an option as the shell reads it; value: true for a flag.
+-- Returns an option as the shell reads it, in any folder; value: true for a flag.
 local function option_words(name, value)
   local option = "--" .. name:gsub("_", "-")
+  if name == "journal" or name:find "_file$" then value = pasted.path(value) end
   return value == true and option or ("%s %s"):format(option, text.shell(tostring(value)))
 end
 
