@@ -77,6 +77,12 @@ describe("plan", function ()
     support.has_no_secret(support.read(path), "a plan")
   end)
 
+  it("ends with the command that carries it out, also for a path with spaces", function ()
+    local path = support.new_path "plan" .. " of today"
+    local result = kit.ended(0, azpec("plan", ("--rules %s %s --out '%s'"):format(rules(some), group, path)))
+    assert.matches(("to do it: azpec apply '%s'\n"):format(path), result.err, 1, true)
+  end)
+
   it("lists the changes first, and with -q alone, as apply --show does", function ()
     local path = support.new_path "plan"
     local plan_line = ("plan %s --rules %s %s --out %s"):format(kit.address(emulator), rules(some), group, path)

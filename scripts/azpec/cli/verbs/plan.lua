@@ -8,6 +8,7 @@ local journal = require "azpec.journal"
 local plan = require "azpec.plan"
 local policy = require "azpec.cli.policy"
 local run = require "azpec.cli.run"
+local text = require "azpec.text"
 
 local function define(command)
   command:group("What and how",
@@ -29,7 +30,7 @@ end
 -- What a person does next, as the end of the summary's line.
 local function next_step(path, changes)
   if changes == 0 or path == "-" then return "" end
-  return path and "; to do it: azpec apply " .. path or "; --out FILE writes it down for azpec apply"
+  return path and "; to do it: azpec apply " .. text.shell(path) or "; --out FILE writes it down for azpec apply"
 end
 
 -- Returns the identity that makes the plan, for the person who reviews it, or nil.
