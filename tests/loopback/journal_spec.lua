@@ -69,6 +69,24 @@ describe("an audited client", function ()
     assert.equal(intent.call, result.call)
   end)
 
+  it("keeps what describes a connection's next operation until that has ended, and for no later one", function ()
+    local client, path = audited()
+    local kept = setmetatable({ { rule = "first", reason = "once" } }, { __mode = "v" })
+    client:describe(emulator.sample:upper(), kept[1])
+    assert(client:update(asked(emulator.sample)))
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(kept[1])
+    local poller = client:begin_update(asked(emulator.sample, { description = "again" }))
+    repeat poller:wait(0.01) until poller:progress().polls > 0
+    client:describe(emulator.sample, { rule = "second", reason = "once" }) -- of the next one
+    assert(poller:wait())
+    assert(client:delete { id = emulator.sample })
+    local rules = {}
+    for n, record in ipairs((records(path))) do rules[n] = record.rule or "none" end
+    assert.same({ "first", "first", "none", "none", "second", "second" }, rules)
+  end)
+
   it("has the intent in the trail before each write is sent", function ()
     local path, seen = support.new_path "trail", {}
     local client = audited({ on_event = function (event)

@@ -207,6 +207,8 @@ local function conclude(self, done, err)
     if problem then done, err = nil, problem end
     if is_hidden(entry, err) then err = not_known(err) end
     self.problem = record(self.client, self.key, done or self.is_gone or nil, err, self.wish) or problem
+    local described = self.client.described
+    if described[self.id] == self.about then described[self.id] = nil end -- else it is of a later one
   end
   if self.problem then return nil, self.problem end
   if self.is_gone then return true end
@@ -278,7 +280,10 @@ function poller:__close() give_up(self) end
 local methods = {}
 
 local function wrap(self, real, wish)
-  local wrapped = setmetatable({ real = real, client = self, key = key_of(real:progress()), wish = wish }, poller)
+  local begun = real:progress()
+  local id = begun.id:lower()
+  local wrapped = setmetatable({ real = real, client = self, key = key_of(begun), wish = wish, id = id,
+    about = self.described[id] }, poller)
   self.wrappers[real], self.pending[wrapped] = wrapped, true
   return wrapped
 end
@@ -336,8 +341,8 @@ for _, operation in ipairs { "update", "ensure", "delete" } do
   methods[operation] = function (self, options) return run(self, methods[begin](self, options)) end
 end
 
--- What the lines of the next write of a connection say, unless the caller's own function `about` does: rule, reason,
--- and before, the connection as it was read.
+-- What the lines of the next operation on a connection say, unless the caller's own function `about` does: rule,
+-- reason, and before, the connection as it was read. It is kept until that operation has ended.
 function methods:describe(id, about)
   self.described[id:lower()] = about
 end
