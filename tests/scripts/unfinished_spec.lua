@@ -40,6 +40,32 @@ end
 local approved = { etag = 'W/"2"', properties = { privateLinkServiceConnectionState = { status = "Approved" } } }
 
 describe("a journal", function ()
+  it("is read with memory for its connections, not for its writes", function ()
+    local found, seq, prev = require "azpec.journal.unfinished".new "digest", 0, chain.origin
+    local function note(record)
+      local line
+      seq = seq + 1
+      record.at, record.run, record.connection, record.operation = "2026-11-24T09:15:00Z", "r", "/a", "ensure"
+      line, prev = chain.seal(record, seq, prev)
+      found:note(line .. "\n")
+    end
+    local function kilobytes()
+      collectgarbage()
+      collectgarbage()
+      return collectgarbage "count"
+    end
+    local before
+    for n = 1, 2000 do
+      note { event = "intent", call = "call-" .. n, subject = "digest", wanted = { status = "Approved" } }
+      note { event = "result", call = "call-" .. n, outcome = n < 2000 and "changed" or "unknown" }
+      before = before or kilobytes()
+    end
+    assert(kilobytes() - before < 100, kilobytes() - before)
+    assert.is_nil(found.changed)
+    local items = found:items()
+    assert.same({ 1, "call-2000" }, { #items, items[1].call })
+  end)
+
   it("knows what was begun and has no end, and what to do about it", function ()
     local run = open()
     local a = assert(run:intend(about "/a"))

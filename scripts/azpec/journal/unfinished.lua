@@ -25,12 +25,14 @@ local function note_elsewhere(self, bare, call, is_own)
   end
 end
 
--- Each write of a connection has its own call id; only the latest can be open.
+-- Each write of a connection has its own call id; only the latest can be open, and only that is kept: a file may have
+-- many more writes than connections.
 local function note_intent(self, record)
   local key = record.connection:lower()
-  if not self.latest[key] then self.order[#self.order + 1] = key end
-  self.calls[record.call] = self.calls[record.call] or { intent = record }
-  self.latest[key] = self.calls[record.call]
+  local earlier, write = self.latest[key], self.calls[record.call] or { intent = record }
+  if not earlier then self.order[#self.order + 1] = key end
+  if earlier and earlier ~= write then self.calls[earlier.intent.call] = nil end
+  self.calls[record.call], self.latest[key] = write, write
 end
 
 local function note_result(write, result)
