@@ -149,6 +149,13 @@ describe("a full disk behind standard output", function ()
       .. "9 results were not written: 9 changed\n", err)
   end)
 
+  it("is one error, which says how many were not begun", function ()
+    local code, err = run("approve --all --yes --parallel 2 " .. many, "/dev/full")
+    assert.equal(1, code)
+    assert.matches("^64 connections: %d+ changed, (%d+) not begun\nazpec: cannot write to standard output: [^\n]*; "
+      .. "%1 connections were not begun; %d+ results were not written: %d+ changed\n$", err)
+  end)
+
   it("has the error say what was done, and in JSON to what", function ()
     for _, line in ipairs { "approve --all --yes --name 'many0*' ", "auto --apply --rules " .. rules() .. " " } do
       emulator:reset()

@@ -121,18 +121,26 @@ local function lost_results(context)
     table.concat(parts, ", "))
 end
 
+-- Returns "61 connections were not begun", or nil.
+local function left_out(context)
+  local left = context and context.not_begun or 0
+  if left == 0 then return nil end
+  return text.count(left, "connection") .. (left == 1 and " was not begun" or " were not begun")
+end
+
 -- Handles the end of standard output: reports what was done and what was not begun. Returns the error, or nil if the
 -- reader has gone.
 local function output_ended(err, context)
-  local left = context and context.not_begun or 0
-  if left > 0 then
-    context:say("azpec: %s not begun, because %s", text.count(left, "connection") .. (left == 1 and " was" or " were"),
-      err.is_broken_pipe and "nobody reads standard output any more" or "standard output cannot be written")
+  local left = left_out(context)
+  if err.is_broken_pipe then
+    if left then context:say("azpec: %s, because nobody reads standard output any more", left) end
+    return nil
   end
-  local lost = lost_results(context)
-  if err.is_broken_pipe then return nil end
   if context then context:tell_unread() end
-  return failure.with(err, { message = err.message .. (lost and "; " .. lost or "") })
+  local parts = { err.message }
+  parts[#parts + 1] = left
+  parts[#parts + 1] = lost_results(context)
+  return failure.with(err, { message = table.concat(parts, "; ") })
 end
 
 -- Returns the error that ended the verb in its shown form, or nil if the reader of stdout has gone.
