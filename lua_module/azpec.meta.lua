@@ -872,7 +872,7 @@ function Client:step() end
 
 --- Waits for some seconds, as the client's calls wait, and does all of the client's work meanwhile.  It returns earlier
 --- only if the client is closed.
----@param seconds number not negative
+---@param seconds number from 0 to 1e9
 function Client:wait(seconds) end
 
 --- The client's one descriptor, for any event loop: readable when `step` has something to do, or when a poller that
@@ -920,7 +920,7 @@ function Poller:progress() end
 
 --- Waits for the end, or for some seconds at most; when these have passed first, the error is of kind "timeout" and
 --- `done()` still false.
----@param seconds? number not negative, 0: one step and no waiting; default: until the end
+---@param seconds? number 0 or more; 0: one step and no waiting; default: until the end
 ---@return azpec.Connection|azpec.Ensured|true|nil result as from the blocking call
 ---@return azpec.Error? err
 function Poller:wait(seconds) end

@@ -232,7 +232,7 @@ static int l_wait(lua_State *L) {
 	if (!lua_isnoneornil(L, 2)) {
 		luaL_checktype(L, 2, LUA_TNUMBER); /* no string of digits */
 		s = lua_tonumber(L, 2);
-		luaL_argcheck(L, s >= 0, 2, "seconds expected");
+		luaL_argcheck(L, s >= 0, 2, "0 or more seconds expected");
 	}
 	if (s >= 0 && s <= 1e9)
 		limit = sys_mono() + (int64_t)(s * 1000);

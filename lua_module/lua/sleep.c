@@ -28,7 +28,8 @@ int l_client_wait(lua_State *L) {
 	lua_Number s;
 	luaL_checktype(L, 2, LUA_TNUMBER); /* no string of digits */
 	s = lua_tonumber(L, 2);
-	luaL_argcheck(L, s >= 0 && s <= 1e9, 2, "seconds expected");
+	luaL_argcheck(L, s >= 0 && s <= 1e9, 2,
+	              "from 0 to 1e9 seconds expected");
 	lua_settop(L, 1);
 	w = lua_newuserdatauv(L, sizeof *w, UV_CLIENT);
 	*w = (struct condition){ .client = c, .holds = holds, .of = c };
