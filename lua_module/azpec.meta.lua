@@ -1262,9 +1262,13 @@ function Poller:continuation_token(options) end
 --- The argument of on_event: a new table each time, without bodies and secrets.  URLs come without their query.
 ---@class azpec.Event
 ---@field event azpec.EventName its name
+--- which call, or its begin_*, the event belongs to: "get" and "list" also of an account or a private link resource;
+--- not for token, subscription and token_cache
+---@field call? "update"|"ensure"|"delete"|"resume"|"get"|"list"|"query_resource_graph"|"identity"
 --- the id of what the operation is about; not for token, subscription and token_cache, nor of calls that are about
 --- no single resource, as identity and list_subscriptions
 ---@field id? string
+--- the same in all events of one operation, from its first request to its end;
 --- not for token, subscription and token_cache, nor for the end of identity, which sends no request of its own
 ---@field client_request_id? string
 ---@field phase? azpec.Phase not for end, subscription and token_cache
@@ -1275,8 +1279,8 @@ function Poller:continuation_token(options) end
 ---@field attempt? integer
 ---@field status? integer|string token, response: the HTTP status; poll, retry, end: the last status
 ---@field headers? table<string, string> token, response: by name in lower case; only those known to hold no secret
----@field request_id? string token, response: x-ms-request-id
----@field correlation_id? string token, response: x-ms-correlation-request-id
+---@field request_id? string token, response, end (not ok): x-ms-request-id
+---@field correlation_id? string token, response, end (not ok): x-ms-correlation-request-id
 --- token, request, response: 32 hex digits of the distributed trace, where a traceparent was given
 ---@field trace_id? string
 ---@field span_id? string token, request, response: 16 hex digits, the request's own; those of its answer are the same
@@ -1297,6 +1301,8 @@ function Poller:continuation_token(options) end
 ---@field untrusted_poll_url? true
 ---@field ok? boolean end
 ---@field kind? azpec.ErrorKind end, not ok
+---@field code? string end, not ok: the service's error code, as in the error
+---@field http_status? integer end, not ok: as in the error
 ---@field message? string end, not ok; token_cache, refused: why
 --- token_cache: "refused" comes once, and the cache is not used again
 ---@field outcome? "found"|"stored"|"removed"|"refused"

@@ -1,6 +1,17 @@
 /* op_state.c -- the functions that change an operation's state. */
 #include "core/op_state.h"
 
+const char *const op_calls[] = {
+	[OP_UPDATE] = "update",    [OP_DELETE] = "delete",
+	[OP_ENSURE] = "ensure",    [OP_GET] = "get",
+	[OP_LIST] = "list",        [OP_QUERY] = "query_resource_graph",
+	[OP_IDENTITY] = "identity"
+};
+
+const char *op_call(const struct op *o) {
+	return o->resumed ? "resume" : op_calls[o->spec.kind];
+}
+
 bool op_writes(const struct op *o) {
 	return o->spec.kind != OP_GET && !op_lists(o) &&
 	       o->spec.kind != OP_IDENTITY;

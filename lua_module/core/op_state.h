@@ -22,6 +22,11 @@ enum op_kind {
 	OP_IDENTITY /* gets a token, and sends nothing */
 };
 
+/* The call of the library for each kind.  The first three have continuation
+   tokens, which contain these names. */
+extern const char *const op_calls[];
+enum { OP_RESUMABLE = OP_ENSURE + 1 };
+
 enum op_want { OP_TOKEN, OP_SEND, OP_WAIT, OP_DONE, OP_FAIL };
 
 /* What all operations of a client share; it outlives them. */
@@ -191,6 +196,8 @@ bool op_evaluates_again(const struct op *o);
 bool op_keeps_failure(const struct op *o);
 /* Writes to list what no message may show, even if an answer echoes it; list
    has room for OP_SECRETS. */
+/* The call that began it: one of op_calls, or "resume". */
+const char *op_call(const struct op *o);
 enum { OP_SECRETS = 2 };
 struct secrets op_secrets(const struct op *o, struct span *list);
 bool op_writes(const struct op *o);

@@ -9,19 +9,6 @@
 #include "lua/identity.h"
 #include "lua/session.h"
 
-static const char *call_name(const struct op *o) {
-	if (o->resumed)
-		return "resume";
-	switch (o->spec.kind) {
-	case OP_UPDATE:
-		return "update";
-	case OP_DELETE:
-		return "delete";
-	default:
-		return "ensure";
-	}
-}
-
 /* Pushes the write as a table, with what is known of the connection.  [-0,
    +1] */
 static void push_write(lua_State *L, int client, const struct op *o) {
@@ -31,7 +18,7 @@ static void push_write(lua_State *L, int client, const struct op *o) {
 	fields_string(L, "verb",
 	              http_method_name(o->spec.kind == OP_DELETE ? HTTP_DELETE
 	                                                         : HTTP_PATCH));
-	fields_string(L, "call", call_name(o));
+	fields_string(L, "call", op_call(o));
 	fields_span(L, "id", o->spec.id);
 	fields_span(L, "etag", op_guard(o));
 	fields_span(L, "from", found);

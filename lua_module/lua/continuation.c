@@ -12,9 +12,6 @@
 
 enum { VERSION = 1, MAX_WORD = 64, MAC = 64 /* hexadecimal digits */ };
 
-static const char *const operations[] = {
-	[OP_UPDATE] = "update", [OP_DELETE] = "delete", [OP_ENSURE] = "ensure"
-};
 static const char *const sources[] = { [POLL_RESOURCE] = "resource",
 	                               [POLL_LOCATION] = "location",
 	                               [POLL_ASYNC] = "azure-asyncoperation",
@@ -168,7 +165,7 @@ void continuation_push(lua_State *L, int idx) {
 	lua_remove(L, -2);
 	lua_createtable(L, 0, MEMBERS);
 	fields_integer(L, "azpec", VERSION);
-	fields_given(L, "operation", span_of(operations[o->spec.kind]));
+	fields_given(L, "operation", span_of(op_calls[o->spec.kind]));
 	fields_given(L, "endpoint", p->client->defaults.endpoint);
 	fields_given(L, "id", o->spec.id);
 	fields_given(L, "api_version", o->spec.api_version);
@@ -328,7 +325,7 @@ static const char *read_asked(lua_State *L, struct op_spec *spec) {
 /* Reads the decoded table on the top. */
 static const char *read(lua_State *L, const struct client *c,
                         struct op_spec *spec, struct op_begun *begun) {
-	int operation = index_of(field(L, "operation"), operations, 3);
+	int operation = index_of(field(L, "operation"), op_calls, OP_RESUMABLE);
 	int poll = index_of(field(L, "poll"), sources, 4);
 	const char *why;
 	if (operation < 0 || poll < 0)

@@ -21,10 +21,11 @@ static bool push_listener(lua_State *L, int client) {
 
 /* Pushes the table of a new event.  [-0, +1] */
 static void begin(lua_State *L, const char *event, const struct op *o) {
-	lua_createtable(L, 0, 12);
+	lua_createtable(L, 0, 13);
 	fields_string(L, "event", event);
 	if (!o)
 		return;
+	fields_string(L, "call", op_call(o));
 	fields_span(L, "id", o->spec.id);
 	fields_span(L, "client_request_id", o->spec.client_request_id);
 	if (o->deadline != NEVER) /* since its first request was possible */
@@ -267,16 +268,26 @@ void event_cache(lua_State *L, int client, const char *outcome,
 	tell(L, client, 0);
 }
 
+/* Adds those members of the error that name a failure, and find it at the
+   service. */
+static void set_failure(lua_State *L, const struct fail *f) {
+	fields_string(L, "kind", fail_kind_name(f->kind));
+	fields_span(L, "message", buf_span(&f->message));
+	fields_span(L, "code", buf_span(&f->code));
+	if (f->http_status > 0)
+		fields_integer(L, "http_status", f->http_status);
+	fields_span(L, "request_id", buf_span(&f->request_id));
+	fields_span(L, "correlation_id", buf_span(&f->correlation_id));
+}
+
 void event_end(lua_State *L, int client, struct job *job) {
 	const struct op *o = &job->op;
 	if (!push_listener(L, client))
 		return;
 	begin(L, "end", o);
 	fields_boolean(L, "ok", o->end == OP_DONE);
-	if (o->end == OP_FAIL) {
-		fields_string(L, "kind", fail_kind_name(o->fail.kind));
-		fields_span(L, "message", buf_span(&o->fail.message));
-	}
+	if (o->end == OP_FAIL)
+		set_failure(L, &o->fail);
 	fields_span(L, "status", buf_span(&o->last_status));
 	fields_integer(L, "polls", o->polls);
 	session_push_poller(L, client, job);

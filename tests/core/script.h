@@ -431,6 +431,8 @@ static inline void player_init(struct player *p, const struct scenario *s) {
 		                            .url = test_text(a->resume_url),
 		                            .from = test_text(a->from),
 		                            .changed = !a->unanswered }));
+	assert_string_equal(op_call(&p->op),
+	                    a->resumed ? "resume" : op_calls[a->kind]);
 }
 
 static inline void player_free(struct player *p) {

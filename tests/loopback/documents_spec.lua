@@ -50,6 +50,9 @@ local programs = {
   { "local client = azpec.client { wait = cqueues.poll }", "^Approved\n$" },
   { "for poller, ensured, err in client:completions() do", "/team%S+\n" },
   { "local client = azpec.client { before_write" },
+  { "local client = azpec.client { on_event", "^get\t/subscriptions/%S+\t%S+\t%S+\tSucceeded\tnil\tnil\tnil\n"
+    .. "get\t/subscriptions/%S+\t%S+\t%S+\tnot_found\tResourceNotFound\t404\t%S+\n$",
+    "client:get { id = id } client:get { id = id .. 'x' }" },
   { "local loop, stored = cqueues.new(), {}", "^credential: [^\n]*no token yet\nweb%-frontend%S+\n$", [[
     print(select(2, client:get { id = id }))
     loop:wrap(function ()

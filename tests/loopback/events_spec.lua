@@ -149,6 +149,55 @@ describe("what on_event is told", function ()
     assert.equal(err.message, last.message)
   end)
 
+  it("has at the end what finds the failure: code, HTTP status and the service's ids, as the error", function ()
+    local client, events = emulator:client()
+    local _, err = approve(client, { if_match = '"wrong"' })
+    local last = events[#events]
+    for _, name in ipairs { "code", "http_status", "request_id", "correlation_id" } do
+      assert.is_not_nil(err[name], name)
+      assert.equal(err[name], last[name], name)
+    end
+  end)
+
+  describe("in each event of an operation is the call, and the client_request_id that joins them:", function ()
+    local function all(...)
+      local count = 0
+      for _ in ... do count = count + 1 end
+      return count
+    end
+    local account, rows = { account_name = "sampleacct" }, { query = "resources | project id" }
+    for call, f in t.each {
+      update = approve,
+      ensure = function (client) return client:ensure(t.call(emulator.sample, { status = "Approved" })) end,
+      delete = function (client) return client:delete(t.call(emulator.sample)) end,
+      get = function (client) return client:get(t.call(emulator.sample)) end,
+      list = function (client)
+        account.resource_group_name = emulator.sample:match "resourceGroups/([^/]+)"
+        return all(client:list(account))
+      end,
+      query_resource_graph = function (client) return all(client:query_resource_graph(rows)) end,
+      identity = function (client) return client:identity() end,
+      resume = function (client)
+        emulator:set { operation_polls = 1000 }
+        local _, err = approve(emulator:client { poll_interval = 0.05 }, { timeout = 0.3 })
+        emulator:set { operation_polls = 0 }
+        return client:resume(err.continuation_token):wait()
+      end,
+    } do
+      it(call, function ()
+        local client, events = emulator:client()
+        assert(f(client))
+        local last = events[#events]
+        assert.equal("end", last.event)
+        for _, event in ipairs(events) do
+          local joined = event.event ~= "token"
+          assert.equal(joined and call or nil, event.call)
+          assert.equal(joined and last.client_request_id or nil, event.client_request_id)
+        end
+      end)
+    end
+  end)
+
   it("holds header fields of a short list only, and never what might be a secret", function ()
     local server = t.server { { headers = { t.json_type, "ETag: \"x\"", "x-ms-request-id: r", "Set-Cookie: session=" ..
       t.canary, "X-Echo: " .. t.canary, "Authorization: Bearer " .. t.canary, "Location: {origin}/?sig=" .. t.canary,
