@@ -152,12 +152,18 @@ unpacked_work() {
 	export PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_PATH=$lib/pkgconfig
 	use_packages "$root"
 }
-linked_files() { # FOLDER: examples and pictures that the guide there links
+links_resolve() { # FOLDER: each relative link of the documents there leads to a file there
 	set -e
-	local file
-	zcat "$1/README.md.gz" | grep -oE '\]\((examples|pictures)/[^)]+' | cut -c 3- | sort -u >"$tmp/linked"
-	test -s "$tmp/linked"
-	while read -r file; do ls "$1/$file"; done <"$tmp/linked"
+	local page file
+	for page in README.md REFERENCE.md SECURITY.md; do
+		sed '/^```/,/^```/d' "$1/$page" | grep -oE '\]\([^) ]+\)|^\[[^]]+\]: ?[^ ]+' |
+			sed -E 's/^.*\]([(]|: ?)//; s/[#)].*//; /^https?:/d; /^$/d' | sort -u >"$tmp/linked"
+		[ "$page" != README.md ] || grep REFERENCE.md "$tmp/linked"
+		while read -r file; do
+			case $file in ../*) false ;; esac
+			ls -d "$1/$file"
+		done <"$tmp/linked"
+	done
 }
 use_packages() { # [ROOT]
 	set -e
@@ -171,7 +177,8 @@ use_packages() { # [ROOT]
 	for page in azpec.1 azpec-approve.1 azpec.7; do
 		zcat "$root/usr/share/man/man${page##*.}/$page.gz" | groff -man -Tascii -P-cbou | grep -x NAME
 	done
-	linked_files "$root/usr/share/doc/azpec"
+	links_resolve "$root/usr/share/doc/azpec"
+	links_resolve "$root/usr/share/doc/lua-azpec-dev"
 	ls "$root/usr/share/zsh/vendor-completions/_azpec" "$root/usr/share/bash-completion/completions/azpec"
 	cc $(pkg-config --cflags lua5.4) -o "$tmp/host" "$tmp/copy/tests/hosts/static.c" $(pkg-config --cflags --libs lua5.4-azpec) -llua5.4
 	"$tmp/host"
@@ -208,7 +215,7 @@ no_openssl() { # nothing is built: `-o` names what is there already
 }
 try "without OpenSSL's headers make names their packages" no_openssl
 if type dh dpkg-buildpackage lintian >/dev/null 2>&1; then
-	export -f found packages_work unpacked_work linked_files use_packages
+	export -f found packages_work unpacked_work links_resolve use_packages
 	export tmp
 	try "make debian builds Debian's packages and tests the core" debian deb
 	try "lintian finds no error in them, and nothing to warn of" lint
