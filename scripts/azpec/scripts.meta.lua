@@ -1186,6 +1186,7 @@ function cqueues_loop.each(most, work, ...) end
 --- yields, and libuv's loop resumes the coroutine; raises an error where Lua cannot yield, such as outside of any
 --- coroutine
 ---@field wait azpec.Waiter
+---@field each azpec.loop.Each as each of azpec.loop.cqueues, for coroutines that libuv's callbacks resume
 local luv_loop = {}
 
 --- azpec inside copas 1 and later; tested with 1.2.0 and 4.11.0. Debian's lua-copas is for Lua 5.1 and 5.2 only:
@@ -1194,6 +1195,7 @@ local luv_loop = {}
 --- yields, and copas resumes its thread; raises an error where Lua cannot yield, and for a client whose descriptor is
 --- too large for luasocket's select
 ---@field wait azpec.Waiter
+---@field each azpec.loop.Each as each of azpec.loop.cqueues, for threads of copas
 local copas_loop = {}
 
 --- azpec inside a loop around luasocket's select.
@@ -1201,6 +1203,7 @@ local copas_loop = {}
 --- yields, and this module's select resumes the coroutine; raises an error where Lua cannot yield, and for a client
 --- whose descriptor is too large for luasocket's select
 ---@field wait azpec.Waiter
+---@field each azpec.loop.Each as each of azpec.loop.cqueues, for coroutines that this module's select resumes
 local socket_loop = {}
 
 --- socket.select, which also watches the descriptors of clients and resumes the coroutines that wait for them. If only
@@ -1214,6 +1217,9 @@ local socket_loop = {}
 ---@return string? err "timeout"
 function socket_loop.select(receive, send, timeout) end
 
+--- Calls a function for the values of an iterator, a bounded number at once; azpec.loop.cqueues.each describes it.
+---@alias azpec.loop.Each fun(most: integer, work: fun(...: any), ...: any)
+
 --- Called when the first coroutine waits for a descriptor. From then on the loop calls an azpec.loop.Resume whenever it
 --- is readable. The result is for the function that ends the watch.
 ---@alias azpec.loop.Watch fun(fd: integer): any
@@ -1222,8 +1228,9 @@ function socket_loop.select(receive, send, timeout) end
 ---@alias azpec.loop.Resume fun(fd: integer)
 
 --- The module azpec.loop.waiters, for a loop that accepts a descriptor only once: many coroutines wait for one
---- descriptor. unwatch is called when the last one has left, with what watch returned.
----@alias azpec.loop.waiters fun(watch: azpec.loop.Watch, unwatch: fun(watched: any)): azpec.Waiter, azpec.loop.Resume
+--- descriptor. unwatch is called when the last one has left, with what watch returned. The third result is an
+--- azpec.loop.Each.
+---@alias azpec.loop.waiters fun(watch: azpec.loop.Watch, unwatch: function): azpec.Waiter, azpec.loop.Resume, function
 
 --- ---- azpec.emulator ------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
--- Each event loop with an adapter, in one form: its waiter, and what a test needs of the loop itself.
+-- Each event loop with an adapter, in one form: its adapter's functions, and what a test needs of the loop itself.
 --   spawn(f)           f runs in a coroutine of the loop
 --   every(seconds, f)  f is called that often until it returns true
 --   run(over)          runs the loop until over() is true
@@ -13,7 +13,7 @@ local loops = {}
 local function cqueues_loop(loop)
   local controller = cqueues.new()
   return {
-    name = "cqueues", wait = loop.wait,
+    name = "cqueues", wait = loop.wait, each = loop.each,
     spawn = function (f) controller:wrap(f) end,
     every = function (seconds, f)
       controller:wrap(function ()
@@ -28,7 +28,7 @@ end
 
 local function luv_loop(loop, uv)
   return {
-    name = "luv", wait = loop.wait,
+    name = "luv", wait = loop.wait, each = loop.each,
     spawn = function (f) coroutine.wrap(f)() end,
     every = function (seconds, f)
       local timer = uv.new_timer()
@@ -44,7 +44,7 @@ local function luv_loop(loop, uv)
 end
 
 -- A loop without timers of its own that a test needs: step(seconds) is one turn of it.
-local function stepped(name, wait, spawn, step)
+local function stepped(name, loop, spawn, step)
   local timers = {}
   local function fire()
     local soonest, now = cqueues.monotime() + 1, cqueues.monotime()
@@ -58,7 +58,7 @@ local function stepped(name, wait, spawn, step)
     return soonest - cqueues.monotime()
   end
   return {
-    name = name, wait = wait, spawn = spawn,
+    name = name, wait = loop.wait, each = loop.each, spawn = spawn,
     every = function (seconds, f)
       timers[{ f = f, seconds = seconds, due = cqueues.monotime() + seconds }] = true
     end,
@@ -69,12 +69,12 @@ local function stepped(name, wait, spawn, step)
 end
 
 local function socket_loop(loop)
-  return stepped("luasocket's select", loop.wait, function (f) coroutine.wrap(f)() end,
+  return stepped("luasocket's select", loop, function (f) coroutine.wrap(f)() end,
     function (seconds) loop.select(nil, nil, seconds) end)
 end
 
 local function copas_loop(loop, copas)
-  return stepped("copas", loop.wait, copas.addthread, copas.step)
+  return stepped("copas", loop, copas.addthread, copas.step)
 end
 
 for _, known in ipairs {

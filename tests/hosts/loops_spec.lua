@@ -241,10 +241,94 @@ local function keeps_its_promises(new_loop)
   end)
 end
 
+local function has_each(new_loop)
+  describe(new_loop().name .. ", each", function ()
+    with_loop(new_loop)
+
+    local account = { resource_group_name = "rg-contoso-prod", account_name = "manyacct" }
+
+    -- What f, called in a coroutine of the loop, returns or raises, as pcall.
+    local function inside(f, ...)
+      local results
+      local given = table.pack(...)
+      beside_a_timer(loop, 1, function () results = table.pack(pcall(f, table.unpack(given, 1, given.n))) end)
+      return table.unpack(results, 1, results.n)
+    end
+
+    it("works on all that an iterator gives, so many at once and no more", function ()
+      local client, now, most, changed = emulator:client { wait = loop.wait, tls = true }, 0, 0, 0
+      assert(inside(loop.each, 8, function (connection)
+        now = now + 1
+        most = math.max(most, now)
+        if assert(client:ensure { id = connection.id, status = "Approved" }).changed then changed = changed + 1 end
+        now = now - 1
+      end, client:list(account)))
+      assert.same({ 0, 8, 64 }, { now, most, changed })
+    end)
+
+    it("passes what a generic for would, also to work that does not wait, and may have nothing to do", function ()
+      local seen = {}
+      assert(inside(loop.each, 2, function (k, v, more) seen[k] = { k, v, more } end, ipairs { "a", "b", "c" }))
+      assert.same({ { 1, "a" }, { 2, "b" }, { 3, "c" } }, seen)
+      assert(inside(loop.each, 1, error, pairs {}))
+    end)
+
+    it("lets those that run end after an error in the work, begins no more, and raises it as it is", function ()
+      local client, begun, ended, fault = emulator:client { wait = loop.wait }, 0, 0, {}
+      local ok, why = inside(loop.each, 3, function (k)
+        begun = begun + 1
+        if k == 3 then error(fault) end
+        assert(client:update(t.call(emulator.many[k], { status = "Approved" })))
+        ended = ended + 1
+      end, ipairs { 1, 2, 3, 4, 5, 6 })
+      assert.is_false(ok)
+      assert.equal(fault, why)
+      assert.same({ 3, 2 }, { begun, ended })
+    end)
+
+    it("raises an error of the iterator, such as a list's, after what runs has ended", function ()
+      emulator:faults { { match = { kind = "list" }, action = { status = 404, error = { code = "None" } } } }
+      local client, ended = emulator:client { wait = loop.wait }, nil
+      local ok, why = inside(loop.each, 3, function ()
+        ended = assert(client:get(t.call(emulator.sample)))
+      end, function (_, last)
+        if not last then return true end
+        for _ in client:list(account) do error "the list has failed" end
+      end)
+      assert.is_false(ok)
+      assert.equal("not_found", why.kind)
+      assert.is_table(ended)
+    end)
+
+    it("does not resume a caller that was closed", function ()
+      local client, caller, ended = emulator:client { wait = loop.wait }, nil, 0
+      assert(inside(function ()
+        caller = coroutine.create(function ()
+          loop.each(2, function (_, id)
+            assert(client:get { id = id })
+            ended = ended + 1
+          end, ipairs { emulator.sample, emulator.many[1] })
+        end)
+        assert(coroutine.resume(caller))
+        assert.is_true(coroutine.close(caller))
+        while ended < 2 do assert(client:get(t.call(emulator.sample))) end
+      end))
+    end)
+
+    it("raises an error outside of the loop's coroutines, and for less than one at once", function ()
+      local _, why = pcall(loop.each, 1, print, ipairs {})
+      assert.matches("coroutine", why)
+      _, why = inside(loop.each, 0, print, ipairs {})
+      assert.matches("bad argument #1 to 'each' (1 or more expected)", why, 1, true)
+    end)
+  end)
+end
+
 for _, known in ipairs(loops) do
   if known.new then
     carries_many(known.new)
     keeps_its_promises(known.new)
+    has_each(known.new)
   else
     pending(known.name .. " is not installed")
   end

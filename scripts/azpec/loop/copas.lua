@@ -4,6 +4,8 @@
 --   copas.addthread(function () done(client:update { ... }) end)
 --   copas.loop()
 --
+-- `each` runs a function for many items; see azpec.loop.each.
+--
 -- luasocket's select, which copas uses, returns one object for each descriptor.  So one thread of this adapter receives
 -- from the client's descriptor, and wakes all threads that wait for it.  It runs only while a thread waits.
 --
@@ -70,6 +72,11 @@ local ended = { __close = function (entry)
 end }
 
 local loop = {}
+
+loop.each = require "azpec.loop.each" (function ()
+  may_yield()
+  return copas.addthread, park, wake
+end)
 
 function loop.wait(pollable)
   may_yield()

@@ -3,6 +3,8 @@
 --
 --   coroutine.wrap(function () callback(client:update { ... }) end)()
 --
+-- `each` runs a function for many items; see azpec.loop.each.
+--
 -- libuv accepts a descriptor only once, so a client's descriptor has one watcher, and only while a coroutine waits for
 -- it.  An idle client does not keep the loop alive.  An error of such a coroutine is raised in libuv's callback, where
 -- luv treats it like any other.  Let uv.run() return before the Lua state is closed: luv may crash if one of its
@@ -28,6 +30,6 @@ end
 
 local loop = {}
 
-loop.wait, resume = require "azpec.loop.waiters" (watch, unwatch)
+loop.wait, resume, loop.each = require "azpec.loop.waiters" (watch, unwatch)
 
 return loop

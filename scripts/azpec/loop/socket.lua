@@ -5,6 +5,8 @@
 --   coroutine.wrap(function () done(client:update { ... }) end)()
 --   while true do local readable = loop.select({ server }, nil, 1) ... end
 --
+-- `each` runs a function for many items; see azpec.loop.each.
+--
 -- A call raises an error if its client's descriptor is too large for select (socket._SETSIZE, usually 1024).  If only
 -- clients were ready, select returns empty lists and no "timeout".  An error of such a coroutine is raised by select;
 -- the next call still reports the other ready sockets.
@@ -26,7 +28,7 @@ local function unwatch(guest)
 end
 
 local resume
-loop.wait, resume = require "azpec.loop.waiters" (watch, unwatch)
+loop.wait, resume, loop.each = require "azpec.loop.waiters" (watch, unwatch)
 
 function loop.select(receive, send, timeout)
   local all, readable = table.move(receive or {}, 1, #(receive or {}), 1, {}), {}

@@ -1,11 +1,12 @@
 -- Lets many coroutines wait for one descriptor, in a loop that accepts a descriptor only once.  An adapter for such a
 -- loop is built from:
 --
---   local wait, resume = require "azpec.loop.waiters" (watch, unwatch)
+--   local wait, resume, each = require "azpec.loop.waiters" (watch, unwatch)
 --   watch(fd)       called when the first coroutine waits for fd.  From then on the loop must call resume(fd) whenever
 --                   fd is readable.  Returns the argument for unwatch.
 --   unwatch(watch)  called when the last coroutine has left
 --   wait            for azpec.client { wait = wait }; calls of the client then yield
+--   each            as azpec.loop.each describes it
 --
 -- The descriptor stays readable as long as the client has work.  So an extra wake-up does no harm, and none is lost if
 -- an error ends resume before all coroutines have run.
@@ -18,6 +19,18 @@ local function fault_of(thread, fault)
 end
 
 local may_yield = require "azpec.loop.may_yield"
+
+local function spawn(f) coroutine.wrap(f)() end
+
+local function wake(thread)
+  local ok, why = coroutine.resume(thread)
+  if not ok then error(fault_of(thread, why)[1], 0) end
+end
+
+local each = require "azpec.loop.each" (function ()
+  may_yield()
+  return spawn, coroutine.yield, wake
+end)
 
 return function (watch, unwatch)
   local places = {} -- by descriptor
@@ -65,5 +78,5 @@ return function (watch, unwatch)
     if fault then error(fault[1], 0) end
   end
 
-  return wait, resume
+  return wait, resume, each
 end
