@@ -84,6 +84,18 @@ describe("azpec.credential", function ()
     assert.truthy(n > 18)
   end)
 
+  it("has no flow of which the unit tests do not say whether its token is shared", function ()
+    local said = text_of "tests/core/token/cache.c":match "test_these_flows_share_their_tokens.-};"
+    for flow in text_of "lua_module/lua/credential.c":gmatch "&(flow_[%l_]+)" do
+      assert.truthy(said:find("&" .. flow .. ",", 1, true), flow)
+    end
+  end)
+
+  it("has no kind that the guide's table of credentials leaves out", function ()
+    local rows = text_of "lua_module/README.md":match "\n| kind | for | needs |(.-)\n\n"
+    for kind in pairs(credential) do assert.truthy(rows:find("\n| `" .. kind .. "` |", 1, true), kind) end
+  end)
+
   for _, kind in ipairs(sorted(kinds)) do
     for _, field in ipairs(sorted(kinds[kind])) do
       local expected = kinds[kind][field]

@@ -85,7 +85,9 @@ enum chain_need {
 	                      JSON array */
 	NEED_SIGNATURE,    /* the signature of scratch.work by the link's
 	                      algorithm */
-	NEED_FILE,         /* the content of the file named scratch.work */
+	NEED_FILE,         /* the content of the file named scratch.work, with
+	                      its line end; without the file the credential
+	                      is not set up, any other error fails it */
 	NEED_KEY_FILE,     /* the same, 4096 bytes at most, no symbolic link,
 	                      owned by root or by its folder's owner, and
 	                      writable by no one else */
@@ -281,7 +283,10 @@ const struct link *chain_link(const struct chain *s);
 struct span chain_tenant(const struct chain *s);
 enum { CHAIN_USUAL = -1 };         /* a refresh_in: by the rule of chain.c */
 extern const char chain_expired[]; /* why a token is refused */
-/* A token: lives and refresh_in in s. */
+/* A token: lives and refresh_in in s, counted from s->sent_at.  chain_sent sets
+   that when a request or a need leaves; a flow that takes a token in `ask`
+   sets it itself.  The flow need not look whether a 401 has refused the same
+   token: the second 401 ends the operation. */
 void chain_take(struct chain *s, struct span token, int64_t lives,
                 int64_t refresh_in, struct now now);
 /* What can be a bearer token: it can stand in a header field. */
