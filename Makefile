@@ -308,8 +308,9 @@ inc  = $(DESTDIR)$(INSTALL_INC)
 modules := $(shell cd scripts && find azpec -name '*.lua' -not -name '*.meta.lua')
 azpec    = LUA_CPATH='$(abspath $(BUILD))/?.so;;' $(LUA) scripts/bin/azpec
 # The output of a command becomes a file that all may read, whatever the umask.
+# Nothing stays that only root, who may have installed, could replace.
 place    = set -e; $(INSTALL) -d $(dir $(1)); $(2) > $(BUILD)/placed; \
-           $(INSTALL) -m 644 $(BUILD)/placed $(1)
+           $(INSTALL) -m 644 $(BUILD)/placed $(1); rm $(BUILD)/placed
 manuals := $(dest)/share/man/man1/azpec
 concepts := $(dest)/share/man/man7/azpec.7
 verbs   := $(notdir $(basename $(wildcard scripts/azpec/cli/verbs/*.lua)))
