@@ -182,6 +182,19 @@ static void add_seconds(struct buf *out, int64_t ms) {
 	buf_adds(out, " s");
 }
 
+/* The operation has sent no write, or none had an effect. */
+static void say_unwritten(struct op *o) {
+	buf_adds(&o->fail.message, "; nothing was written");
+	if (o->leg == LEG_READ && o->judged_leg == LEG_READ &&
+	    o->judged_meaning == RUNNING) {
+		buf_adds(&o->fail.message,
+		         ", because another operation is running");
+		if (!o->fail.hint)
+			o->fail.hint = "try again when that operation has "
+				       "ended";
+	}
+}
+
 /* Ends the operation at its deadline.  The message has the last status and the
    last error. */
 static void expire(struct op *o, struct now now) {
@@ -221,8 +234,8 @@ static void expire(struct op *o, struct now now) {
 	}
 	if (op_acquires(o))
 		o->fail.hint = op_policy_slow;
-	if (op_acquires(o) && op_untouched(o))
-		buf_adds(m, "; nothing was written");
+	if (op_writes(o) && op_untouched(o))
+		say_unwritten(o);
 	buf_free(&last);
 	o->fail.retryable = true;
 	op_failed(o);

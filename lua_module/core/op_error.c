@@ -471,8 +471,11 @@ void op_error_read_only(struct op *o, const struct answer *a) {
 
 void op_error_decided(struct op *o, struct span status) {
 	fail_set(&o->fail, FAIL_PRECONDITION, PHASE_REQUEST,
-	         "the connection was changed by another writer, so the write "
-	         "was not sent again: its status was ");
+	         "the connection was changed by another writer, so ");
+	buf_adds(&o->fail.message, op_untouched(o)
+	                                   ? "nothing was written"
+	                                   : "the write was not sent again");
+	buf_adds(&o->fail.message, ": its status was ");
 	add_foreign(o, buf_span(&o->change.found));
 	buf_adds(&o->fail.message, " and is ");
 	add_foreign(o, status);

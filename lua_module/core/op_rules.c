@@ -690,8 +690,16 @@ static void take_write(struct op *o, const struct answer *a) {
 	to_write(o, a);
 }
 
-/* Another update is running.  Its end decides whether a write is needed. */
+/* Another update is running.  Its end decides whether a write is needed; it may
+   be a decision, compared with the status that was read first. */
 static void take_read_again(struct op *o, const struct answer *a) {
+	struct buf *found = &o->change.found;
+	if (found->n == 0)
+		buf_set(found, buf_span(&o->shown));
+	if (found->failed) { /* never write without that comparison */
+		op_stop(o, FAIL_LIMIT, "not enough memory", a->at);
+		return;
+	}
 	o->keep = KEEP_BEFORE;
 	later(o, a, LEG_READ);
 }

@@ -490,6 +490,10 @@ static const struct scenario ensure[] = {
 		  GET(CONNECTION),
 		  DEADLINE,
 		  FAILS(FAIL_TIMEOUT, PHASE_REQUEST, 0, ""),
+		  SAYS("connection status: Pending"),
+		  SAYS("nothing was written, because another operation is "
+	               "running"),
+		  SAYS("try again when that operation has ended"),
 	  } },
 	{ "reads_before_a_write_do_not_count_as_stale",
 	  ENSURE,
@@ -662,6 +666,31 @@ static const struct scenario ensure[] = {
 		  SAYS("an earlier attempt may have taken effect, and the "
 	               "connection was changed since"),
 		  COUNTED,
+	  } },
+	{ "a_decision_of_an_operation_that_was_running_stays",
+	  ENSURE,
+	  {
+		  GET(CONNECTION),
+		  ANSWER(200, ETAG("\"1\""), UPDATING),
+		  WAIT(2000),
+		  GET(CONNECTION),
+		  ANSWER(200, ETAG("\"2\""), REJECTED),
+		  FAILS(FAIL_PRECONDITION, PHASE_REQUEST, 0, ""),
+		  SAYS("changed by another writer, so nothing was written: its "
+	               "status was Pending and is Rejected"),
+	  } },
+	{ "what_was_decided_before_an_operation_is_written_over",
+	  ENSURE,
+	  {
+		  GET(CONNECTION),
+		  ANSWER(200, ETAG("\"1\""), RESOURCE("Updating", "Rejected")),
+		  WAIT(2000),
+		  GET(CONNECTION),
+		  ANSWER(200, ETAG("\"2\""), REJECTED),
+		  PATCH_IF("\"2\""),
+		  ANSWER(200, NULL, APPROVED),
+		  DONE(KEEP_RESULT),
+		  CHANGED,
 	  } },
 	/* the write that it was resumed after may have been carried out */
 	{ "resumed_ensure_reads_first",

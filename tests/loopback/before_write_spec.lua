@@ -187,7 +187,7 @@ describe("before_write", function ()
   it("is not asked again where another writer decided, as ensure does not undo that", function ()
     local other = emulator:client()
     local client, seen = hooked(function () return assert(other:update(wish { status = "Rejected" })) ~= nil end)
-    t.fails("precondition", "^the connection was changed by another writer, so the write was not sent again: its "
+    t.fails("precondition", "^the connection was changed by another writer, so nothing was written: its "
       .. "status was Pending and is Rejected", client:ensure(wish()))
     assert.equal(1, #seen)
     assert.equal(2, writes_on_the_wire())
