@@ -1247,6 +1247,7 @@ function Poller:continuation_token(options) end
 ---| "poll" # the operation is running; the next poll follows after a wait
 ---| "retry" # the next attempt follows after a wait
 ---| "subscription" # the sign-in has found a default subscription
+---| "page" # a page of a list was read, and others follow; a list that is left before its last page has no end
 ---| "end" # the operation has ended
 ---| "token_cache" # a token was found in the token cache, stored, removed, or refused (see outcome)
 
@@ -1275,7 +1276,7 @@ function Poller:continuation_token(options) end
 ---@field method? "GET"|"POST"|"PATCH"|"DELETE" token, request, response
 ---@field url? string token, request, response
 ---@field api_version? string token, request, response: of the URL's query
---- request, poll, retry: 1 for the first attempt; of a retry in the phase "policy": of the evaluation
+--- request, response, poll, retry: 1 for the first attempt; of a retry in the phase "policy": of the evaluation
 ---@field attempt? integer
 ---@field status? integer|string token, response: the HTTP status; poll, retry, end: the last status
 ---@field headers? table<string, string> token, response: by name in lower case; only those known to hold no secret
@@ -1299,7 +1300,7 @@ function Poller:continuation_token(options) end
 ---@field percent_complete? integer poll, retry: where the service says so
 --- poll, retry: the service named a polling URL on an origin that is not trusted; the connection itself is polled
 ---@field untrusted_poll_url? true
----@field ok? boolean end
+---@field ok? boolean page, end
 ---@field kind? azpec.ErrorKind end, not ok
 ---@field code? string end, not ok: the service's error code, as in the error
 ---@field http_status? integer end, not ok: as in the error

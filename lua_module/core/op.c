@@ -563,9 +563,13 @@ bool op_resume(struct op *o, const struct op_begun *begun) {
 
 /* A list continues on READ, with the remaining time.  A link to a foreign or a
    repeated page ends it with an error. */
+bool op_has_next_page(const struct op *o) {
+	return op_lists(o) && o->end == OP_DONE &&
+	       (o->pages.next.n > 0 || o->pages.way != WAY_CLEAR);
+}
+
 bool op_next_page(struct op *o) {
-	if (o->end != OP_DONE ||
-	    (o->pages.next.n == 0 && o->pages.way == WAY_CLEAR))
+	if (!op_has_next_page(o))
 		return false;
 	if (o->pages.way != WAY_CLEAR) {
 		op_error_next(o);

@@ -31,6 +31,8 @@ void op_veto(struct op *o, struct span why, struct now now);
 /* After the end: the request in flight was never sent. */
 void op_unsent(struct op *o);
 void op_feed(struct op *o, const struct answer *a);
+/* list: is it at the end of a page that has a next one? */
+bool op_has_next_page(const struct op *o);
 /* list: continues from a DONE page to the next one.  False: that was the
    last. */
 bool op_next_page(struct op *o);

@@ -199,6 +199,8 @@ void event_response(lua_State *L, int client, int poller, const struct op *o,
 		return;
 	begin(L, o ? "response" : "token", o);
 	fields_string(L, "phase", o ? phase(o) : phase_name(PHASE_TOKEN));
+	if (o)
+		fields_integer(L, "attempt", o->tries + 1);
 	fields_string(L, "method",
 	              http_method_name(transfer_request(t)->method));
 	set_url(L, c, o, buf_span(&transfer_request(t)->url));
@@ -284,7 +286,7 @@ void event_end(lua_State *L, int client, struct job *job) {
 	const struct op *o = &job->op;
 	if (!push_listener(L, client))
 		return;
-	begin(L, "end", o);
+	begin(L, op_has_next_page(o) ? "page" : "end", o);
 	fields_boolean(L, "ok", o->end == OP_DONE);
 	if (o->end == OP_FAIL)
 		set_failure(L, &o->fail);

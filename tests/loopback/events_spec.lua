@@ -58,6 +58,27 @@ describe("what on_event is told", function ()
     assert(last.elapsed > 0)
   end)
 
+  it("of a list has one end, and each earlier page its own event", function ()
+    emulator:set { ["manyacct:page_size"] = 30 } -- of 64
+    local client, events = emulator:client()
+    for _ in client:list { resource_group_name = "rg-contoso-prod", account_name = "manyacct" } do end
+    local seen = {}
+    for _, event in ipairs(events) do
+      if event.event ~= "token" then seen[#seen + 1] = event.event end
+      assert.equal(events[#events].client_request_id, event.client_request_id or events[#events].client_request_id)
+    end
+    assert.equal("request response page request response page request response end", table.concat(seen, " "))
+  end)
+
+  it("says of a response which attempt it answers", function ()
+    emulator:faults { { match = { kind = "get", nth = 1 }, action = { status = 503 } } }
+    local client, events = emulator:client { retry = { base_delay = 0.01 } }
+    assert(client:get { id = emulator.sample })
+    local attempts = {}
+    for _, event in ipairs(of(events, "response")) do attempts[#attempts + 1] = event.attempt end
+    assert.same({ 1, 2 }, attempts)
+  end)
+
   it("has the parts of each request's time, as far as it had them", function ()
     emulator:faults { { match = { kind = "get" }, action = { hold = true } } }
     local function hold_for_a_moment() -- called when the request is sent

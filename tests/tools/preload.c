@@ -15,7 +15,7 @@
 
 extern void __lsan_disable(void) __attribute__((weak));
 extern void __sanitizer_set_death_callback(void (*callback)(void))
-    __attribute__((weak));
+	__attribute__((weak));
 
 static int status = -1; /* as Lua's os.exit gives it to exit(3) */
 
