@@ -627,10 +627,11 @@ done
     return pipe:read "a"
   end
 
-  -- What bash offers after these words.
+  -- What bash offers after these words, where its user has `set -u`.
   local function offered(...)
     local words = { ... }
     local script = support.write(support.new_path "complete", ([[
+set -u
 source <(%s/scripts/bin/azpec completion bash)
 COMP_WORDS=(azpec %s) COMP_CWORD=%d
 _azpec

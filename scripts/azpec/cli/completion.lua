@@ -62,12 +62,13 @@ local print_names = [==[sed -n "s/^$1 \([A-Za-z0-9._-]*\)\$/\1/p" "$AZPEC_NAMES"
 
 -- ---- bash ----------------------------------------------------------------------------------------------------------
 
--- bash breaks words at "=" as well: "--for status=App" are four, of which only the last is replaced.
+-- bash breaks words at "=" as well: "--for status=App" are four, of which only the last is replaced. Each variable has
+-- a value before it is read, since the shell may have `set -u`.
 local bash_head = [==[
 _azpec_names() { [[ ${AZPEC_NAMES:-} ]] && ]==] .. print_names .. [==[; }
 _azpec() {
-    local word cur prev verb options own values before=
-    local -a words
+    local word cur prev verb options= own= values= before=
+    local -a words=()
     for word in "${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
         if [[ ${#words[@]} -gt 0 && ( $word == = || $before == *= ) ]]; then
             before=$before$word
