@@ -253,6 +253,25 @@ describe("variables", function ()
       bare("list " .. many, { AZPEC_CA_FILE = "README.md" }).err)
   end)
 
+  it("are named by messages about their values, which name an option only if it is given", function ()
+    local ages = "list --older-than 1d " .. many
+    for variable, value in pairs { AZPEC_API_VERSION = "1", AZPEC_ENDPOINT = "https://127.0.0.1/path",
+      AZPEC_AUTHORITY_HOST = "https://127.0.0.1/path", AZPEC_CA_FILE = "/tmp" } do
+      assert.matches(("azpec: %s: "):format(variable), kit.ended(2, bare("list " .. many, { [variable] = value })).err,
+        1, true)
+    end
+    local old, unknown = { AZPEC_API_VERSION = "2021-01-01" }, { AZPEC_API_VERSION = "1999-01-01" }
+    assert.matches("and AZPEC_API_VERSION 2021%-01%-01 tells none", kit.ended(2, bare(ages, old)).err)
+    assert.matches("and %-%-api%-version 2022%-06%-01 tells none",
+      kit.ended(2, bare(ages .. "--api-version 2022-06-01", old)).err)
+    assert.matches("omit AZPEC_API_VERSION", kit.ended(7, bare("list " .. many, unknown)).err)
+    assert.matches("omit %-%-api%-version", kit.ended(7, bare("list --api-version 1999-02-02 " .. many, unknown)).err)
+    local certificate = { AZURE_CLIENT_SECRET = "", AZURE_CLIENT_CERTIFICATE_PATH = "/none" }
+    assert.matches("AZURE_CLIENT_CERTIFICATE_PATH '/none': No such file", bare("list " .. many, certificate).err)
+    assert.matches("%-%-client%-certificate%-file '/other': No such file",
+      bare("list --client-certificate-file /other " .. many, certificate).err)
+  end)
+
   it("give way to the command line, and are nothing where they are empty", function ()
     assert.matches("^manyacct\t", kit.ended(0, bare("list -o tsv " .. many, { AZPEC_OUTPUT = "json" })).out)
     assert.matches("^ACCOUNT", kit.ended(0, bare("list " .. many, { AZPEC_OUTPUT = "", AZPEC_CLOUD = "" })).out)

@@ -366,12 +366,12 @@ function context:because(id, about)
 end
 
 -- Declares that ages of connections are needed; who: the option or rule, for messages; what (default: "ages"): what it
--- needs. Ends the verb if --api-version does not return them.
+-- needs. Ends the verb if the given api-version does not return them.
 function context:need_ages(who, what)
   local ages, given = require "azpec.ages", self.args.api_version
   if given and not ages.are_told(given) then
-    self:usage(("%s needs %s, and --api-version %s tells none; leave it out, or give %s or later"):format(who,
-      what or "ages", given, ages.since))
+    self:usage(("%s needs %s, and %s %s tells none; leave it out, or give %s or later"):format(who, what or "ages",
+      require "azpec.cli.wording".name_of "api_version", given, ages.since))
   end
   self.args.api_version = given or ages.since
 end

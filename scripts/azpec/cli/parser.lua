@@ -6,6 +6,7 @@ local nearest = require "azpec.nearest"
 local options = require "azpec.cli.options"
 local page = require "azpec.cli.page"
 local verbs = require "azpec.cli.verbs"
+local wording = require "azpec.cli.wording"
 
 local parser = {}
 
@@ -231,6 +232,7 @@ function parser.parse(command, arguments)
   local given = join_dashes(by_name, arguments)
   local ok, result = command:pparse(table.move(given, 1, #given, #words + 1, words))
   if not ok then return nil, complaint_of(result, known, given) end
+  wording.use_variables(command, result)
   local why = files.complaint(command, result)
   return not why and result or nil, why
 end

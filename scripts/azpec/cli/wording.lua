@@ -16,11 +16,30 @@ end
 -- In texts, values that a variable gives in the default sign-in, which does not take the option.
 local variable_of = { tenant_id = "AZURE_TENANT_ID (or --tenant-id)", client_id = "AZURE_CLIENT_ID (or --client-id)" }
 
+-- The variables of the environment that give fields their values.
+local given_by = {}
+
+-- Names variables in place of the options that a parsed command line leaves to them.
+function wording.use_variables(command, args)
+  given_by = {}
+  for _, option in ipairs(command._options) do
+    local name = option._target or option:_get_default_target()
+    local value = option.variable and args[name]
+    if value and value == os.getenv(option.variable) then given_by[name] = option.variable end
+  end
+  if not args.client_certificate_file then given_by.certificate_path = "AZURE_CLIENT_CERTIFICATE_PATH" end
+end
+
+-- Returns the option or the variable that gives a field its value.
+function wording.name_of(field)
+  return given_by[field] or option_of[field]
+end
+
 -- Rewords a refused call; more: the options of further fields.
 function wording.complaint(message, more)
   local bare = message:gsub("^[^\n]-:%d+: ", "")
   local field, why = bare:match "^bad field '([%w_]+)' %((.*)%)$"
-  local option = field and (more or option_of)[field]
+  local option = field and (given_by[field] or (more or option_of)[field])
   return option and ("%s: %s"):format(option, why) or bare
 end
 
@@ -87,7 +106,7 @@ wording.phrases = {
 }
 
 local function option_for(word)
-  return word:find("_", 1, true) and (variable_of[word] or option_of[word]) or nil
+  return word:find("_", 1, true) and (given_by[word] or variable_of[word] or option_of[word]) or nil
 end
 
 -- The names of fields that appear as separate words. What is quoted was given by the user or the service.
