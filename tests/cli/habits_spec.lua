@@ -109,6 +109,8 @@ describe("ids on standard input", function ()
     end
     assert.equal("no connection matches\n", kit.ended(0, azpec("delete", "- --yes --allow-none " .. many)).err)
     kit.ended(2, azpec("approve", "- --yes " .. many, { stdin = "/not/an/id\n" }))
+    assert.matches("^azpec: standard input: Bad file descriptor", kit.ended(2, azpec("delete", "- --yes --allow-none "
+      .. many, { closing = "<&-" })).err) -- it is closed, not empty
     assert.matches("cannot both read standard input", kit.ended(2, azpec("approve", "- --access-token-file - " .. many,
       { stdin = emulator.many[1] })).err)
     assert.equal(0, #emulator:log "update" + #emulator:log "delete")

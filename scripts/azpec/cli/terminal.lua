@@ -34,12 +34,13 @@ function terminal.discard_input()
 end
 
 -- Opens /dev/null in place of a closed stream. Otherwise the next file or socket would get its number, and receive the
--- output. Returns whether stdout was open.
+-- output. It is opened for writing also in place of stdin, so that reading is an error there (EBADF), and not the end
+-- of an empty input. Returns whether stdout was open.
 function terminal.hold_streams()
   local held, was_open = {}, true
   for number, stream in ipairs { io.stdin, io.stdout, io.stderr } do
     if kind_of(stream) == "closed" then
-      held[number] = io.open("/dev/null", number == 1 and "r" or "w")
+      held[number] = io.open("/dev/null", "w")
       known[stream] = false
       if stream == io.stdout then was_open = false end
     end
