@@ -199,6 +199,24 @@ describe("files of options", function ()
   end)
 end)
 
+describe("the word - as a file", function ()
+  it("is a standard stream or refused, and never the name of a file", function ()
+    local function refuses(name, line, env)
+      local result = kit.ended(2, kit.run(line, { env = support.merged(kit.environment(emulator), env or {}) }))
+      assert.matches(("azpec: %s: - names no file here; write ./- for a file of that name"):format(name), result.err, 1,
+        true)
+    end
+    refuses("--journal", "approve --journal - " .. emulator.sample)
+    refuses("--journal", "approve " .. emulator.sample, { AZPEC_JOURNAL = "-" })
+    refuses("--trace", "list --trace -")
+    refuses("--lock", "auto --apply --rules r.lua --lock -")
+    refuses("--rules", "plan --rules - --out -")
+    refuses("PLAN", "apply -")
+    refuses("FILE", "journal verify -")
+    assert.equal(0, #emulator:log "update")
+  end)
+end)
+
 describe("an option of one value", function ()
   it("that is given twice is refused, with both values", function ()
     for line, words in pairs {

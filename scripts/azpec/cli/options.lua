@@ -90,18 +90,18 @@ function groups.client(command)
     command:option("--tenant-id", "directory (AZURE_TENANT_ID)"):hidden_name "--tenant":argname "ID"
       :convert(convert.given),
     command:option("--client-id", "application or identity (AZURE_CLIENT_ID)"):argname "ID":convert(convert.given),
-    command:option("--client-secret-file", "file with the application's secret, - for stdin (AZURE_CLIENT_SECRET)")
-      :argname "FILE":convert(convert.given),
+    files.streamed(command:option("--client-secret-file", "file with the application's secret, - for stdin "
+      .. "(AZURE_CLIENT_SECRET)"):argname "FILE":convert(convert.given)),
     command:option("--client-certificate-file", "file with its certificate and key, PEM or PKCS#12 "
       .. "(AZURE_CLIENT_CERTIFICATE_PATH)"):argname "FILE":convert(convert.given),
-    command:option("--client-certificate-password-file", "file with the password of that file, - for stdin "
-      .. "(AZURE_CLIENT_CERTIFICATE_PASSWORD)"):argname "FILE":convert(convert.given),
+    files.streamed(command:option("--client-certificate-password-file", "file with the password of that file, - for "
+      .. "stdin (AZURE_CLIENT_CERTIFICATE_PASSWORD)"):argname "FILE":convert(convert.given)),
     command:flag("--send-certificate-chain", "send its issuers along, for an application registered by subject name "
       .. "and issuer (AZURE_CLIENT_SEND_CERTIFICATE_CHAIN)"),
-    command:option("--access-token-file", "file with a ready token, - for stdin (AZURE_ACCESS_TOKEN)")
-      :argname "FILE":convert(convert.given),
-    command:option("--token-key-file", "file with a secret that signs continuation tokens; resume then takes no others "
-      .. "(AZPEC_TOKEN_KEY)"):argname "FILE":convert(convert.given),
+    files.streamed(command:option("--access-token-file", "file with a ready token, - for stdin (AZURE_ACCESS_TOKEN)")
+      :argname "FILE":convert(convert.given)),
+    files.streamed(command:option("--token-key-file", "file with a secret that signs continuation tokens; resume then "
+      .. "takes no others (AZPEC_TOKEN_KEY)"):argname "FILE":convert(convert.given)),
     from("AZPEC_ENDPOINT", command:option("--endpoint", "origin of Azure Resource Manager"):argname "URL",
       not_https),
     from("AZPEC_AUTHORITY_HOST", command:option("--authority-host", "origin of Microsoft Entra ID"):argname "URL",

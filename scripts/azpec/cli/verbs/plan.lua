@@ -14,8 +14,8 @@ local function define(command)
   command:group("What and how",
     command:option("--rules", "file of rules"):argname "FILE":count(1):convert(convert.given),
     batch.enrich_option(command),
-    files.written(command:option("--out", "file to write, - for stdout; without it the plan is only shown")
-      :argname "FILE":convert(convert.given)),
+    files.streamed(files.written(command:option("--out", "file to write, - for stdout; without it the plan is only "
+      .. "shown"):argname "FILE":convert(convert.given))),
     command:option("--max", "refuse if more than that would change"):argname "N":convert(convert.positive),
     batch.none_option(command),
     batch.key_option(command),

@@ -19,8 +19,8 @@ local no_such_file = 2 -- ENOENT
 
 local function define(command)
   command:group("What",
-    files.written(command:option("--out", "file to write, - for stdout"):argname "FILE":count(1)
-      :convert(convert.given)),
+    files.streamed(files.written(command:option("--out", "file to write, - for stdout"):argname "FILE":count(1)
+      :convert(convert.given))),
     command:option("--rules", "show the decisions of this file of rules, and approved connections that no rule would "
       .. "approve"):argname "FILE":convert(convert.given),
     batch.enrich_option(command),
