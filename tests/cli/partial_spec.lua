@@ -171,10 +171,17 @@ describe("one account of several", function ()
   end)
 
   it("that the rows on standard input lack for another reason is a partial success, too", function ()
-    local last = '{"schema_version":1,"complete":false,"errors":[{"kind":"conflict","message":"it was changed"}]}\n'
-    local result = kit.ended(12, (run({}, "wait - --for gone --allow-none -q", { stdin = last })))
-    assert.equal("azpec: the rows on standard input are not complete: the command before this one has failed for 1 "
-      .. "connection\n", result.err)
+    local place, one, all = '{"kind":"forbidden","message":"no","place":"' .. group .. 'accb"}',
+      '{"kind":"conflict","message":"it was changed","id":"' .. group .. 'acca/privateEndpointConnections/one"}',
+      '{"kind":"other","message":"the disk is full"}'
+    for errors, said in pairs { [one] = "the command before this one has failed for 1 connection",
+      [all] = "the command before this one failed: the disk is full",
+      [table.concat({ all, one, place, one }, ",")] = "1 account could not be read; the command before this one has "
+        .. "failed for 2 connections; the command before this one failed: the disk is full" } do
+      local last = ('{"schema_version":1,"complete":false,"errors":[%s]}\n'):format(errors)
+      local result = kit.ended(12, (run({}, "wait - --for gone --allow-none -q", { stdin = last })))
+      assert.equal(("azpec: the rows on standard input are not complete: %s\n"):format(said), result.err)
+    end
   end)
 
   it("is not read where the command line names another", function ()

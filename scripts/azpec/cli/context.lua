@@ -508,20 +508,36 @@ function context:unreadable(err, place)
   self:add_unread(failure.facts(shown))
 end
 
--- Takes over the errors of an earlier command, so that this one's rows are not complete either. errors: their facts;
--- beginning: of the line that says so.
-function context:inherit_unread(errors, beginning)
-  local place_ids, ids = {}, require "azpec.resource_id"
+-- Returns what errors of an earlier command say. An error without place and id is of the command as a whole.
+local function words_of_errors(errors)
+  local place_ids, failed, parts = {}, 0, {}
   for _, err in ipairs(errors) do
     if type(err.place) == "string" then
       place_ids[#place_ids + 1] = err.place
-      self.incomplete[#self.incomplete + 1] = ids.parse(err.place) or {}
+    elseif err.id then
+      failed = failed + 1
+    else
+      parts[#parts + 1] = "the command before this one failed: " .. tostring(err.message)
+    end
+  end
+  if failed > 0 then
+    table.insert(parts, 1, "the command before this one has failed for " .. text.count(failed, "connection"))
+  end
+  if #place_ids > 0 then table.insert(parts, 1, unread_words(place_ids)) end
+  return #parts > 0 and table.concat(parts, "; ") or "the command before this one gives no error"
+end
+
+-- Takes over the errors of an earlier command, so that this one's rows are not complete either. errors: their facts;
+-- beginning: of the line that says so.
+function context:inherit_unread(errors, beginning)
+  for _, err in ipairs(errors) do
+    if type(err.place) == "string" then
+      self.incomplete[#self.incomplete + 1] = require "azpec.resource_id".parse(err.place) or {}
     end
     self:add_unread(err)
   end
   self.falls_short = true
-  self.inherited = "azpec: " .. beginning .. (#place_ids > 0 and unread_words(place_ids)
-    or "the command before this one has failed for " .. text.count(#errors, "connection"))
+  self.inherited = "azpec: " .. beginning .. words_of_errors(errors)
   if not self:is_json() then self:say("%s", self.inherited) end
 end
 
