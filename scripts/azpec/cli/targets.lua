@@ -2,12 +2,10 @@
 
 local convert = require "azpec.cli.convert"
 local failure = require "azpec.failure"
-local file = require "azpec.file"
 local ids = require "azpec.resource_id"
-local json = require "azpec.json"
 local nearest = require "azpec.nearest"
 local options = require "azpec.cli.options"
-local output = require "azpec.cli.output"
+local piped = require "azpec.cli.piped"
 local refresh = require "azpec.refresh"
 local scope = require "azpec.scope"
 local select = require "azpec.select"
@@ -44,49 +42,6 @@ local function add_ids(words, text)
   end
 end
 
--- Returns whether a line is of -o json, or of a table or -o tsv: no name has a blank.
-local function is_foreign(line)
-  return line:find '^%s*{"schema_version"' or line:find '^%s*[^%s/{%["]+%s+%S'
-end
-
--- Takes over the errors of the command before this one, which has not listed or done all. line: the last one.
-local function inherit(context, line)
-  local last = json.decode(line)
-  context:inherit_unread(type(last) == "table" and type(last.errors) == "table" and last.errors or {},
-    "the rows on standard input are not complete: ")
-end
-
--- Returns what a line of standard input names. A JSON row, as of -o jsonl, gives its id.
-local function given_by(context, line)
-  if not (line:find "^%s*{" or line:find "^%s*%[%s*%S") then return line:gsub(",%s*$", "") end
-  local row = json.decode(line)
-  if type(row) ~= "table" or row[1] then
-    context:usage("standard input has JSON that is not one row a line; give it rows as -o jsonl or jq -c '.[]' prints "
-      .. "them")
-  elseif type(row.id) ~= "string" then
-    context:usage "standard input has a row without id; leave --columns out there, or add id to it"
-  end
-  return row.id
-end
-
--- Reads ids and names from standard input, one a line. In a JSON list of strings, as az prints it, brackets and commas
--- are skipped.
-local function add_lines(context, words)
-  local count = 0
-  local ok, why = file.lines(io.stdin, function (line)
-    count = count + 1
-    line = file.without_mark(line:gsub("\n$", ""))
-    if output.is_mark(line) then return inherit(context, line) end
-    if is_foreign(line) then
-      context:usage(("line %d of standard input is neither an id nor a name; give it rows of -o jsonl, or a column of "
-        .. "-o tsv"):format(count))
-    end
-    local word = convert.name_or_id(given_by(context, line))
-    if word ~= "" and word ~= "[" and word ~= "]" then add_ids(words, word) end
-  end, "ids")
-  if not ok then context:usage(("standard input: %s; give it one id or name a line"):format(why)) end
-end
-
 local function check_stdin_is_free(context)
   for _, name in ipairs { "client_secret_file", "access_token_file", "token_key_file" } do
     if context.args[name] == "-" then
@@ -101,7 +56,7 @@ local function read_stdin(context)
   for _, word in ipairs(args.which) do
     if word == "-" then
       check_stdin_is_free(context)
-      add_lines(context, words)
+      piped.read(context, function (given) add_ids(words, given) end)
     else
       add_ids(words, word)
     end

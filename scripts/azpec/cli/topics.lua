@@ -29,6 +29,9 @@ topics.concepts = {
     .. "its group, or subscription and group, in front where accounts share a name), or by the address of the page in "
     .. "the Azure portal. The word - reads ids or names from standard input, one a line; rows of -o jsonl serve as "
     .. "well.",
+    "If a row is a decision of `auto`, `plan`, `apply --show` or a dry run, and not what the verb does, approve, "
+    .. "reject and delete do nothing and end with 2. `azpec auto --apply` and `azpec apply` carry out decisions. After "
+    .. "a command that failed as a whole, as by at_most (11), these verbs do nothing either.",
     "Options such as --private-endpoint, --described and --status select by properties. * and ? match parts of a "
     .. "value. Several values of one option mean any of them; several options must all match.",
     "If no connection or more than one matches, azpec changes nothing, lists the candidates, and ends with 3 or 11. "
