@@ -10,9 +10,15 @@ local topics = require "azpec.cli.topics"
 local as_typed = { ["\\"] = "\\e", ["-"] = "\\-", ["'"] = "\\(aq", ['"'] = "\\(dq", ["`"] = "\\(ga", ["^"] = "\\(ha",
   ["~"] = "\\(ti" }
 
+-- Characters beyond ASCII by their numbers: groff reads UTF-8 only with -k, which no page can ask for.
+local function in_ascii(character)
+  return ("\\[u%04X]"):format(utf8.codepoint(character))
+end
+
 -- Escapes a text, in which no line then begins with a request.
 local function escaped(text)
-  return (text:gsub("[\\%-'\"`^~]", as_typed):gsub("\n%.", "\n\\&."):gsub("^%.", "\\&."))
+  return (text:gsub("[\\%-'\"`^~]", as_typed):gsub("[\xC2-\xF4][\x80-\xBF]+", in_ascii):gsub("\n%.", "\n\\&.")
+    :gsub("^%.", "\\&."))
 end
 
 -- A paragraph in lines of at most 80 bytes, as mandoc wants them.
