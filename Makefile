@@ -299,17 +299,20 @@ bench:
 	@BUILD=$(BUILD) bash tests/bench/run.sh $(TURNS)
 	@BUILD=$(BUILD) bash tests/bench/token_cache.sh $(TURNS)
 
-dest = $(DESTDIR)$(PREFIX)
-bin  = $(DESTDIR)$(INSTALL_BIN)
-lmod = $(DESTDIR)$(INSTALL_LMOD)
-cmod = $(DESTDIR)$(INSTALL_CMOD)
-lib  = $(DESTDIR)$(INSTALL_LIB)
-inc  = $(DESTDIR)$(INSTALL_INC)
+# Each is one word of the shell and may contain blanks, so that make's functions of
+# lists, such as dir and sort, must not read it.
+quoted = '$(subst ','\'',$(1))'
+dest   = $(call quoted,$(DESTDIR)$(PREFIX))
+bin    = $(call quoted,$(DESTDIR)$(INSTALL_BIN))
+lmod   = $(call quoted,$(DESTDIR)$(INSTALL_LMOD))
+cmod   = $(call quoted,$(DESTDIR)$(INSTALL_CMOD))
+lib    = $(call quoted,$(DESTDIR)$(INSTALL_LIB))
+inc    = $(call quoted,$(DESTDIR)$(INSTALL_INC))
 modules := $(shell cd scripts && find azpec -name '*.lua' -not -name '*.meta.lua')
-azpec    = LUA_CPATH='$(abspath $(BUILD))/?.so;;' $(LUA) scripts/bin/azpec
+azpec    = LUA_CPATH='$(BUILD)/?.so;;' $(LUA) scripts/bin/azpec
 # The output of a command becomes a file that all may read, whatever the umask.
 # Nothing stays that only root, who may have installed, could replace.
-place    = set -e; $(INSTALL) -d $(dir $(1)); $(2) > $(BUILD)/placed; \
+place    = set -e; $(INSTALL) -d "$$(dirname $(1))"; $(2) > $(BUILD)/placed; \
            $(INSTALL) -m 644 $(BUILD)/placed $(1); rm $(BUILD)/placed
 manuals := $(dest)/share/man/man1/azpec
 concepts := $(dest)/share/man/man7/azpec.7
@@ -319,14 +322,15 @@ zsh     := $(dest)/share/zsh/site-functions/_azpec
 fish    := $(dest)/share/fish/vendor_completions.d/azpec.fish
 pc      := $(lib)/pkgconfig/azpec.pc
 # There is no shared library: what the archive needs is needed without --static too.
-below    = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
-pc_lines = 'prefix=$(PREFIX)' 'libdir=$(call below,$(INSTALL_LIB))' \
-           'includedir=$(call below,$(INSTALL_INC))' '' 'Name: azpec' \
+below    = $(subst |,,$(subst |$(PREFIX)/,$${prefix}/,|$(1)))
+pc_lines = $(call quoted,prefix=$(PREFIX)) \
+           $(call quoted,libdir=$(call below,$(INSTALL_LIB))) \
+           $(call quoted,includedir=$(call below,$(INSTALL_INC))) '' 'Name: azpec' \
            'Description: Azure Batch private endpoint connections, for Lua' \
            'Version: $(VERSION)' 'Requires: libcurl >= 7.87.0' \
-           'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lazpec'
+           'Cflags: -I"$${includedir}"' 'Libs: -L"$${libdir}" -lazpec'
 install-rock: all # what Lua loads, and the command
-	$(INSTALL) -d $(bin) $(cmod) $(sort $(dir $(modules:%=$(lmod)/%)))
+	$(INSTALL) -d $(bin) $(cmod) $(patsubst %,$(lmod)/%,$(sort $(dir $(modules))))
 	$(INSTALL) -m 755 scripts/bin/azpec $(bin)/
 	$(INSTALL) -m 755 $(BUILD)/azpec.so $(BUILD)/azpec_file.so $(signing) $(cmod)/
 	$(INSTALL) -d $(lmod)/azpec/types

@@ -9,6 +9,9 @@ trap 'rm -rf "$tmp"' EXIT
 unset MAKEFLAGS MAKELEVEL BUILD LUA_PATH LUA_CPATH
 export HOME=$tmp LUA_INIT=
 mkdir "$tmp/copy" "$tmp/elsewhere"
+# Folders of users have such names.
+tree="$tmp/my tree" dest="$tmp/it's staged" prefix="/opt/my azpec"
+at=$dest$prefix
 { git ls-files -co --exclude-standard 2>/dev/null ||
 	find . -type f -not -path './build/*' -not -path './.git/*'; } |
 	tar -cf - -T - | tar -xf - -C "$tmp/copy"
@@ -43,10 +46,10 @@ works_from() { # CPATH: elsewhere, and without a trace in the globals
 		for name in pairs(_G) do assert(before[name], name) end'
 }
 same_as_installed() { # the rock: these files at these places, one name from each library
-	local so dest=$tmp/dest/opt/azpec
-	diff <(cd "$tmp/tree" && find share lib/lua -type f | sort) \
-		<(cd "$dest" && find share/lua lib/lua -type f | sort) &&
-		for so in "$tmp"/tree/lib/lua/5.4/*.so; do
+	local so
+	diff <(cd "$tree" && find share lib/lua -type f | sort) \
+		<(cd "$at" && find share/lua lib/lua -type f | sort) &&
+		for so in "$tree"/lib/lua/5.4/*.so; do
 			diff <(nm -D --defined-only "$so" | sed -n 's/^[0-9a-f]* [A-Z] //p') \
 				<(basename "$so" .so | sed 's/^/luaopen_/') || return
 		done
@@ -65,7 +68,7 @@ of_a_release() { # by the rockspec of the tag, with this copy in place of the on
 		"$tmp/release/bin/azpec" --version | grep "^azpec $version "
 }
 installed() { # exactly these files
-	diff <(cd "$tmp/dest" && find . -type f | sort) <({
+	diff <(cd "$dest" && find . -type f | sort) <({
 		printf '%s\n' bin/azpec include/azpec.h lib/libazpec.a lib/lua/5.4/azpec.so \
 			lib/lua/5.4/azpec_signing.so lib/lua/5.4/azpec_file.so lib/pkgconfig/azpec.pc \
 			share/man/man1/azpec.1 share/man/man7/azpec.7 share/bash-completion/completions/azpec \
@@ -73,7 +76,7 @@ installed() { # exactly these files
 		find scripts/azpec/cli/verbs -name '*.lua' -printf '%f\n' | sed 's|\(.*\)\.lua|share/man/man1/azpec-\1.1|'
 		cd "$tmp/copy/scripts" && find azpec -name '*.lua' -not -name '*.meta.lua' -printf 'share/lua/5.4/%p\n'
 		cd ../build && find types -name '*.lua' -printf 'share/lua/5.4/azpec/%p\n'
-	} | sed 's|^|./opt/azpec/|' | sort)
+	} | sed "s|^|.$prefix/|" | sort)
 }
 command_works() { # PROGRAM: elsewhere, by its own path and by a link to it
 	cd "$tmp/elsewhere" && ln -sf "$1" "$tmp/link" && for azpec in "$1" "$tmp/link"; do
@@ -86,14 +89,12 @@ command_works() { # PROGRAM: elsewhere, by its own path and by a link to it
 }
 host() {
 	local flags
-	flags=$(PKG_CONFIG_PATH=$tmp/dest/opt/azpec/lib/pkgconfig \
-		pkg-config --define-variable=prefix="$tmp/dest/opt/azpec" \
-		--cflags --libs azpec) &&
-		cc $(pkg-config --cflags lua5.4) -o "$tmp/host" \
-			tests/hosts/static.c $flags -llua5.4 &&
+	flags=$(PKG_CONFIG_PATH=$at/lib/pkgconfig pkg-config --cflags --libs azpec) && eval "set -- $flags" &&
+		grep -x 'libdir=${prefix}/lib' "$at/lib/pkgconfig/azpec.pc" &&
+		cc $(pkg-config --cflags lua5.4) -o "$tmp/host" tests/hosts/static.c "${@/$prefix/$at}" -llua5.4 &&
 		cd "$tmp/elsewhere" && "$tmp/host"
 }
-readable() { ! find "$tmp/dest" \( -type f -not -perm -444 \) -o \( -type d -not -perm -555 \) | grep .; }
+readable() { ! find "$dest" \( -type f -not -perm -444 \) -o \( -type d -not -perm -555 \) | grep .; }
 without_headers() { # WORDS FLAGS...: the compiler does not find them
 	local words=$1 word says
 	shift
@@ -103,13 +104,13 @@ without_headers() { # WORDS FLAGS...: the compiler does not find them
 	for word in $words; do grep -q "[ (]${word}[ ,]" "$tmp/error" || return; done
 }
 uninstalled() { # twice; the files of others stay
-	local others="./opt/azpec/lib/lua/5.4/other.so ./opt/azpec/share/lua/5.4/azpec/mine.lua"
-	(cd "$tmp/dest" && touch $others) &&
-		make -s uninstall PREFIX=/opt/azpec DESTDIR="$tmp/dest" &&
-		diff <(cd "$tmp/dest" && find . -type f | sort) <(printf '%s\n' $others) &&
-		(cd "$tmp/dest" && rm $others) &&
-		make -s uninstall PREFIX=/opt/azpec DESTDIR="$tmp/dest" &&
-		[ ! -e "$tmp/dest/opt/azpec/share/lua/5.4/azpec" ]
+	local others="./lib/lua/5.4/other.so ./share/lua/5.4/azpec/mine.lua"
+	(cd "$at" && touch $others) &&
+		make -s uninstall PREFIX="$prefix" DESTDIR="$dest" &&
+		diff <(cd "$at" && find . -type f | sort) <(printf '%s\n' $others) &&
+		(cd "$at" && rm $others) &&
+		make -s uninstall PREFIX="$prefix" DESTDIR="$dest" &&
+		[ ! -e "$at/share/lua/5.4/azpec" ]
 }
 
 # Debian's packages.  Root installs them by dpkg over the system's own folders, in
@@ -186,12 +187,12 @@ use_packages() { # [ROOT]
 
 try "the rockspec is sound" rocks lint azpec-scm-1.rockspec
 try "luarocks make builds and installs" \
-	rocks make --tree "$tmp/tree" azpec-scm-1.rockspec
-try "the rock works from another directory" works_from "$tmp/tree/lib/lua/5.4"
-try "the rock's command works from another directory" command_works "$tmp/tree/bin/azpec"
+	rocks make --tree "$tree" azpec-scm-1.rockspec
+try "the rock works from another directory" works_from "$tree/lib/lua/5.4"
+try "the rock's command works from another directory" command_works "$tree/bin/azpec"
 umask 077
 try "make install with PREFIX and DESTDIR" \
-	make -s install PREFIX=/opt/azpec DESTDIR="$tmp/dest"
+	make -s install PREFIX="$prefix" DESTDIR="$dest"
 umask 022
 try "it installs these files and no other" installed
 try "everyone may read them" readable
@@ -199,8 +200,8 @@ try "the rock has the same files and flags" same_as_installed
 try "with Debian's packages it takes --deps-mode none, as the README says" without_rocks
 try "the rockspec of a release installs its tag" of_a_release
 try "the module works from another directory" \
-	works_from "$tmp/dest/opt/azpec/lib/lua/5.4"
-try "the command works from another directory" command_works "$tmp/dest/opt/azpec/bin/azpec"
+	works_from "$at/lib/lua/5.4"
+try "the command works from another directory" command_works "$at/bin/azpec"
 try "a C program links the archive and opens two states" host
 try "make uninstall takes all of it away, and nothing else" uninstalled
 try "without Lua's headers the compiler names their packages" \
