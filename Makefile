@@ -78,7 +78,8 @@ flags    := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 \
 sanitize  = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all \
             -fno-omit-frame-pointer)
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
-compile   = $(CC) $(flags) $(1) $(CPPFLAGS) $(CFLAGS) $(sanitize)
+# No LTO: objcopy hides the names of machine code, and not those of bytecode.
+compile   = $(CC) $(flags) $(1) $(CPPFLAGS) $(CFLAGS) -fno-lto $(sanitize)
 apt       = @sh tests/tools/deps.sh
 build     = @$(MAKE) --no-print-directory -s
 run       = @BUILD=$(BUILD) LUA=$(LUA) CC="$(CC)" perl tests/run.pl
