@@ -10,11 +10,12 @@
 #ifndef AZPEC_H
 #define AZPEC_H
 
-#include <lua.h>
-
 /* The only definitions of the version and of its date. */
 #define AZPEC_VERSION "1.0.0"
 #define AZPEC_RELEASED "2026-11-30"
+
+/* Without lua.h: C++ programs include that by lua.hpp. */
+struct lua_State;
 
 #if defined(__cplusplus)
 extern "C" {
@@ -23,7 +24,7 @@ extern "C" {
 #if defined(__GNUC__)
 __attribute__((visibility("default")))
 #endif
-int luaopen_azpec(lua_State *L);
+int luaopen_azpec(struct lua_State *L);
 
 #if defined(__cplusplus)
 }

@@ -98,6 +98,9 @@ one_name() { # as Ubuntu and Fedora compile
 	make -s BUILD=build/lto CFLAGS="-O0 -flto" build/lto/libazpec.a &&
 		diff <(nm -g --defined-only build/lto/libazpec.a | sed -n 's/^[0-9a-f]* //p') <(echo T luaopen_azpec)
 }
+stands_alone() { # without a header of Lua, each of which C++ includes by lua.hpp
+	cc -fsyntax-only -x c lua_module/azpec.h && c++ -fsyntax-only -x c++ lua_module/azpec.h
+}
 readable() { ! find "$dest" \( -type f -not -perm -444 \) -o \( -type d -not -perm -555 \) | grep .; }
 without_headers() { # WORDS FLAGS...: the compiler does not find them
 	local words=$1 word says
@@ -207,6 +210,7 @@ try "the module works from another directory" \
 	works_from "$at/lib/lua/5.4"
 try "the command works from another directory" command_works "$at/bin/azpec"
 try "a C program links the archive and opens two states" host
+try "azpec.h needs no header of Lua, in C and in C++" stands_alone
 try "with -flto too the archive has one name" one_name
 try "make uninstall takes all of it away, and nothing else" uninstalled
 try "without Lua's headers the compiler names their packages" \
