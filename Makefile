@@ -314,7 +314,7 @@ azpec    = LUA_CPATH='$(BUILD)/?.so;;' $(LUA) scripts/bin/azpec
 # The output of a command becomes a file that all may read, whatever the umask.
 # Nothing stays that only root, who may have installed, could replace.
 place    = set -e; $(INSTALL) -d "$$(dirname $(1))"; $(2) > $(BUILD)/placed; \
-           $(INSTALL) -m 644 $(BUILD)/placed $(1); rm $(BUILD)/placed
+           $(INSTALL) -m $(or $(3),644) $(BUILD)/placed $(1); rm $(BUILD)/placed
 manuals := $(dest)/share/man/man1/azpec
 concepts := $(dest)/share/man/man7/azpec.7
 verbs   := $(notdir $(basename $(wildcard scripts/azpec/cli/verbs/*.lua)))
@@ -332,7 +332,7 @@ pc_lines = $(call quoted,prefix=$(PREFIX)) \
            'Cflags: -I"$${includedir}"' 'Libs: -L"$${libdir}" -lazpec'
 install-rock: all # what Lua loads, and the command
 	$(INSTALL) -d $(bin) $(cmod) $(patsubst %,$(lmod)/%,$(sort $(dir $(modules))))
-	$(INSTALL) -m 755 scripts/bin/azpec $(bin)/
+	$(call place,$(bin)/azpec,sed '1s|lua5.4|$(LUA)|' scripts/bin/azpec,755)
 	$(INSTALL) -m 755 $(BUILD)/azpec.so $(BUILD)/azpec_file.so $(signing) $(cmod)/
 	$(INSTALL) -d $(lmod)/azpec/types
 	$(INSTALL) -m 644 $(types:%=$(BUILD)/types/%) $(lmod)/azpec/types/

@@ -101,6 +101,12 @@ one_name() { # as Ubuntu and Fedora compile
 stands_alone() { # without a header of Lua, each of which C++ includes by lua.hpp
 	cc -fsyntax-only -x c lua_module/azpec.h && c++ -fsyntax-only -x c++ lua_module/azpec.h
 }
+finds_lua() { # under another name, here one of the systems that call it lua54
+	ln -sf "$(command -v lua5.4)" "$tmp/lua54"
+	make -s install LUA="$tmp/lua54" DESTDIR="$tmp/lua54s" &&
+		sed -n 1p "$tmp/lua54s/usr/local/bin/azpec" | grep -Fx "#!/usr/bin/env $tmp/lua54" &&
+		"$tmp/lua54s/usr/local/bin/azpec" --version
+}
 readable() { ! find "$dest" \( -type f -not -perm -444 \) -o \( -type d -not -perm -555 \) | grep .; }
 without_headers() { # WORDS FLAGS...: the compiler does not find them
 	local words=$1 word says
@@ -212,6 +218,7 @@ try "the command works from another directory" command_works "$at/bin/azpec"
 try "a C program links the archive and opens two states" host
 try "azpec.h needs no header of Lua, in C and in C++" stands_alone
 try "with -flto too the archive has one name" one_name
+try "make install LUA= installs a command for that interpreter" finds_lua
 try "make uninstall takes all of it away, and nothing else" uninstalled
 try "without Lua's headers the compiler names their packages" \
 	without_headers "liblua5.4-dev lua-devel lua5.4-dev lua54 lua@5.4" LUA_CFLAGS=
