@@ -30,7 +30,8 @@
 #                         and every allocation failing; or every n-th
 #   make bench            beside raw libcurl
 #   make deps             what all of the above needs, by apt
-#   make install PREFIX=/usr/local DESTDIR=
+#   make install PREFIX=/usr/local DESTDIR=   [NATIVE=folder, where BUILD is for
+#                         another machine; LUA=name of the interpreter]
 
 CFLAGS     ?= -O2 -g
 LUA        ?= lua5.4
@@ -53,6 +54,9 @@ INSTALL_CMOD ?= $(PREFIX)/lib/lua/5.4
 INSTALL_LIB  ?= $(PREFIX)/lib
 INSTALL_INC  ?= $(PREFIX)/include
 BUILD      ?= build
+# The folder whose modules print manuals and completions: if those in BUILD are for
+# another machine, one that was built for this one.
+NATIVE     ?= $(BUILD)
 # WERROR=1: warnings are errors; SAN=address,undefined: sanitizers
 
 VERSION := $(shell sed -n 's/.*AZPEC_VERSION "\(.*\)".*/\1/p' \
@@ -310,7 +314,7 @@ cmod   = $(call quoted,$(DESTDIR)$(INSTALL_CMOD))
 lib    = $(call quoted,$(DESTDIR)$(INSTALL_LIB))
 inc    = $(call quoted,$(DESTDIR)$(INSTALL_INC))
 modules := $(shell cd scripts && find azpec -name '*.lua' -not -name '*.meta.lua')
-azpec    = LUA_CPATH='$(BUILD)/?.so;;' $(LUA) scripts/bin/azpec
+azpec    = LUA_CPATH='$(NATIVE)/?.so;;' $(LUA) scripts/bin/azpec
 # The output of a command becomes a file that all may read, whatever the umask.
 # Nothing stays that only root, who may have installed, could replace.
 place    = set -e; $(INSTALL) -d "$$(dirname $(1))"; $(2) > $(BUILD)/placed; \

@@ -107,6 +107,12 @@ finds_lua() { # under another name, here one of the systems that call it lua54
 		sed -n 1p "$tmp/lua54s/usr/local/bin/azpec" | grep -Fx "#!/usr/bin/env $tmp/lua54" &&
 		"$tmp/lua54s/usr/local/bin/azpec" --version
 }
+for_another_machine() { # whose modules Lua cannot load here
+	cp -a build "$tmp/foreign" && echo >"$tmp/foreign/azpec.so" &&
+		make -s install BUILD="$tmp/foreign" NATIVE=build DESTDIR="$tmp/another" &&
+		diff "$tmp/foreign/azpec.so" "$tmp/another/usr/local/lib/lua/5.4/azpec.so" &&
+		diff -r "$at/share/man" "$tmp/another/usr/local/share/man"
+}
 readable() { ! find "$dest" \( -type f -not -perm -444 \) -o \( -type d -not -perm -555 \) | grep .; }
 without_headers() { # WORDS FLAGS...: the compiler does not find them
 	local words=$1 word says
@@ -219,6 +225,7 @@ try "a C program links the archive and opens two states" host
 try "azpec.h needs no header of Lua, in C and in C++" stands_alone
 try "with -flto too the archive has one name" one_name
 try "make install LUA= installs a command for that interpreter" finds_lua
+try "make install NATIVE= installs what was built for another machine" for_another_machine
 try "make uninstall takes all of it away, and nothing else" uninstalled
 try "without Lua's headers the compiler names their packages" \
 	without_headers "liblua5.4-dev lua-devel lua5.4-dev lua54 lua@5.4" LUA_CFLAGS=
