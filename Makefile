@@ -314,7 +314,7 @@ cmod   = $(call quoted,$(DESTDIR)$(INSTALL_CMOD))
 lib    = $(call quoted,$(DESTDIR)$(INSTALL_LIB))
 inc    = $(call quoted,$(DESTDIR)$(INSTALL_INC))
 modules := $(shell cd scripts && find azpec -name '*.lua' -not -name '*.meta.lua')
-azpec    = LUA_CPATH='$(NATIVE)/?.so;;' $(LUA) scripts/bin/azpec
+azpec    = LUA_CPATH="$$(cd '$(NATIVE)' && pwd)/?.so;;" $(LUA) scripts/bin/azpec
 # The output of a command becomes a file that all may read, whatever the umask.
 # Nothing stays that only root, who may have installed, could replace.
 place    = set -e; $(INSTALL) -d "$$(dirname $(1))"; $(2) > $(BUILD)/placed; \
