@@ -683,6 +683,7 @@ describe("journal show", function ()
     for _, name in ipairs { "many01", "manyacct/many01", "many01*", emulator.many[1]:match "[^/]+$" } do
       assert.equal(1, count("--connection '" .. name .. "'"))
     end
+    assert.equal(2, count "--connection many01 --connection many02")
     assert.matches("azpec: the journal knows no connection 'many0'; did you mean 'many01' or 'many02'?",
       kit.ended(3, kit.run("journal show --connection many0 " .. path)).err, 1, true)
     for option, message in pairs { ["--run nosuch"] = "run 'nosuch'", ["--ticket other"] = "ticket 'other'",

@@ -1,12 +1,11 @@
 -- azpec journal show: lists the writes of a journal with their results. The rows have the members of those of approve;
 -- the states as the journal has them are state_before and state_after.
 
-local convert = require "azpec.cli.convert"
+local chosen = require "azpec.cli.chosen"
 local journal = require "azpec.journal"
 local labels = require "azpec.cli.journal_labels"
 local nearest = require "azpec.nearest"
 local rows = require "azpec.cli.rows"
-local select = require "azpec.select"
 local verified = require "azpec.cli.verified"
 
 -- RUN has a time, too, so TIME leaves before BEFORE and AFTER.
@@ -64,42 +63,17 @@ local function run_of(context, runs, writes)
     nearest.question(wanted, names)))
 end
 
--- Returns the fields of azpec.select for the word of --connection: an id, a name, or a name with its place.
-local function fields_of(word)
-  return convert.place_and_name(word) or { [word:find "/" and "id" or "name"] = word }
-end
-
--- Returns a selector of the connections that --connection names. Ends the verb if the journal has none.
-local function selector_of(context, writes)
-  local given = context.args.connection
-  local word = given and convert.name_or_id(given)
-  local ok, selector = pcall(select.new, word and fields_of(word) or {})
-  if not ok then context:usage("--connection: " .. selector:match "%((.*)%)$") end
-  local names, known = {}, {}
-  for _, write in ipairs(word and writes or {}) do
-    local facts = rows.of_id(write.connection)
-    if selector:matches { id = write.connection } then return selector end
-    if facts.base_name and not known[facts.base_name] then
-      known[facts.base_name], names[#names + 1] = true, facts.base_name
-    end
-  end
-  if word then
-    context:fail(context.codes.not_found, ("the journal knows no connection '%s'%s"):format(word,
-      nearest.question(word, names)))
-  end
-  return selector
-end
-
 return function (context, path)
   local records, report = verified.read(context, path)
   local all = journal.writes(records, {})
-  local runs, commands, unfinished = journal.runs(records), {}, {}
+  local runs, commands, unfinished, ids = journal.runs(records), {}, {}, {}
   for _, one in ipairs(runs) do commands[one.run] = one.command end
-  local run, selector = run_of(context, runs, all), selector_of(context, all)
+  for n, write in ipairs(all) do ids[n] = write.connection end
+  local run, is_chosen = run_of(context, runs, all), chosen.test(context, ids, "the journal knows")
   labels.check(context, all)
   local out = context:output { columns = columns, title = "writes" }
   for _, write in ipairs(journal.writes(records, { run = run, since = context.args.since })) do
-    if labels.match(write, context.args) and selector:matches { id = write.connection } then
+    if labels.match(write, context.args) and is_chosen(write.connection) then
       local row = row_of(write, commands)
       out:row(row)
       if row.result == "unknown" then unfinished[#unfinished + 1] = row end

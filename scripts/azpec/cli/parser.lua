@@ -5,6 +5,7 @@ local files = require "azpec.cli.files"
 local nearest = require "azpec.nearest"
 local options = require "azpec.cli.options"
 local page = require "azpec.cli.page"
+local shell = require "azpec.text".shell
 local verbs = require "azpec.cli.verbs"
 local wording = require "azpec.cli.wording"
 
@@ -42,6 +43,10 @@ local options_elsewhere = {
   ["--all"] = all, ["--all-namespaces"] = all, ["--reason"] = "--description", ["--message"] = "--description",
   ["--comment"] = "--description", ["--description"] = "--described", ["--retries"] = "--max-tries",
   ["--retry"] = "--max-tries", ["--limit"] = "-o jsonl | head", ["--concurrency"] = "--parallel" }
+
+-- Where a verb has --connection: its words for the values of options that choose connections elsewhere.
+local connection_words = { ["--subscription"] = "%s/*/*/*", ["-g"] = "%s/*/*", ["--resource-group"] = "%s/*/*",
+  ["--account"] = "%s/*", ["--name"] = "%s", ["-n"] = "%s", ["--id"] = "%s" }
 
 -- Returns the verb that a word names; or nil, and a question if the word is near to one.
 function parser.find_verb(name)
@@ -187,6 +192,17 @@ local function is_among(list, wanted)
   return false
 end
 
+-- Returns "--connection 'batch10/*'" for "--account" in `--account batch10`; nil for an option that has no such word.
+-- as_given: the option as the command line has it.
+local function connection_for(option, as_given, given)
+  local form, value = connection_words[option], "NAME"
+  for n, word in ipairs(form and given or {}) do
+    if word == as_given then value = given[n + 1] or value end
+    if word:sub(1, #as_given + 1) == as_given .. "=" then value = word:sub(#as_given + 2) end
+  end
+  return form and "--connection " .. shell(form:format(value))
+end
+
 -- Where a verb that takes no names looks, as advice after one.
 local no_names = "; this verb takes no names: give --id ID, or -g and --account"
 
@@ -198,7 +214,8 @@ local function complaint_of(message, known, given)
   if not option then return (message:gsub("\n", "; ")) end
   local word, meant = with_one_dash(option, given)
   meant = meant or option
-  local here = options_elsewhere[meant]
+  local here = is_among(known, "--connection") and connection_for(meant, word or option, given)
+    or options_elsewhere[meant]
   local needed = here == all and "--account" or here and here:match "^%-%-%l%S*"
   if needed and not is_among(known, needed) then here = nil end
   return ("unknown option '%s'%s"):format(word or option, here and "; here it is " .. here

@@ -332,7 +332,7 @@ end
 
 function run.sum_up(context, summary)
   local words, rest = words_of(context, summary)
-  context:conclude("%s", words)
+  context:conclude("%s%s", words, context.left_out or "")
   if context.journal and (rest > 0 or summary.unknown > 0) then
     context:say(how_to_go_on)
   end

@@ -1,6 +1,7 @@
 -- azpec apply: carries out a plan exactly as written. Connections that have changed since are refused.
 
 local batch = require "azpec.cli.batch"
+local chosen = require "azpec.cli.chosen"
 local failure = require "azpec.cli.error"
 local files = require "azpec.cli.files"
 local journal = require "azpec.cli.journal"
@@ -13,6 +14,7 @@ local text = require "azpec.text"
 
 local function define(command)
   files.named(command:argument("plan", "file that `azpec plan` wrote"):argname "PLAN")
+  command:group("Which of the plan", chosen.option(command, "only what the plan says of these"))
   batch.accept_yes(command)
   batch.define(command, batch.key_option(command),
     command:flag("--dry-run", "show what would be done now, and do nothing"),
@@ -30,6 +32,18 @@ local function read(context)
   if contents then return contents end
   context:fail(err.kind == "edited" and failure.codes.conflict or failure.codes.usage, err.message,
     err.kind == "edited" and "make a new plan with `azpec plan`" or nil)
+end
+
+-- --connection: takes all other items out of a plan that was read and verified. Returns the function of chosen.test.
+local function choose(context, contents)
+  local is_chosen
+  contents.items, is_chosen = chosen.items(context, contents.items, "the plan has")
+  if not context.args.connection then return is_chosen end
+  contents.summary = { approve = 0, reject = 0, hold = 0 } -- a plan has no items of what is ignored or unchanged
+  for _, item in ipairs(contents.items) do
+    contents.summary[item.action] = contents.summary[item.action] + 1
+  end
+  return is_chosen
 end
 
 -- Returns the items of the plan that change something, without those that an interrupted run has begun. Each has its
@@ -114,8 +128,9 @@ local function show(context, contents)
   show_items(contents, out, false)
   show_items(contents, out, true)
   out:close()
-  context:conclude("%d to approve, %d to reject, %d held, %d ignored, %d unchanged; made at %s%s%s%s%s",
-    summary.approve, summary.reject, summary.hold, summary.ignore, summary.unchanged, contents.made_at,
+  context:conclude("%d to approve, %d to reject, %d held%s%s; made at %s%s%s%s%s", summary.approve, summary.reject,
+    summary.hold, summary.ignore and (", %d ignored, %d unchanged"):format(summary.ignore, summary.unchanged) or "",
+    context.left_out or "", contents.made_at,
     by(contents.who), named("ticket", contents.ticket), named("change reference", contents.change_reference),
     context.args.sign_key_file and ", signed with this key" or "")
   return context.args.detailed_exitcode and summary.approve + summary.reject > 0 and failure.codes.changes or 0
@@ -124,11 +139,12 @@ end
 local function apply(context)
   local args, seconds_left, contents = context.args, batch.deadline(context), read(context)
   if contents.errors then context:inherit_unread(contents.errors, "the plan is not complete: when it was made, ") end
+  local is_chosen = choose(context, contents)
   context:lines_are_of(contents.items)
   if args.show then return show(context, contents) end
   policy.follow(context, contents)
   if journal.path(args) then args.ticket = args.ticket or contents.ticket end
-  local unfinished = journal.unfinished(context, contents.sha256)
+  local unfinished = chosen.among(journal.unfinished(context, contents.sha256), is_chosen)
   local client, out = new_client(context, contents), run.output(context)
   local items = items_of(context, contents, client, unfinished, seconds_left())
   if args.abort_on_stale then abort_on_stale(context, client, items, out) end
@@ -146,6 +162,7 @@ return {
   examples = {
     "azpec apply plan.json --show                                         # the plan in words; needs no sign-in",
     "azpec apply plan.json --dry-run                                      # what would be done now",
+    "azpec apply plan.json --connection 'contosobatch/*'                  # one account first; later the rest",
     "azpec apply plan.json --abort-on-stale                               # nothing, if anything has changed",
     "azpec apply plan.json --journal journal.jsonl                        # may be interrupted and run again",
   },
@@ -156,7 +173,9 @@ the planned status, but another description, somebody else decided. Then its lin
 it as changed.
 
 A plan that was made while an account or a subscription could not be read is not complete. What it has is carried out;
-a line says what is missing, and the exit code is 12.]],
+a line says what is missing, and the exit code is 12.
+
+--connection carries out a part of the plan, which is verified as a whole. The same command without it does the rest.]],
   define = define,
   run = apply,
 }

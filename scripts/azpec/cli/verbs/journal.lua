@@ -1,5 +1,6 @@
 -- azpec journal: verifies a journal of writes, lists its runs and writes, and reverts a run.
 
+local chosen = require "azpec.cli.chosen"
 local columns = require "azpec.cli.columns"
 local convert = require "azpec.cli.convert"
 local files = require "azpec.cli.files"
@@ -67,7 +68,7 @@ show, and the runs that have such a write for runs; undo records them, and sends
         .. "get, which selects nothing"):argname "TEXT"
         :convert(convert.ticket))
     command:group("show",
-      command:option("--connection", "only what was done to this one, by id, or name as in a list"):argname "ID",
+      chosen.option(command, "only what was done to these"),
       command:option("--run", "only what was done in this run, or in the last one that began; for "
         .. "undo: the run"):argname "RUN")
     command:group("undo",

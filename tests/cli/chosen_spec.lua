@@ -1,0 +1,112 @@
+-- --connection of azpec apply: a part of a plan.
+
+local assert = require "luassert"
+local cjson = require "cjson"
+local journal = require "azpec.journal"
+local kit = require "cli.kit"
+local support = require "loopback.support"
+
+local emulator, azpec = kit.stage { operation_polls = 0 }
+
+local function updates()
+  return #emulator:log "update"
+end
+
+local function status(n)
+  return emulator:connection(emulator.many[n]).status
+end
+
+describe("apply --connection", function ()
+  local path, option
+
+  -- A plan for three connections of an account and one of another; it holds many04.
+  before_each(function ()
+    path, option = support.new_path "plan", "--journal " .. support.new_path "journal"
+    local rules = support.write(support.new_path "rules" .. ".lua", [[
+      approve "x" { when = { name = { "many01", "many02", "many03", "test*" } } }
+      hold "y" { when = { name = "many04" } }
+      ignore "z" { when = { name = "*" } }]])
+    local key = support.write(support.new_path "key", "secret\n")
+    kit.ended(0, azpec("plan", ("--rules %s --out %s --sign-key-file %s"):format(rules, path, key)))
+    path = ("%s --sign-key-file %s"):format(path, key)
+  end)
+
+  local function apply(line, code)
+    return kit.ended(code or 0, azpec("apply", ("%s %s"):format(path, line)))
+  end
+
+  it("carries out what matches, and the plan without it does the rest; nothing is written twice", function ()
+    assert.equal("3 connections: 3 changed; 1 other change left out by --connection\n",
+      apply("--connection 'many?cct/*' " .. option).err)
+    assert.equal(3, updates())
+    assert.equal("Pending", emulator:connection(emulator.sample).status)
+    assert.equal("4 connections: 1 changed, 3 unchanged\n", apply(option).err)
+    assert.equal(4, updates())
+    assert.equal("Approved", emulator:connection(emulator.sample).status)
+  end)
+
+  it("takes an id, and several words", function ()
+    local said = apply("--connection many02 --connection " .. emulator.many[3]:upper()).err
+    assert.equal("2 connections: 2 changed; 2 other changes left out by --connection\n", said)
+    assert.same({ "Pending", "Approved", "Approved" }, { status(1), status(2), status(3) })
+  end)
+
+  it("chooses also with --dry-run and --show, and JSON counts the changes that are left out", function ()
+    local words = "--connection many01 --connection many04"
+    local result = apply(words .. " --dry-run")
+    assert.matches("many01%S*: would become Approved [^\n]+\nmany04%S*: held: [^\n]+\n$", result.out)
+    assert.equal("1 connection: 1 would change; 3 other changes left out by --connection\n", result.err)
+    result = apply(words .. " --show")
+    assert.matches("^many01%S*: would approve: [^\n]+\nmany04%S*: held: [^\n]+\n$", result.out)
+    assert.matches("^1 to approve, 0 to reject, 1 held; 3 other changes left out by %-%-connection; made at ",
+      result.err)
+    local document = cjson.decode(apply(words .. " --show -o json").out)
+    assert.same({ 2, { approve = 1, reject = 0, hold = 1 }, 3 }, { #document.decisions, document.totals,
+      document.changes_left_out })
+    apply("--connection many04 --show --detailed-exitcode")
+    assert.equal("0 connections: 0 changed; 4 other changes left out by --connection\n",
+      apply("--connection many04").err)
+    assert.equal(0, updates())
+  end)
+
+  it("ends with 3 if a word matches nothing in the plan, and does nothing", function ()
+    for word, near in support.each { mnay01 = "many01", ["manyact/*"] = "manyacct/*",
+      ["manyacct/mnay01"] = "manyacct/many01" } do
+      assert.equal(("azpec: the plan has no connection '%s'; did you mean '%s'?\n"):format(word, near),
+        apply(("--connection many01 --connection '%s'"):format(word), 3).err)
+    end
+    assert.equal(0, updates())
+    assert.matches("--connection: it is empty", apply("--connection ' '", 2).err, 1, true)
+  end)
+
+  it("refuses a plan that was edited in another connection", function ()
+    local file = path:match "^%S+"
+    support.write(file, (support.read(file):gsub("many02", "many05", 1)))
+    assert.matches("the plan was changed after it was made", apply("--connection many01", 6).err, 1, true)
+  end)
+
+  it("leaves what an interrupted apply has begun of other connections to the command without it", function ()
+    apply(option)
+    local file = option:match "%S+$"
+    support.write(file, support.read(file):match "^[^\n]*\n") -- the intent of its first write
+    local begun = journal.read(file)[1].connection
+    assert.equal("1 connection: 0 changed, 1 unchanged; 3 other changes left out by --connection\n",
+      apply(("--connection %s %s"):format(begun == emulator.many[1] and "many02" or "many01", option)).err)
+    assert.equal(1, #journal.read(file))
+    assert.equal("4 connections: 1 changed, 3 unchanged\n", apply(option).err)
+    assert.equal("changed", journal.read(file)[2].outcome)
+    assert.equal(4, updates())
+  end)
+
+  it("is named by the error for options that choose accounts and connections elsewhere", function ()
+    for words, option_here in support.each {
+      ["--account batch10"] = "'batch10/*'", ["--account=batch10"] = "'batch10/*'", ["-g rg"] = "'rg/*/*'",
+      ["--subscription x"] = "'x/*/*/*'", ["--name 'web-*'"] = "'web-*'", ["-name x"] = "x",
+      ["--account"] = "'NAME/*'" } do
+      for _, verb in ipairs { "apply plan.json", "journal undo" } do
+        assert.equal(("azpec: unknown option '%s'; here it is --connection %s (see: azpec help %s)\n"):format(
+          words:match "^[%a-]+", option_here, verb:match "%a+"), kit.ended(2, kit.run(verb .. " " .. words)).err)
+      end
+    end
+  end)
+end)
