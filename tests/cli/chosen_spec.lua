@@ -1,4 +1,4 @@
--- --connection of azpec apply: a part of a plan.
+-- --connection of azpec apply and azpec journal undo: a part of a plan, or of a run.
 
 local assert = require "luassert"
 local cjson = require "cjson"
@@ -108,5 +108,90 @@ describe("apply --connection", function ()
           words:match "^[%a-]+", option_here, verb:match "%a+"), kit.ended(2, kit.run(verb .. " " .. words)).err)
       end
     end
+  end)
+end)
+
+describe("journal undo --connection", function ()
+  local path, first
+
+  local function last_run()
+    local list = journal.read(path)
+    return list[#list].run
+  end
+
+  before_each(function ()
+    path = support.new_path "journal"
+    kit.ended(0, azpec("approve", ("many01 many02 many03 --yes --account manyacct --journal %s"):format(path)))
+    first = last_run()
+  end)
+
+  local function undo(line, code)
+    return kit.ended(code or 0, azpec("journal", ("undo %s --yes %s"):format(path, line)))
+  end
+
+  it("reverts only what it names of the run; the rest can be reverted later, also by --run last", function ()
+    local said = undo("--run last --connection many01 --apply").err
+    assert.matches("1 connection: 1 changed; 2 other changes left out by --connection\n", said, 1, true)
+    assert.same({ "Pending", "Approved", "Approved" }, { status(1), status(2), status(3) })
+    assert.matches("1 connection: 1 would change; 2 other changes left out by --connection\nnothing was done",
+      undo("--run last --connection many02").err, 1, true)
+    said = undo("--run last --apply").err
+    assert.matches("3 connections: 2 changed, 1 unchanged\n", said, 1, true)
+    assert.same({ "Pending", "Pending", "Pending" }, { status(1), status(2), status(3) })
+    assert.equal(6, updates())
+  end)
+
+  it("counts the other changes in JSON", function ()
+    local document = cjson.decode(undo("--run last --connection 'manyacct/many0?' --connection many02 -o json").out)
+    assert.same({ 3, 0 }, { #document.results, document.changes_left_out })
+  end)
+
+  it("ends with 3 if the run changed no such connection", function ()
+    assert.equal(("azpec: run %s changed no connection 'mnay01'; did you mean 'many01'?\n"):format(first),
+      undo("--run last --connection mnay01 --apply", 3).err)
+    assert.equal(3, updates())
+  end)
+
+  it("undoes a part, and undo says so; a redo of that part is the undo of its run", function ()
+    undo("--run last --connection many01 --apply")
+    local part = last_run()
+    local known = ("azpec: run %s was undone in part by run %s; to revert that, give --run %s\n"):format(first, part,
+      part)
+    local said = undo("--run last --apply").err
+    assert.matches(known, said, 1, true)
+    local rest = last_run()
+    assert.matches(("azpec: run %s was undone in part by run %s and run %s; to revert one of these parts, give its run "
+      .. "to --run\n"):format(first, part, rest), undo("--run " .. first).err, 1, true)
+    undo(("--run %s --apply"):format(part))
+    assert.same({ "Approved", "Pending", "Pending" }, { status(1), status(2), status(3) })
+    local redo = last_run()
+    assert.matches(("run %s was undone by run %s; to revert that, give --run %s\n"):format(part, redo, redo),
+      undo("--run " .. part).err, 1, true)
+  end)
+
+  it("names the undo of a part of an undo behind the undo", function ()
+    undo("--run last --apply")
+    local whole = last_run()
+    undo(("--run %s --connection many02 --apply"):format(whole))
+    assert.same({ "Pending", "Approved", "Pending" }, { status(1), status(2), status(3) })
+    assert.matches(("run %s was undone by run %s, which was undone in part by run %s; to revert the last of these, "
+      .. "give --run %s\n"):format(first, whole, last_run(), last_run()), undo("--run " .. first, 12).err, 1, true)
+  end)
+
+  it("leaves what an interrupted undo has begun of other connections, so --run last still means its run", function ()
+    undo("--run last --apply")
+    local lines = {}
+    for line in support.read(path):gmatch "[^\n]*\n" do lines[#lines + 1] = line end
+    support.write(path, table.concat(lines, "", 1, 7)) -- the intent of its first write
+    local begun = journal.read(path)[7].connection
+    local other = begun == emulator.many[1] and "many02" or "many01"
+    assert.matches("1 connection: 0 changed, 1 unchanged; 2 other changes left out by --connection\n",
+      undo(("--run last --connection %s --apply"):format(other)).err, 1, true)
+    assert.equal(7, #journal.read(path))
+    local said = undo("--run last --apply").err
+    assert.matches(("azpec: the undo of run %s is unfinished, so --run last means that run\n"):format(first), said, 1,
+      true)
+    assert.matches("3 connections: 1 changed, 2 unchanged\n", said, 1, true)
+    assert.equal("changed", journal.read(path)[8].outcome)
   end)
 end)

@@ -1,5 +1,6 @@
 -- azpec journal undo: shows the changes that would revert a run; with --apply makes them.
 
+local chosen = require "azpec.cli.chosen"
 local consent = require "azpec.cli.consent"
 local engine = require "azpec.run"
 local file = require "azpec.journal"
@@ -39,17 +40,24 @@ local function being_undone(runs)
   end
 end
 
--- Says which undo has reverted a run, which one has reverted that, and so on, and how to revert the last of them.
-local function tell_undone(context, runs, name)
-  local words, last = {}, name
+-- Says which undo has reverted a run, which one has reverted that, and so on, and how to revert the last of them; also
+-- which undos have reverted a part of the last one. count: the number of the run's changes.
+local function tell_undone(context, runs, name, count)
+  local words, parts, last = {}, {}, name
   for _, one in ipairs(runs) do
-    if one.changed > 0 and one.unfinished == 0 and reverted_by(one) == last then
-      words[#words + 1], last = "was undone by run " .. text.clean(one.run), one.run
+    local is_undo = one.changed > 0 and one.unfinished == 0 and reverted_by(one) == last
+    if is_undo and one.changed < count then
+      parts[#parts + 1] = "run " .. text.clean(one.run)
+    elseif is_undo then
+      words[#words + 1], parts, last, count = "was undone by run " .. text.clean(one.run), {}, one.run, one.changed
     end
   end
+  if #parts > 0 then words[#words + 1] = "was undone in part by " .. table.concat(parts, " and ") end
   if #words == 0 then return end
-  context:note("azpec: run %s %s; to revert %s, give --run %s", text.clean(name), table.concat(words, ", which "),
-    #words == 1 and "that" or "the last of these", text.clean(last))
+  local undone = ("azpec: run %s %s"):format(text.clean(name), table.concat(words, ", which "))
+  if #parts > 1 then return context:note("%s; to revert one of these parts, give its run to --run", undone) end
+  context:note("%s; to revert %s, give --run %s", undone, #words == 1 and "that" or "the last of these",
+    #parts == 1 and parts[1]:match "%S+$" or text.clean(last))
 end
 
 -- Returns the last run. Passes over undos that changed something: typed twice, "last" would do again what was undone.
@@ -89,18 +97,21 @@ local function run_of(context, path)
   return given == "last" and last_of(context, runs) or given, runs
 end
 
+-- Returns the items, and whether --connection names an id (chosen.test).
 local function items_of(context, path)
   local args = context.args
   local name, runs = run_of(context, path)
   args.run = name
   local items, why, is_unknown = undo.read(path, args.run, { reject = args.reject })
   if not items then context:fail(is_unknown and context.codes.not_found or context.codes.other, why) end
-  tell_undone(context, runs, args.run)
-  if #items == 0 then context:say("run %s changed nothing; there is nothing to undo", args.run) end
+  tell_undone(context, runs, args.run, #items)
+  if #items == 0 and not args.connection then
+    context:say("run %s changed nothing; there is nothing to undo", args.run)
+  end
   for _, item in ipairs(items) do
     item.verb, item.impossible = "undo", item.impossible and stays .. item.impossible
   end
-  return items
+  return chosen.items(context, items, ("run %s changed"):format(args.run))
 end
 
 -- Returns the items that would be written.
@@ -144,10 +155,10 @@ end
 
 return function (context, path)
   local args = context.args
-  local items = items_of(context, path)
+  local items, is_chosen = items_of(context, path)
   args.journal, args.dry_run, context.refused = path, not args.apply, stays
   local first = items[1]
-  local unfinished = journal.unfinished(context, { undo = args.run })
+  local unfinished = chosen.among(journal.unfinished(context, { undo = args.run }), is_chosen)
   local client = first and context:client { subscription_id = select.facts({ id = first.id }).subscription_id }
   if client then undo.check(items, client) end
   run.check_read(context, items)

@@ -16,7 +16,7 @@ local actions = {
 -- The options that not every action takes: the name in args, the option, the actions.
 local of_some = {
   { "anchor", "--anchor", "verify" }, { "since", "--since", "runs or show" }, { "sort", "--sort", "runs or show" },
-  { "connection", "--connection", "show" }, { "run", "--run", "show or undo" },
+  { "connection", "--connection", "show or undo" }, { "run", "--run", "show or undo" },
   { "ticket", "--ticket", "runs, show or undo" }, { "change_reference", "--change-reference", "runs, show or undo" },
   { "apply", "--apply", "undo" }, { "reject", "--reject", "undo" }, { "fail_fast", "--fail-fast", "undo" },
   { "yes", "--yes", "undo" }, { "detailed_exitcode", "--detailed-exitcode", "undo" },
@@ -45,6 +45,7 @@ return {
     "azpec journal runs journal.jsonl --ticket CHG-5102             # the runs that undo may revert",
     "azpec journal undo journal.jsonl --run last                    # what would be done",
     "azpec journal undo journal.jsonl --run 20261124T091500Z-5be1f2a0 --apply --yes",
+    "azpec journal undo journal.jsonl --run last --connection 'web-*' # a part of the run",
   },
   description = [[
 verify names each line that was changed, removed, added or moved, and ends with code 1 then. runs lists the runs, show
@@ -68,7 +69,7 @@ show, and the runs that have such a write for runs; undo records them, and sends
         .. "get, which selects nothing"):argname "TEXT"
         :convert(convert.ticket))
     command:group("show",
-      chosen.option(command, "only what was done to these"),
+      chosen.option(command, "only what was done to these; for undo: only these changes of the run"),
       command:option("--run", "only what was done in this run, or in the last one that began; for "
         .. "undo: the run"):argname "RUN")
     command:group("undo",
