@@ -570,6 +570,18 @@ describe("journal verify", function ()
     assert.same({}, report.problems)
   end)
 
+  it("verifies a file that was rotated, by its anchor, and the next run begins a new one", function ()
+    local anchor = kit.run("journal verify " .. path).out:match "anchor (%S+)"
+    local old = path .. ".1"
+    assert(os.rename(path, old))
+    kit.ended(0, azpec("approve", ("many03 %s --journal %s"):format(group, path)))
+    assert.matches("2 lines, as they were written", kit.ended(0, kit.run("journal verify " .. path)).out, 1, true)
+    kit.ended(0, kit.run(("journal verify %s --anchor %s"):format(old, anchor)))
+    kit.ended(0, azpec("journal", ("undo %s --run last --apply --yes"):format(old)))
+    assert.equal("Pending", emulator:connection(emulator.many[1]).status)
+    kit.ended(0, kit.run(("journal verify %s --anchor %s"):format(old, anchor)))
+  end)
+
   it("names what was changed, and ends with code 1", function ()
     local whole = support.read(path)
     support.write(path, (whole:gsub("many02", "many03", 1)))

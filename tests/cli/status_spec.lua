@@ -49,6 +49,31 @@ describe("a status that the module knows", function ()
   end)
 end)
 
+describe("the pace of azpec", function ()
+  local at_once = require "azpec.fleet".at_once
+
+  it("is in the guide and in the help of status: how many accounts are read at once", function ()
+    local help = kit.run("help status").out:gsub("%s+", " ")
+    assert.matches(("%d accounts are read at once; --parallel, which other verbs have, is about writes only"):format(
+      at_once), help, 1, true)
+    local guide = support.read "scripts/README.md"
+    assert.matches(("Azure Resource Manager, %d accounts at once. `--parallel N` is about writes only"):format(at_once),
+      (guide:gsub("%s+", " ")), 1, true)
+    assert.matches("how many writes are under way at once", (kit.run("help approve").out:gsub("%s+", " ")), 1, true)
+  end)
+
+  it("has in the guide the limits that the emulator has", function ()
+    local has = require "azpec.emulator.options".defaults
+    local guide = support.read "scripts/README.md":gsub("%s+", " ")
+    assert.matches(("%d reads at once, and %d more each second. Of writes it allows %d at once, and %d more each "
+      .. "second, and of deletions as many"):format(has.reads_bucket, has.reads_refill, has.writes_bucket,
+      has.writes_refill), guide, 1, true)
+    assert.same({ has.writes_bucket, has.writes_refill }, { has.deletes_bucket, has.deletes_refill })
+    assert.matches(("allows %d reads a second in a subscription"):format(has.reads_refill),
+      (kit.run("help status").out:gsub("%s+", " ")), 1, true)
+  end)
+end)
+
 describe("azpec status", function ()
   it("shows one line an account, and the sum on stderr", function ()
     local result = kit.ended(0, azpec("status", "--all-subscriptions"))

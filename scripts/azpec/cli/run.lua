@@ -22,7 +22,8 @@ run.columns = rows.with({
 
 -- Adds --parallel. Returns the option group, for further options.
 function run.parallel_option(command)
-  return command:option("--parallel", "how many are under way at once"):argname "N":default "100"
+  return command:option("--parallel", "how many writes are under way at once; it does not change how many accounts are "
+    .. "read at once"):argname "N":default "100"
     :convert(convert.positive)
 end
 

@@ -9,6 +9,7 @@ local choice = require "azpec.cli.columns"
 local convert = require "azpec.cli.convert"
 local date = require "azpec.date"
 local failure = require "azpec.cli.error"
+local fleet = require "azpec.fleet"
 local output = require "azpec.cli.output"
 local of_connections = require "azpec.cli.rows"
 local select = require "azpec.select"
@@ -329,7 +330,10 @@ return {
   },
   description = "OLDEST is the age of the oldest pending request, LAST CHANGE that of the last change to a connection."
     .. "\nOUTSIDE counts approved connections that no rule of --rules would approve today (azpec drift names them).\n"
-    .. "Accounts that cannot be read come first; the exit code is then 12.",
+    .. "Accounts that cannot be read come first; the exit code is then 12.\n\n"
+    .. ("%d accounts are read at once; --parallel, which other verbs have, is about writes only. Azure Resource "
+    .. "Manager allows 25 reads a second in a subscription. If its counters (x-ms-ratelimit-remaining-*) run low, "
+    .. "azpec slows down. After a 429 it waits as long as Retry-After says."):format(fleet.at_once),
   define = function (command)
     command:group("What",
       command:option("--rules", "file of rules, by which approved connections are judged"):argname "FILE"
