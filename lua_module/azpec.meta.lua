@@ -262,8 +262,10 @@ azpec.PrivateEndpointConnectionProvisioningState = {
 ---@class (exact) azpec.RetryOptions
 ---@field max_tries? integer attempts, the first one included, 1 to 86400; default: 4
 ---@field base_delay? number seconds, 0 to 86400; default: 0.8
---- seconds, 0 to 86400: the longest wait; if the service asks for a longer one, the call fails; default: 60
----@field max_delay? number
+---@field max_delay? number seconds, 0 to 86400: the longest wait; default: 60
+--- seconds, 0 to 86400: the longest wait that the service may ask for; if it asks for a longer one, or for one that
+--- ends after the deadline, the call fails at once; default: `max_delay`
+---@field max_retry_after? number
 --- retry 409 too, except one whose cause lasts until somebody removes it, such as ScopeLocked or a missing
 --- registration; default: false, then only one with Retry-After
 ---@field conflict? boolean

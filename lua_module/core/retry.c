@@ -78,7 +78,7 @@ int64_t retry_delay(const struct retry_policy *p, int tries, int64_t asked,
                     uint32_t random) {
 	if (tries >= p->max_tries)
 		return -1;
-	if (asked > p->max_delay)
+	if (asked > p->max_asked)
 		return -1; /* the caller gets the error instead of a longer
 		              wait */
 	return asked > 0 ? asked : retry_backoff(p, tries, random);

@@ -12,15 +12,18 @@
 struct retry_policy {
 	int max_tries;      /* including the first one */
 	int64_t base_delay; /* ms */
-	int64_t max_delay;  /* ms: the longest delay, also for Retry-After */
+	int64_t max_delay;  /* ms: the longest back-off */
+	int64_t max_asked;  /* ms: the longest Retry-After that is obeyed */
 	bool conflict;      /* also retry a 409 */
 	struct span codes;  /* further error codes to retry, one a line */
 };
 
 /* Azure SDK guidelines, "HTTP retry": 3 retries, 0.8 s, at most 60 s. */
 #define RETRY_DEFAULT                                                          \
-	((struct retry_policy){                                                \
-		.max_tries = 4, .base_delay = 800, .max_delay = 60000 })
+	((struct retry_policy){ .max_tries = 4,                                \
+		                .base_delay = 800,                             \
+		                .max_delay = 60000,                            \
+		                .max_asked = 60000 })
 
 /* True when the same request may succeed later, although nobody removes the
    cause. code: the service's error code. */
@@ -34,7 +37,7 @@ bool retry_worthwhile(const struct retry_policy *p, const struct reply *r,
    [0.8, 1.3), at most max_delay. */
 int64_t retry_backoff(const struct retry_policy *p, int tries, uint32_t random);
 /* ms until the next try; -1: do not retry. asked: the wait that the service
-   asked for in ms, -1 if none.  An `asked` above max_delay also ends the
+   asked for in ms, -1 if none.  An `asked` above max_asked also ends the
    retries. */
 int64_t retry_delay(const struct retry_policy *p, int tries, int64_t asked,
                     uint32_t random);

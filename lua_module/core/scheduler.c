@@ -557,7 +557,7 @@ void scheduler_feed(struct scheduler *c, struct job *job,
                     const struct answer *a) {
 	if (job) {
 		rate_note(&c->rate, kind_of(&job->op), a,
-		          c->cfg.retry.max_delay);
+		          c->cfg.retry.max_asked);
 		op_feed(&job->op, a);
 		make_ready(c, job);
 	} else {

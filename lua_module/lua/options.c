@@ -381,6 +381,7 @@ static void check_retry(lua_State *L, int idx) {
 		{ "max_tries", &tries, FOR_CLIENT },
 		{ "base_delay", &number, FOR_CLIENT },
 		{ "max_delay", &number, FOR_CLIENT },
+		{ "max_retry_after", &number, FOR_CLIENT },
 		{ "conflict", &schema_boolean, FOR_CLIENT },
 		{ "codes", &codes, FOR_CLIENT },
 		{ NULL, NULL, 0 },
@@ -404,6 +405,7 @@ static struct retry_policy retry(lua_State *L, int idx) {
 	p.conflict = lua_toboolean(L, -1);
 	p.base_delay = milliseconds(L, t, "base_delay", p.base_delay);
 	p.max_delay = milliseconds(L, t, "max_delay", p.max_delay);
+	p.max_asked = milliseconds(L, t, "max_retry_after", p.max_delay);
 	lua_settop(L, t - 1);
 	return p;
 }

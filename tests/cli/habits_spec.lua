@@ -169,6 +169,29 @@ describe("--max-tries", function ()
   end)
 end)
 
+describe("a Retry-After", function ()
+  local function ask_for(seconds)
+    emulator:faults { { match = { kind = "list" }, action = { status = 503, retry_after = tostring(seconds) } } }
+  end
+
+  it("that fits into --timeout is obeyed, however long", function ()
+    ask_for(3599)
+    local process = kit.start(("list %s %s -v --timeout 1h"):format(kit.address(emulator), many),
+      { env = kit.environment(emulator) })
+    assert.matches("; next try in 3599%.0 s$", process:read_until "next try")
+    process:signal "INT"
+    kit.ended(130, process:finish())
+  end)
+
+  it("that does not fit ends the command at once", function ()
+    for line, seconds in pairs { [""] = 301, ["--timeout 1m"] = 61 } do
+      ask_for(seconds)
+      assert.matches(("\n  try again in: %d s\n"):format(seconds), kit.ended(9, azpec("list", many .. line)).err)
+    end
+    assert.equal(2, #emulator:log "list")
+  end)
+end)
+
 describe("an account's name", function ()
   it("that is given as a connection's is answered with the option to give", function ()
     assert.matches("^no connection matches.*; 'manyacct' is a Batch account: %-%-account manyacct\n$",

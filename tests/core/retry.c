@@ -244,6 +244,16 @@ static void test_how_long_to_wait_and_when_to_give_up(void **state) {
 	}
 }
 
+static void test_the_service_may_ask_for_more_than_the_back_off(void **state) {
+	struct retry_policy p = RETRY_DEFAULT;
+	(void)state;
+	p.max_tries = 20;
+	p.max_asked = 300000;
+	assert_int_equal(retry_delay(&p, 1, 300000, 0), 300000);
+	assert_int_equal(retry_delay(&p, 1, 300001, 0), -1);
+	assert_true(retry_delay(&p, 19, -1, 499) <= 60000);
+}
+
 static void test_the_default_is_three_retries_within_a_minute(void **state) {
 	const struct retry_policy p = RETRY_DEFAULT;
 	int tries = 1;
@@ -253,6 +263,7 @@ static void test_the_default_is_three_retries_within_a_minute(void **state) {
 	assert_int_equal(tries, 4);
 	assert_int_equal(p.base_delay, 800);
 	assert_int_equal(p.max_delay, 60000);
+	assert_int_equal(p.max_asked, 60000);
 	assert_false(p.conflict);
 }
 
@@ -267,6 +278,7 @@ int main(void) {
 		TEST(test_back_off_with_extreme_policies),
 		TEST(test_the_same_randomness_gives_the_same_pause),
 		TEST(test_how_long_to_wait_and_when_to_give_up),
+		TEST(test_the_service_may_ask_for_more_than_the_back_off),
 		TEST(test_the_default_is_three_retries_within_a_minute),
 	};
 	return RUN(tests);

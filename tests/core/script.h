@@ -418,7 +418,7 @@ static inline void player_init(struct player *p, const struct scenario *s) {
 	if (a->max_tries)
 		p->cfg.retry.max_tries = a->max_tries;
 	if (a->max_delay)
-		p->cfg.retry.max_delay = a->max_delay;
+		p->cfg.retry.max_delay = p->cfg.retry.max_asked = a->max_delay;
 	buf_init(&p->token, test_mem(), BUF_MAX);
 	buf_set(&p->token, test_text(a->token));
 	p->cfg.token = a->token ? &p->token : NULL;

@@ -437,6 +437,15 @@ describe("the statuses", function ()
     assert.equal(2, #server:requests())
   end)
 
+  it("a longer Retry-After than retry.max_delay is obeyed up to retry.max_retry_after", function ()
+    local value, err, server = get({ { times = 1, status = 429, headers = { "retry-after-ms: 20" } },
+      { status = 429, headers = { t.json_type, "retry-after-ms: 60001" } } },
+      { retry = { max_delay = 0.001, max_retry_after = 60 } })
+    assert.is_nil(value)
+    assert.equal(60.001, err.retry_after)
+    assert.equal(2, #server:requests())
+  end)
+
   it("429 with a Retry-After beyond retry.max_delay is handed back at once, with the wish", function ()
     local value, err, server = get { { status = 429, headers = { t.json_type, "Retry-After: 3600" },
       body = [[{"error":{"code":"SubscriptionRequestsThrottled","message":"later"}}]] } }

@@ -375,6 +375,8 @@ describe("the client's option", function ()
       "bad field 'retry.max_delay' (number from 0 to 86400 expected, got inf)" },
     ["retry.max_delay as a table"] = { "retry", { max_delay = {} },
       "bad field 'retry.max_delay' (number from 0 to 86400 expected, got table)" },
+    ["retry.max_retry_after of more than a day"] = { "retry", { max_retry_after = 86401 },
+      "bad field 'retry.max_retry_after' (number from 0 to 86400 expected, got 86401)" },
     ["retry.conflict as a number"] = { "retry", { conflict = 1 },
       "bad field 'retry.conflict' (boolean expected, got 1)" },
     ["retry.codes as a text"] = { "retry", { codes = "AccountBusy" },
@@ -407,8 +409,8 @@ describe("the client's option", function ()
   end)
 
   it("retry takes all its fields at once", function ()
-    azpec.client(kit.config { retry = { max_tries = 3, base_delay = 0.1, max_delay = 5, conflict = true,
-      codes = { "AccountBusy", "Later" } } }):close()
+    azpec.client(kit.config { retry = { max_tries = 3, base_delay = 0.1, max_delay = 5, max_retry_after = 6,
+      conflict = true, codes = { "AccountBusy", "Later" } } }):close()
   end)
 end)
 

@@ -7,7 +7,8 @@
 static struct retry_policy any_policy(void) {
 	struct retry_policy p = { .max_tries = nondet_int(),
 		                  .base_delay = nondet_uint32(),
-		                  .max_delay = nondet_uint32() };
+		                  .max_delay = nondet_uint32(),
+		                  .max_asked = nondet_uint32() };
 	assume(p.max_tries >= 1);
 	assume(p.base_delay <= 86400000 && p.max_delay <= 86400000);
 	return p;
@@ -34,7 +35,7 @@ void prove_retry_delay(void) {
 	int64_t asked = nondet_int64(), ms;
 	assume(tries >= 1 && (asked == -1 || asked > 0));
 	ms = retry_delay(&p, tries, asked, nondet_uint32());
-	assert(ms >= -1 && ms <= p.max_delay);
-	assert((ms == -1) == (tries >= p.max_tries || asked > p.max_delay));
+	assert(ms >= -1 && ms <= (asked == -1 ? p.max_delay : p.max_asked));
+	assert((ms == -1) == (tries >= p.max_tries || asked > p.max_asked));
 	assert(ms == -1 || asked == -1 || ms == asked);
 }

@@ -387,6 +387,12 @@ local function guard(self)
   end
 end
 
+-- Returns the longest Retry-After that is obeyed: one that fits into the time of an operation. A day is the module's
+-- limit.
+local function longest_wait(timeout)
+  return math.min(timeout or 300, 86400)
+end
+
 -- Returns a client with the options of the command line and the environment, plus the given fields. With --journal its
 -- writes are recorded.
 function context:client(overrides)
@@ -395,7 +401,8 @@ function context:client(overrides)
     subscription_id = named_subscription(args) or self:subscriptions()[1], cloud = args.cloud, endpoint = args.endpoint,
     authority_host = args.authority_host, api_version = args.api_version, ca_file = args.ca_file,
     token_cache = args.token_cache, timeout = args.timeout, poll_interval = args.interval,
-    retry = { conflict = args.retry_conflict or nil, codes = args.retry_on, max_tries = args.max_tries },
+    retry = { conflict = args.retry_conflict or nil, codes = args.retry_on, max_tries = args.max_tries,
+      max_retry_after = longest_wait(args.timeout) },
     on_event = self:tracer(), application_id = "azpec-command",
     token_key = token_key(self), traceparent = variable "TRACEPARENT",
   }

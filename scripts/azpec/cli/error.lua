@@ -289,7 +289,7 @@ local function detail_lines(err)
   add("request id", err.request_id)
   if not err.request_id then add("client request id", err.client_request_id) end
   if err.kind == "timeout" then add("time spent", time_spent(err.elapsed)) end
-  local is_later = err.kind == "throttled" or err.phase == "policy" -- elsewhere the time has been waited for
+  local is_later = err.kind == "throttled" or err.phase == "policy" or is_busy(err)
   if is_later and err.retry_after then add("try again in", ("%g s"):format(err.retry_after)) end
   add("hint", hint_of(err))
   return lines
