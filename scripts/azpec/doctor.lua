@@ -112,6 +112,7 @@ end
 
 -- What to do about an error that has no hint of its own.
 local function default_step(self, err)
+  if err.kind == "credential" and err.retryable then return "try again later: the credential was not refused" end
   if err.kind == "credential" then return "correct that credential, or sign in by another one" end
   local is_reached = self.probed and is_answer(self.probed.err)
   if not is_answer(err) and self.wanted.tls and not is_reached then return "see what is said of tls" end
@@ -119,9 +120,14 @@ local function default_step(self, err)
   return "try again later; if it stays so, give the message to whoever runs the service"
 end
 
+-- Returns the kind of a check's error. A sign-in that may succeed later says nothing against the credential.
+local function kind_of(err)
+  return err.kind == "credential" and err.retryable and "throttled" or err.kind
+end
+
 local function failed_by(self, err)
   err = failure.of_account(err)
-  return failed(err.kind, err.message, err.hint or default_step(self, err))
+  return failed(kind_of(err), err.message, err.hint or default_step(self, err))
 end
 
 function checks.tls(self)
@@ -198,12 +204,12 @@ local function no_sign_in(self, err, details)
     if link.outcome ~= "untried" then tried = tried + 1 end
     if link.outcome == "failed" then advice = advice or link.hint end
   end
-  if tried > 1 then
+  if tried > 1 and not err.retryable then
     return failed(err.kind, "none of these gave a token", advice or "set one of them up (az login; AZURE_CLIENT_ID and "
       .. "what belongs to it), or give one of azpec.credential's values as `credential`", details)
   end
   local is_cut_off = self.wanted.tls and not is_answer(probe(self).err)
-  return failed(err.kind, err.message, is_cut_off and "see what is said of tls" or err.hint
+  return failed(kind_of(err), err.message, is_cut_off and "see what is said of tls" or err.hint
     or default_step(self, err), details)
 end
 

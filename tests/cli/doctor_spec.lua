@@ -489,6 +489,15 @@ describe("azpec doctor (connections)", function ()
     assert.matches("^sampleacct.japaneast.batch.invalid: ", checks.dns.found)
   end)
 
+  it("tells a token endpoint that is busy from a credential that is refused: 9", function ()
+    emulator:faults { { match = { kind = "token" }, action = { status = 503, retry_after = "ms:20" } } }
+    for _, more in ipairs { {}, env { AZURE_TOKEN_CREDENTIALS = "EnvironmentCredential" } } do
+      local checks = examined(9, account .. " --check signin", more)
+      assert.equal("throttled", checks.signin.kind)
+      assert.equal("try again later: the credential was not refused", checks.signin.next_step)
+    end
+  end)
+
   it("ends when its time is over", function ()
     emulator:faults { { match = { kind = "token" }, action = { stall = true } } }
     local checks = examined(8, account .. " --timeout 0.5 --check signin,rights")

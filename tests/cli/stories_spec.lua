@@ -1,6 +1,7 @@
 -- What goes wrong for people who do this by hand or with other tools, each as a test of what happens here.
 
 local assert = require "luassert"
+local failure = require "azpec.cli.error"
 local kit = require "cli.kit"
 local support = require "loopback.support"
 
@@ -161,6 +162,18 @@ describe("a failure", function ()
   it("because the service is busy ends with 9, and says when to try again", function ()
     emulator:faults { { match = { kind = "update" }, action = { status = 429, retry_after = "3600" } } }
     assert.matches("\n  try again in: 3600 s\n", kit.ended(9, azpec("approve", account .. words)).err)
+  end)
+
+  it("because the token endpoint is busy ends with 9, and says when to try again", function ()
+    for wait, said in pairs { ["301"] = "try again in: 301 s", ["ms:20"] = "try again in: 0.02 s" } do
+      for _, status in ipairs { 429, 503 } do
+        emulator:faults { { match = { kind = "token" }, action = { status = status, retry_after = wait } } }
+        local result = kit.ended(9, azpec("approve", account .. words))
+        assert.matches(("(HTTP %d)\n"):format(status), result.err, 1, true)
+        assert.matches(("\n  %s\n"):format(said), result.err, 1, true)
+      end
+    end
+    assert.equal("try again later", failure.facts { kind = "credential", message = "busy", retryable = true }.hint)
   end)
 
   it("because another operation is in progress ends with 6", function ()

@@ -31,10 +31,13 @@ local function is_kept_back(err)
   return err.write_refused == true
 end
 
+-- The service, and the endpoint that gives tokens.
+local may_be_busy = { service = true, credential = true }
+
 -- Returns whether the service could not answer for the moment, although it was asked several times. A policy whose
 -- evaluation failed has answered.
 local function is_busy(err)
-  return err.kind == "service" and err.retryable and not err.verdict
+  return may_be_busy[err.kind] and err.retryable and not err.verdict
 end
 
 -- Returns the exit code of any error.
@@ -176,9 +179,10 @@ local function refusing_policy(err)
   end
 end
 
--- Returns the hint of an error. The module has none for a server that it could not reach.
+-- Returns the hint of an error. The module has none for a server that it could not reach, and for one that is busy.
 local function hint_of(err)
   if err.hint then return wording.of(err.hint) end
+  if err.kind == "credential" and err.retryable and not err.retry_after then return "try again later" end
   return err.kind == "transport" and "azpec doctor says why" or nil
 end
 

@@ -115,7 +115,8 @@ topics.reference = {
     exit("operation", "The service refused, or the operation failed."),
     exit("timeout", "The deadline passed, or the outcome of a write is unknown; if an operation may still be "
       .. "running, the command to continue is printed."),
-    exit("throttled", "The service is busy or fails for the moment, and the tries are used up."),
+    exit("throttled", "The service, or the endpoint that gives tokens, is busy or fails for the moment, and the tries "
+      .. "are used up."),
     exit("changes", "Something changed, or would, or of status waits, with --detailed-exitcode; of drift: there is "
       .. "some."),
     exit("ambiguous", "More than one matches, or more than allowed."),

@@ -200,8 +200,8 @@ With -o json each check is an object in the list "checks": check, verdict (ok, w
 next_step (what to do), kind (of a failure), seconds and details.
 
 The exit code is that of the first one that failed: 4 for a refused sign-in, 5 for a missing right, 3 for no such
-account, 7 for the api-version, 8 after --timeout, else 1. If none failed, but one that --check names was skipped, it is
-2 if no account is named, else 1.]],
+account, 7 for the api-version, 8 after --timeout, 9 for a busy service, else 1. If none failed, but one that --check
+names was skipped, it is 2 if no account is named, else 1.]],
   define = function (command)
     command:group("What",
       command:option("--check", "only these, with commas between: " .. names):argname "NAMES":convert(read_checks))
