@@ -167,6 +167,18 @@ describe("--max-tries", function ()
     assert.matches("--max-tries: '0' is not a number of 1 or more", kit.ended(2, azpec("list", "--max-tries 0")).err, 1,
       true)
   end)
+
+  it("lets a request of the sign-in be sent three times at most, as help and the guide say", function ()
+    emulator:faults { { match = { kind = "token" }, action = { status = 503, retry_after = "ms:20" } } }
+    for given, tries in pairs { [1] = 1, [8] = 3 } do
+      emulator:control("DELETE", "log")
+      kit.ended(9, azpec("list", ("%s--max-tries %d"):format(many, given)))
+      assert.equal(tries, #emulator:log "token")
+    end
+    for _, text in ipairs { kit.ended(0, kit.run "help list").out, (support.read "scripts/README.md") } do
+      assert.matches("request of the sign-in is sent three times at most", text:gsub("%s+", " "), 1, true)
+    end
+  end)
 end)
 
 describe("a Retry-After", function ()

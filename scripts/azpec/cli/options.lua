@@ -113,7 +113,8 @@ function groups.client(command)
     command:option("--retry-on", "try again on this error code of the service, also several times"):argname "CODE"
       :count "*":convert(convert.given),
     command:option("--max-tries", "how often a request is sent if the service is busy or cannot be reached, the first "
-      .. "one included (4); --timeout ends it sooner, and alone ends the polls of a change"):argname "N"
+      .. "one included (4); --timeout ends it sooner, and alone ends the polls of a change; a request of the sign-in "
+      .. "is sent three times at most"):argname "N"
       :convert(convert.tries),
     command:option("--timeout", "longest time for one operation, such as 5m or 1h (300 s; doctor: 20 s)"):argname "TIME"
       :convert(convert.seconds),
