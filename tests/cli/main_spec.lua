@@ -243,3 +243,8 @@ it("help tells the exit codes, by their one table", function ()
     assert.truthy(("\n" .. codes):find(("\n%3d  "):format(code), 1, true), code)
   end
 end)
+
+it("help tells the provisioning states, by their one table", function ()
+  local page = kit.ended(0, kit.run "help connections").out:gsub("%s+", " ")
+  for _, state in ipairs(require "azpec.select".provisioning_states) do assert.matches(state, page, 1, true) end
+end)

@@ -20,8 +20,9 @@ topics.concepts = {
     { "Approved", "The endpoint reaches the account. It can become Rejected, which removes access." },
     { "Rejected", "Final. The owner deletes the endpoint and creates a new one to ask again." },
     { "Disconnected", "Final. The private endpoint was removed; the connection can only be deleted." },
-    "The provisioning state says whether a change is under way: Creating, Updating, Deleting, Succeeded or Failed. "
-    .. "While a change is under way, only a deletion can begin.",
+    "The provisioning state says whether a change is under way. It is one of "
+    .. table.concat(require "azpec.select".provisioning_states, ", ") .. ". While a change is under way, only a "
+    .. "deletion can begin.",
     "A name such as web-frontend.5a7e0001-91c4-4d2b-8f36-70b1e2c33779 is the endpoint's name, a dot and a GUID." },
 
   { name = "naming", title = "Naming connections",
