@@ -21,7 +21,7 @@ local function candidate_lines(err)
     if n > most_shown then break end
     lines[n] = "\n  " .. require "azpec.select".describe(connection)
   end
-  local more = math.max(err.count or 0, #err.candidates) - #lines
+  local more = math.max(err.count or 0, #err.candidates + (err.more or 0)) - #lines
   return table.concat(lines) .. (more > 0 and ("\n  and %d more"):format(more) or "")
 end
 

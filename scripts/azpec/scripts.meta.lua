@@ -328,6 +328,7 @@ function undo.check(items, client) end
 ---@field id? string the connection or account concerned
 ---@field candidates? azpec.Connection[] of a selection: those that match, or come nearest
 ---@field count? integer of a selection: how many match
+---@field more? integer of a selection: how many candidates are not in the list, which has at most 100
 ---@field is_gone? true of azpec.fleet and what uses it: the account was deleted
 
 ---@class azpec.failure

@@ -294,8 +294,9 @@ function select.describe(connection)
   return line
 end
 
-local function fail(kind, message, candidates, count)
-  return nil, failure.new(kind, message, { candidates = candidates, count = count })
+-- total: the number of all candidates.
+local function fail(kind, message, candidates, count, total)
+  return nil, failure.new(kind, message, { candidates = candidates, count = count, more = total - #candidates })
 end
 
 -- ---- choosing -------------------------------------------------------------------------------------------------------
@@ -391,18 +392,20 @@ end
 -- Collects the connections nearest to the selector: those that differ in the fewest fields, then those with the
 -- smallest distance. If some are probable misspellings, only these are kept.
 local function new_nearest(self)
-  local best, fewest, examined, any_near = {}, math.huge, 0, false
+  local best, fewest, examined, any_near, total = {}, math.huge, 0, false, 0
   local function note(connection, facts, missing)
     examined = examined + 1
     if missing > fewest then return end
-    if missing < fewest then best, fewest, any_near = {}, missing, false end
+    if missing < fewest then best, fewest, any_near, total = {}, missing, false, 0 end
     local off, is_near = likeness(self, facts, missing)
-    if is_near and not any_near then best, any_near = {}, true end
-    if is_near == any_near then insert_by_distance(best, { connection = connection, off = off }) end
+    if is_near and not any_near then best, any_near, total = {}, true, 0 end
+    if is_near ~= any_near then return end
+    total = total + 1
+    insert_by_distance(best, { connection = connection, off = off })
   end
   return note, function ()
     for n, candidate in ipairs(best) do best[n] = candidate.connection end
-    return best, examined, fewest == #self and not any_near, any_near
+    return best, examined, fewest == #self and not any_near, any_near, total
   end
 end
 
@@ -434,13 +437,13 @@ local function collect(self, most, ...)
     end
   end
   if count > 0 then return found, count end
-  local candidates, examined, are_any, any_near = those_nearest()
-  if examined == 0 then return fail("no_match", "there is no connection at all", {}, 0) end
+  local candidates, examined, are_any, any_near, total = those_nearest()
+  if examined == 0 then return fail("no_match", "there is no connection at all", {}, 0, 0) end
   local bare = ("no connection matches %s"):format(self)
-  if not (are_any or any_near) then return fail("no_match", bare, {}, 0) end
+  if not (are_any or any_near) then return fail("no_match", bare, {}, 0, 0) end
   local said = are_any and "there are:"
     or #candidates == 1 and "this one comes nearest:" or "these come nearest:"
-  return fail("no_match", bare .. "; " .. said, candidates, 0)
+  return fail("no_match", bare .. "; " .. said, candidates, 0, total)
 end
 
 local function first(list, most)
@@ -448,15 +451,16 @@ local function first(list, most)
 end
 
 -- Returns the one connection that matches, or nil and an error of the kind "no_match" or "ambiguous". The error has
--- `message`, `candidates` (at most 100 connections: those that match, else the nearest, if any is near) and `count`
--- (the number that match). tostring(err) lists the candidates.
+-- `message`, `candidates` (at most 100 connections: those that match, else the nearest, if any is near), `count` (the
+-- number that match) and `more` (the number of candidates that are not in the list). tostring(err) lists the
+-- candidates.
 function selector:one(...)
   check_connections(..., "one")
   local found, count = collect(self, 1, ...)
   if not found then return nil, count end
   if count == 1 then return found[1] end
   return fail("ambiguous", ("%d connections match %s; name one by its id:"):format(count, self),
-    first(found, most_candidates), count)
+    first(found, most_candidates), count, count)
 end
 
 local function check_most(options)
@@ -478,7 +482,7 @@ function selector:all(connections, options)
   if not found then return nil, count end
   if count <= most then return found end
   return fail("too_many", ("%d connections match %s, and at most %d may:"):format(count, self, most),
-    first(found, most_candidates), count)
+    first(found, most_candidates), count, count)
 end
 
 -- Filters an iterator for a generic `for`: yields those whose first value, the connection, matches.

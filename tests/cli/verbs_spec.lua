@@ -172,6 +172,10 @@ describe("list", function ()
     assert.matches("^azpec: no connection matches name 'mayn64'; these come nearest:\n  manyacct/many64%.", misspelt)
     misspelt = json.decode(kit.ended(3, azpec("show", many .. "mayn64 -o json")).err)
     assert.equal(3, #misspelt.error.candidates)
+    local none = kit.ended(3, azpec("show", many .. "nobody")).err
+    assert.matches("; there are:\n[^\n]*\n[^\n]*\n[^\n]*\n  and 61 more\n", none)
+    none = json.decode(kit.ended(3, azpec("show", many .. "nobody -o json")).err).error
+    assert.same({ 3, 0, 61 }, { #none.candidates, none.count, none.more })
     assert.matches("'Aproved' is none of", kit.ended(2, azpec("list", "--status Aproved")).err)
     assert.matches("no subscription is named: ", kit.ended(2, azpec("list", "", { env = support.merged(
       kit.environment(emulator), { AZURE_SUBSCRIPTION_ID = "" }) })).err)

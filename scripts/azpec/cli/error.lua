@@ -204,7 +204,7 @@ function failure.facts(err)
     for n = 1, math.min(#err.candidates, err.count == 0 and most_nearest or math.huge) do
       facts.candidates[n] = err.candidates[n].id
     end
-    facts.count = err.count
+    facts.count, facts.more = err.count, #err.candidates + (err.more or 0) - #facts.candidates
   end
   return facts
 end
@@ -304,8 +304,7 @@ end
 local function candidate_lines(err)
   local facts_of, lines, shown = require "azpec.select".facts, {}, {}
   local widest, widest_state, known = 0, 0, require "azpec.cli.places".new()
-  local are_near = err.count == 0 -- none of them matches
-  for n = 1, math.min(are_near and most_nearest or most_candidates, #err.candidates) do
+  for n = 1, math.min(err.count == 0 and most_nearest or most_candidates, #err.candidates) do
     shown[n] = facts_of(err.candidates[n])
     known:add(shown[n])
   end
@@ -321,8 +320,8 @@ local function candidate_lines(err)
     if from and from ~= facts.subscription_id then line = line .. "  from subscription " .. from end
     lines[n] = text.trim_end(text.clean(line))
   end
-  local more = math.max(err.count or 0, #err.candidates) - #lines
-  if more > 0 and not are_near then lines[#lines + 1] = ("  and %d more"):format(more) end
+  local more = #err.candidates + (err.more or 0) - #lines
+  if more > 0 then lines[#lines + 1] = ("  and %d more"):format(more) end
   if err.hint then lines[#lines + 1] = "  hint: " .. err.hint end
   return lines
 end
