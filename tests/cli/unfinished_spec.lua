@@ -36,7 +36,7 @@ it("an option has its value in the printed command, a flag has none, and a secre
   local args = { client_certificate_file = "/my leaf.p12", client_certificate_password_file = "-",
     send_certificate_chain = true }
   assert.equal("azpec resume --client-certificate-file '/my leaf.p12' --send-certificate-chain",
-    unfinished.command_line(args, {}))
+    unfinished.command_line(args, {}, 0))
 end)
 
 it("the printed command names relative files so that it works in any folder", function ()
@@ -44,7 +44,7 @@ it("the printed command names relative files so that it works in any folder", fu
   for _, name in ipairs(unfinished.carried) do
     if name:find "_file$" then names[name] = name:gsub("_", "-") end
   end
-  local line = unfinished.command_line(names, {})
+  local line = unfinished.command_line(names, {}, 0)
   for name, path in pairs(names) do
     assert.matches((" --%s %s/%s"):format(name:gsub("_", "-"), os.getenv "PWD", path), line .. " ", 1, true)
   end

@@ -312,8 +312,10 @@ describe("resume", function ()
     assert.matches("^azpec: the connection is not in the requested state and no operation is running; "
       .. "nothing was written: ", result.err)
     assert.matches("\n  hint: to send the update again, give azpec resume the option %-%-write\n", result.err)
-    assert.matches("(it may not have reached the service; --write sends the change again if it did not)", result.err,
-      1, true)
+    assert.matches("\nTo send the change again:\n  azpec resume [^\n]*%-%-write %- <<'END'\n[^\n]*\nEND\n$", result.err)
+    local both = forged() .. "\n" .. forged(emulator.many[1])
+    result = kit.ended(8, azpec("resume", "- -o json", { stdin = both }))
+    assert.matches(" --write -", json.decode(result.err).resume, 1, true)
     assert.equal(0, #emulator:log "update")
     assert.equal(support.sample_name .. ": Approved (was Pending)\n",
       kit.ended(0, azpec("resume", "- --write", { stdin = forged() })).out)

@@ -230,10 +230,10 @@ function context:track(poller)
   return poller
 end
 
--- Keeps a continuation token (or nil), which the frame shows at the end.
-function context:keep(token)
+-- Keeps a continuation token (or nil), which the frame shows at the end. needs_write: its change must be sent again.
+function context:keep(token, needs_write)
   self.unfinished = self.unfinished or {}
-  self.unfinished[#self.unfinished + 1] = token
+  self.unfinished[#self.unfinished + 1] = token and { token = token, needs_write = needs_write }
 end
 
 -- ---- the service ---------------------------------------------------------------------------------------------------

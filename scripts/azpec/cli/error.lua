@@ -20,10 +20,15 @@ local by_kind = {
   operation = 7, service = 7, timeout = 8, throttled = 9, ambiguous = 11, too_many = 11, canceled = 1,
 }
 
--- Returns whether the end of a write is not known. It is known if resume, without --write, has found the connection not
--- as asked and no operation under way; the token of that error is for --write.
+-- Returns whether resume, without --write, has found the connection not as asked and no operation under way. The token
+-- of that error is for --write.
+function failure.needs_write(err)
+  return err.continuation_token and err.kind == "precondition" and err.http_status ~= 412
+end
+
+-- Returns whether the end of a write is not known.
 local function is_unknown(err)
-  return err.continuation_token and (err.kind ~= "precondition" or err.http_status == 412)
+  return err.continuation_token and not failure.needs_write(err)
 end
 
 -- Returns whether the command itself kept a write back: the connection has changed since it was chosen.

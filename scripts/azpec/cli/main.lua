@@ -186,11 +186,11 @@ local function notes_of(context, err)
 end
 
 -- Reports the ending: line by line for people, in one JSON document for programs.
-local function tell(err, format, context, code, tokens)
+local function tell(err, format, context, code, tokens, to_write)
   local unfinished = require "azpec.cli.unfinished"
   if not failure.is_json(format) then
     if err then failure.show(err) end
-    if context then unfinished.show(context.args, tokens) end
+    if context then unfinished.show(context.args, tokens, to_write) end
     return
   end
   local others, notes, conclusions = json.list(), notes_of(context, err)
@@ -203,7 +203,7 @@ local function tell(err, format, context, code, tokens)
   local lost = context and context.out and context.out.lost or {}
   failure.show(err, format, { notes = #notes > 0 and notes or nil, errors = #others > 0 and others or nil,
     results = #lost > 0 and json.list(lost) or nil, continuation_tokens = #tokens > 0 and json.list(tokens) or nil,
-    resume = #tokens > 0 and unfinished.command_line(context.args, tokens) .. " -" or nil })
+    resume = #tokens > 0 and unfinished.command_line(context.args, tokens, to_write) .. " -" or nil })
 end
 
 -- Runs the command line. Returns the exit code, unless the process has to die of a signal.
@@ -222,13 +222,13 @@ function main.run(arguments)
   local err = not ok and told(result, context) or nil
   local is_gone = not ok and terminal.is_write_error(result)
   local code = ok and result or is_gone and failure.codes.other or failure.exit_code(err)
-  local tokens = require "azpec.cli.unfinished".tokens(context, err)
+  local tokens, to_write = require "azpec.cli.unfinished".tokens(context, err)
   code = close_clients(context, code)
   terminal.make_room()
   code = finish_trace(context, code)
   if context then context:tell_repeated() end
   if err or not is_gone or context and (#tokens > 0 or context.not_begun) then
-    tell(err, format_of(context, arguments), context, code, tokens)
+    tell(err, format_of(context, arguments), context, code, tokens, to_write)
   end
   local signal = is_gone and result.is_broken_pipe and "SIGPIPE" or type(err) == "table" and err.signal
   if signal then require "azpec.cli.signals".die_of(signal) end

@@ -290,7 +290,7 @@ function run.run(context, options)
     end
     complain(context, options, result)
     if result.err then context:fall_short(result.err, result.item.id) end
-    if result.outcome == "unknown" and not goes_on then context:keep(result.token) end
+    if result.outcome == "unknown" and not goes_on then context:keep(result.token, failure.needs_write(result.err)) end
     local row = run.result_row(result)
     if options.is_named then tell(result.item, row) else out:row(row) end
   end

@@ -1,6 +1,7 @@
 -- Reports the operations that are still under way when the command ends, and how to wait for them.
 
 local convert = require "azpec.cli.convert"
+local failure = require "azpec.cli.error"
 local ids = require "azpec.resource_id"
 local json = require "azpec.json"
 local pasted = require "azpec.cli.pasted"
@@ -43,8 +44,8 @@ local function foreign_subscriptions(tokens)
   return foreign and list or {}
 end
 
--- Returns the command that continues these tokens, without the tokens.
-function unfinished.command_line(args, tokens)
+-- Returns the command that continues these tokens, without the tokens. to_write: how many changes it sends again.
+function unfinished.command_line(args, tokens, to_write)
   local words = { "azpec", "resume" }
   for _, subscription in ipairs(foreign_subscriptions(tokens)) do
     words[#words + 1] = option_words("subscription", subscription)
@@ -57,6 +58,7 @@ function unfinished.command_line(args, tokens)
   if args.ticket and journal then
     words[#words + 1] = option_words("ticket", args.ticket)
   end
+  if to_write > 0 then words[#words + 1] = "--write" end
   return table.concat(words, " ")
 end
 
@@ -74,32 +76,42 @@ local function doubts(tokens)
   return (" (%s may not have reached the service; %s)"):format(#tokens == 1 and "it" or count .. " of them", again)
 end
 
--- Prints how to go on with the operations of these continuation tokens: a command to paste, with all of them, however
--- many. No file is made, because nobody has named one.
-function unfinished.show(args, tokens)
-  if #tokens == 0 then return end
-  io.stderr:write(("%s still running at the service, or not known to have ended%s; to go on waiting:\n"):format(
-    #tokens == 1 and "An operation is" or #tokens .. " operations are", doubts(tokens)))
-  io.stderr:write(("  %s - <<'END'\n%s\nEND\n"):format(unfinished.command_line(args, tokens),
-    table.concat(tokens, "\n")))
+-- Returns the line before the command.
+local function heading(tokens, to_write)
+  local several = #tokens > 1
+  if to_write == #tokens then return several and "To send these changes again:" or "To send the change again:" end
+  local doubt, again = doubts(tokens), ""
+  if to_write > 0 then doubt, again = "", " and to send again what did not arrive" end
+  return ("%s still running at the service, or not known to have ended%s; to go on waiting%s:"):format(
+    several and #tokens .. " operations are" or "An operation is", doubt, again)
 end
 
--- Returns the continuation tokens at the end of a run: those of the operations that have not ended, and the error's.
+-- Prints how to go on with the operations of these continuation tokens: a command to paste, with all of them, however
+-- many. No file is made, because nobody has named one.
+function unfinished.show(args, tokens, to_write)
+  if #tokens == 0 then return end
+  io.stderr:write(("%s\n  %s - <<'END'\n%s\nEND\n"):format(heading(tokens, to_write),
+    unfinished.command_line(args, tokens, to_write), table.concat(tokens, "\n")))
+end
+
+-- Returns the continuation tokens at the end of a run: those of the operations that have not ended, and the error's;
+-- and the number of those whose change must be sent again.
 function unfinished.tokens(context, err)
-  local tokens, seen = {}, {}
-  local function add(token)
+  local tokens, seen, to_write = {}, {}, 0
+  local function add(token, needs_write)
     if token and not seen[token] then
       seen[token] = true
       tokens[#tokens + 1] = token
+      if needs_write then to_write = to_write + 1 end
     end
   end
   for _, poller in ipairs(context and context.pollers or {}) do
     if not poller:done() then add(poller:continuation_token()) end
   end
-  if type(err) == "table" then add(err.continuation_token) end
-  for _, token in ipairs(context and context.unfinished or {}) do add(token) end
+  if type(err) == "table" then add(err.continuation_token, failure.needs_write(err)) end
+  for _, kept in ipairs(context and context.unfinished or {}) do add(kept.token, kept.needs_write) end
   for _, row in ipairs(context and context.out and context.out.lost or {}) do add(row.continuation_token) end
-  return tokens
+  return tokens, to_write
 end
 
 return unfinished
