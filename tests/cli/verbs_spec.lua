@@ -671,6 +671,17 @@ printf '%%s\n' "${COMPREPLY[@]}"
     assert.matches("^rg%-contoso%-prod", pipe:read "a")
   end)
 
+  it("offers the names of all that was read, also of what was not listed, and of empty accounts", function ()
+    list_names()
+    local all = support.read(names_file)
+    assert.matches("\naccount emptybatch\n", all, 1, true)
+    local env = { env = support.merged(kit.environment(emulator), { AZPEC_NAMES = names_file }) }
+    for _, words in ipairs { "'web-*'", "nobody" } do
+      kit.ended(0, azpec("list", words, env))
+      assert.equal(all, support.read(names_file))
+    end
+  end)
+
   it("is offered no name that a shell could expand; the file is its owner's, and none is no failure", function ()
     list_names()
     for line in io.lines(names_file) do assert.matches("^%l+ [%w._-]+$", line) end

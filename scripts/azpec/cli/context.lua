@@ -609,7 +609,7 @@ end
 -- --allow-none expects it. none: the error that says so, or nil.
 local function tell_found(self, found, none)
   for _, account in ipairs(found.accounts) do self.places:add(account) end
-  self.found_count = #found.accounts
+  self.found_accounts, self.found_count = found.accounts, #found.accounts
   local by_graph = found.source == "graph" and self.args.candidates_from == "graph"
   self.accounts_from = found.source ~= "named" and found.source or nil
   self:add_to_envelope { candidates_from = by_graph and "graph" or nil, accounts_from = self.accounts_from }

@@ -1,5 +1,6 @@
--- Names for completion: the groups, accounts and connections of the last `azpec list`, in the file that AZPEC_NAMES
--- names. Without that variable no file is written, because azpec writes only files that the user names.
+-- Names for completion: the groups, accounts and connections that the last `azpec list` read, also those that it did
+-- not list, in the file that AZPEC_NAMES names. Without that variable no file is written, because azpec writes only
+-- files that the user names.
 --
 -- A line is "group NAME", "account NAME" or "connection NAME". Shells expand the words that they are offered, so the
 -- file has only names of letters, digits, '.', '_' and '-'.
@@ -15,14 +16,15 @@ local function is_own(beginning)
   return false
 end
 
--- Returns a function that collects a row of a listing, and one that writes the file; nil without AZPEC_NAMES.
+-- Returns a function that collects the names in the facts of a connection, and one that adds the accounts that were
+-- found and writes the file; nil without AZPEC_NAMES.
 function names.collect(context)
   local path = os.getenv "AZPEC_NAMES" or ""
   if path == "" then return nil end
   local lines, seen = {}, {}
-  local function note(row)
+  local function note(facts)
     for _, kind in ipairs(kinds) do
-      local name = row[kind[2]]
+      local name = facts[kind[2]]
       local line = name and name:find "^[%w._-]+$" and kind[1] .. " " .. name
       if line and not seen[line] then
         seen[line], lines[#lines + 1] = true, line .. "\n"
@@ -30,6 +32,8 @@ function names.collect(context)
     end
   end
   return note, function ()
+    for _, account in ipairs(context.found_accounts or {}) do note(account) end
+    if #lines == 0 then return end
     local file = require "azpec.file"
     local ok, why = file.replace(path, table.concat(lines), is_own)
     if not ok then context[file.is_there(path) and "note" or "detail"](context, "azpec: AZPEC_NAMES: %s", why) end

@@ -153,7 +153,7 @@ topics.reference = {
       "The options --endpoint, --authority-host and so on, where the command line does not have them." },
     { "AZPEC_JOURNAL", "The journal, where --journal names none. AZPEC_AUDIT_FILE is another name." },
     { "AZPEC_TOKEN_KEY", "The key of continuation tokens, where --token-key-file names none." },
-    { "AZPEC_NAMES", "A file to which list writes names, for completion." },
+    { "AZPEC_NAMES", "A file to which list writes the names that it reads, for completion." },
     { "SSL_CERT_FILE, CURL_CA_BUNDLE, SSL_CERT_DIR", "Certificates to trust, without --ca-file." },
     { "HTTPS_PROXY, https_proxy, ALL_PROXY, NO_PROXY", "The proxy, as curl reads them." },
     { "TRACEPARENT, TRACESTATE", "The distributed trace that the requests join (W3C Trace Context)." },

@@ -53,16 +53,16 @@ local function run(context)
   local out = context:output { columns = rows.columns, title = "connections" }
   for connection, account in context:connections(nil, nil, where()) do
     if account and account.account_name then accounts[account.account_name:lower()] = true end
+    if note_names then note_names(select.facts(connection)) end
     if is_meant(connection) then
       local row = rows.of(connection, context)
       rows.count(counts, row.status)
-      if note_names then note_names(row) end
       out:row(row)
     end
   end
   context:add_totals(counts)
   out:close()
-  if save_names and out.count > 0 then save_names() end
+  if save_names then save_names() end
   if out.count == 0 then
     local guess = meant(nearest()) .. account_meant(context, accounts)
     local searched = guess == "" and context:where_searched()
