@@ -414,6 +414,19 @@ describe("--journal", function ()
     assert.equal("changed", list[#list].outcome)
   end)
 
+  it("takes a command with other settings for the same one, and one with another description for another", function ()
+    local path, option = new_trail()
+    local line = ("many01 %s %s"):format(group, option)
+    emulator:faults { { match = { kind = "update" }, action = { close = true } } }
+    kit.ended(8, azpec("approve", line .. " --max-tries 1"))
+    emulator:faults {}
+    local other = kit.ended(0, azpec("approve", line .. " --description other --dry-run")).err
+    assert.matches("line 1 of the journal is unfinished; repeat its command", other, 1, true)
+    local settings = " --timeout 9m --max-tries 3 --parallel 2 --ticket CHG-1 -v"
+    assert.matches("an earlier run began it", kit.ended(0, azpec("approve", line .. settings)).out, 1, true)
+    assert.same({}, select(2, records(path)).open)
+  end)
+
   it("says of a write whose answer was lost that it may have taken effect before another change", function ()
     local path, option = new_trail()
     local line = ("many01 %s %s"):format(group, option)

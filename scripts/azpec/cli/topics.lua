@@ -66,9 +66,11 @@ topics.concepts = {
     "With --journal FILE each write is recorded twice: the intent before the request is sent, and the result after. "
     .. "A write whose intent cannot be recorded is not sent.",
     "The same command with the same journal finishes an interrupted run and writes nothing twice; a dry run shows "
-    .. "what is unfinished. `azpec journal runs` lists the runs, `show` their writes; `verify` finds changed and "
-    .. "missing lines, and `undo` reverts a run where nothing has changed since. A cut end, and a file whose hashes "
-    .. "were computed anew, show only with the anchor that an earlier `verify` printed (--anchor)." },
+    .. "what is unfinished. Another verb, other connections, another --description, other rules or another plan make "
+    .. "it another command. --timeout, --max-tries, --parallel, --ticket, -o and -v may differ.",
+    "`azpec journal runs` lists the runs, `show` their writes; `verify` finds changed and missing lines, "
+    .. "and `undo` reverts a run where nothing has changed since. A cut end, and a file whose hashes were "
+    .. "computed anew, show only with the anchor that an earlier `verify` printed (--anchor)." },
 
   { name = "policies", title = "Policies that evaluate a write",
     "An Azure Policy with external evaluation allows a write only with a policy token. azpec acquires the token after "
