@@ -116,8 +116,9 @@ topics.reference = {
     exit("credential", "No credential is set up, or it is refused."), exit("forbidden", "The identity lacks a right."),
     exit("conflict", "A conflict, or the ETag has changed; of auto --lock: another run holds the lock."),
     exit("operation", "The service refused, or the operation failed."),
-    exit("timeout", "The deadline passed, or the outcome of a write is unknown; if an operation may still be "
-      .. "running, the command to continue is printed."),
+    exit("timeout", "The deadline passed, or the outcome of a write is unknown: one that is answered 408, 500, 502, "
+      .. "503 or 504 until the tries are used up may have arrived. If an operation may still be running, the command "
+      .. "to continue is printed."),
     exit("throttled", "The service, or the endpoint that gives tokens, is busy or fails for the moment, and the tries "
       .. "are used up."),
     exit("changes", "Something changed, or would, or of status waits, with --detailed-exitcode; of drift: there is "
