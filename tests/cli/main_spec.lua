@@ -248,3 +248,8 @@ it("help tells the provisioning states, by their one table", function ()
   local page = kit.ended(0, kit.run "help connections").out:gsub("%s+", " ")
   for _, state in ipairs(require "azpec.select".provisioning_states) do assert.matches(state, page, 1, true) end
 end)
+
+it("help signing-in names the right to acquire a policy token", function ()
+  local page = kit.ended(0, kit.run "help signing-in").out
+  assert.matches("Microsoft.Authorization/acquirePolicyToken/action", page, 1, true)
+end)

@@ -92,7 +92,8 @@ topics.concepts = {
     .. "Microsoft.Batch/batchAccounts/privateEndpointConnectionResults/read, to follow it to its end. To find accounts "
     .. "it needs Microsoft.Batch/batchAccounts/read: Azure lists no others, and reports no error. -g and --account, or "
     .. "an id, name an account without that. `azpec doctor`, and the check before more than ten writes, look up the "
-    .. "rights with Microsoft.Authorization/permissions/read.",
+    .. "rights with Microsoft.Authorization/permissions/read. Where a policy asks for a policy token, the identity "
+    .. "needs Microsoft.Authorization/acquirePolicyToken/action on the subscription; see azpec help policies.",
     "`azpec doctor` checks sign-in, network and rights, and says what to do." },
 
   { name = "output", title = "Output",
