@@ -25,9 +25,9 @@
 --
 -- Options: client, of azpec.client or azpec.journal; no other code may wait on it during the run; items, a list or a
 -- function that returns the next one; parallel, the number of operations at a time (100); timeout, seconds for each;
--- deadline, seconds for all; no_wait, true: leave an operation once the service has accepted it; dry_run, true: send
--- nothing, also for what has begun; summary, of run.summary(), to know how far the run has come where it is
--- interrupted; and functions:
+-- deadline, seconds for all; no_wait, true: leave an operation once the service has accepted it, and one with a token
+-- once a poll has shown that it is still running; dry_run, true: send nothing, also for what has begun; summary, of
+-- run.summary(), to know how far the run has come where it is interrupted; and functions:
 --
 --   on_begin(item)     called before an item begins. May return options for it (client_request_id, traceparent), or
 --                      false and an error: then neither this nor any further item begins
@@ -293,10 +293,17 @@ local function settle(self, poller, value, err)
   tell_result(self, item, result)
 end
 
--- Leaves the operations that the service has accepted, that is, those in the phase "poll".
+-- Returns whether a poll was answered: the next one is due later, or is under way.
+local function is_polled(at)
+  return at.polls > (at.next_wait and 0 or 1)
+end
+
+-- Leaves the operations that the service has accepted, that is, those in the phase "poll". One that is continued by its
+-- token was accepted earlier and may have ended, so it is polled first.
 local function leave_accepted(self)
   for poller, item in pairs(self.live) do
-    if poller:progress().phase == "poll" and not poller:done() then
+    local at = poller:progress()
+    if at.phase == "poll" and not poller:done() and (not item.token or is_polled(at)) then
       self.live[poller], self.running = nil, self.running - 1
       tell_result(self, item, { outcome = "begun", token = poller:continuation_token(), ids = ids_of(poller) })
     end

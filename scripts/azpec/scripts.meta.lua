@@ -38,7 +38,9 @@
 ---@field timeout? number seconds for each; default: the client's
 ---@field deadline? number seconds for all; default: no limit
 ---@field summary? azpec.run.Summary of run.summary(); is kept up to date during the run
----@field no_wait? boolean leaves an operation alone once it is accepted; default: false
+--- leaves an operation alone once it is accepted, and one with a token once a poll has shown that it is still running;
+--- default: false
+---@field no_wait? boolean
 ---@field dry_run? boolean sends nothing, also for what has begun; default: false
 --- called before an item begins; returns options for it, or false and an error, which ends the run
 ---@field on_begin? fun(item: azpec.run.Item): table|false|nil, any

@@ -314,6 +314,29 @@ describe("--journal", function ()
     assert.is_nil(support.read(path):find("continuation", 1, true))
   end)
 
+  it("has the end of what --no-wait began, once the same command finds it ended", function ()
+    emulator:set { operation_polls = "off", operation_seconds = 250 }
+    emulator:faults { { match = { kind = "poll" }, action = { delay = 0.3 } } } -- longer than between two looks
+    for verb, done in pairs { approve = "Approved", reject = "Rejected", delete = "deleted" } do
+      local path, option = new_trail()
+      local words = ("%s --yes --no-wait %s"):format(emulator.many[1], option)
+      assert.matches("^{[^\n]+}\n$", kit.ended(0, azpec(verb, words)).out)
+      local still = kit.ended(0, azpec(verb, words))
+      assert.matches("^{[^\n]+}\n$", still.out)
+      emulator:control("POST", "clock", { advance = 260 })
+      local last = kit.ended(0, azpec(verb, words))
+      emulator:control("POST", "clock", { advance = -260 })
+      emulator:control("DELETE", "state")
+      assert.same({ "", "many01.5a7e0001-91c4-4d2b-8f36-70b1e2c30001: " .. done .. " (an earlier run began it)\n" },
+        { last.out, last.err })
+      local list, report = records(path)
+      assert.same({}, report.open)
+      local events = {}
+      for n, record in ipairs(list) do events[n] = record.outcome or record.event end
+      assert.equal("intent unknown unknown changed", table.concat(events, " "))
+    end
+  end)
+
   it("has deletions", function ()
     local path, option = new_trail()
     kit.ended(0, azpec("delete", ("many01 --yes %s %s"):format(group, option)))

@@ -407,6 +407,30 @@ describe("many (stopped, continued)", function ()
     assert.same({ "t2", "t4" }, tokens)
   end)
 
+  it("leaves what has a token only once a poll has shown that it is still running", function ()
+    local looks, client = 0, fake {}
+    local resume = client.resume
+    function client.resume(...)
+      local poller = resume(...)
+      poller.answer = { phase = "poll", changed = true }
+      function poller.progress()
+        return { phase = poller.answer.phase, polls = 1, next_wait = looks > 1 and 0.5 or nil }
+      end
+      function poller.continuation_token() return "t" .. poller.id end
+      return poller
+    end
+    function client.wait() -- the second look has the answers: the first operation has ended
+      looks = looks + 1
+      if looks == 2 then client.queue[1].answer.phase = nil end
+    end
+    local function begun(id)
+      return { id = id, action = "approve", begun_before = true, call = "c" .. id, token = id }
+    end
+    local summary, results = run { client = client, items = { begun "1", begun "2" }, no_wait = true }
+    assert.same(summary_of { taken = 2, changed = 1, begun = 1 }, summary)
+    assert.equal("t2", results[2].token)
+  end)
+
   it("follows a token to its end, writes if that is said, and fails by itself where it is refused", function ()
     local client = fake {}
     local summary, results = run { client = client, items = { { id = "1", token = "good", write = true },
