@@ -33,8 +33,8 @@ plan.version = 1
 -- The members in the order in which they are written. `?` marks an optional one.
 local state_form = { "status? string", "description? string", "provisioning_state? string" }
 local wanted_form = { "status string", "description? string" }
-local item_form = { "action string", "id string", "etag? string", "current table", "wanted? table", "rule? string",
-  "reason string" }
+local item_form = { "action string", "id string", "private_endpoint? string", "etag? string", "current table",
+  "wanted? table", "rule? string", "reason string" }
 local source_form = { "file string", "sha256 string" }
 local summary_form = { "approve number", "reject number", "hold number", "ignore number", "unchanged number" }
 local error_form = { "place string", "kind string", "message string", "code? string", "http_status? number" }
@@ -158,7 +158,8 @@ function draft:add(connection, decision)
   summary[counted] = summary[counted] + 1
   if not is_item then return end
   self.items[#self.items + 1] = {
-    action = decision.action, id = facts.id, etag = facts.etag, rule = decision.rule, reason = decision.reason,
+    action = decision.action, id = facts.id, private_endpoint = facts.private_endpoint, etag = facts.etag,
+    rule = decision.rule, reason = decision.reason,
     current = { status = facts.status, description = facts.description, provisioning_state = facts.provisioning_state },
     wanted = decision.status and { status = decision.status, description = decision.description } or nil,
   }

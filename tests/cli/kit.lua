@@ -268,7 +268,7 @@ local error_facts = { kind = "string", message = "string", open = true }
 kit.result_row = {
   id = "string", name = "string", subscription_id = "string", resource_group_name = "string", account_name = "string",
   result = "string", ["before?"] = "string", ["after?"] = "string", ["description?"] = "string", ["etag?"] = "string",
-  ["action?"] = "string", ["new_description?"] = "string",
+  ["action?"] = "string", ["new_description?"] = "string", ["private_endpoint?"] = "string",
   ["rule?"] = "string", ["reason?"] = "string", ["why?"] = "string", ["resumed?"] = "boolean",
   ["unmatched?"] = { { rule = "string", line = "number", why = "string" } },
   ["request_id?"] = "string", ["correlation_id?"] = "string", ["error?"] = error_facts, ["error_message?"] = "string",

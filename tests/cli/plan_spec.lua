@@ -88,9 +88,9 @@ describe("plan", function ()
     local plan_line = ("plan %s --rules %s %s --out %s"):format(kit.address(emulator), rules(some), group, path)
     for _, line in ipairs { plan_line, ("apply %s --show"):format(path) } do
       local more = { env = kit.environment(emulator) }
-      local kinds = kit.ended(0, kit.run(line, more)).out:gsub("[^\n]-: (%l+)[^\n]*\n", "%1 ")
+      local kinds = kit.ended(0, kit.run(line, more)).out:gsub("\n  [^\n]*", ""):gsub("[^\n]-: (%l+)[^\n]*\n", "%1 ")
       assert.equal(("would "):rep(4) .. ("held "):rep(60), kinds)
-      kinds = kit.ended(0, kit.run(line .. " -q", more)).out:gsub("[^\n]-: (%l+)[^\n]*\n", "%1 ")
+      kinds = kit.ended(0, kit.run(line .. " -q", more)).out:gsub("\n  [^\n]*", ""):gsub("[^\n]-: (%l+)[^\n]*\n", "%1 ")
       assert.equal(("would "):rep(4), kinds)
     end
   end)
@@ -215,22 +215,36 @@ describe("apply", function ()
     local path = made(nil, "--ticket CHG-7 --change-reference CHG-8")
     emulator:control("DELETE", "log")
     local result = kit.ended(0, kit.run(("apply %s --show"):format(path)))
-    assert.matches("many01%S+: would approve: rule 'the first three', they are ours\n", result.out)
-    assert.matches("many64%S+: would reject: rule 'the last', nobody knows it\n", result.out)
-    assert.matches("many05%S+: held: no rule matches\n", result.out)
+    local endpoint = "\n  private endpoint: /subscriptions/%S+/privateEndpoints/"
+    assert.matches("manyacct/many01%S+: would approve: rule 'the first three', they are ours" .. endpoint .. "many01\n",
+      result.out)
+    assert.matches("manyacct/many64%S+: would reject: rule 'the last', nobody knows it" .. endpoint .. "many64\n",
+      result.out)
+    assert.matches("manyacct/many05%S+: held: no rule matches" .. endpoint .. "many05\n", result.out)
     assert.matches("^3 to approve, 1 to reject, 60 held, 0 ignored, 0 unchanged; made at %d%S+Z by '"
       .. emulator.client_id:gsub("%p", "%%%0") .. "', ticket 'CHG%-7', change reference 'CHG%-8'\n$", result.err)
-    local row = support.merged(kit.decision_row, {})
-    row.private_endpoint = nil -- a plan does not have it
     kit.json(kit.ended(10, kit.run(("apply %s --show -o json --detailed-exitcode"):format(path))).out, {
       schema_version = "=1", complete = "=true", made_at = "string", made_by = "string", endpoint = "string",
       who = { credential = "=client_secret", appid = "=" .. emulator.client_id, tid = "=" .. emulator.tenant_id,
         oid = "string", ["idtyp?"] = "string" }, by = "=" .. emulator.client_id, ticket = "=CHG-7",
-      change_reference = "=CHG-8", decisions = { row },
+      change_reference = "=CHG-8", decisions = { kit.decision_row },
       totals = { approve = "=3", reject = "=1", hold = "=60", ignore = "=0", unchanged = "=0" } })
     support.write(path, (support.read(path):gsub("many64", "many63", 1)))
     kit.ended(6, kit.run(("apply %s --show"):format(path)))
     assert.equal("", emulator:kinds())
+  end)
+
+  it("shows the requester's description, which a rule may replace, and a plan without private endpoints", function ()
+    local set = assert(require "azpec.rules".parse('approve "x" { when = { name = "*" }, description = "by {rule}" }'))
+    local words = 'manyacct/many01%%S+: would approve, described "by x": rule \'x\', %%S[^\n]*%s\n$'
+    for description, line in pairs { ["ticket 1\27[2J"] = "\n  description: ticket 1%?%[2J", [""] = "" } do
+      local path, draft = support.new_path "plan", plan.new { rules = set }
+      local connection = { id = emulator.many[1], etag = 'W/"1"', properties = {
+        privateLinkServiceConnectionState = { status = "Pending", description = description } } }
+      draft:add(connection, set:decide(connection))
+      assert(draft:write(path))
+      assert.matches("^" .. words:format(line), kit.ended(0, kit.run(("apply %s --show"):format(path))).out)
+    end
   end)
 
   it("asks nothing, so --yes changes nothing", function ()

@@ -58,7 +58,8 @@ describe("a plan", function ()
   it("of before these members is read as ever", function ()
     local draft = example()
     draft.complete = nil
-    assert.falsy(draft:text():find("complete", 1, true))
+    for _, item in ipairs(draft.items) do item.private_endpoint = nil end
+    assert.falsy(draft:text():find("complete", 1, true) or draft:text():find('"private_endpoint"', 1, true))
     assert.equal(4, #assert(plan.parse(draft:text())).items)
   end)
 
@@ -95,10 +96,11 @@ describe("a plan", function ()
     assert.equal("2027-01-15T08:00:00Z", read.made_at)
     assert.same({ file = "r.lua", sha256 = set.sha256 }, read.rules)
     assert.same({ approve = 2, reject = 1, hold = 1, ignore = 1, unchanged = 0 }, read.summary)
-    assert.same({ action = "approve", id = connection "build-1".id, etag = 'W/"build-1"', rule = "ours",
+    local endpoints = "/subscriptions/s/resourceGroups/n/providers/Microsoft.Network/privateEndpoints/"
+    assert.same({ action = "approve", id = connection "build-1".id, private_endpoint = endpoints .. "build-1", etag = 'W/"build-1"', rule = "ours",
       reason = "it is ours", current = { status = "Pending", description = "please \"now\"\n",
       provisioning_state = "Succeeded" }, wanted = { status = "Approved", description = "by ours" } }, read.items[1])
-    assert.same({ action = "hold", id = connection "other".id, etag = 'W/"other"', reason = "no rule matches",
+    assert.same({ action = "hold", id = connection "other".id, private_endpoint = endpoints .. "other", etag = 'W/"other"', reason = "no rule matches",
       current = { status = "Pending", description = "please \"now\"\n", provisioning_state = "Succeeded" } },
       read.items[3])
     assert.equal(4, #read.items)

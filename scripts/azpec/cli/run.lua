@@ -180,14 +180,15 @@ end
 local dull = { held = true, ignored = true, unchanged = true }
 
 -- Returns an output of results, or of other rows with a title. In words, errors go to standard error, except those of a
--- dry run. is_named: the command line chose the connections, so -q hides none. With --no-wait, standard output has only
--- tokens, for `azpec resume`.
-function run.output(context, title, is_named)
+-- dry run. is_named: the command line chose the connections, so -q hides none. more(row), or nil: a function that returns
+-- further lines for people. With --no-wait, standard output has only tokens, for `azpec resume`.
+function run.output(context, title, is_named, more)
   local function line(row)
     if row.error and not run.passed[row] and not context.args.dry_run then return nil end
     if not is_named and context.args.quiet and dull[row.result] then return nil end
     if row.result == "begun" then return row.continuation_token end
     local words = context:place_of(row) .. words_of_row(context, row)
+    if more then words = words .. more(row) end
     if context:is_verbose() then words = words .. run.unmatched(row.unmatched) end
     if not context.args.no_wait then return words end
     context:note("%s", words)

@@ -102,6 +102,7 @@ local function show_items(contents, out, are_held)
     local current, wanted = item.current, item.wanted or {}
     if are_held == not item.wanted then
       out:row(batch.decision_row({ id = item.id, etag = item.etag, properties = {
+        privateEndpoint = item.private_endpoint and { id = item.private_endpoint },
         privateLinkServiceConnectionState = { status = current.status, description = current.description } } },
         { action = item.action, status = wanted.status, changes = item.wanted ~= nil, description = wanted.description,
           rule = item.rule, reason = item.reason }))
@@ -119,9 +120,23 @@ local function named(name, value)
   return value and (", %s '%s'"):format(name, text.clean(value)) or ""
 end
 
--- --show: says what the plan has, for a person who reviews it. Needs no sign-in.
+-- Returns a function that returns a line, after a line end, for each fact by which a reviewer knows whose request it is.
+local function request_of(contents)
+  local descriptions = {}
+  for _, item in ipairs(contents.items) do descriptions[item.id] = item.current.description end
+  return function (row)
+    local lines = {}
+    for _, fact in ipairs { { "private endpoint", row.private_endpoint }, { "description", descriptions[row.id] } } do
+      if (fact[2] or "") ~= "" then lines[#lines + 1] = ("\n  %s: %s"):format(fact[1], text.clean(fact[2])) end
+    end
+    return table.concat(lines)
+  end
+end
+
+-- --show: says what the plan has, for a person who reviews it and may not know what it was made for. Needs no sign-in.
 local function show(context, contents)
-  local out, summary = run.output(context, "decisions"), contents.summary
+  local out, summary = run.output(context, "decisions", nil, request_of(contents)), contents.summary
+  context.has_several = true
   context:add_to_envelope { made_at = contents.made_at, made_by = contents.made_by, who = contents.who,
     by = record.name_of(contents.who), endpoint = contents.endpoint, ticket = contents.ticket,
     change_reference = contents.change_reference, totals = summary }
