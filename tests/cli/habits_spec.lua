@@ -647,7 +647,9 @@ describe("auto -q", function ()
     result = kit.ended(5, azpec("auto", line))
     assert.equal("", result.out)
     assert.matches("^azpec: AuthorizationFailed: no [^\n]*\n  about: [^\n]*/many01", result.err)
-    assert.equal(64, select(2, kit.ended(0, azpec("auto", ("--rules %s %s -q -o tsv"):format(file, many))).out
-      :gsub("\n", "")))
+    for format, rows in pairs { tsv = 1, jsonl = 64 } do
+      local out = kit.ended(0, azpec("auto", ("--rules %s %s -q -o %s"):format(file, many, format))).out
+      assert.equal(rows, select(2, out:gsub("\n", "")))
+    end
   end)
 end)

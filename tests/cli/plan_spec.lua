@@ -92,6 +92,12 @@ describe("plan", function ()
       assert.equal(("would "):rep(4) .. ("held "):rep(60), kinds)
       kinds = kit.ended(0, kit.run(line .. " -q", more)).out:gsub("\n  [^\n]*", ""):gsub("[^\n]-: (%l+)[^\n]*\n", "%1 ")
       assert.equal(("would "):rep(4), kinds)
+      local actions = { approve = 3, reject = 1, hold = 60 }
+      for _, format in ipairs { "table", "tsv", "csv", "md", "jsonl" } do
+        local out, counts = kit.ended(0, kit.run(line .. " -q --columns action -o " .. format, more)).out, {}
+        for action in out:gmatch "%l+" do counts[action] = actions[action] and (counts[action] or 0) + 1 end
+        assert.same(format == "jsonl" and actions or { approve = 3, reject = 1 }, counts)
+      end
     end
   end)
 

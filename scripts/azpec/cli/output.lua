@@ -304,6 +304,7 @@ local function note(self, problem, lost)
 end
 
 function methods:row(row)
+  if self.hides and not is_json[self.format] and self.hides(row) then return end
   self.count = self.count + 1
   if self.sort then
     self.unsorted[#self.unsorted + 1] = row
@@ -348,6 +349,7 @@ end
 --   chosen    the columns to show instead of the default ones
 --   title     the name of the rows in the JSON envelope
 --   line      function that returns a row in words, in place of a table (nil: no line)
+--   hides     function that returns whether only JSON has a row (nil: no row)
 --   live      write each row at once
 --   sort      function that sorts a list of rows; then all rows are written at the end
 --   lasting   see above
@@ -356,7 +358,7 @@ function output.new(format, options)
   return setmetatable({ format = chosen, columns = options.chosen or usual(options.columns or {}),
     all_columns = options.chosen or options.columns or {},
     is_chosen = options.chosen ~= nil, title = options.title or "items",
-    line = options.line, live = options.live, lasting = options.lasting, rows = {}, lost = {}, count = 0,
+    line = options.line, hides = options.hides, live = options.live, lasting = options.lasting, rows = {}, lost = {}, count = 0,
     sort = options.sort, unsorted = {},
     errors = {} }, methods)
 end

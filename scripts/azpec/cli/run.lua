@@ -176,7 +176,7 @@ function run.unmatched(list)
   return table.concat(lines)
 end
 
--- Results that -q hides.
+-- Results that -q hides in all formats but JSON, which is complete.
 local dull = { held = true, ignored = true, unchanged = true }
 
 -- Returns an output of results, or of other rows with a title. In words, errors go to standard error, except those of a
@@ -185,7 +185,6 @@ local dull = { held = true, ignored = true, unchanged = true }
 function run.output(context, title, is_named, more)
   local function line(row)
     if row.error and not run.passed[row] and not context.args.dry_run then return nil end
-    if not is_named and context.args.quiet and dull[row.result] then return nil end
     if row.result == "begun" then return row.continuation_token end
     local words = context:place_of(row) .. words_of_row(context, row)
     if more then words = words .. more(row) end
@@ -193,7 +192,11 @@ function run.output(context, title, is_named, more)
     if not context.args.no_wait then return words end
     context:note("%s", words)
   end
-  return context:output { columns = run.columns, title = title or "results", line = line, live = true, lasting = true }
+  local function hides(row)
+    return not is_named and context.args.quiet and dull[row.result]
+  end
+  return context:output { columns = run.columns, title = title or "results", line = line, hides = hides, live = true,
+    lasting = true }
 end
 
 -- Calls f with rows in the order of their items, each as soon as all rows before it exist.

@@ -187,6 +187,8 @@ A connection that already has the planned status and description is unchanged, s
 the planned status, but another description, somebody else decided. Then its line says so, and --abort-on-stale counts
 it as changed.
 
+With --show, -q leaves out what is held, but not in JSON.
+
 A plan that was made while an account or a subscription could not be read is not complete. What it has is carried out;
 a line says what is missing, and the exit code is 12.
 

@@ -78,7 +78,8 @@ return {
     "azpec plan --rules rules.lua -g rg-contoso-prod --out plan.json",
     "azpec plan --rules rules.lua --out plan.json --detailed-exitcode    # 10: there is something to do",
   },
-  description = "With -v each decision has a line for each rule before it that did not match, and why not.\n"
+  description = "-q leaves out what is held, but not in JSON and in the plan.\n"
+    .. "With -v each decision has a line for each rule before it that did not match, and why not.\n"
     .. "If a function of the rules or of --enrich fails, the request is held; the exit code is then 12.",
   define = define,
   run = make,
