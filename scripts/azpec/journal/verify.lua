@@ -1,5 +1,5 @@
 -- Verifies a journal: names every line that was changed, removed, added or reordered, and every result that has no
--- intent before it.
+-- intent.
 
 local chain = require "azpec.journal.chain"
 
@@ -103,12 +103,15 @@ end
 
 -- ---- the report ----------------------------------------------------------------------------------------------------
 
--- Reports results without an intent before them. After a missing or changed line this proves nothing.
+-- Reports results without an intent, unless a line was changed, which may be the intent.
 local function note_unannounced(report, entries)
+  if report.left_out > 0 then return end
   local announced = {}
   for _, entry in ipairs(entries) do
+    if entry.record.event == "intent" then announced[entry.record.call] = true end
+  end
+  for _, entry in ipairs(entries) do
     local record = entry.record
-    if record.event == "intent" then announced[record.call] = true end
     if record.event == "result" and not announced[record.call] then
       add(report, entry.line, "unannounced", "line %d is the result of a write without an intent in this journal",
         entry.line)
@@ -157,7 +160,7 @@ function verify.report(entries, anchor)
   local last = walk(report, entries, where)
   if anchor then check_anchor(report, anchor, by_seq) end
   report.intact = #report.problems == 0
-  if report.intact then note_unannounced(report, entries) end
+  note_unannounced(report, entries)
   report.ok = #report.problems == 0 and report.lines > 0
   if report.ok then report.last = { seq = last.seq, hash = last.hash } end
   return report
