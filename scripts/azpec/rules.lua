@@ -686,6 +686,7 @@ local function examine(self, chunk, statements, problems)
   if problems.count > 0 then return end
   if #self.rules == 0 then return keep(problems, self.source .. ": there is no rule in it") end
   for _, one in ipairs(expectations) do attempt(one.at, check_expectation, self, one) end
+  self.expectations = #expectations
 end
 
 -- Reads rules from a text. Returns the set; or nil and a message: a line with file and line for each error, and for

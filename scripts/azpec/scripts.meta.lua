@@ -630,6 +630,7 @@ function select.describe(connection) end
 ---@class azpec.rules.Set
 ---@field source string the file's name
 ---@field sha256 string of its content, in hexadecimal digits
+---@field expectations integer the number of its expectations, all of which hold
 local Set = {}
 
 --- Decides on a connection. If the function of a rule fails, or azpec.enrich does not take its facts, the request is

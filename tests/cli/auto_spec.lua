@@ -339,7 +339,8 @@ describe("auto that waits", function ()
       return kit.ended(code, kit.run(("auto --check --rules %s %s"):format(file, more or ""), { env = {} })).err
     end
     emulator:control("DELETE", "log")
-    assert.matches(": 1 rule, without errors\n$", checked(0, good))
+    assert.matches(": 1 rule, 1 expectation, without errors\n$", checked(0, good))
+    assert.matches(": 2 rules, 0 expectations, without errors\n$", checked(0, rules 'hold "x" {} hold "y" {}'))
     assert.equal("", checked(0, good, "-q"))
     local wrong = rules 'hold "x" {}\nexpect "approve" { name = "a" }'
     assert.matches(":2: expect 'approve': the rules hold it", checked(2, wrong), 1, true)

@@ -243,7 +243,8 @@ local function check(context)
     if args[name] then context:usage(("--check and --%s exclude each other"):format((name:gsub("_", "-")))) end
   end
   local set = batch.rules(context, true)
-  context:note("%s: %s, without errors", text.clean(args.rules), text.count(#set:names(), "rule"))
+  context:note("%s: %s, %s, without errors", text.clean(args.rules), text.count(#set:names(), "rule"),
+    text.count(set.expectations, "expectation"))
 end
 
 local function decide(context)
