@@ -39,6 +39,16 @@ local function order(line)
 end
 
 describe("a status that the module knows", function ()
+  it("is explained in the help as the module knows what can become of it", function ()
+    local transitions, statuses = require "azpec.transitions", require "azpec".PrivateLinkServiceConnectionStatus
+    for _, row in ipairs(require "azpec.cli.topics".find "connections" [1]) do
+      local facts = type(row) == "table" and { status = statuses[row[1]] }
+      local is_final = facts and transitions.of(facts, "Approved") == "impossible"
+      if facts then assert.equal(is_final, row[2]:find "^Final: it cannot become Approved" ~= nil) end
+      if facts and transitions.of(facts, "Rejected") == "allowed" then assert.not_matches("only be deleted", row[2]) end
+    end
+  end)
+
   it("has a count of its own, a color in the report, and an explanation", function ()
     local help = kit.ended(0, kit.run "help connections").out
     for status in pairs(require "azpec".PrivateLinkServiceConnectionStatus) do
