@@ -108,6 +108,21 @@ describe("rules", function ()
     assert.equal("hold", decide(text, { from = theirs }).action)
   end)
 
+  it("compare descriptions with letter case, and all other fields without it, as the help says", function ()
+    local select = require "azpec.select"
+    local one = connection { description = "please" }
+    local facts = select.facts(one)
+    for _, field in ipairs(select.fields) do
+      local value = field == "group_id" and facts.group_ids[1] or facts[field]
+      if value then
+        local set = parse(('hold "x" { when = { %s = "%s" } }'):format(field, value:upper()))
+        assert.equal(field ~= "description" and "x" or nil, set:decide(one, { now = now }).rule)
+      end
+    end
+    local help = require "azpec.cli.topics".find "rules" [1]
+    assert.matches("Descriptions compare with letter case, all others without it%.$", help[3][2])
+  end)
+
   it("know ages, and take an unknown one for neither old nor young", function ()
     local old, young = 'reject "o" { when = { older_than = "1d" } }', 'reject "y" { when = { younger_than = "1h" } }'
     local function ago(seconds) return os.date("!%Y-%m-%dT%H:%M:%S.0Z", now - seconds) end

@@ -55,7 +55,8 @@ topics.concepts = {
     { "approve \"the web team\" { when = { name = \"web-*\" }, because = \"why\" }", "A rule." },
     { "when, unless", "What a rule looks at: name, id, status, provisioning_state, description, group_id, "
       .. "private_endpoint, private_endpoint_name, private_endpoint_resource_group, private_endpoint_subscription, "
-      .. "subscription_id, resource_group_name, account_name, older_than, younger_than (\"7d\"), where (a function)." },
+      .. "subscription_id, resource_group_name, account_name, older_than, younger_than (\"7d\"), where (a function). "
+      .. "Descriptions compare with letter case, all others without it." },
     { "at_most { approve = 20, reject = 5 }", "A run that would do more does nothing." },
     { "expect \"hold\" { name = \"lab-1\" }", "A test: if the decision differs, the file is refused." },
     "`azpec auto` shows the decisions, with -v also why each rule before did not match, and with --apply carries them "
