@@ -170,7 +170,10 @@ describe("auto", function ()
     emulator:control("DELETE", "state") -- made at that time
     local result = kit.ended(0, azpec("auto", ("--apply --rules %s %s"):format(old, group)))
     local listed = kit.ended(0, azpec("list", group .. " --older-than 30d -o tsv"))
+    local quiet = { kit.ended(0, azpec("auto", ("-q --apply --rules %s %s"):format(old, group))).err,
+      kit.ended(0, azpec("delete", group .. " -q --yes --allow-none --all --status Disconnected")).err }
     emulator:control("POST", "clock", { advance = 40 * 86400 })
+    assert.same({ "", "" }, quiet)
     assert.matches("this machine's clock is 960%.0 h fast, by the service's; ages are calculated with the service's "
       .. "clock",
       result.err)

@@ -281,13 +281,13 @@ local function token_key(self)
   return key
 end
 
--- Returns the time from which ages are computed: the service's, once it has answered. Reports a large deviation of this
--- machine's clock once.
+-- Returns the time from which ages are computed: the service's, once it has answered. Notes a large deviation of this
+-- machine's clock once; no age depends on that clock then.
 function context:now()
   local wrong = not self.is_clock_judged and self.clock:complaint(os.time())
   if wrong then
     self.is_clock_judged = true
-    self:say("azpec: this machine's clock is %s; ages are calculated with the service's clock", wrong)
+    self:note("azpec: this machine's clock is %s; ages are calculated with the service's clock", wrong)
   end
   return self.clock:now() or os.time()
 end
