@@ -402,7 +402,6 @@ static void judge(lua_State *L, int idx, struct client *c,
 	/* unknown if the host reaps all children itself */
 	if (r->end == PROCESS_EXITED && r->status < 0)
 		p.status = chain_json(p.out).n > 0 ? 0 : -1;
-	p.not_found = p.not_found || p.status == 127;
 	lua_getiuservalue(L, idx, CUV_CODEC);
 	json_decode(L, top + 1, chain_json(p.out), &a.facts);
 	json_read_error(L, -1, &a.facts);

@@ -129,6 +129,12 @@ describe("the programs that users sign in with", function ()
       signin.fails("credential", "not installed", spec(name, program(name, "exit 127")))
     end)
 
+    it(name .. " that is a script whose command is not there is reported in the script's words", function ()
+      local err = signin.fails("credential", name .. ": ", spec(name, program(name, "no-such-command account")))
+      assert.matches("no%-such%-command: not found", err.message)
+      assert.falsy(err.message:find "not installed")
+    end)
+
     it(name .. ": a program that does not run is reported", function ()
       local folder = signin.folder { [name] = "#!/nonexistent/interpreter\n" }
       signin.shell("chmod 755 " .. folder .. "/" .. name)

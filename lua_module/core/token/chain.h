@@ -259,7 +259,7 @@ void chain_fail_need(struct chain *s, struct span why, bool absent,
 void chain_exhausted(struct chain *s, const char *why, struct now now);
 /* The end of a program that was needed. a: the facts of chain_json(out). */
 struct program_result {
-	bool not_found;
+	bool not_found; /* on the PATH */
 	bool refused;   /* found, but it cannot be executed */
 	bool timed_out; /* ended after `timeout` ms */
 	bool flooded;   /* ended because it printed too much */

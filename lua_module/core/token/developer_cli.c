@@ -368,9 +368,19 @@ static void add_numbered(struct buf *why, const char *what, int number) {
 	buf_addint(why, number);
 }
 
+/* A program may be a shell script that runs the true one.  A shell ends with
+   127 if it cannot find a command, so a script that says nothing and ends with
+   127 counts as if it were missing itself.  One that gives a reason has failed
+   like any other program. */
+static bool is_missing(const struct program_result *p) {
+	enum { COMMAND_NOT_FOUND = 127 };
+	return p->not_found ||
+	       (p->status == COMMAND_NOT_FOUND && p->err.n == 0);
+}
+
 /* The end of a program that gave no reason. */
 static void add_end(struct buf *why, const struct program_result *p) {
-	if (p->not_found) {
+	if (is_missing(p)) {
 		buf_adds(why, "not installed (not on the PATH)");
 	} else if (p->refused) {
 		buf_adds(why, "found on the PATH, but it cannot be executed: "
@@ -391,7 +401,7 @@ static void add_end(struct buf *why, const struct program_result *p) {
 }
 
 static bool was_cut(const struct program_result *p) {
-	return p->not_found || p->refused || p->timed_out || p->flooded;
+	return is_missing(p) || p->refused || p->timed_out || p->flooded;
 }
 
 /* ---- what a person can run ----------------------------------------------- */
@@ -474,9 +484,8 @@ static void advise(struct chain *s, struct span err) {
 /* ---- how it ended -------------------------------------------------------- */
 
 /* It is not to be had here. */
-static bool is_unavailable(const struct chain *s,
-                           const struct program_result *p) {
-	return p->not_found || p->refused || is_signed_out(s, p->err);
+static bool is_absent(const struct program_result *p) {
+	return is_missing(p) || p->refused;
 }
 
 /* "az: why" becomes the failure. */
@@ -502,11 +511,10 @@ static void fail_program(struct chain *s, const struct program_result *p,
 	describe_end(s, p);
 	if (!was_cut(p) && way_of(s))
 		advise(s, p->err);
-	if (is_unavailable(s, p))
-		chain_go_on(s,
-		            p->not_found || p->refused ? LINK_ABSENT
-		                                       : LINK_FAILED,
-		            now);
+	if (is_absent(p))
+		chain_go_on(s, LINK_ABSENT, now);
+	else if (is_signed_out(s, p->err))
+		chain_go_on(s, LINK_FAILED, now);
 	else
 		chain_fail(s, now);
 }

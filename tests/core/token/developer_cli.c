@@ -667,6 +667,11 @@ static void test_arguments_for_a_program(void **state) {
 
 static const struct scenario ends[] = {
 	ENDS("not_found", LINK_ABSENT, "az: not installed", .not_found = true),
+	ENDS("not_found_by_its_script", LINK_ABSENT,
+	     "az: not installed (not on the PATH)", .status = 127),
+	ENDS("a_command_that_its_script_does_not_find", LINK_FAILED,
+	     "az: /bin/az: 2: python3: not found", .status = 127,
+	     .err = LITERAL("/bin/az: 2: python3: not found\n")),
 	ENDS("not_run", LINK_ABSENT,
 	     "az: found on the PATH, but it cannot be executed",
 	     .refused = true),
