@@ -65,6 +65,16 @@ describe("a chain", function ()
     assert.equal(0, signin.calls(folder, "az"))
   end)
 
+  it("of the caller's own stops at an az that fails, and skips one without a user", function ()
+    local credential = [[return azpec.credential.chain { azpec.credential.azure_cli {},
+      azpec.credential.azure_developer_cli {} }]]
+    local folder = signin.programs { az = "echo 'ERROR: broken' >&2; exit 1", azd = signed_in "azd" }
+    signin.fails("credential", "az: ERROR: broken", { credential = credential, env = { PATH = folder } })
+    assert.equal(0, signin.calls(folder, "azd"))
+    folder = signin.programs { az = "echo 'ERROR: Please run az login' >&2; exit 1", azd = signed_in "azd" }
+    signin.works { credential = credential, env = { PATH = folder } }
+  end)
+
   it("lists each link with its reason and its time when none gave a token, first those that are set up", function ()
     local folder = signin.programs { az = "echo 'ERROR: Please run az login' >&2; exit 1",
       azd = "echo 'ERROR: not logged in, run `azd auth login`' >&2; exit 1" }

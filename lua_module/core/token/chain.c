@@ -14,8 +14,8 @@
  *       v                            |
  *   link 1 --absent--> link 2 --absent--> ... last link
  *       |                  |
- *       +-- failed: a developer tool (az, azd) lets the chain continue; any
- *       other credential that is set up and fails ends the chain
+ *       +-- failed: az and azd let the default chain continue; any other
+ *       credential that is set up and fails ends its chain
  *
  * This is the rule of Microsoft's DefaultAzureCredential: a source that is not
  * set up is skipped, and a source that is set up and fails is the error.  The
@@ -545,8 +545,8 @@ static void next_link(struct chain *s, struct now now) {
 }
 
 /* A credential that is set up and fails ends the chain: with another one the
-   caller could act as the wrong identity.  Developer tools are the exception.
-   */
+   caller could act as the wrong identity.  The developer tools of the default
+   chain are the exception. */
 void chain_fail(struct chain *s, struct now now) {
 	if (s->first) { /* no link was tried */
 		give_up(s, now);

@@ -41,7 +41,8 @@ struct chain_spec {
 	struct span value[SV_COUNT]; /* copied */
 	int64_t timeout;             /* ms, of a program; 0: the default */
 	bool send_x5c;
-	bool developer; /* a tool: its failures let a chain go on */
+	bool developer; /* a tool in the default chain: its failures do not
+	                   end the chain */
 	bool probed;    /* first asked whether it is there at all */
 	bool shared;    /* its token may serve other processes of the user */
 };
