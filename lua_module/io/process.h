@@ -15,8 +15,10 @@
 
 /* Used during process_start only. */
 struct process_spec {
-	const char *const *argv; /* NULL-terminated; argv[0] is searched in the
-	                            absolute directories of env's PATH */
+	const char *const *argv; /* NULL-terminated.  argv[0] is executed as it
+	                            is if it begins with '/'; otherwise it is
+	                            searched in the absolute directories of
+	                            env's PATH */
 	char *const *env;        /* the host's environment: environ */
 	const char *const *add;  /* NULL-terminated or NULL.  "NAME=value"
 	                            replaces a variable of env; "NAME" removes
@@ -29,7 +31,7 @@ enum process_end {
 	                      host reaps or ignores all children itself */
 	PROCESS_KILLED,    /* by a signal of somebody else; status: the
 	                      signal */
-	PROCESS_NOT_FOUND, /* not on the PATH */
+	PROCESS_NOT_FOUND, /* no such file, or none on the PATH */
 	PROCESS_REFUSED,   /* found, but cannot be executed; status: the
 	                      errno */
 	PROCESS_TIMED_OUT,
