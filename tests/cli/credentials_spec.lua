@@ -4,7 +4,8 @@ local make = require "azpec.cli.credentials"
 local offered = require "azpec.cli.options".credentials
 local wording = require "azpec.cli.wording"
 
--- The kinds of the module that are not a value of --credential.
+-- The kinds of the module that are not a value of --credential, and why: they need a function or what the command line
+-- cannot give, or have another name there.
 local module_alone = { client_assertion = "it needs a function", chain = "auto is one", default = "called auto" }
 
 local variables = {
@@ -30,7 +31,7 @@ local function made(value, context)
 end
 
 describe("--credential", function ()
-  it("offers each kind of the module that needs no function", function ()
+  it("offers each kind of the module but those of module_alone", function ()
     local values = {}
     for _, value in ipairs(offered) do values[value] = true end
     for kind in pairs(azpec.credential) do
