@@ -14,7 +14,8 @@
 --- * Every other failure returns `nil` and an `azpec.Error`; an iterator raises that table.
 --- * Without memory a call raises an error with the text "not enough memory", or returns an `azpec.Error` of kind
 ---   "limit".
---- * The caller's tables are never changed, and no longer read once the call has returned.
+--- * The caller's tables are never changed, and no longer read once the call has returned.  Only their own fields are
+---   read: options whose metatable has `__index` are misuse.
 ---
 --- Sources of the rules below, by the short names used there:
 ---

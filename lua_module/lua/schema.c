@@ -177,7 +177,17 @@ static void check_pair(lua_State *L, const struct schema *s, int flags) {
 	check_value(L, s, f);
 }
 
+/* Access is raw, so defaults behind an __index would be ignored. */
+static void refuse_index(lua_State *L, int idx, const struct schema *s) {
+	if (luaL_getmetafield(L, idx, "__index") != LUA_TNIL)
+		luaL_error(L,
+		           "bad field '%s__index' (fields of a metatable are "
+		           "not read: put them into the table itself)",
+		           s->prefix);
+}
+
 void schema_check(lua_State *L, int idx, const struct schema *s, int flags) {
+	refuse_index(L, idx, s);
 	for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1))
 		check_pair(L, s, flags);
 	for (const struct schema_field *f = s->fields; f->name; f++) {

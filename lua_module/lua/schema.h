@@ -48,7 +48,8 @@ struct schema {
 
 /* Raises unless each field of the table at idx has a row with one of these
    flags, each value fits, and every required field is there.  Access is raw: no
-   metamethod of the caller runs.  [-0, +0] */
+   metamethod of the caller runs, and a metatable with __index is refused.
+   [-0, +0] */
 void schema_check(lua_State *L, int idx, const struct schema *s, int flags);
 /* The key at -2 during lua_next; raises if it is not a string. */
 struct span schema_key(lua_State *L);

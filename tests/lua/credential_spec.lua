@@ -310,6 +310,13 @@ describe("azpec.credential (chains)", function ()
     if ok then assert.equal("transport", select(2, use(c)).kind) end
   end)
 
+  it("refuses a metatable's __index as azpec.client does", function ()
+    for kind, fields in pairs(good) do
+      assert.matches("^bad field '__index'", refused(kind, setmetatable({}, { __index = fields })), kind)
+    end
+    assert.matches("^bad field '__index'", refused("default", setmetatable({}, { __index = { exclude = {} } })))
+  end)
+
   it("refuses a key that is no string as azpec.client does", function ()
     for kind in pairs(good) do
       assert.truthy(refused(kind, kit.merged(good[kind], { "x" })):find "^unknown field %(a number%)", kind)

@@ -262,6 +262,16 @@ it("a count is at most a million", function ()
   azpec.client(kit.config { max_connections = 1000000 }):close()
 end)
 
+it("a table whose metatable has __index is refused, because what is behind it would be ignored", function ()
+  local why = " (fields of a metatable are not read: put them into the table itself)"
+  local behind = setmetatable({}, { __index = function () error "called" end, __metatable = "locked" })
+  for _, call in ipairs(calls) do
+    assert.equal("bad field '__index'" .. why, kit.raised(call.call, behind), call.name)
+  end
+  assert.equal("bad field 'retry.__index'" .. why, kit.raised(azpec.client, kit.config { retry = behind }))
+  azpec.client(setmetatable(kit.config(), { __name = "mine" })):close()
+end)
+
 it("an object with __call is as good as a function", function ()
   local object = setmetatable({}, { __call = function () end })
   azpec.client(kit.config { wait = object, on_event = object }):close()
