@@ -430,7 +430,10 @@ azpec.credential = {}
 --- It is called for the first token; for a new one 5 minutes before the old one expires, or at half of a life that is
 --- shorter than that; and after a 401.  It must not yield.  Where acquiring a token waits for an event loop, let a
 --- coroutine renew it earlier, and return the stored one, or nil and "no token yet".  The guide has an example.
----@alias azpec.TokenFunction fun(scope: string, claims: string?): (token: string?, expires_on: (number|string)?)
+---
+--- Without a token it returns nil and the reason, for the error's message: any value.  Of a table the text `message` is
+--- shown, and `retryable = true` makes `err.retryable` true.  The other functions of credentials give `why` likewise.
+---@alias azpec.TokenFunction fun(scope: string, claims: string?): (token: string?, expires_on_or_why: any)
 
 --- A ready token, or a function that knows how to get one.
 ---@param options azpec.TokenOptions

@@ -54,23 +54,36 @@ static void exhaust(struct client *c, const char *why) {
 
 /* Fails with the value on the top as the reason.  [-0, +0] */
 static void fail(lua_State *L, struct client *c, const char *what,
-                 bool absent) {
+                 enum need_failure how) {
 	struct span why;
 	lua_pushfstring(L, "%s%s", what, session_text(L, c).p);
 	why.p = lua_tolstring(L, -1, &why.n);
-	chain_fail_need(&c->core.chain, why, absent, sys_now());
+	chain_fail_need(&c->core.chain, why, how, sys_now());
 	lua_pop(L, 1);
 }
 
-/* The error of a function that did not return a string; or nil and a reason. */
-static void fail_result(lua_State *L, struct client *c, int idx,
-                        const char *what) {
-	if (lua_isnil(L, idx + 1))
+/* Reads the reason on the top.  Of a table that has a message, the message
+   replaces it.  Access is raw.  [-0, +0] */
+static enum need_failure read_reason(lua_State *L) {
+	int reason = lua_gettop(L);
+	bool later;
+	if (!lua_istable(L, reason))
+		return NEED_FAILED;
+	options_push(L, reason, "retryable");
+	later = lua_toboolean(L, -1);
+	if (options_push(L, reason, "message") == LUA_TSTRING)
+		lua_copy(L, -1, reason);
+	lua_settop(L, reason);
+	return later ? NEED_LATER : NEED_FAILED;
+}
+
+/* The error of a function that did not return a string; or nil and a reason,
+   which is on the top. */
+static void fail_result(lua_State *L, struct client *c, const char *what) {
+	enum need_failure how = read_reason(L);
+	if (lua_isnil(L, -1))
 		lua_pushliteral(L, "it returned no string");
-	else
-		lua_pushvalue(L, idx + 1);
-	fail(L, c, what, false);
-	lua_pop(L, 1);
+	fail(L, c, what, how);
 }
 
 static struct span string_at(lua_State *L, int idx) {
@@ -100,9 +113,9 @@ static void provide_token(lua_State *L, struct client *c, int fields) {
 	push_span(L, buf_span(&s->scope));
 	push_span(L, buf_span(&s->claims));
 	if (!session_pcall(L, c, 2, 2))
-		fail(L, c, "the token function failed: ", false);
+		fail(L, c, "the token function failed: ", NEED_FAILED);
 	else if (lua_type(L, at) != LUA_TSTRING)
-		fail_result(L, c, at, "the token function failed: ");
+		fail_result(L, c, "the token function failed: ");
 	else
 		chain_give(s, string_at(L, at), expiry(L, at + 1), sys_now());
 }
@@ -114,9 +127,9 @@ static void provide_function(lua_State *L, struct client *c, int fields,
 	lua_pushfstring(L, "the %s function failed: ", name);
 	lua_getfield(L, fields, name);
 	if (!session_pcall(L, c, 0, 2))
-		fail(L, c, lua_tostring(L, at - 1), false);
+		fail(L, c, lua_tostring(L, at - 1), NEED_FAILED);
 	else if (lua_type(L, at) != LUA_TSTRING)
-		fail_result(L, c, at, lua_tostring(L, at - 1));
+		fail_result(L, c, lua_tostring(L, at - 1));
 	else
 		give(c, string_at(L, at));
 }
@@ -140,7 +153,7 @@ static void provide_prompt(lua_State *L, struct client *c, int fields) {
 	if (session_pcall(L, c, 1, 0))
 		give(c, SPAN(""));
 	else
-		fail(L, c, "the prompt function failed: ", false);
+		fail(L, c, "the prompt function failed: ", NEED_FAILED);
 }
 
 /* ---- certificates ------------------------------------------------------- */
@@ -227,17 +240,17 @@ static void provide_certificate(lua_State *L, int idx, struct client *c,
 	}
 	push_key(L, c, fields);
 	if (lua_isnil(L, key)) {
-		fail(L, c, "the certificate cannot be used: ", false);
+		fail(L, c, "the certificate cannot be used: ", NEED_FAILED);
 		return;
 	}
 	if (!method(L, c, key, "thumbprint", rs256 ? "SHA-1" : "SHA-256")) {
-		fail(L, c, "the certificate cannot be used: ", false);
+		fail(L, c, "the certificate cannot be used: ", NEED_FAILED);
 		return;
 	}
 	add_thumbprint(L, c);
 	lua_getiuservalue(L, idx, CUV_CODEC);
 	if (!method(L, c, key, "chain", NULL)) {
-		fail(L, c, "the certificate cannot be used: ", false);
+		fail(L, c, "the certificate cannot be used: ", NEED_FAILED);
 		return;
 	}
 	json_encode(L, lua_gettop(L) - 1);
@@ -255,15 +268,15 @@ static void provide_fingerprints(lua_State *L, struct client *c) {
 	struct chain *s = &c->core.chain;
 	int at = lua_gettop(L) + 1;
 	if (!signer_push(L, c)) {
-		fail(L, c,
-		     "the endpoint's certificate cannot be checked: ", false);
+		fail(L, c, "the endpoint's certificate cannot be checked: ",
+		     NEED_FAILED);
 		return;
 	}
 	lua_getfield(L, at, "fingerprints");
 	push_span(L, buf_span(&s->scratch.work));
 	if (!session_pcall(L, c, 1, 2) || lua_type(L, at + 1) != LUA_TSTRING)
-		fail(L, c,
-		     "the endpoint's certificate cannot be read: ", false);
+		fail(L, c, "the endpoint's certificate cannot be read: ",
+		     NEED_FAILED);
 	else
 		give(c, string_at(L, at + 1));
 }
@@ -282,9 +295,9 @@ static void provide_signature(lua_State *L, struct client *c, int fields) {
 	push_span(L, algorithm.n > 0 ? algorithm : SPAN("PS256"));
 	push_span(L, buf_span(&s->scratch.work));
 	if (!session_pcall(L, c, arguments, 2))
-		fail(L, c, "signing failed: ", false);
+		fail(L, c, "signing failed: ", NEED_FAILED);
 	else if (lua_type(L, at) != LUA_TSTRING)
-		fail_result(L, c, at, "signing failed: ");
+		fail_result(L, c, "signing failed: ");
 	else
 		give(c, string_at(L, at));
 }
@@ -320,7 +333,8 @@ static void provide_file(lua_State *L, struct client *c, bool key_file) {
 		                        ? " (only the group himds may read it)"
 		                        : "");
 		/* a credential whose token file is missing is not set up */
-		fail(L, c, "", !key_file && is_missing(path));
+		fail(L, c, "",
+		     !key_file && is_missing(path) ? NEED_ABSENT : NEED_FAILED);
 		lua_pop(L, 1);
 	} else {
 		give(c, buf_span(&c->id));

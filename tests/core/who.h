@@ -30,7 +30,7 @@ static inline void who_give(struct chain *s, struct span token,
 static inline void who_refuse(struct chain *s, struct span why,
                               struct now now) {
 	chain_sent(s, now);
-	chain_fail_need(s, why, false, now);
+	chain_fail_need(s, why, NEED_FAILED, now);
 }
 
 #endif

@@ -53,6 +53,11 @@ describe("azpec.credential.token{ get = f }", function ()
     ["raises nil"] = { function () error() end, "^the token function failed: " },
     ["returns nil and a reason"] = { function () return nil, "not logged in" end,
       "^the token function failed: not logged in$" },
+    ["returns nil and a table with a message"] = { function () return nil, { message = "vault is sealed" } end,
+      "^the token function failed: vault is sealed$" },
+    ["returns nil and an object"] = { function ()
+      return nil, setmetatable({}, { __tostring = function () return "object" end })
+    end, "^the token function failed: object$" },
     ["returns nothing"] = { function () end, "^the token function failed: it returned no string$" },
     ["returns a number"] = { function () return 5 end, "^the token function failed: it returned no string$" },
     ["returns a table"] = { function () return {} end, "^the token function failed: it returned no string$" },
@@ -81,6 +86,20 @@ describe("azpec.credential.token{ get = f }", function ()
       assert.is_nil(err.continuation_token)
     end)
   end
+
+  it("says by a table whether the same call may succeed later", function ()
+    for reason, later in pairs { [{ message = "x", retryable = true }] = true, [{ retryable = true }] = true,
+      [{ message = "x" }] = false, x = false } do
+      assert.equal(later, outcome(function () return nil, reason end).retryable)
+    end
+  end)
+
+  it("passes on the failure of another call of the module", function ()
+    local other = outcome(function () return nil, { message = "no network", retryable = true } end)
+    local err = outcome(function () return nil, other end)
+    assert.equal("the token function failed: the token function failed: no network", err.message)
+    assert.is_true(err.retryable)
+  end)
 
   it("a reason that quotes a token is not shown whole", function ()
     local jwt = "eyJhbGciOiJub25lIn0.eyJhdWQiOiJ4In0.c2lnbmF0dXJl"

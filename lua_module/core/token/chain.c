@@ -709,15 +709,16 @@ void chain_feed_output(struct chain *s, const struct answer *a) {
 
 /* The reason may quote a file or a function of the host's, so it is redacted
    like any foreign text (chain_add). */
-void chain_fail_need(struct chain *s, struct span why, bool absent,
+void chain_fail_need(struct chain *s, struct span why, enum need_failure how,
                      struct now now) {
 	if (!chain_close_need(s))
 		return;
-	if (absent) {
+	if (how == NEED_ABSENT) {
 		chain_absent(s, "", why, now);
 		return;
 	}
 	chain_describe(s, "", why);
+	s->fail.retryable = how == NEED_LATER;
 	chain_fail(s, now);
 }
 

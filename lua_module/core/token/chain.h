@@ -252,9 +252,14 @@ void chain_feed(struct chain *s, const struct answer *a);
 void chain_provided(struct chain *s, struct span bytes, struct now now);
 /* Passes the facts of a program's output; a->http is NULL. */
 void chain_feed_output(struct chain *s, const struct answer *a);
-/* Reports that a need cannot be met. absent: the credential is not set up, so
-   the chain tries the next one; otherwise the credential failed. */
-void chain_fail_need(struct chain *s, struct span why, bool absent,
+enum need_failure {
+	NEED_FAILED, /* so has the credential */
+	NEED_ABSENT, /* the credential is not set up: the chain tries the next
+	                one */
+	NEED_LATER,  /* as NEED_FAILED, but the same call may succeed later */
+};
+/* Reports that a need cannot be met. */
+void chain_fail_need(struct chain *s, struct span why, enum need_failure how,
                      struct now now);
 /* Fails the whole sign-in because of missing memory or the like. */
 void chain_exhausted(struct chain *s, const char *why, struct now now);

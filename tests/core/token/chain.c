@@ -532,7 +532,7 @@ static void test_providing_without_a_need_has_no_effect(void **state) {
 		struct answer a = answer_of(NULL, printed(), 0);
 		chain_provided(&t.s, SPAN("x.y.z"), now_at(0));
 		chain_feed_output(&t.s, &a);
-		chain_fail_need(&t.s, SPAN("no"), false, now_at(0));
+		chain_fail_need(&t.s, SPAN("no"), NEED_FAILED, now_at(0));
 		assert_null(chain_failure(&t.s));
 		assert_int_equal(t.s.token.n, 0);
 		chain_progress(&t.s, &before);

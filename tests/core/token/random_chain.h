@@ -444,7 +444,7 @@ static void meet_ill(void) {
 	     t.s.scratch.need != NEED_PROGRAM && draw(2)))
 		meet(odd[draw(COUNT(odd))]);
 	else
-		chain_fail_need(&t.s, SPAN("not to be had"), draw(2),
+		chain_fail_need(&t.s, SPAN("not to be had"), draw(3),
 		                now_at(t.ms));
 }
 

@@ -356,7 +356,8 @@ static inline void play_cannot(const struct step *s) {
 	chain_fail_need(&t.s, test_text(s->text), s->n, now_at(t.ms));
 }
 #define CANNOT(why) STEP(play_cannot, .text = why)
-#define LACKS_IT(why) STEP(play_cannot, .text = why, .n = 1)
+#define CANNOT_YET(why) STEP(play_cannot, .text = why, .n = NEED_LATER)
+#define LACKS_IT(why) STEP(play_cannot, .text = why, .n = NEED_ABSENT)
 
 static inline void play_ended(const struct step *s) {
 	struct answer a = answer_of(NULL, s->facts(), t.ms);
