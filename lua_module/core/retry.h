@@ -21,9 +21,9 @@ struct retry_policy {
 /* Azure SDK guidelines, "HTTP retry": 3 retries, 0.8 s, at most 60 s. */
 #define RETRY_DEFAULT                                                          \
 	((struct retry_policy){ .max_tries = 4,                                \
-		                .base_delay = 800,                             \
-		                .max_delay = 60000,                            \
-		                .max_asked = 60000 })
+	                        .base_delay = 800,                             \
+	                        .max_delay = 60000,                            \
+	                        .max_asked = 60000 })
 
 /* True when the same request may succeed later, although nobody removes the
    cause. code: the service's error code. */
