@@ -257,7 +257,8 @@ describe("journal.verify", function ()
         local gone = count == 1 and ("number %d is"):format(n) or ("numbers %d to %d are"):format(n, n + count - 1)
         local found = ("removed: %s missing before line %d"):format(gone, n)
         if (n + count) % 2 == 0 then -- a result now follows whose intent is gone
-          found = ("%s\nunannounced: line %d is the result of a write without an intent in this journal"):format(found, n)
+          found = found .. ("\nunannounced: line %d is the result of a write without an intent in this "
+            .. "journal"):format(n)
         end
         if n + count <= 6 then assert.equal(found, complaints(judged(copy))) end
       end

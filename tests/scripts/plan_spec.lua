@@ -97,11 +97,13 @@ describe("a plan", function ()
     assert.same({ file = "r.lua", sha256 = set.sha256 }, read.rules)
     assert.same({ approve = 2, reject = 1, hold = 1, ignore = 1, unchanged = 0 }, read.summary)
     local endpoints = "/subscriptions/s/resourceGroups/n/providers/Microsoft.Network/privateEndpoints/"
-    assert.same({ action = "approve", id = connection "build-1".id, private_endpoint = endpoints .. "build-1", etag = 'W/"build-1"', rule = "ours",
-      reason = "it is ours", current = { status = "Pending", description = "please \"now\"\n",
-      provisioning_state = "Succeeded" }, wanted = { status = "Approved", description = "by ours" } }, read.items[1])
-    assert.same({ action = "hold", id = connection "other".id, private_endpoint = endpoints .. "other", etag = 'W/"other"', reason = "no rule matches",
-      current = { status = "Pending", description = "please \"now\"\n", provisioning_state = "Succeeded" } },
+    assert.same({ action = "approve", id = connection "build-1".id, private_endpoint = endpoints .. "build-1",
+      etag = 'W/"build-1"', rule = "ours", reason = "it is ours", current = { status = "Pending",
+      description = "please \"now\"\n", provisioning_state = "Succeeded" },
+      wanted = { status = "Approved", description = "by ours" } }, read.items[1])
+    assert.same({ action = "hold", id = connection "other".id, private_endpoint = endpoints .. "other",
+      etag = 'W/"other"', reason = "no rule matches", current = { status = "Pending",
+      description = "please \"now\"\n", provisioning_state = "Succeeded" } },
       read.items[3])
     assert.equal(4, #read.items)
   end)

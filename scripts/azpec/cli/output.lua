@@ -358,7 +358,8 @@ function output.new(format, options)
   return setmetatable({ format = chosen, columns = options.chosen or usual(options.columns or {}),
     all_columns = options.chosen or options.columns or {},
     is_chosen = options.chosen ~= nil, title = options.title or "items",
-    line = options.line, hides = options.hides, live = options.live, lasting = options.lasting, rows = {}, lost = {}, count = 0,
+    line = options.line, hides = options.hides, live = options.live, lasting = options.lasting, rows = {}, lost = {},
+    count = 0,
     sort = options.sort, unsorted = {},
     errors = {} }, methods)
 end

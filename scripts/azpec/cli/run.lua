@@ -180,8 +180,8 @@ end
 local dull = { held = true, ignored = true, unchanged = true }
 
 -- Returns an output of results, or of other rows with a title. In words, errors go to standard error, except those of a
--- dry run. is_named: the command line chose the connections, so -q hides none. more(row), or nil: a function that returns
--- further lines for people. With --no-wait, standard output has only tokens, for `azpec resume`.
+-- dry run. is_named: the command line chose the connections, so -q hides none. more (or nil): a function of a row that
+-- returns further lines for people. With --no-wait, standard output has only tokens, for `azpec resume`.
 function run.output(context, title, is_named, more)
   local function line(row)
     if row.error and not run.passed[row] and not context.args.dry_run then return nil end

@@ -120,7 +120,7 @@ local function named(name, value)
   return value and (", %s '%s'"):format(name, text.clean(value)) or ""
 end
 
--- Returns a function that returns a line, after a line end, for each fact by which a reviewer knows whose request it is.
+-- Returns a function of a row. It returns a line, after a line end, for each fact that says whose request it is.
 local function request_of(contents)
   local descriptions = {}
   for _, item in ipairs(contents.items) do descriptions[item.id] = item.current.description end
