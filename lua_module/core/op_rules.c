@@ -638,7 +638,9 @@ static bool guard(struct op *o, const struct answer *a, bool was_refused) {
 		return false;
 	}
 	buf_set(&o->change.etag, tag);
-	if (o->change.etag.failed) { /* never write without the guard */
+	/* Never write without the guard, nor without the status that later ones
+	   are compared with. */
+	if (o->change.etag.failed || o->shown.failed) {
 		op_stop(o, FAIL_LIMIT, "not enough memory", a->at);
 		return false;
 	}
@@ -696,7 +698,7 @@ static void take_read_again(struct op *o, const struct answer *a) {
 	struct buf *found = &o->change.found;
 	if (found->n == 0)
 		buf_set(found, buf_span(&o->shown));
-	if (found->failed) { /* never write without that comparison */
+	if (o->shown.failed || found->failed) {
 		op_stop(o, FAIL_LIMIT, "not enough memory", a->at);
 		return;
 	}

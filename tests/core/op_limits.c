@@ -243,10 +243,31 @@ static void ensure_once(void) {
 	player_free(&p);
 }
 
+static void ensure_beside_another_operation(void) {
+	struct op_spec spec = spec_of(&ensure.asked);
+	struct player p = { .scenario = &ensure, .t = 5000 };
+	p.cfg = (struct op_config){ .mem = test_mem(),
+		                    .retry = RETRY_DEFAULT,
+		                    .try_timeout = 100000 };
+	request_init(&p.request, test_mem());
+	if (op_init(&p.op, &p.cfg, &spec) && send_whole(&p)) {
+		feed(&p, reply_of(200, ETAG("W/\"1\""), UPDATING));
+		p.t += 2000;
+		if (p.op.end != OP_FAIL && send_whole(&p))
+			feed(&p, reply_of(200, ETAG("W/\"2\""),
+			                  RESOURCE("Succeeded", "Rejected")));
+	}
+	assert_int_equal(p.op.writes_sent, 0);
+	assert_true(p.op.end != OP_DONE && p.op.leg == LEG_READ);
+	player_free(&p);
+}
+
 static void test_without_memory_no_write_goes_out_unguarded(void **state) {
 	(void)state;
 	test_each_failure(ensure_once);
 	test_each_single_failure(ensure_once);
+	test_each_failure(ensure_beside_another_operation);
+	test_each_single_failure(ensure_beside_another_operation);
 }
 
 /* Sends what is due; false: it is not whole. */
