@@ -57,7 +57,8 @@ describe("apply --connection", function ()
     assert.matches("many01%S*: would become Approved [^\n]+\nmany04%S*: held: [^\n]+\n$", result.out)
     assert.equal("1 connection: 1 would change; 3 other changes left out by --connection\n", result.err)
     result = apply(words .. " --show")
-    assert.matches("^many01%S*: would approve: [^\n]+\nmany04%S*: held: [^\n]+\n$", result.out)
+    assert.matches("^manyacct/many01%S*: would approve: [^\n]+\n  private endpoint: %S+many01\n"
+      .. "manyacct/many04%S*: held: [^\n]+\n  private endpoint: %S+many04\n$", result.out)
     assert.matches("^1 to approve, 0 to reject, 1 held; 3 other changes left out by %-%-connection; made at ",
       result.err)
     local document = cjson.decode(apply(words .. " --show -o json").out)

@@ -253,14 +253,23 @@ describe("resume", function ()
   end)
 
   it("has something to go on with also where --no-wait met an operation that was under way", function ()
+    kit.ended(0, azpec("approve", emulator.sample))
     emulator:set { operation_polls = 3 }
-    local first = kit.ended(0, azpec("approve", "--no-wait " .. emulator.sample)).out
+    local first = kit.ended(0, azpec("approve", "--description again --no-wait " .. emulator.sample)).out
     local second = kit.ended(0, azpec("reject", "--yes --no-wait " .. emulator.sample))
     assert.matches("^{.*}\n$", first)
     assert.matches("^{.*}\n$", second.out)
-    assert.equal(2, #emulator:log "update")
+    assert.equal(3, #emulator:log "update")
     kit.ended(0, azpec("resume", "-", { stdin = second.out }))
     assert.equal("Rejected", emulator:connection(emulator.sample).status)
+  end)
+
+  it("is not needed where the operation under way was another decision: nothing is written", function ()
+    emulator:set { operation_polls = 3 }
+    kit.ended(0, azpec("approve", "--no-wait " .. emulator.sample))
+    local result = kit.ended(6, azpec("reject", "--yes --no-wait " .. emulator.sample))
+    assert.matches("so nothing was written: its status was Pending and is Approved", result.err)
+    assert.equal(1, #emulator:log "update")
   end)
 
   it("refuses what is no token, or another service's", function ()
