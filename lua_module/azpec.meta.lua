@@ -1201,7 +1201,9 @@ function Poller:continuation_token(options) end
 ---@field untrusted_poll_url? true as in an event
 --- an earlier attempt of the write got no response and may have taken effect; the connection was changed since
 ---@field replaced? true
----@field write_refused? true kind "canceled": `before_write` did not allow the write, or raised an error
+--- kind "canceled": `before_write` did not allow the write, or raised an error; kind "journal": the intent could not be
+--- recorded; so the write was not sent
+---@field write_refused? true
 --- for `client:resume`; there exactly when a write may have reached the service and its end is unknown
 ---@field continuation_token? string
 

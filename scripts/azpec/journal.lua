@@ -171,29 +171,29 @@ function methods:intend(about)
   return entry
 end
 
--- Reads the first intent of each call that has no end yet; a table of lines by call. A line is decoded when it is asked
--- for. Returns nil and a text if the file cannot be read.
+-- Reads the first intent of each write that has no end yet; a table of lines by chain.key. A line is decoded when it is
+-- asked for. Returns nil and a text if the file cannot be read.
 local function read_open(self)
   local lines = {}
   local ok, why = file.read(self.path, function (line)
-    local call = line:match '"call":"([^"]+)"'
-    if not call then return end
+    local key = chain.key_in(line)
+    if not key then return end
     if line:find('"event":"intent"', 1, true) then
-      lines[call] = lines[call] or line
+      lines[key] = lines[key] or line
     elseif not line:find('"outcome":"unknown"', 1, true) then
-      lines[call] = nil
+      lines[key] = nil
     end
   end, self.patience, self.seen)
   return ok and lines, why
 end
 
 -- Returns the state before an open write, as its intent has it, or nil; and a text if the file cannot be read.
-local function state_before(self, call)
-  local lines, why = self.open_calls, nil
-  if not (lines and lines[call]) then lines, why = read_open(self) end
+local function state_before(self, entry)
+  local lines, why, key = self.open_writes, nil, chain.key(entry)
+  if not (lines and lines[key]) then lines, why = read_open(self) end
   if not lines then return nil, why end
-  self.open_calls = lines
-  local line = lines[call]
+  self.open_writes = lines
+  local line = lines[key]
   local intent = line and chain.open((line:gsub("\n$", "")))
   return intent and intent.before
 end
@@ -209,7 +209,7 @@ function methods:follow(about)
   local is_writable, why = file.check(self.path, self.patience, self.seen)
   if not is_writable then return refused(why, entry) end
   local before, unread = about.before, nil
-  if not before then before, unread = state_before(self, entry.call) end
+  if not before then before, unread = state_before(self, entry) end
   if unread then return nil, failure.new("journal", "the journal cannot be read: " .. unread) end
   entry.before = before
   is_writable, why = reserve(self, entry, entry)
@@ -437,15 +437,17 @@ end
 function journal.writes(records, filter)
   fields.check_argument(records, "tables", "bad argument #1 to 'writes'")
   filter = filter or {}
-  local writes, by_call, kept = {}, {}, {}
+  local writes, by_key, kept = {}, {}, {}
   for _, record in ipairs(records) do
     local is_wanted = record.call
       and (not filter.connection or record.connection:lower() == filter.connection:lower())
-    if is_wanted and not by_call[record.call] then
-      by_call[record.call] = { outcome = "unknown" }
-      writes[#writes + 1] = by_call[record.call]
+    local key = is_wanted and chain.key(record)
+    local known = key and by_key[key]
+    if key and (not known or record.event == "intent" and known.outcome ~= "unknown") then
+      by_key[key] = { outcome = "unknown" }
+      writes[#writes + 1] = by_key[key]
     end
-    if is_wanted then add_line(by_call[record.call], record) end
+    if key then add_line(by_key[key], record) end
   end
   for _, write in ipairs(writes) do
     if is_of(write, filter.run) and is_since(write, filter.since) then kept[#kept + 1] = write end

@@ -191,6 +191,45 @@ describe("a trail", function ()
   end)
 end)
 
+describe("writes with one client_request_id", function ()
+  local other = id:gsub("pec%.1$", "pec.2")
+
+  local function outcomes(path)
+    local words = {}
+    for _, one in ipairs(journal.writes(assert(journal.read(path)))) do
+      words[#words + 1] = one.connection:match "[^.]+$" .. " " .. one.outcome
+    end
+    return table.concat(words, ", ")
+  end
+
+  it("of several connections are several writes, and an open one stays open", function ()
+    local path = new_path()
+    local trail = journal.open(path, { run = "r1", subject = "server" })
+    local first = assert(trail:intend { verb = "approve", id = id, call = "req-1", before = waiting })
+    local second = assert(trail:intend { verb = "approve", id = other, call = "req-1", before = waiting })
+    assert(trail:conclude(second, approved))
+    assert.equal("1 unknown, 2 changed", outcomes(path))
+    assert.same({ 1 }, journal.verify(path).open)
+    local items = assert(journal.open(path, { run = "r2", subject = "server" }):unfinished())
+    assert.same({ 1, id }, { #items, items[1].id })
+    assert(trail:conclude(first, nil, { kind = "forbidden", message = "no" }))
+    assert.equal("1 failed, 2 changed", outcomes(path))
+    assert.equal(2, journal.runs(journal.read(path))[1].writes)
+  end)
+
+  it("of one connection, one after the other, are several writes", function ()
+    local path = new_path()
+    local trail = journal.open(path, { run = "r1", subject = "server" })
+    for _ = 1, 2 do
+      local entry = assert(trail:intend { verb = "approve", id = id, call = "req-1", before = waiting })
+      assert(trail:conclude(entry, approved))
+    end
+    assert(trail:intend { verb = "approve", id = id, call = "req-1", before = waiting })
+    assert.equal("1 changed, 1 changed, 1 unknown", outcomes(path))
+    assert.equal(1, #assert(journal.open(path, { run = "r2", subject = "server" }):unfinished()))
+  end)
+end)
+
 describe("journal.verify", function ()
   local path = made(3)
   local lines = lines_of(path)

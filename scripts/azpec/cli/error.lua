@@ -33,7 +33,7 @@ end
 
 -- Returns whether the command itself kept a write back: the connection has changed since it was chosen.
 local function is_kept_back(err)
-  return err.write_refused == true
+  return err.kind == "canceled" and err.write_refused == true
 end
 
 -- The service, and the endpoint that gives tokens.

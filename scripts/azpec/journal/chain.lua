@@ -79,6 +79,18 @@ local function without_nulls(value)
   return value
 end
 
+-- The key of a record's write. The call's id alone is not enough: a program may give the same client_request_id to
+-- operations on several connections.
+function chain.key(record)
+  return ("%s %s"):format(record.call, record.connection):lower()
+end
+
+-- The same of a line, without decoding it; nil if it is about no write.
+function chain.key_in(line)
+  local call, connection = line:match '"call":"([^"]+)"', line:match '"connection":"([^"]+)"'
+  return call and connection and chain.key { call = call, connection = connection }
+end
+
 local function is_sealed(line)
   local body, hash = line:match '^({.*),"hash":"(%x+)"}$'
   return body ~= nil and sha256(body) == hash

@@ -17,7 +17,7 @@ local journaled = {}
 -- ---- errors --------------------------------------------------------------------------------------------------------
 
 local function not_begun(err, id)
-  return failure.with(err, { id = id, hint = "nothing was written; " .. file.cure })
+  return failure.with(err, { id = id, write_refused = true, hint = "nothing was written; " .. file.cure })
 end
 
 -- The write was made. The error has what could not be recorded, and the continuation token of the operation's error.

@@ -8,31 +8,36 @@ unfinished.__index = unfinished
 
 -- subject: a string, or nil to read only whether the lines are intact. Its lines have it as JSON has it.
 function unfinished.new(subject)
-  return setmetatable({ subject = subject, mark = subject and json.encode(subject), calls = {}, latest = {}, order = {},
+  return setmetatable({ subject = subject, mark = subject and json.encode(subject), writes = {}, latest = {}, order = {},
     lines = 0, elsewhere = {} }, unfinished)
 end
 
 -- Remembers the latest intent of a connection until its result. In a JSON string the quotes of these patterns would be
 -- escaped.
-local function note_elsewhere(self, bare, call, is_own)
+local function note_elsewhere(self, bare, key, is_own)
   local connection = bare:match '"connection":"([^"]+)"'
-  local key = connection and connection:lower()
-  local open = self.elsewhere[key or ""]
-  if bare:find('"event":"intent"', 1, true) and key then
-    self.elsewhere[key] = not is_own and { call = call, line = self.lines, intent = bare } or nil
-  elseif open and open.call == call then
-    if bare:find('"outcome":"unknown"', 1, true) then open.result = bare else self.elsewhere[key] = nil end
+  local place = connection and connection:lower()
+  local open = self.elsewhere[place or ""]
+  if bare:find('"event":"intent"', 1, true) and place then
+    self.elsewhere[place] = not is_own and { key = key, line = self.lines, intent = bare } or nil
+  elseif open and open.key == key then
+    if bare:find('"outcome":"unknown"', 1, true) then open.result = bare else self.elsewhere[place] = nil end
   end
 end
 
--- Each write of a connection has its own call id; only the latest can be open, and only that is kept: a file may have
--- many more writes than connections.
+local function is_open(write)
+  return write.outcome == nil or write.outcome == "unknown"
+end
+
+-- Of the writes of a connection only the latest can be open, and only that is kept: a file may have many more writes
+-- than connections. Repetitions of a write have the same key.
 local function note_intent(self, record)
-  local key = record.connection:lower()
-  local earlier, write = self.latest[key], self.calls[record.call] or { intent = record }
-  if not earlier then self.order[#self.order + 1] = key end
-  if earlier and earlier ~= write then self.calls[earlier.intent.call] = nil end
-  self.calls[record.call], self.latest[key] = write, write
+  local place, key = record.connection:lower(), chain.key(record)
+  local earlier, write = self.latest[place], self.writes[key]
+  if not (write and is_open(write)) then write = { intent = record } end
+  if not earlier then self.order[#self.order + 1] = place end
+  if earlier and earlier ~= write then self.writes[chain.key(earlier.intent)] = nil end
+  self.writes[key], self.latest[place] = write, write
 end
 
 local function note_result(write, result)
@@ -43,11 +48,11 @@ end
 function unfinished:note(line)
   self.lines = self.lines + 1
   local bare, feeds = line:gsub("\n$", "")
-  local call = bare:match '"call":"([^"]+)"'
-  local known = call and self.calls[call]
+  local key = chain.key_in(bare)
+  local known = key and self.writes[key]
   local is_own = known or self.mark and bare:find(self.mark, 1, true)
   local record = is_own and chain.open(bare)
-  note_elsewhere(self, bare, call, is_own)
+  note_elsewhere(self, bare, key, is_own)
   if not (record or not is_own and chain.is_intact(bare)) then
     self.changed = self.changed or feeds == 1 and self.lines or nil
   elseif not is_own then
@@ -86,14 +91,10 @@ function unfinished:adopt(items)
     local intent = open and chain.open(open.intent)
     if intent and asks_for(item, intent) then
       note_intent(self, intent)
-      note_result(self.calls[intent.call], open.result and chain.open(open.result) or {})
+      note_result(self.writes[chain.key(intent)], open.result and chain.open(open.result) or {})
       self.elsewhere[key] = nil
     end
   end
-end
-
-local function is_open(write)
-  return write.outcome == nil or write.outcome == "unknown"
 end
 
 -- Returns the open items in the order in which they were begun; the name of their run; and the status that each

@@ -108,18 +108,18 @@ local function note_unannounced(report, entries)
   if report.left_out > 0 then return end
   local announced = {}
   for _, entry in ipairs(entries) do
-    if entry.record.event == "intent" then announced[entry.record.call] = true end
+    if entry.record.event == "intent" then announced[chain.key(entry.record)] = true end
   end
   for _, entry in ipairs(entries) do
     local record = entry.record
-    if record.event == "result" and not announced[record.call] then
+    if record.event == "result" and not announced[chain.key(record)] then
       add(report, entry.line, "unannounced", "line %d is the result of a write without an intent in this journal",
         entry.line)
     end
   end
 end
 
--- Lists the writes whose end is not known, in the order of their lines. open: their last intents by call; commands: the
+-- Lists the writes whose end is not known, in the order of their lines. open: their last intents by chain.key; commands: the
 -- command lines by run.
 local function note_unfinished(report, open, commands)
   for _, entry in pairs(open) do
@@ -143,9 +143,9 @@ local function note_records(report, entries)
       where[record.seq] = where[record.seq] or entry.line
       by_seq[record.seq] = by_seq[record.seq] or record
       if record.event == "repair" then report.repaired[#report.repaired + 1] = entry.line end
-      if record.event == "intent" then open[record.call] = entry end
+      if record.event == "intent" then open[chain.key(record)] = entry end
       if record.command and record.run then commands[record.run] = commands[record.run] or record.command end
-      if record.event == "result" and record.outcome ~= "unknown" then open[record.call] = nil end
+      if record.event == "result" and record.outcome ~= "unknown" then open[chain.key(record)] = nil end
     end
   end
   note_unfinished(report, open, commands)
