@@ -707,9 +707,9 @@ function Client:delete(options) end
 
 --- Reads a connection and updates it only if a member that is named here differs; with the ETag that was
 --- read in If-Match.  After a 412 it reads again, up to 5 times.  If the service refuses the body's ETag, the header's
---- is used.  While another operation runs, it waits for its end.  If another writer decided meanwhile, so that the status
---- is neither Pending, nor the requested one, nor the one that was read first, no write is sent, or none again: the error
---- is "precondition".
+--- is used.  While another operation runs, it waits for its end.  If another writer decided meanwhile, so that the
+--- status is neither Pending, nor the requested one, nor the one that was read first, no write is sent, or none again:
+--- the error is "precondition".
 ---
 --- ```lua
 --- local ensured = assert(client:ensure { id = id, status = "Approved", description = "ticket 5102" })

@@ -579,8 +579,6 @@ static void read_token(lua_State *L, int idx, struct token_facts *f) {
 	f->trace_id = string_field(L, idx, "trace_id");
 	f->correlation_id = string_field(L, idx, "correlation_id");
 	f->expires_text = string_field(L, idx, "expires_on");
-	if (!f->access_token.p)
-		read_program_token(L, idx, f);
 	if (f->expires_in < 0 && f->expires_on < 0 && !f->expires_text.p &&
 	    is_said(L, idx, "expires_in"))
 		f->expires_in = 0; /* negative, or not a number: invalid */
@@ -604,6 +602,14 @@ void json_read_token(lua_State *L, int idx, struct facts *f) {
 		f->document = DOCUMENT_TOKEN;
 		read_token(L, idx, &f->as.token);
 	}
+}
+
+void json_read_program(lua_State *L, int idx, struct facts *f) {
+	idx = lua_absindex(L, idx);
+	f->document = DOCUMENT_TOKEN;
+	read_token(L, idx, &f->as.token);
+	if (!f->as.token.access_token.p)
+		read_program_token(L, idx, &f->as.token);
 }
 
 /* ---- a policy token ------------------------------------------------------ */

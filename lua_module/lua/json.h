@@ -29,9 +29,10 @@ void json_read_resource(lua_State *L, int idx, struct facts *facts);
 void json_read_page(lua_State *L, int idx, struct facts *facts);
 /* ... of a query's answer, likewise. */
 void json_read_rows(lua_State *L, int idx, struct facts *facts);
-/* ... of a response of the token or device authorization endpoint, or of a
-   program's output. */
+/* ... of a response of the token or device authorization endpoint. */
 void json_read_token(lua_State *L, int idx, struct facts *facts);
+/* ... of the output of az, azd or another program. */
+void json_read_program(lua_State *L, int idx, struct facts *facts);
 /* ... of a cloud's metadata.  The value at idx is one object or an array of
    them.  Of several, the cloud whose Resource Manager is the endpoint is
    used. */

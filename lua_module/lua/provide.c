@@ -428,7 +428,7 @@ static void judge(lua_State *L, int idx, struct client *c,
 	lua_getiuservalue(L, idx, CUV_CODEC);
 	json_decode(L, top + 1, chain_json(p.out), &a.facts);
 	json_read_error(L, -1, &a.facts);
-	json_read_token(L, -1, &a.facts);
+	json_read_program(L, -1, &a.facts);
 	chain_program(&c->core.chain, &p, &a);
 	lua_settop(L, top);
 }

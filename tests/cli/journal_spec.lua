@@ -486,6 +486,10 @@ describe("--journal", function ()
       cjson.decode(kit.ended(0, kit.run("journal runs -o json " .. path)).out).runs[1].command } do
       assert.equal(left[1].command, command)
     end
+    local renamed = path .. ".old"
+    os.execute(("cp -p %s %s"):format(path, renamed))
+    assert.truthy(kit.ended(0, kit.run("journal verify " .. renamed)).err:find(
+      "\n  but with --journal " .. renamed .. ", which has these writes\n", 1, true))
     emulator:set { operation_polls = 0 }
     local pasted = kit.ended(0, kit.shell(left[1].command, { env = kit.environment(emulator) }))
     assert.matches("many01%S*: Approved", pasted.out)

@@ -363,6 +363,12 @@ describe("resume", function ()
     result = kit.ended(8, azpec("resume", ("- --subscription %s --subscription %s"):format(emulator.subscription_id,
       other), { stdin = token }))
     assert.matches("SubscriptionNotFound", result.err)
+    local third = "99999999-1111-2222-3333-444444444444"
+    local foreign = forged((emulator.many[1]:gsub("^/subscriptions/[^/]+", "/subscriptions/" .. third)))
+    result = kit.ended(12, azpec("resume", "-", { stdin = token .. "\n" .. foreign }))
+    local all = (" --subscription %s --subscription %s --subscription %s\n"):format(emulator.subscription_id, other,
+      third)
+    assert.equal(1, select(2, result.err:gsub("give" .. all:gsub("%p", "%%%0"), "")), result.err)
     local tokens = {}
     for n = 1, 3 do
       tokens[n] = forged((emulator.many[n]:gsub("^/subscriptions/[^/]+", "/subscriptions/" .. other)))

@@ -82,6 +82,14 @@ describe("an application's credential (failures)", function ()
     assert(out[1].took >= 0.99, out[1].took)
   end)
 
+  for _, name in ipairs { "token", "accessToken" } do
+    it("takes no member " .. name .. " for the token, as the output of a program has it", function ()
+      emulator:faults { { match = { kind = "token" }, action = { status = 200, body = { [name] = "abcdefgh" } } } }
+      signin.fails("protocol", "the response has no access_token", { credential = secret,
+        given = { secret = t.secret } })
+    end)
+  end
+
   it("gives up after three tries", function ()
     emulator:faults { { match = { kind = "token" }, action = { status = 503, retry_after = "ms:10" } } }
     local err = signin.fails("credential", "HTTP 503",

@@ -48,8 +48,8 @@ static inline struct span flow_value(const struct chain *s,
 
 /* Takes the token out of an answer, or fails: it holds none. */
 void flow_accept(struct chain *s, const struct answer *a);
-/* *lives: the lifetime of the answer's token in s, negative if it is invalid.
-   False: the answer has none. */
+/* *lives: the lifetime of the answer's token in s, 0 or negative if it is
+   invalid.  False: the answer has none. */
 bool flow_life(const struct answer *a, int64_t *lives);
 /* Fails with the answer's OAuth error, or with its other content. */
 void flow_refused(struct chain *s, const struct answer *a);

@@ -46,5 +46,5 @@ return function (context, path)
   if not report.intact then verified.check_damage(context, report) end -- the frame shows the rows, as not all
   out:close()
   if out.count == 0 then context:note(report.lines == 0 and "the journal is empty" or "no such run") end
-  verified.tell_unfinished(context, unfinished)
+  verified.tell_unfinished(context, unfinished, path)
 end

@@ -82,5 +82,5 @@ return function (context, path)
   if not report.intact then verified.check_damage(context, report) end -- the frame shows the rows, as not all
   out:close()
   if out.count == 0 then context:note("no such write") end
-  verified.tell_unfinished(context, unfinished)
+  verified.tell_unfinished(context, unfinished, path)
 end

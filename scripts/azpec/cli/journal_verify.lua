@@ -34,6 +34,6 @@ return function (context, path)
     out:close()
   end
   terminal.flush()
-  verified.tell_notable(context, report)
+  verified.tell_notable(context, report, path)
   verified.check_verified(context, path, report)
 end

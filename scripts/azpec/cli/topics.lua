@@ -18,7 +18,8 @@ topics.concepts = {
     .. "access to the account approves or rejects it.",
     { "Pending", "The request waits for a decision. It can become Approved or Rejected." },
     { "Approved", "The endpoint reaches the account. It can become Rejected, which removes access." },
-    { "Rejected", "Final: no approval is possible. The owner deletes the endpoint and creates a new one to ask again." },
+    { "Rejected", "Final: no approval is possible. The owner deletes the endpoint and creates a new one to ask "
+      .. "again." },
     { "Disconnected", "Final: no approval is possible. The private endpoint was removed; delete the connection." },
     "The provisioning state says whether a change is under way. It is one of "
     .. table.concat(require "azpec.select".provisioning_states, ", ") .. ". While a change is under way, only a "

@@ -66,12 +66,13 @@ local function list_of(lines)
 end
 
 -- Returns how to finish writes, or runs, without a known result: their command lines, for a shell. Those that were too
--- long, or that are of azpec before 1.0, are not in the journal.
-local function how_to_finish(writes)
-  local lines, known, lacks = {}, {}, false
+-- long, or that are of azpec before 1.0, are not in the journal. A journal that was renamed has them with its old name.
+local function how_to_finish(writes, path)
+  local lines, known, lacks, renamed = {}, {}, false, false
   for _, write in ipairs(writes) do
     local command = write.command
     lacks = lacks or not command
+    renamed = renamed or command and not command:find(path:match "[^/]*$", 1, true)
     if command and not known[command] then known[command], lines[#lines + 1] = true, "  " .. command end
   end
   local which = #lines == 0 and "these writes" or "the other writes"
@@ -79,24 +80,25 @@ local function how_to_finish(writes)
   if #lines == 0 then return "run the commands that began them again, with this journal; " .. where end
   table.insert(lines, 1, #lines == 1 and "run this command again, unless it is still running:"
     or "run these commands again, unless they are still running:")
+  if renamed then lines[#lines + 1] = "  but with --journal " .. text.shell(path) .. ", which has these writes" end
   if lacks then lines[#lines + 1] = where end
   return table.concat(lines, "\n")
 end
 
 -- Tells how to finish the listed writes, or runs, that have no known result.
-function verified.tell_unfinished(context, writes)
-  if #writes > 0 then context:note("to finish what has no known result, %s", how_to_finish(writes)) end
+function verified.tell_unfinished(context, writes, path)
+  if #writes > 0 then context:note("to finish what has no known result, %s", how_to_finish(writes, path)) end
 end
 
 -- Tells lines of a journal that are notable and no fault.
-function verified.tell_notable(context, report)
+function verified.tell_notable(context, report, path)
   if #report.repaired > 0 then
     context:note("a write was cut off (a crash, a full disk) and noted by the next in %s", list_of(report.repaired))
   end
   if #report.open > 0 then
     context:note("how the writes of %s ended is not known; %s", list_of(report.open), #report.problems > 0
       and "lines with their results may be missing: find out how the journal was damaged before it is used again"
-      or "to finish them, " .. how_to_finish(report.unfinished))
+      or "to finish them, " .. how_to_finish(report.unfinished, path))
   end
 end
 

@@ -8,8 +8,8 @@ unfinished.__index = unfinished
 
 -- subject: a string, or nil to read only whether the lines are intact. Its lines have it as JSON has it.
 function unfinished.new(subject)
-  return setmetatable({ subject = subject, mark = subject and json.encode(subject), writes = {}, latest = {}, order = {},
-    lines = 0, elsewhere = {} }, unfinished)
+  return setmetatable({ subject = subject, mark = subject and json.encode(subject), writes = {}, latest = {},
+    order = {}, lines = 0, elsewhere = {} }, unfinished)
 end
 
 -- Remembers the latest intent of a connection until its result. In a JSON string the quotes of these patterns would be

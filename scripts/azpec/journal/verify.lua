@@ -119,8 +119,8 @@ local function note_unannounced(report, entries)
   end
 end
 
--- Lists the writes whose end is not known, in the order of their lines. open: their last intents by chain.key; commands: the
--- command lines by run.
+-- Lists the writes whose end is not known, in the order of their lines. open: their last intents by chain.key;
+-- commands: the command lines by run.
 local function note_unfinished(report, open, commands)
   for _, entry in pairs(open) do
     local intent = entry.record

@@ -177,7 +177,7 @@ local function check_journal(context, data)
   local found = data.journal and data.journal.report
   if found then
     if found.lines == 0 then context:note("azpec: the journal is empty, so there is nothing to verify") end
-    verified.tell_notable(context, found)
+    verified.tell_notable(context, found, data.journal.file)
     verified.check_damage(context, found)
   end
 end

@@ -58,30 +58,41 @@ local function items_of(context, content)
   return items, ended
 end
 
--- Returns the error of a token whose subscription is not configured.
-local function refused(own, configured)
+-- Returns the error of a token whose subscription is not configured. needed: all subscriptions that the tokens need.
+local function refused(own, configured, needed)
   return failure.new("protocol", ("the continuation token is refused: it belongs to subscription %s, but "
     .. "--subscription (or AZURE_SUBSCRIPTION_ID) is %s"):format(own, table.concat(configured, ", ")),
-    { hint = ("if it is yours, give --subscription %s --subscription %s"):format(
-      table.concat(configured, " --subscription "), own) })
+    { hint = "if it is yours, give --subscription " .. table.concat(needed, " --subscription ") })
 end
 
 -- Returns the subscription of the client for a token: the token's own if it is configured, or if none is. Otherwise the
 -- first configured one, and the error with which the token is refused.
-local function subscription_for(configured, id)
+local function subscription_for(configured, id, needed)
   local own = (ids.parse(id) or {}).subscription_id
   for _, subscription in ipairs(configured) do
     if subscription:lower() == (own or ""):lower() then return own end
   end
   local subscription = configured[1] or own or ""
-  return subscription, own and configured[1] and refused(own, configured) or nil
+  return subscription, own and configured[1] and refused(own, configured, needed) or nil
+end
+
+-- Returns the configured subscriptions, and after them those of other tokens.
+local function with_those_of(items, configured)
+  local list, known = { table.unpack(configured) }, {}
+  for _, subscription in ipairs(configured) do known[subscription:lower()] = true end
+  for _, item in ipairs(items) do
+    local own = (ids.parse(item.id) or {}).subscription_id
+    if own and not known[own:lower()] then known[own:lower()], list[#list + 1] = true, own end
+  end
+  return list
 end
 
 -- Groups the items by the subscription of their client, in order.
 local function by_subscription(context, items)
   local configured, groups = context:subscriptions(), {}
+  local needed = with_those_of(items, configured)
   for _, item in ipairs(items) do
-    local subscription, err = subscription_for(configured, item.id)
+    local subscription, err = subscription_for(configured, item.id, needed)
     item.err = err
     local key = subscription:lower()
     if not groups[key] then
