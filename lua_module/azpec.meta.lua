@@ -1201,8 +1201,8 @@ function Poller:continuation_token(options) end
 ---@field untrusted_poll_url? true as in an event
 --- an earlier attempt of the write got no response and may have taken effect; the connection was changed since
 ---@field replaced? true
---- kind "canceled": `before_write` did not allow the write, or raised an error; kind "journal": the intent could not be
---- recorded; so the write was not sent
+--- the write was not sent. Kind "canceled": `before_write` did not allow it, or raised an error. Of a client of
+--- azpec.journal, "journal": the intent could not be recorded; "precondition": it would replace a later decision
 ---@field write_refused? true
 --- for `client:resume`; there exactly when a write may have reached the service and its end is unknown
 ---@field continuation_token? string

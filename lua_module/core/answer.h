@@ -102,7 +102,7 @@ enum policy_wish {
 /* Filled by the code that decodes the body.  The spans are valid as long as the
    decoded value. */
 struct facts {
-	bool json;   /* the body is one JSON object */
+	bool json;   /* the body is a JSON object or array */
 	bool broken; /* the body is not empty and not JSON */
 
 	/* The error, in any shape that json_error.c knows. code and message are

@@ -21,7 +21,8 @@ enum {
 	PROGRAM_TIMEOUT = 10000, /* ms, as in the Azure SDKs */
 	MAX_FILE = 256 * 1024,
 	MAX_KEY_FILE = 4096,
-	SHA1 = 20, /* bytes of a thumbprint */
+	MAX_ARGUMENTS = 32, /* of a program; az and azd have up to 13 */
+	SHA1 = 20,          /* bytes of a thumbprint */
 	SHA256 = 32,
 	MAX_CHANGES = 6 + 2 * MAX_LINKS, /* the environment of a program */
 };
@@ -370,31 +371,31 @@ static void program_changes(const struct chain *s,
 	out[n] = NULL;
 }
 
-/* Pushes the array of a program's arguments, each of which a NUL closes in
-   words.  [-0, +1] */
-static const char *const *push_argv(lua_State *L, struct span words) {
-	const char **argv;
+/* Lists a program's arguments, each of which a NUL closes in words.  False:
+   there are more than MAX_ARGUMENTS, and none may be dropped. */
+static bool list_arguments(struct span words, const char **argv) {
 	size_t n = 0;
-	for (size_t i = 0; i < words.n; i++)
-		n += words.p[i] == '\0';
-	argv = lua_newuserdatauv(L, (n + 1) * sizeof *argv, 0);
-	for (size_t i = 0; i < n; i++) {
-		argv[i] = words.p;
+	while (words.n > 0 && n < MAX_ARGUMENTS) {
+		argv[n++] = words.p;
 		words = span_from(words, span_of(words.p).n + 1);
 	}
 	argv[n] = NULL;
-	return argv;
+	return words.n == 0;
 }
 
 static void provide_program(lua_State *L, int idx, struct client *c) {
 	const struct chain *s = &c->core.chain;
-	const char *changes[MAX_CHANGES + 1];
+	const char *argv[MAX_ARGUMENTS + 1], *changes[MAX_CHANGES + 1];
 	struct process_spec spec = {
-		.argv = push_argv(L, buf_span(&s->scratch.work)),
+		.argv = argv,
 		.env = options_environ(),
 		.add = changes,
 		.timeout_ms = program_timeout(c),
 	};
+	if (!list_arguments(buf_span(&s->scratch.work), argv)) {
+		exhaust(c, "the program has too many arguments");
+		return;
+	}
 	program_changes(s, changes);
 	c->child = process_start(&c->mem, c->ps, &spec, sys_now());
 	if (!c->child)

@@ -272,9 +272,11 @@ end
 
 -- An earlier run's write may arrive after this run has read the connection, and change its ETag. Or the token leads to
 -- a connection that still needs the write, and a token alone never writes. The item states the wanted change, so it is
--- begun once more: a read, and the write if needed.
+-- begun once more: a read, and the write if needed. Not if the journal's client kept the write back, because of a
+-- decision that was made since.
 local function looks_again(self, item, err)
-  if not (err and err.kind == "precondition" and item.begun_before) or self.again[item] then return false end
+  local is_hidden = err and err.kind == "precondition" and not err.write_refused
+  if not (is_hidden and item.begun_before) or self.again[item] then return false end
   self.again[item] = true
   item.token = nil
   local poller = try(self, item, {})

@@ -103,6 +103,23 @@ describe("without a terminal", function ()
     assert.equal(10, writes())
   end)
 
+  it("--max N is no yes to a removal of access from what is named by its id and not Pending", function ()
+    set_status(emulator.sample, "Approved")
+    set_status(emulator.many[1], "Approved")
+    for line, what in pairs { ["reject --max 1 " .. emulator.sample] = "reject 1 connection",
+      ["delete --max 1 --id " .. emulator.sample] = "delete 1 connection",
+      [("reject --max 2 %s %s"):format(emulator.many[1], emulator.many[2])] = "reject 2 connections" } do
+      local verb, rest = line:match "^(%l+) (.+)$"
+      assert.matches(what .. ": there is no terminal to ask on, and --max confirms only Pending connections, so --yes "
+        .. "is needed; nothing was done", kit.ended(2, azpec(verb, rest)).err, 1, true)
+    end
+    assert.equal(0, writes())
+    kit.ended(0, azpec("reject", ("--max 2 %s %s"):format(emulator.many[2], emulator.many[3])))
+    kit.ended(0, azpec("reject", "--max 1 --status Approved " .. emulator.sample))
+    kit.ended(0, azpec("reject", "--max 1 --yes " .. emulator.many[1]))
+    assert.equal(4, writes())
+  end)
+
   it("a connection that is gone already needs no yes to its deletion", function ()
     kit.ended(0, azpec("delete", "--yes " .. emulator.sample))
     assert.matches("already gone", kit.ended(0, azpec("delete", emulator.sample)).out)

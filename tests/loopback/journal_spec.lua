@@ -44,6 +44,29 @@ describe("an audited client", function ()
     return poller:continuation_token()
   end
 
+  for what, etag in support.each { ["without an ETag"] = false, ["with the ETag that was read before"] = true } do
+    it("continues no write over a decision that was made since it was begun, " .. what, function ()
+      local path = support.new_path "trail"
+      local connection = emulator:client():get { id = emulator.sample }
+      connection.etag = etag and connection.etag or nil
+      assert(journal.open(path, { subject = "daemon" }):intend { verb = "auto", operation = "ensure",
+        id = emulator.sample, wanted = { status = "Rejected" }, before = connection }) -- and the process is killed
+      assert(emulator:client():update(asked(emulator.sample)))
+      local trail = journal.open(path, { subject = "daemon" })
+      local items, result = assert(trail:unfinished()), nil
+      engine.run { client = journal.client(support.merged(emulator:fields(), { credential = emulator:credential() }),
+        trail), items = items, on_result = function (one) result = one end }
+      assert.equal("stale", result.outcome)
+      assert.matches("so the write was not sent again: its status was Pending and is Approved", result.err.message, 1,
+        true)
+      assert.is_true(result.err.replaced)
+      assert.equal(1, #emulator:log "update")
+      local list = records(path)
+      assert.same({ 2, "failed" }, { #list, list[2].outcome })
+      assert.same({}, assert(trail:unfinished()))
+    end)
+  end
+
   it("puts down what it is about to do, and how that ended", function ()
     local before = { id = emulator.sample, etag = "e", properties = {
       privateLinkServiceConnectionState = { status = "Pending" } } }

@@ -186,7 +186,8 @@ struct flow {
 	void (*fed)(struct chain *s, const struct answer *a);
 	/* Handles what was provided; NULL: it needs nothing of that kind. */
 	void (*provided)(struct chain *s, struct span bytes, struct now now);
-	/* Handles the output of the program that it needed. */
+	/* Handles the decoded output of the program that it needed, or other
+	   JSON that was provided. */
 	void (*printed)(struct chain *s, const struct answer *a);
 	/* ms until the same request is sent again, or -1; NULL: by the retry
 	   policy. */
@@ -250,7 +251,8 @@ void chain_sent(struct chain *s, struct now now);
 void chain_feed(struct chain *s, const struct answer *a);
 /* Passes the bytes that were needed. */
 void chain_provided(struct chain *s, struct span bytes, struct now now);
-/* Passes the facts of a program's output; a->http is NULL. */
+/* Passes the facts of a program's output, or of other JSON, to `printed`;
+   a->http is NULL. */
 void chain_feed_output(struct chain *s, const struct answer *a);
 enum need_failure {
 	NEED_FAILED, /* so has the credential */

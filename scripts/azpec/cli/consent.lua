@@ -2,7 +2,9 @@
 --
 -- On a terminal the person is asked, with the counts by account and status and the first names. Without a terminal, or
 -- with the variable CI, which CI systems set and some of them with a terminal, the command line must confirm: with
--- --yes, or with --max N if the verb has that. Rules with --apply, and a plan, need no further confirmation.
+-- --yes, or with --max N if the verb has that. --max N confirms no write that removes access, unless the connection is
+-- Pending or --status is given: an id means a connection of any status. Rules with --apply, and a plan, need no further
+-- confirmation.
 
 local azpec = require "azpec"
 local ids = require "azpec.resource_id"
@@ -80,9 +82,11 @@ local function unasked()
 end
 
 -- Returns whether --max would select these connections, too: without --status it means Pending ones.
-local function max_means(args, list)
+local function max_means(args, list, removes)
   for _, target in ipairs(#args.by_status == 0 and list or {}) do
-    if target.connection and status_of(target) ~= "Pending" then return false end
+    local is_known = target.connection ~= nil
+    if is_known and status_of(target) ~= "Pending" then return false end
+    if not is_known and removes and removes(target) then return false end
   end
   return true
 end
@@ -109,13 +113,15 @@ function consent.need(context, list, spec)
   local args = context.args
   if args.yes or #list == 0 then return end
   local why = unasked()
-  if args.max and why then return end
-  if spec.complete and (not why or #list == 1) then spec.complete(list) end
-  if not is_needed(list, spec.removes) then return end
+  if args.max and why and not spec.removes then return end
+  if spec.complete and (not why or args.max or #list == 1) then spec.complete(list) end
+  local is_max = spec.has_max and max_means(args, list, spec.removes)
+  if not is_needed(list, spec.removes) or args.max and why and is_max then return end
   local what = text.count(#list, spec.noun)
   if why then
+    if args.max then why = why .. ", and --max confirms only Pending connections" end
     context:usage(("%s %s: %s, so --yes%s is needed; nothing was done"):format(
-      spec.verb:lower(), what, why, spec.has_max and max_means(args, list) and " or --max N" or ""))
+      spec.verb:lower(), what, why, is_max and " or --max N" or ""))
   end
   local lines = account_lines(list)
   lines[#lines + 1] = names_line(list)

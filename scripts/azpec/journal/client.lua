@@ -33,6 +33,14 @@ local function not_ours(id)
     .. "leaves: somebody else changed it", { id = id, hint = "read it again, then decide", replaced = true })
 end
 
+-- The error of a write that another process has begun, and that would now replace another writer's decision.
+local function overruled_by(write, before)
+  return failure.new("precondition", ("the connection was changed by another writer, so the write was not sent again: "
+    .. "its status was %s and is %s; an earlier attempt may have taken effect"):format(before.status, write.from),
+    { id = write.id, replaced = true, write_refused = true,
+      hint = "request it again if it is to replace that decision" })
+end
+
 -- The error of a write that another process has begun, and whose end another change hides.
 local function not_known(err)
   return failure.with(err, { replaced = true, message = tostring(err.message)
@@ -64,9 +72,22 @@ local function about_of(self, id)
   return self.about and self.about(id) or self.described[id:lower()] or {}
 end
 
+-- Returns whether a write that another process has begun would replace a decision that was made since then. Its ETag
+-- shows that too, but the service may have sent none.
+local function is_overruled(entry, write)
+  local before = entry and entry.follows and entry.before or {}
+  if not (before.status and write.from and write.to) then return false end
+  local from = write.from:lower()
+  return from ~= "pending" and from ~= write.to:lower() and from ~= before.status:lower()
+end
+
 -- Records a write that is about to be made, as before_write has it: true, or nil and why it must not be made.
 local function intend(self, write)
   local about, key = about_of(self, write.id), key_of(write)
+  if is_overruled(self.entries[key], write) then
+    self.overruled[key] = overruled_by(write, self.entries[key].before)
+    return nil, self.overruled[key].message
+  end
   local entry, problem = self.journal:intend {
     verb = about.verb or self.verb or write.call, operation = write.call == "resume" and "ensure" or write.call,
     id = write.id, call = write.client_request_id, again = self.entries[key],
@@ -144,7 +165,7 @@ local function record(self, key, done, err, wish)
   local entry, refusal, ids, attempts = self.entries[key], self.refusals[key], self.ids[key], self.policy_attempts[key]
   if entry then entry.who = entry.who or signed_in(self) end
   local is_written = entry and entry.who and (not self.doubtful[key] or done and done.changed)
-  for _, name in ipairs { "entries", "refusals", "ids", "doubtful", "proven", "policy_attempts" } do
+  for _, name in ipairs { "entries", "refusals", "overruled", "ids", "doubtful", "proven", "policy_attempts" } do
     self[name][key] = nil
   end
   if is_written then
@@ -206,6 +227,7 @@ local function conclude(self, done, err)
     local problem = is_others(self.client, self.key, done) and not_ours(entry.connection) or nil
     if problem then done, err = nil, problem end
     if is_hidden(entry, err) then err = not_known(err) end
+    err = err and self.client.overruled[self.key] or err
     self.problem = record(self.client, self.key, done or self.is_gone or nil, err, self.wish) or problem
     local described = self.client.described
     if described[self.id] == self.about then described[self.id] = nil end -- else it is of a later one
@@ -490,7 +512,7 @@ function journaled.new(fields, journal, options)
   local self = setmetatable({ journal = journal, verb = options.verb, about = options.about, entries = {},
     change_reference = fields.change_reference,
     refusals = {}, policy_attempts = {}, proven = {},
-    ids = {}, doubtful = {}, pending = {}, calls = {}, canceled = {}, described = {},
+    ids = {}, overruled = {}, doubtful = {}, pending = {}, calls = {}, canceled = {}, described = {},
     wrappers = setmetatable({}, { __mode = "k" }) }, methods)
   local ok, real = pcall(require "azpec".client, hooked(self, fields)) -- so its message has no position of its own
   if not ok then error(real, 3) end
