@@ -13,7 +13,10 @@ accounts.lookup = "Microsoft.Authorization/permissions/read"
 -- Returns needs of azpec.rights in words.
 function accounts.actions_of(needs)
   local actions = {}
-  for n, need in ipairs(needs) do actions[n] = ("%s (%s)"):format(need.action, need.purpose) end
+  for n, need in ipairs(needs) do
+    local other = need.or_else and "; Azure may use " .. need.or_else .. " instead: ask for both" or ""
+    actions[n] = ("%s (%s%s)"):format(need.action, need.purpose, other)
+  end
   return table.concat(actions, ", ")
 end
 
