@@ -89,14 +89,15 @@ topics.concepts = {
     .. "chooses one. The default order and --credential environment take AZURE_TENANT_ID and AZURE_CLIENT_ID, and "
     .. "refuse --tenant-id and --client-id (exit code 2). Secrets come from the environment, a file or standard input, "
     .. "never from an argument.",
-    "At the accounts the identity needs Microsoft.Batch/batchAccounts/privateEndpointConnections/read, with .../write "
-    .. "to approve and reject, and .../delete to delete. A write also needs "
+    "At the accounts the identity needs Microsoft.Batch/batchAccounts/privateEndpointConnections/read, with "
+    .. ".../write to approve and reject, and .../delete to delete. A write also needs "
     .. "Microsoft.Batch/batchAccounts/privateEndpointConnectionResults/read and "
-    .. ".../privateEndpointConnectionProxyResults/read, to follow it to its end: Azure uses one of the two. "
-    .. "To find accounts it needs Microsoft.Batch/batchAccounts/read: Azure lists no others, and reports no error. "
-    .. "-g and --account, or an id, name an account without that. `azpec doctor`, and the check before more than ten writes, look up the "
-    .. "rights with Microsoft.Authorization/permissions/read. Where a policy asks for a policy token, the identity "
-    .. "needs Microsoft.Authorization/acquirePolicyToken/action on the subscription; see azpec help policies.",
+    .. ".../privateEndpointConnectionProxyResults/read, to follow it to its end: Azure uses one of the two. To find "
+    .. "accounts it needs Microsoft.Batch/batchAccounts/read: Azure lists no others, and reports no error. -g and "
+    .. "--account, or an id, name an account without that. `azpec doctor`, and the check before more than ten "
+    .. "writes, look up the rights with Microsoft.Authorization/permissions/read. Where a policy asks for a policy "
+    .. "token, the identity needs Microsoft.Authorization/acquirePolicyToken/action on the subscription; see azpec "
+    .. "help policies.",
     "`azpec doctor` checks sign-in, network and rights, and says what to do." },
 
   { name = "output", title = "Output",
