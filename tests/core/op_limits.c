@@ -223,14 +223,19 @@ static bool send_whole(struct player *p) {
 	return true;
 }
 
-static void ensure_once(void) {
+/* Sends the first read; false: there was no memory for it. */
+static bool begin_ensure(struct player *p) {
 	struct op_spec spec = spec_of(&ensure.asked);
+	p->cfg = (struct op_config){ .mem = test_mem(),
+		                     .retry = RETRY_DEFAULT,
+		                     .try_timeout = 100000 };
+	request_init(&p->request, test_mem());
+	return op_init(&p->op, &p->cfg, &spec) && send_whole(p);
+}
+
+static void ensure_once(void) {
 	struct player p = { .scenario = &ensure, .t = 5000 };
-	p.cfg = (struct op_config){ .mem = test_mem(),
-		                    .retry = RETRY_DEFAULT,
-		                    .try_timeout = 100000 };
-	request_init(&p.request, test_mem());
-	if (op_init(&p.op, &p.cfg, &spec) && send_whole(&p)) {
+	if (begin_ensure(&p)) {
 		feed(&p, reply_of(200, ETAG("W/\"1\""), PENDING));
 		if (p.op.end == OP_FAIL) {
 			assert_int_equal(p.op.fail.kind, FAIL_LIMIT);
@@ -244,13 +249,8 @@ static void ensure_once(void) {
 }
 
 static void ensure_beside_another_operation(void) {
-	struct op_spec spec = spec_of(&ensure.asked);
 	struct player p = { .scenario = &ensure, .t = 5000 };
-	p.cfg = (struct op_config){ .mem = test_mem(),
-		                    .retry = RETRY_DEFAULT,
-		                    .try_timeout = 100000 };
-	request_init(&p.request, test_mem());
-	if (op_init(&p.op, &p.cfg, &spec) && send_whole(&p)) {
+	if (begin_ensure(&p)) {
 		feed(&p, reply_of(200, ETAG("W/\"1\""), UPDATING));
 		p.t += 2000;
 		if (p.op.end != OP_FAIL && send_whole(&p))
