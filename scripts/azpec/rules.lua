@@ -213,7 +213,7 @@ local function check_template(at, field, given)
   local words = "{" .. table.concat(templates[field], "}, {") .. "}"
   for place in expect_text(at, field, given):gmatch "{[^{}]*}" do
     if not words:find(place, 1, true) then
-      fault(at, "bad field '%s' ('%s' is none of %s%s)", field, place, words,
+      fault(at, "bad field '%s' ('%s' is not one of %s%s)", field, place, words,
         nearest.question(place:sub(2, -2), templates[field]))
     end
   end

@@ -95,7 +95,7 @@ local function known_status(value, field)
   for _, status in ipairs(select.statuses) do
     if test(status) then return end
   end
-  error(("bad field '%s' ('%s' is none of %s%s)"):format(field, value, table.concat(select.statuses, ", "),
+  error(("bad field '%s' ('%s' is not one of %s%s)"):format(field, value, table.concat(select.statuses, ", "),
     nearest.question(value, select.statuses)), 0)
 end
 

@@ -63,9 +63,9 @@ function wait.condition(word)
   local state = states[name]
   local known = state and one_of(state, value)
   if not known then
-    return nil, state and ("'%s' is none of %s%s"):format(value, table.concat(state, ", "),
+    return nil, state and ("'%s' is not one of %s%s"):format(value, table.concat(state, ", "),
       nearest.question(value, state))
-      or ("'%s' is none of status=STATUS, provisioning=STATE, exists, gone%s"):format(word,
+      or ("'%s' is not one of status=STATUS, provisioning=STATE, exists, gone%s"):format(word,
         nearest.question(word, wait.conditions))
   end
   return { text = name .. "=" .. known, holds = function (connection)

@@ -21,7 +21,7 @@ local function descriptors()
 end
 
 local n, pollers = tonumber(arg[3]), {}
-for k = 1, WARM + n do pollers[k] = false end -- what the table takes is none of theirs
+for k = 1, WARM + n do pollers[k] = false end -- the memory of the table does not count
 local client <close> = azpec.client {
   subscription_id = "00000000-0000-0000-0000-000000000001",
   endpoint = "https://127.0.0.1:" .. arg[1], ca_file = arg[2], timeout = 7200, max_connections = CONNECTIONS,

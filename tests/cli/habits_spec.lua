@@ -335,7 +335,7 @@ describe("variables", function ()
   end)
 
   it("that are wrong are named, in JSON too where it was asked for", function ()
-    assert.equal("azpec: AZPEC_OUTPUT: 'jsno' is none of table, json, jsonl, tsv, csv, md; did you mean 'json'? "
+    assert.equal("azpec: AZPEC_OUTPUT: 'jsno' is not one of table, json, jsonl, tsv, csv, md; did you mean 'json'? "
       .. "(see: azpec help list)\n", kit.ended(2, bare("list", { AZPEC_OUTPUT = "jsno" })).err)
     assert.matches("^AZPEC_CLOUD: ", kit.json(kit.ended(2, bare("list", { AZPEC_OUTPUT = "json",
       AZPEC_CLOUD = "Cloud9" })).err, kit.failure).error.message)
@@ -583,7 +583,7 @@ describe("--description", function ()
 
   it("with a place that there is not, without its ticket, or too long, is refused, and nothing is sent", function ()
     for text, message in pairs {
-      ["{descripton}"] = "'{descripton}' is none of {description}, {name}, {ticket}; did you mean 'description'?",
+      ["{descripton}"] = "'{descripton}' is not one of {description}, {name}, {ticket}; did you mean 'description'?",
       ["{ticket}"] = "--description speaks of a {ticket}, but there is no --ticket",
       [("x"):rep(140) .. "{name}"] = "--description, filled in, is 207 characters long, and 140 are the most",
     } do

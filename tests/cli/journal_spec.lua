@@ -667,7 +667,7 @@ describe("journal verify", function ()
       1, true)
     assert.matches("No such file", kit.ended(1, kit.run "journal verify /nowhere").err)
     assert.matches("'x' is no anchor", kit.ended(2, kit.run("journal verify --anchor x " .. path)).err)
-    assert.matches("ACTION: 'prove' is none of verify, runs, show, undo", kit.ended(2, kit.run "audit prove x").err)
+    assert.matches("ACTION: 'prove' is not one of verify, runs, show, undo", kit.ended(2, kit.run "audit prove x").err)
   end)
 end)
 

@@ -101,9 +101,9 @@ describe("usage", function ()
     { "approve x --max 0", "--max: '0' is not a number of 1 or more" },
     { "approve x --max -2", "--max: '-2' is below zero" },
     { "report --candidates-from graph", "--candidates-from: 'graph' is not possible here; the only value is arm" },
-    { "list -o yaml", "--output: 'yaml' is none of table, json, jsonl, tsv, csv, md" },
-    { "list -o jsno", "--output: 'jsno' is none of table, json, jsonl, tsv, csv, md; did you mean 'json'?" },
-    { "list --credential azure-cil", "--credential: 'azure-cil' is none of auto, environment, client-secret, "
+    { "list -o yaml", "--output: 'yaml' is not one of table, json, jsonl, tsv, csv, md" },
+    { "list -o jsno", "--output: 'jsno' is not one of table, json, jsonl, tsv, csv, md; did you mean 'json'?" },
+    { "list --credential azure-cil", "--credential: 'azure-cil' is not one of auto, environment, client-secret, "
       .. "client-certificate, workload-identity, github-actions, azure-pipelines, managed-identity, azure-cli, "
       .. "azure-developer-cli, device-code, token; "
       .. "did you mean 'azure-cli'?" },
@@ -138,8 +138,8 @@ describe("usage", function ()
     { "list --name ''", "--name: it is empty" },
     { "list --described ''", "--described: it is empty" },
     { "list --status pend",
-      "--status: 'pend' is none of Approved, Disconnected, Pending, Rejected; did you mean 'Pending'?" },
-    { "list --status xxxx", "--status: 'xxxx' is none of Approved, Disconnected, Pending, Rejected" },
+      "--status: 'pend' is not one of Approved, Disconnected, Pending, Rejected; did you mean 'Pending'?" },
+    { "list --status xxxx", "--status: 'xxxx' is not one of Approved, Disconnected, Pending, Rejected" },
     { "list --subscription 'a b'", "--subscription: 'a b' is not the id of a subscription, which is a GUID; "
       .. "az account show --name NAME --query id prints it" },
     { "list --api-version 2022", "--api-version: YYYY-MM-DD or YYYY-MM-DD-preview expected" },
@@ -156,10 +156,10 @@ describe("usage", function ()
       "--access-token-file has no effect with --credential azure-cli; leave it out, or give another --credential" },
     { "list --client-secret-file /dev/null", "--client-secret-file: /dev/null is empty" },
     { "list --access-token-file /nowhere", "--access-token-file: /nowhere: No such file or directory" },
-    { "wait --for bogus x", "--for: 'bogus' is none of status=STATUS, provisioning=STATE, exists, gone" },
-    { "wait --for status=Aproved x", "--for: 'Aproved' is none of Approved, Disconnected, Pending, Rejected; "
+    { "wait --for bogus x", "--for: 'bogus' is not one of status=STATUS, provisioning=STATE, exists, gone" },
+    { "wait --for status=Aproved x", "--for: 'Aproved' is not one of Approved, Disconnected, Pending, Rejected; "
       .. "did you mean 'Approved'?" },
-    { "wait --for exsits x", "--for: 'exsits' is none of status=STATUS, provisioning=STATE, exists, gone; "
+    { "wait --for exsits x", "--for: 'exsits' is not one of status=STATUS, provisioning=STATE, exists, gone; "
       .. "did you mean 'exists'?" },
   }
 

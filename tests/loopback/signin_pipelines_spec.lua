@@ -183,7 +183,7 @@ describe("a pipeline's job", function ()
     assert.equal("", kinds())
   end)
 
-  it("is none of the default chain, as in Azure's own libraries", function ()
+  it("is not in the default chain, as in Azure's own libraries", function ()
     local default = spec("github_actions", t.merged(jobs().azure_pipelines, { AZURE_CLIENT_ID = false,
       AZURE_POD_IDENTITY_AUTHORITY_HOST = "http://127.0.0.1:1" }))
     default.credential = "return azpec.credential.default()"

@@ -368,7 +368,7 @@ describe("a rules file", function ()
       .. "older_than, private_endpoint, private_endpoint_name, private_endpoint_resource_group, "
       .. "private_endpoint_subscription, provisioning_state, resource_group_name, status, subscription_id, where, "
       .. "younger_than)", "hold 'x' { when = { age = 1 } }")
-    refused("r.lua:1: hold 'x': when: bad field 'status' ('Aproved' is none of Approved, Disconnected, Pending, "
+    refused("r.lua:1: hold 'x': when: bad field 'status' ('Aproved' is not one of Approved, Disconnected, Pending, "
       .. "Rejected; did you mean 'Approved'?)", "hold 'x' { when = { status = 'Aproved' } }")
     refused("r.lua:1: hold 'x': unless: bad field 'name' (it is empty)", "hold 'x' { unless = { name = '' } }")
     refused("r.lua:1: hold 'x': bad field 'when.older_than' ('soon' is not a duration; write 30s, 15m, 2h, 7d, 2w)",
@@ -385,12 +385,12 @@ describe("a rules file", function ()
     refused("r.lua:1: hold 'x': bad field 'because' (it is not UTF-8)", "hold 'x' { because = '\\xff' }")
     refused("r.lua:1: hold 'x': bad field 'because' (it is longer than 1000 bytes)",
       ("hold 'x' { because = '%s' }"):format(("x"):rep(1001)))
-    refused("r.lua:1: hold 'x': bad field 'because' ('{reason}' is none of {rule}, {description}, {name}, {ticket})",
+    refused("r.lua:1: hold 'x': bad field 'because' ('{reason}' is not one of {rule}, {description}, {name}, {ticket})",
       "hold 'x' { because = '{reason}' }")
     refused("r.lua:1: hold: its name: it is not UTF-8", "hold '\\xff' {}")
     refused("r.lua:1: hold: its name: it is longer than 1000 bytes", ("hold '%s' {}"):format(("x"):rep(1001)))
     refused("r.lua:1: hold 'x': bad field 'description' (hold writes none)", "hold 'x' { description = 'x' }")
-    refused("r.lua:1: reject 'x': bad field 'description' ('{ruel}' is none of {rule}, {reason}, {description}, "
+    refused("r.lua:1: reject 'x': bad field 'description' ('{ruel}' is not one of {rule}, {reason}, {description}, "
       .. "{name}, {ticket}; did you mean 'rule'?)",
       "reject 'x' { description = '{ruel}' }")
     refused("r.lua:1: at_most: bad field 'approve' (whole number, not negative, expected)",

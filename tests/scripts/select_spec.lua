@@ -158,7 +158,7 @@ describe("a selector", function ()
     assert.equal("bad field 'name' (the list is empty)", raised { name = {} })
     assert.equal("bad field 'name' (list of strings expected)", raised { name = { "x", y = "z" } })
     assert.equal("bad argument #1 to 'new' (table expected, got nil)", raised())
-    assert.equal("bad field 'status' ('Aproved' is none of Approved, Disconnected, Pending, Rejected; "
+    assert.equal("bad field 'status' ('Aproved' is not one of Approved, Disconnected, Pending, Rejected; "
       .. "did you mean 'Approved'?)",
       raised { status = "Aproved" })
   end)

@@ -39,7 +39,7 @@ local function check_places(context, text)
     local is_known = false
     for _, place in ipairs(places) do is_known = is_known or place == name end
     if not is_known then
-      context:usage(("--description: '{%s}' is none of {description}, {name}, {ticket}%s"):format(name,
+      context:usage(("--description: '{%s}' is not one of {description}, {name}, {ticket}%s"):format(name,
         nearest.question(name, places)))
     end
   end

@@ -27,7 +27,7 @@ local function latest(runs)
   return #named > 0 and "; the latest that changed something: " .. table.concat(named, ", ") or ""
 end
 
--- Returns the run that an undo reverts; nil for a run that is none.
+-- Returns the run that an undo reverts; nil for a run that is not an undo.
 local function reverted_by(one)
   return one.verb == "undo" and (one.reason or ""):match "^undoes run (.+)$" or nil
 end

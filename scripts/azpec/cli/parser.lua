@@ -77,7 +77,7 @@ local function one_of(values)
       if value == word then return word end
     end
     if #values == 1 then return nil, ("'%s' is not possible here; the only value is %s"):format(word, values[1]) end
-    return nil, ("'%s' is none of %s%s"):format(word, table.concat(values, ", "), nearest.question(word, values))
+    return nil, ("'%s' is not one of %s%s"):format(word, table.concat(values, ", "), nearest.question(word, values))
   end
 end
 

@@ -24,8 +24,8 @@ local filters = {
 local undone = { ["would approve"] = true, ["would reject"] = true, ["would change"] = true, held = true,
   ignored = true }
 
--- Returns whether a row is a decision. Those of auto and plan have their private endpoint, which no result of a change
--- has: so "unchanged" is told apart. A row of drift has no result: what becomes of its connection is not decided.
+-- Returns whether a row is a decision. The result "unchanged" is that of a decision or of a change; only decisions, of
+-- auto and plan, have the private endpoint. A row of drift has no result, and decides nothing.
 local function is_decision(row)
   return row.action and row.result and (undone[row.result] or row.private_endpoint) and true or false
 end

@@ -60,7 +60,7 @@ local function parameters(request)
   return form
 end
 
--- Returns the requested identity. Raises an error if there is none of that id.
+-- Returns the requested identity. Raises an error if none has that id.
 local function find(world, place, params)
   local wanted
   for name, member in pairs(place.names) do
