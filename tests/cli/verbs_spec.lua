@@ -176,7 +176,7 @@ describe("list", function ()
     assert.matches("; there are:\n[^\n]*\n[^\n]*\n[^\n]*\n  and 61 more\n", none)
     none = json.decode(kit.ended(3, azpec("show", many .. "nobody -o json")).err).error
     assert.same({ 3, 0, 61 }, { #none.candidates, none.count, none.more })
-    assert.matches("'Aproved' is none of", kit.ended(2, azpec("list", "--status Aproved")).err)
+    assert.matches("'Aproved' is not one of", kit.ended(2, azpec("list", "--status Aproved")).err)
     assert.matches("no subscription is named: ", kit.ended(2, azpec("list", "", { env = support.merged(
       kit.environment(emulator), { AZURE_SUBSCRIPTION_ID = "" }) })).err)
     assert.matches("is not the id of", kit.ended(2, azpec("list", "--id /some/where")).err)
