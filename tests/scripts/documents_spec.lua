@@ -1,7 +1,7 @@
 -- The documents as a whole: their form, their links, and that what they list is what there is.
 local documents = require "tools.documents"
 
-local page_width, longest_without_contents, longest_front_page, longest_section = 100, 150, 140, 40
+local page_width, longest_without_contents, longest_front_page, longest_section = 100, 150, 125, 40
 
 -- A document without its fenced blocks.
 local function prose(path)
