@@ -71,7 +71,8 @@ describe("wait", function ()
 
   it("refuses what nobody can wait for", function ()
     for what, values in pairs { ["status=Maybe"] = "Approved", ["colour=red"] = "status=STATUS" } do
-      assert.matches("not one of " .. values, kit.ended(2, azpec("wait", "--for " .. what .. " " .. emulator.sample)).err)
+      local result = kit.ended(2, azpec("wait", "--for " .. what .. " " .. emulator.sample))
+      assert.matches("not one of " .. values, result.err)
     end
     assert.matches("missing option '%-%-for'", kit.ended(2, azpec("wait", emulator.sample)).err)
   end)
