@@ -677,6 +677,9 @@ printf '%%s\n' "${COMPREPLY[@]}"
     assert.equal("\ncontosobatch\n", offered("list", "--account", "c"))
     assert.equal("\nrg-contoso-prod\n", offered("approve", "-g", "r"))
     assert.equal("\nteam01\n", offered("approve", "team01"))
+    assert.equal("\ncontosobatch/team01\n", offered("approve", "contosobatch/team01"))
+    assert.equal("\nweb-frontend\n", offered("journal", "undo", "--connection", "web-f"))
+    assert.equal("\ncontosobatch/web-frontend\n", offered("apply", "--connection", "contosobatch/web-f"))
     assert.equal("\nweb-frontend\n", offered("wait", "--name", "web"))
     assert.equal("azpec list --account contosobatch |\n",
       (completed_by_zsh { "azpec list --account c" }:gsub("\n", "|\n")))
@@ -699,7 +702,7 @@ printf '%%s\n' "${COMPREPLY[@]}"
 
   it("is offered no name that a shell could expand; the file is its owner's, and none is no failure", function ()
     list_names()
-    for line in io.lines(names_file) do assert.matches("^%l+ [%w._-]+$", line) end
+    for line in io.lines(names_file) do assert.matches("^%l+ [%w._/-]+$", line) end
     local pipe <close> = io.popen("stat -c %a " .. names_file)
     assert.equal("600", pipe:read "l")
     support.write(names_file, "account c$(echo oops)\naccount good\n")
@@ -731,6 +734,10 @@ printf '%%s\n' "${COMPREPLY[@]}"
     assert.equal("\napprove\napply\n", offered("help", "app"))
     assert.equal("\n2025-06-01\n", offered("list", "--api-version", "2025"))
     assert.equal("\n2026-08-01\n", offered("list", "--api-version", "2026"))
+    assert.equal("\nname,status,description\n", offered("list", "--columns", "name,status,de"))
+    assert.equal("\nname\n", offered("list", "--columns", "=", "na"))
+    assert.equal("\nstatus,-age\n", offered("list", "--sort", "status,-ag"))
+    assert.equal("\n-pending\n", offered("status", "--sort", "-pe"))
     for _, option in ipairs { "--audit", "-g" } do assert.equal("\n\n", offered("approve", option, "x")) end
     assert.equal("\n--no-wait\n", offered("approve", "--audit", "x", "--no-w"))
   end)
@@ -743,8 +750,11 @@ azpec list --fail-fast |
 azpec approve |
 azpec journal show |
 azpec apply README.md |
+azpec list --columns name,description|
+azpec list --sort status,-age|
 ]], (completed_by_zsh { "azpec approve --status P", "azpec wait --for status=Ap", "azpec list --fail", "azpec appr",
-      "azpec journal sh", "azpec apply READ" }:gsub("\n", "|\n")))
+      "azpec journal sh", "azpec apply READ", "azpec list --columns name,de",
+      "azpec list --sort status,-ag" }:gsub("\n", "|\n")))
   end)
 
   it("of fish knows every verb and option, and their values", function ()
@@ -768,9 +778,11 @@ azpec apply README.md |
       assert.truthy(not option or options:find("\n" .. option .. "\n", 1, true), name .. " " .. (option or ""))
     end)
     assert.same({ ["azpec approve --status P"] = "\nPending\n", ["azpec wait --for status=A"] = "\nstatus=Approved\n",
-      ["azpec help ap"] = "\napply\napprove\n", ["azpec apply Mak"] = "\nMakefile\n", ["azpec list -g Mak"] = "\n" },
+      ["azpec help ap"] = "\napply\napprove\n", ["azpec apply Mak"] = "\nMakefile\n", ["azpec list -g Mak"] = "\n",
+      ["azpec list --columns name,de"] = "\nname,description\n",
+      ["azpec list --sort=status,-ag"] = "\n--sort=status,-age\n" },
       fish_offers { "azpec approve --status P", "azpec wait --for status=A", "azpec help ap", "azpec apply Mak",
-        "azpec list -g Mak" })
+        "azpec list -g Mak", "azpec list --columns name,de", "azpec list --sort=status,-ag" })
   end)
 
   -- The line for a shell, the file that it belongs to, the shell, what is in that file before, and how the shell tells

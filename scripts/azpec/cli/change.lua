@@ -14,7 +14,7 @@ local select = require "azpec.select"
 local targets = require "azpec.cli.targets"
 local transitions = require "azpec.transitions"
 
-local change = {}
+local change = { columns = run.columns }
 
 function change.define(command)
   targets.define(command, { more = true })

@@ -12,7 +12,7 @@ local chosen = {}
 -- Adds --connection. use: what it does. Returns it, for an option group.
 function chosen.option(command, use)
   return options.named(command:option("--connection", use .. "; by id, name, or ACCOUNT/NAME with * and ?; also "
-    .. "several times"):argname "WORD":count "*":init(false):convert(convert.given), "connection")
+    .. "several times"):argname "WORD":count "*":init(false):convert(convert.given), "connection place")
 end
 
 -- Returns the selector of a word: an id, a name, or a name with its place.

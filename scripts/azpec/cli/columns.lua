@@ -83,13 +83,33 @@ local function comes_before(keys, a, b)
   return a.place < b.place
 end
 
--- Adds --sort to a verb, whose output writes its rows at its end.
-function columns.define_sort(command)
-  local sort = command:option("--sort", "sort by these columns, with commas between; a - before one: downwards; "
-    .. "without a value: last")
+-- Sets the names that completion offers for an option that takes several, with commas between.
+local function list_names(option, known)
+  local has = {}
+  option.values, option.takes_list = {}, true
+  for _, column in ipairs(known) do
+    if not has[column[2]] then
+      has[column[2]], option.values[#option.values + 1] = true, column[2]
+    end
+  end
+  return option
+end
+
+-- Adds --columns to a verb that has these columns.
+function columns.define(command, known)
+  local option = command:option("--columns"):argname "NAMES":convert(columns.list)
+  list_names(option, known)
+  return option:description("only these columns, with commas between; for JSON, members: "
+    .. table.concat(option.values, ", "))
+end
+
+-- Adds --sort to a verb that has these columns, and whose output writes its rows at its end.
+function columns.define_sort(command, known)
+  local sort = command:option("--sort", "sort by these columns (see --columns), with commas between; a - before one: "
+    .. "downwards; without a value: last")
     :argname "NAMES":convert(columns.list)
   sort.takes_dash = true
-  return sort
+  return list_names(sort, known)
 end
 
 -- Returns a function that sorts a list of rows by --sort; nil without --sort.

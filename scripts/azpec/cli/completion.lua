@@ -11,11 +11,12 @@ local function argname(element)
   return type(name) == "table" and name[1] or name
 end
 
--- An option or an argument: { names, text, takes = whether it has a value, label, values, completes, is_file }.
+-- An option or an argument: { names, text, takes = whether it has a value, label, values, takes_list = several of
+-- them, with commas between, completes = kinds of azpec.cli.names, is_file }.
 local function entry(element)
   return { names = element._public_aliases, text = element._description or "", takes = element._maxargs > 0,
-    label = argname(element), values = element.values, completes = element.completes,
-    is_file = places[argname(element)] }
+    label = argname(element), values = element.values, takes_list = element.takes_list,
+    completes = element.completes, is_file = places[argname(element)] }
 end
 
 -- All verbs: a list of { name, summary, options = { entry, ... }, arguments = { entry, ... } }.
@@ -57,17 +58,17 @@ local function own_values(verb, verbs)
   return values and table.concat(values, " ") or nil
 end
 
--- The shell command that prints the names of a kind ($1) which azpec.cli.names has written.
-local print_names = [==[sed -n "s/^$1 \([A-Za-z0-9._-]*\)\$/\1/p" "$AZPEC_NAMES" 2>/dev/null]==]
+-- The shell command that prints the names which azpec.cli.names has written. %s: its kinds, with | between.
+local print_names = [==[sed -n -E "s#^(%s) ([A-Za-z0-9._/-]*)\$#\2#p" "$AZPEC_NAMES" 2>/dev/null]==]
 
 -- ---- bash ----------------------------------------------------------------------------------------------------------
 
 -- bash breaks words at "=" as well: "--for status=App" are four, of which only the last is replaced. Each variable has
 -- a value before it is read, since the shell may have `set -u`.
 local bash_head = [==[
-_azpec_names() { [[ ${AZPEC_NAMES:-} ]] && ]==] .. print_names .. [==[; }
+_azpec_names() { local IFS='|'; [[ ${AZPEC_NAMES:-} ]] && ]==] .. print_names:format "$*" .. [==[; }
 _azpec() {
-    local word cur prev verb options= own= values= before=
+    local word cur prev verb options= own= columns= values= list= before= kept=
     local -a words=()
     for word in "${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
         if [[ ${#words[@]} -gt 0 && ( $word == = || $before == *= ) ]]; then
@@ -91,6 +92,13 @@ _azpec() {
     case $prev in
 %s
     esac
+    if [[ $list ]]; then
+        if [[ $cur == *,* ]]; then kept=${cur%%,*},; fi
+        if [[ ${cur#"$kept"} == -* ]]; then kept=$kept-; fi
+        compopt -o nospace 2>/dev/null
+        COMPREPLY=($(compgen -P "$kept" -W "$list" -- "${cur#"$kept"}"))
+        return
+    fi
     if [[ $cur == -* ]]; then values=$options; elif [[ ! $values ]]; then values=$own; fi
     [[ $values ]] || return
     COMPREPLY=($(compgen -W "$values" -- "$cur"))
@@ -103,18 +111,22 @@ local function bash_verb(verb, verbs)
   local options = joined(verb.options, " ", function (option) return table.concat(option.names, " ") end)
   local own = verb.arguments[1]
   local values = own and own.completes and ("$(_azpec_names %s)"):format(own.completes) or own_values(verb, verbs)
-  return ('    %s) options="%s" own="%s" ;;'):format(verb.name, options, values or "")
+  local columns = joined(verb.options, "", function (option)
+    return option.names[1] == "--columns" and table.concat(option.values, " ") or nil
+  end)
+  return ('    %s) options="%s" own="%s" columns="%s" ;;'):format(verb.name, options, values or "", columns)
 end
 
 -- Returns the code for an option's value: one of a list, a file (bash's default), or any text.
 local function bash_value(option)
   local no_files = "compopt +o default +o bashdefault 2>/dev/null; "
+  if option.takes_list then return "list=$columns" end
   if option.values then return ('values="%s"'):format(table.concat(option.values, " ")) end
   if option.completes then return ('%svalues="$(_azpec_names %s)" own='):format(no_files, option.completes) end
   return option.is_file and "return" or no_files .. "return"
 end
 
--- Returns the code for all options; an option has the same meaning in every verb.
+-- Returns the code for all options; an option has the same meaning in every verb, but for the verb's columns.
 local function bash_values(verbs)
   local lines, seen = {}, {}
   for _, verb in ipairs(verbs) do
@@ -142,8 +154,9 @@ local function zsh_text(text)
 end
 
 local function zsh_values(one)
+  local values = table.concat(one.values or {}, " ")
   local action = one.is_file and "_files" or one.completes and ("{_azpec_names %s}"):format(one.completes)
-    or ("(%s)"):format(table.concat(one.values or {}, " "))
+    or (one.takes_list and "{_azpec_list %s}" or "(%s)"):format(values)
   return (":%s:%s"):format(zsh_text(one.label), action)
 end
 
@@ -169,9 +182,16 @@ function completion.zsh()
 #compdef azpec
 
 _azpec_names() {
+  local IFS='|'
   local -a names
   names=(${(f)"$([[ -n $AZPEC_NAMES ]] && %s)"})
   compadd -a names
+}
+
+_azpec_list() {
+  compset -P '*,'
+  compset -P -
+  compadd -S '' -- "$@"
 }
 
 _azpec() {
@@ -191,7 +211,7 @@ _azpec() {
 }
 
 if [[ $funcstack[1] == _azpec ]]; then _azpec "$@"; else compdef _azpec azpec; fi
-]==]):format(print_names,
+]==]):format(print_names:format "$*",
     joined(verbs, "\n", function (verb) return ("    '%s:%s'"):format(verb.name, zsh_text(verb.summary)) end),
     joined(verbs, "\n", function (verb) return zsh_verb(verb, verbs) end))
 end
@@ -208,7 +228,8 @@ local function fish_option(verb, option)
     words[#words + 1] = (#name == 2 and "-s " or "-l ") .. name:gsub("^%-+", "")
   end
   if option.values then
-    words[#words + 1] = "-x -a " .. fish_quoted(table.concat(option.values, " "))
+    local values = table.concat(option.values, " ")
+    words[#words + 1] = "-x -a " .. fish_quoted(option.takes_list and ("(__azpec_list %s)"):format(values) or values)
   elseif option.completes then
     words[#words + 1] = ("-x -a '(__azpec_names %s)'"):format(option.completes)
   elseif option.takes then
@@ -234,16 +255,21 @@ local function fish_verb(verb, verbs)
   return table.concat(lines, "\n")
 end
 
-local fish_names = ([==[
+local fish_functions = ([==[
 function __azpec_names
+  set -l kinds (string join '|' $argv)
   test -n "$AZPEC_NAMES"; and %s
 end
-]==]):format((print_names:gsub("%$1", "$argv[1]")))
+function __azpec_list
+  set -l kept (commandline -ct | string replace -r '^--[^=]*=' '' | string replace -r '[^,-]*$' '')
+  printf "$kept%%s\n" $argv
+end
+]==]):format(print_names:format "$kinds")
 
 function completion.fish()
   local verbs = described()
   local lines = joined(verbs, "\n", function (verb) return fish_verb(verb, verbs) end)
-  return ("%scomplete -c azpec -f\n%s\n"):format(fish_names, lines)
+  return ("%scomplete -c azpec -f\n%s\n"):format(fish_functions, lines)
 end
 
 return completion

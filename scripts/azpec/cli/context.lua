@@ -151,9 +151,11 @@ function context:detail(...)
   if self:is_verbose() then self:prompt(worded(...)) end
 end
 
--- Returns the output of rows on stdout, in the format of -o; see azpec.cli.output.
+-- Returns the output of rows on stdout, in the format of -o; see azpec.cli.output. options.columns (default: the
+-- verb's).
 function context:output(options)
   local columns = require "azpec.cli.columns"
+  options.columns = options.columns or require("azpec.cli.verbs." .. self.verb).columns
   options.chosen, options.sort = columns.chosen(self, options.columns), columns.sorter(self, options.columns)
   self.out = require "azpec.cli.output".new(self.args.output or "table", options)
   self.out.errors, self.out.envelope = self.errors, self.envelope

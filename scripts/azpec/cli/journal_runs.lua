@@ -32,7 +32,7 @@ local function labeled(context, records)
   return names
 end
 
-return function (context, path)
+local function run_action(context, path)
   local records, report = verified.read(context, path)
   local chosen = labeled(context, records)
   local out, unfinished = context:output { columns = columns, title = "runs" }, {}
@@ -48,3 +48,5 @@ return function (context, path)
   if out.count == 0 then context:note(report.lines == 0 and "the journal is empty" or "no such run") end
   verified.tell_unfinished(context, unfinished, path)
 end
+
+return { columns = columns, run = run_action }

@@ -63,7 +63,7 @@ local function run_of(context, runs, writes)
     nearest.question(wanted, names)))
 end
 
-return function (context, path)
+local function run_action(context, path)
   local records, report = verified.read(context, path)
   local all = journal.writes(records, {})
   local runs, commands, unfinished, ids = journal.runs(records), {}, {}, {}
@@ -84,3 +84,5 @@ return function (context, path)
   if out.count == 0 then context:note("no such write") end
   verified.tell_unfinished(context, unfinished, path)
 end
+
+return { columns = columns, run = run_action }

@@ -153,7 +153,7 @@ local function always()
   return true
 end
 
-return function (context, path)
+local function run_action(context, path)
   local args = context.args
   local items, is_chosen = items_of(context, path)
   args.journal, args.dry_run, context.refused = path, not args.apply, stays
@@ -176,3 +176,5 @@ return function (context, path)
   if summary["would change"] > 0 then context:note "nothing was done; --apply does it" end
   return run.exit_code(context, summary)
 end
+
+return { columns = run.columns, run = run_action }

@@ -20,7 +20,7 @@ local function write_words(path, report)
   terminal.write(("anchor %s\n"):format(verified.anchor_of(report)))
 end
 
-return function (context, path)
+local function run_action(context, path)
   local report, why = journal.verify(path, context.args.anchor)
   if not report then context:fail(context.codes.other, why) end
   local format = context.args.output
@@ -37,3 +37,5 @@ return function (context, path)
   verified.tell_notable(context, report, path)
   verified.check_verified(context, path, report)
 end
+
+return { columns = columns, run = run_action }

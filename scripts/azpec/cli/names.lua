@@ -2,16 +2,26 @@
 -- not list, in the file that AZPEC_NAMES names. Without that variable no file is written, because azpec writes only
 -- files that the user names.
 --
--- A line is "group NAME", "account NAME" or "connection NAME". Shells expand the words that they are offered, so the
--- file has only names of letters, digits, '.', '_' and '-'.
+-- A line has a kind and a name. Shells expand the words that they are offered, so the file has only names of letters,
+-- digits, '.', '_', '-', and '/' in ACCOUNT/NAME.
 
 local names = {}
 
-local kinds = { { "group", "resource_group_name" }, { "account", "account_name" }, { "connection", "base_name" } }
+local function member(name)
+  return function (facts) return facts[name] end
+end
+
+-- Each kind, and the function that returns the name of that kind in facts, or nil.
+local kinds = {
+  { "group", member "resource_group_name" },
+  { "account", member "account_name" },
+  { "connection", member "base_name" },
+  { "place", function (facts) return facts.base_name and facts.account_name .. "/" .. facts.base_name end },
+}
 
 local function is_own(beginning)
   for _, kind in ipairs(kinds) do
-    if beginning:find("^" .. kind[1] .. " [%w._-]+\n") then return true end
+    if beginning:find("^" .. kind[1] .. " [%w._/-]+\n") then return true end
   end
   return false
 end
@@ -24,8 +34,8 @@ function names.collect(context)
   local lines, seen = {}, {}
   local function note(facts)
     for _, kind in ipairs(kinds) do
-      local name = facts[kind[2]]
-      local line = name and name:find "^[%w._-]+$" and kind[1] .. " " .. name
+      local name = kind[2](facts)
+      local line = name and name:find "^[%w._/-]+$" and kind[1] .. " " .. name
       if line and not seen[line] then
         seen[line], lines[#lines + 1] = true, line .. "\n"
       end

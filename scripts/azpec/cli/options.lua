@@ -27,9 +27,10 @@ local function batch_account_type(word)
   return nil, ("'%s' is not Microsoft.Batch/batchAccounts, the only type here"):format(word)
 end
 
--- A kind of name that completion offers for an option or an argument: "group", "account" or "connection".
-function options.named(element, kind)
-  element.completes = kind
+-- The kinds of names that completion offers for an option or an argument: "group", "account", "connection", "place"
+-- (ACCOUNT/NAME), several with a space between.
+function options.named(element, kinds)
+  element.completes = kinds
   return element
 end
 
@@ -122,7 +123,7 @@ function groups.client(command)
       :convert(convert.some_seconds))
 end
 
-function groups.output(command)
+function groups.output(command, verb)
   local quiet = command:flag("-q --quiet", "say nothing but data and errors")
   local verbose = command:flag("-v --verbose", "say more; twice: each request"):count "0-2":target "verbosity"
   command:mutex(quiet, verbose)
@@ -131,8 +132,7 @@ function groups.output(command)
   command:group("Output",
     from("AZPEC_OUTPUT", command:option("-o --output", "table, json, jsonl (one line a row), tsv, csv or md")
       :argname "FORMAT":default "table":choices { "table", "json", "jsonl", "tsv", "csv", "md" }),
-    command:option("--columns", "only these columns, with commas between; for JSON, members"):argname "NAMES"
-      :convert(columns.list),
+    columns.define(command, verb.columns),
     command:option("--color", "auto, always or never (NO_COLOR)"):argname "WHEN"
       :choices { "auto", "always", "never" }, quiet, verbose, trace)
 end
@@ -142,7 +142,8 @@ local order = { "scope", "client", "output" }
 -- Options of the groups "client" and "output" are settings: the last one counts, so a command line may override those
 -- of an alias. Other options of one value say what is done; see azpec.cli.parser.
 --
--- Adds a verb's groups to an argparse command; verb.common: a list of their names, nil: all.
+-- Adds a verb's groups to an argparse command; verb.common: a list of their names, nil: all. verb.columns: those of its
+-- output, as azpec.cli.output takes them.
 function options.add(command, verb)
   local wanted = verb.common
   for _, name in ipairs(order) do

@@ -85,7 +85,7 @@ end
 function targets.define(command, how)
   options.named(command:argument("which", "ids or names of connections, also ACCOUNT/NAME, or addresses of their "
     .. "pages in the Azure portal; - reads them from standard input, one a line")
-    :args "*":convert(convert.name_or_id):action(add_words):init {}, "connection")
+    :args "*":convert(convert.name_or_id):action(add_words):init {}, "connection place")
   command:option "--ids":hidden(true):args "+":count "*":target "which":convert(convert.name_or_id)
     :action(add_words):init {}
   local group = { "Which (exact, or with * and ?; several of one kind: any of them)" }

@@ -173,6 +173,7 @@ local function apply(context)
 end
 
 return {
+  columns = run.columns,
   summary = "carry out a plan, and nothing that has changed since it was made",
   examples = {
     "azpec apply plan.json --show                                         # the plan in words; needs no sign-in",

@@ -4,6 +4,7 @@ local change = require "azpec.cli.change"
 local verify_dns = require "azpec.cli.verify_dns"
 
 return {
+  columns = change.columns,
   takes_candidates = true,
   summary = "approve a connection, or all that match; harmless where it is done already",
   examples = {

@@ -267,6 +267,7 @@ local function decide(context)
 end
 
 return {
+  columns = run.columns,
   takes_candidates = true,
   summary = "approve and reject by a file of rules; without --apply only shows what would be done, and why",
   examples = {

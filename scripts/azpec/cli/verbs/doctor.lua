@@ -185,6 +185,7 @@ local function exit_code(context, results)
 end
 
 return {
+  columns = columns,
   summary = "whether sign-in, TLS, proxy, clock, rights, limits, api-version and DNS are in order",
   examples = {
     "azpec doctor -g rg-contoso-prod --account contosobatch",
@@ -211,7 +212,7 @@ names was skipped, it is 2 if no account is named, else 1.]],
     local where = context:scope() -- before search, which sets the options of one place
     if args.all_subscriptions then search(context) end
     local account_id = account_of(context)
-    local out = context:output { columns = columns, title = "checks", line = words, live = true }
+    local out = context:output { title = "checks", line = words, live = true }
     local results = doctor.examine { account_id = account_id, where = means_all(where) and where or nil,
       checks = args.check, timeout = args.timeout, new_client = function (more) return context:client(more) end,
       done = function (result) out:row(reworded(result)) end }

@@ -47,7 +47,7 @@ end
 local function run(context)
   local set, approved, untold = batch.rules(context, true), 0, {}
   context.candidates = { status = "Approved" }
-  local out = context:output { columns = columns, title = "drift" }
+  local out = context:output { title = "drift" }
   for _, connections in context:accounts() do
     approved = approved + examine(context, set, connections or {}, out, untold)
   end
@@ -61,6 +61,7 @@ local function run(context)
 end
 
 return {
+  columns = columns,
   takes_candidates = true,
   summary = "show approved connections that no rule would approve today",
   examples = {
@@ -75,7 +76,8 @@ match, and why not.]],
   define = function (command)
     command:group("What",
       command:option("--rules", "file of rules"):argname "FILE":count(1)
-        :convert(convert.given), batch.enrich_option(command), batch.none_option(command), choice.define_sort(command))
+        :convert(convert.given), batch.enrich_option(command), batch.none_option(command),
+      choice.define_sort(command, columns))
   end,
   run = run,
 }

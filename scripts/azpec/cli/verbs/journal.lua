@@ -6,12 +6,14 @@ local convert = require "azpec.cli.convert"
 local files = require "azpec.cli.files"
 local policy = require "azpec.cli.policy"
 
-local actions = {
-  verify = "azpec.cli.journal_verify",
-  runs = "azpec.cli.journal_runs",
-  show = "azpec.cli.journal_show",
-  undo = "azpec.cli.journal_undo",
-}
+local names = { "verify", "runs", "show", "undo" }
+local actions, all_columns = {}, {}
+
+for _, name in ipairs(names) do
+  local action = require("azpec.cli.journal_" .. name)
+  actions[name] = action
+  table.move(action.columns, 1, #action.columns, #all_columns + 1, all_columns)
+end
 
 -- The options that not every action takes: the name in args, the option, the actions.
 local of_some = {
@@ -34,6 +36,7 @@ local function check_options(context)
 end
 
 return {
+  columns = all_columns,
   summary = "verify or show the journal that --journal keeps, list its runs, or undo one",
   examples = {
     "azpec approve --all --status Pending -g rg-contoso-prod --journal journal.jsonl --ticket CHG-5102",
@@ -56,7 +59,7 @@ undo brings back what a run changed where nobody has changed it since; what cann
 does nothing without --apply. Its own writes go into the same journal. --ticket and --change-reference choose writes for
 show, and the runs that have such a write for runs; undo records them, and sends the change reference.]],
   define = function (command)
-    command:argument("action", "verify, runs, show or undo"):choices { "verify", "runs", "show", "undo" }
+    command:argument("action", "verify, runs, show or undo"):choices(names)
     files.named(command:argument("file", "the journal (AZPEC_JOURNAL)"):args "?")
     command:group("verify",
       command:option("--anchor", "NUMBER:HASH as an earlier verify told it"):argname "ANCHOR":convert(convert.anchor))
@@ -64,7 +67,7 @@ show, and the runs that have such a write for runs; undo records them, and sends
       command:option("--since", "only writes that ended since then, or runs with such a write: 7d, 2026-11-24 or "
         .. "2026-11-24T09:15:00Z")
         :argname "TIME":convert(convert.moment),
-      columns.define_sort(command),
+      columns.define_sort(command, all_columns),
       command:option("--ticket", "only what has this ticket; for undo: the ticket that its own writes "
         .. "get, which selects nothing"):argname "TEXT"
         :convert(convert.ticket))
@@ -86,6 +89,6 @@ show, and the runs that have such a write for runs; undo records them, and sends
     check_options(context)
     args.file = args.file or require "azpec.cli.journal".path(args)
     if not args.file or args.file == "" then context:usage "no journal is named: give its file, or AZPEC_JOURNAL" end
-    return require(actions[args.action])(context, args.file)
+    return actions[args.action].run(context, args.file)
   end,
 }

@@ -9,7 +9,7 @@ local text = require "azpec.text"
 
 local function define(command)
   targets.define(command)
-  command:group("Order", columns.define_sort(command))
+  command:group("Order", columns.define_sort(command, rows.columns))
 end
 
 local most_named = 3
@@ -50,7 +50,7 @@ local function run(context)
   local is_meant, is_all, nearest, where = targets.matcher(context)
   local note_names, save_names = names.collect(context)
   local accounts, counts = {}, rows.new_counts()
-  local out = context:output { columns = rows.columns, title = "connections" }
+  local out = context:output { title = "connections" }
   for connection, account in context:connections(nil, nil, where()) do
     if account and account.account_name then accounts[account.account_name:lower()] = true end
     if note_names then note_names(select.facts(connection)) end
@@ -71,6 +71,7 @@ local function run(context)
 end
 
 return {
+  columns = rows.columns,
   takes_candidates = true,
   summary = "list connections: of an account, a resource group, a subscription, or several",
   examples = {

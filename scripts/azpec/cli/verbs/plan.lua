@@ -70,6 +70,7 @@ local function make(context)
 end
 
 return {
+  columns = run.columns,
   takes_candidates = true,
   summary = "write down what a file of rules decides, for `azpec apply`",
   examples = {

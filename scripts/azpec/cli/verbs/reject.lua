@@ -3,6 +3,7 @@
 local change = require "azpec.cli.change"
 
 return {
+  columns = change.columns,
   takes_candidates = true,
   summary = "reject a connection, or all that match; harmless where it is done already",
   examples = {

@@ -146,7 +146,7 @@ local function words(row)
 end
 
 local function tell(context, data, counts)
-  local out = context:output { columns = columns, title = "reports", line = words }
+  local out = context:output { title = "reports", line = words }
   local found = data.journal and data.journal.report
   local row = { file = context.args.out, made_at = date.stamp(data.made_at), gone = #data.gone }
   counts.outside, counts.unrecorded = data.rules and counts.outside or nil, data.journal and counts.unrecorded or nil
@@ -204,6 +204,7 @@ local function make(context)
 end
 
 return {
+  columns = columns,
   takes_source = true,
   summary = "write an HTML page about all connections, for operators and auditors",
   examples = {

@@ -146,6 +146,7 @@ local function resume(context)
 end
 
 return {
+  columns = run.columns,
   summary = "wait on for operations that an earlier run began",
   examples = {
     "azpec approve NAME ... --no-wait > token; azpec resume token",

@@ -30,6 +30,7 @@ local function words(row)
 end
 
 return {
+  columns = columns,
   summary = "show all about one connection, or several",
   examples = {
     "azpec show web-frontend -g rg-contoso-prod --account contosobatch",
@@ -40,7 +41,7 @@ return {
   run = function (context)
     context.args.api_version = context.args.api_version or ages.since
     local has_lines = context.args.output == "table" and not context.args.columns
-    local out = context:output { columns = columns, title = "connections", line = words }
+    local out = context:output { title = "connections", line = words }
     local client = context:client()
     for n, target in ipairs(targets.find(context, client)) do
       local connection, err = target.connection, nil

@@ -294,7 +294,7 @@ end
 -- Looks once, and shows it.
 local function show(self)
   local context = self.context
-  local out = context:output { columns = columns, title = "accounts" }
+  local out = context:output { title = "accounts" }
   local rows = look(self)
   context:add_totals(sums_of(rows, self.set))
   for _, row in ipairs(shown_of(self, rows)) do out:row(row) end
@@ -318,6 +318,7 @@ local function run(context)
 end
 
 return {
+  columns = columns,
   takes_candidates = true,
   summary = "show what waits: one line an account, the worst first",
   examples = {
@@ -341,7 +342,7 @@ return {
       batch.enrich_option(command),
       command:flag("--waiting", "only accounts that are unreadable, outside the rules, or have pending requests"),
       command:flag("--detailed-exitcode", "10 where an account is outside the rules, or has pending requests"),
-      choice.define_sort(command))
+      choice.define_sort(command, columns))
     command:group("When",
       command:flag("--watch", "draw it again and again, on a terminal"),
       command:option("--every", "with --watch: time between two looks (--interval, or 1m)"):argname "TIME"

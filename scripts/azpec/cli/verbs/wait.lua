@@ -120,7 +120,7 @@ end
 
 local function run(context)
   local timeout = context.args.timeout or default_timeout
-  local out = context:output { columns = columns, title = "connections", live = true, -- may choose the api-version
+  local out = context:output { title = "connections", live = true, -- may choose the api-version
     line = function (row) return words_of(context, row) end }
   local client = context:client { timeout = timeout > 0 and timeout or longest_look }
   local counts, total = wait_for(context, client, timeout, out)
@@ -137,6 +137,7 @@ local function run(context)
 end
 
 return {
+  columns = columns,
   summary = "wait until connections are there, have a status, or are gone",
   examples = {
     "azpec wait --for exists --private-endpoint web-frontend -g rg-contoso-prod --account contosobatch",

@@ -107,7 +107,7 @@ local function run(context)
     context:usage "a watch has no end at which a table could be written; use --columns with -o tsv"
   end
   local is_meant, _, _, where = targets.matcher(context)
-  local out = context:output { columns = columns, live = true, -- may choose the api-version
+  local out = context:output { live = true, -- may choose the api-version
     line = function (row) return words(context, row) end }
   local client, now = context:client(), require "cqueues".monotime
   local shown <close> = waiting.new(context, args.stop_after)
@@ -131,6 +131,7 @@ local function run(context)
 end
 
 return {
+  columns = columns,
   summary = "print what changes among connections, as it changes",
   examples = {
     "azpec watch -g rg-contoso-prod --account contosobatch",
