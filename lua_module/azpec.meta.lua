@@ -424,8 +424,9 @@ azpec.credential = {}
 ---@field get? azpec.TokenFunction called whenever a token is needed; it must not yield
 
 --- `scope`: as the client's.  `claims`: the JSON text of a claims challenge that the service answered with, to be
---- passed on to Microsoft Entra ID [Claims], or nil.  `token`: the bearer token.  `expires_on`: seconds since 1970,
---- UTC, also in digits; without it an hour is assumed.
+--- passed on to Microsoft Entra ID [Claims], or nil.  `refused`: the token that the service refused with HTTP 401, if
+--- it came from this function, or nil; the same token would be refused again.  `token`: the bearer token.
+--- `expires_on`: seconds since 1970, UTC, also in digits; without it an hour is assumed.
 ---
 --- It is called for the first token; for a new one 5 minutes before the old one expires, or at half of a life that is
 --- shorter than that; and after a 401.  It must not yield.  Where acquiring a token waits for an event loop, let a
@@ -433,7 +434,7 @@ azpec.credential = {}
 ---
 --- Without a token it returns nil and the reason, for the error's message: any value.  Of a table the text `message` is
 --- shown, and `retryable = true` makes `err.retryable` true.  The other functions of credentials give `why` likewise.
----@alias azpec.TokenFunction fun(scope: string, claims: string?): (token: string?, expires_on_or_why: any)
+---@alias azpec.TokenFunction fun(scope: string, claims: string?, refused: string?): (token: string?, expires_on: any)
 
 --- A ready token, or a function that knows how to get one.
 ---@param options azpec.TokenOptions

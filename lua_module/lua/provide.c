@@ -106,14 +106,15 @@ static int64_t expiry(lua_State *L, int idx) {
 	return n > 0 ? (int64_t)n : 0;
 }
 
-/* get(scope, claims) -> token, expires_on */
+/* get(scope, claims, refused) -> token, expires_on */
 static void provide_token(lua_State *L, struct client *c, int fields) {
 	struct chain *s = &c->core.chain;
 	int at = lua_gettop(L) + 1;
 	lua_getfield(L, fields, "get");
 	push_span(L, buf_span(&s->scope));
 	push_span(L, buf_span(&s->claims));
-	if (!session_pcall(L, c, 2, 2))
+	push_span(L, chain_refused(s));
+	if (!session_pcall(L, c, 3, 2))
 		fail(L, c, "the token function failed: ", NEED_FAILED);
 	else if (lua_type(L, at) != LUA_TSTRING)
 		fail_result(L, c, "the token function failed: ");

@@ -53,11 +53,16 @@ local programs = {
   { "local client = azpec.client { on_event", "^get\t/subscriptions/%S+\t%S+\t%S+\tSucceeded\tnil\tnil\tnil\n"
     .. "get\t/subscriptions/%S+\t%S+\t%S+\tnot_found\tResourceNotFound\t404\t%S+\n$",
     "client:get { id = id } client:get { id = id .. 'x' }" },
-  { "local loop, stored = cqueues.new(), {}", "^credential: [^\n]*no token yet\nweb%-frontend%S+\n$", [[
+  { "local loop, renewal, stored = cqueues.new()",
+    "^credential: [^\n]*no token yet\nweb%-frontend%S+\ntrue\ttrue\n$", [[
     print(select(2, client:get { id = id }))
     loop:wrap(function ()
       while not stored.token do cqueues.poll(0) end
       print(assert(client:get { id = id }).name)
+      local first = stored.token
+      assert(not get(nil, nil, first))
+      while not stored.token do cqueues.poll(0) end
+      print(stored.token ~= first, get(nil, nil, first) == stored.token)
       os.exit(true, true)
     end)
     assert(loop:loop())]] },

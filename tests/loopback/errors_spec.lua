@@ -546,14 +546,48 @@ describe("tokens that go astray", function ()
       { headers = json, body = t.connection_json() },
     }
     local asked = {}
-    local credential = azpec.credential.token { get = function (scope, wanted)
-      asked[#asked + 1] = { scope, wanted }
+    local credential = azpec.credential.token { get = function (...)
+      asked[#asked + 1] = { ... }
       return t.canary .. #asked, os.time() + 3600
     end }
     assert(server:client { credential = credential }:get(t.call(t.id)))
-    assert.same({ { "https://management.azure.com/.default" }, { "https://management.azure.com/.default", claims } },
-      asked)
+    assert.same({ { "https://management.azure.com/.default" },
+      { "https://management.azure.com/.default", claims, t.canary .. 1 } }, asked)
     assert.equal("Bearer " .. t.canary .. "2", server:requests()[2].headers.authorization)
+  end)
+
+  it("a token function gets the token that was refused, until it returns another one", function ()
+    local server = t.server {
+      { times = 1, status = 401, headers = json, body = [[{"error":{"code":"Expired","message":"Too old."}}]] },
+      { headers = json, body = t.connection_json() } }
+    local seen, stored = {}, { t.canary .. "old", t.canary .. "new" }
+    local client = server:client { credential = azpec.credential.token { get = function (_, _, refused_token)
+      seen[#seen + 1] = refused_token or "none"
+      if refused_token == stored[1] then table.remove(stored, 1) end
+      if #seen == 2 then return nil, "no token yet" end
+      return stored[1], os.time() + 2
+    end } }
+    t.fails("credential", "Expired: Too old. (HTTP 401); the token function failed: no token yet",
+      client:get(t.call(t.id)))
+    for _ = 1, 3 do assert(client:get(t.call(t.id))) end
+    assert.same({ "none", t.canary .. "old", t.canary .. "old" }, { table.unpack(seen, 1, 3) })
+    assert.equal("Bearer " .. t.canary .. "new", server:requests()[2].headers.authorization)
+  end)
+
+  it("a token function gets no refused token of another credential", function ()
+    local file = t.write(t.new_path "federated", "an-id-token")
+    emulator:faults { { match = { kind = "token" }, action = { status = 200, headers = { ["Content-Type"] =
+      "application/json" }, body = '{"access_token":"' .. t.canary .. '","expires_in":3600}' } } }
+    local credential, seen = azpec.credential, nil
+    local client = emulator:client {
+      credential = credential.chain {
+        credential.workload_identity { tenant_id = emulator.tenant_id, client_id = emulator.client_id,
+          token_file_path = file },
+        credential.token { get = function (...) seen = table.pack(...) return t.canary .. "mine" end } },
+      before_write = function () os.remove(file) return true end,
+    }
+    t.fails("credential", "InvalidAuthenticationToken: The access token is invalid. (HTTP 401)", approve(client))
+    assert.same({ n = 3, "https://management.azure.com/.default" }, seen)
   end)
 
   it("a token function that fails is a failure of the credential", function ()

@@ -11,10 +11,10 @@ describe("azpec.credential.token{ get = f }", function ()
     return err
   end
 
-  it("hands f the scope, and no claims at first", function ()
+  it("hands f the scope, and at first neither claims nor a refused token", function ()
     local seen
     outcome(function (...) seen = table.pack(...) return "token" end)
-    assert.same({ n = 2, "https://management.azure.com/.default" }, seen)
+    assert.same({ n = 3, "https://management.azure.com/.default" }, seen)
     outcome(function (...) seen = table.pack(...) return "token" end, { scope = "api://mine/.default" })
     assert.equal("api://mine/.default", seen[1])
     outcome(function (...) seen = table.pack(...) return "token" end, { cloud = "AzureChinaCloud" })

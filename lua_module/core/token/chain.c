@@ -306,6 +306,7 @@ uint32_t chain_token(struct chain *s, uint32_t refused, struct span claims,
                      struct now now) {
 	if (refused && refused == s->generation && s->live) {
 		s->live = false;
+		s->refused = true;
 		if (claims.n > 0)
 			buf_set(&s->claims, claims);
 	}
@@ -314,6 +315,11 @@ uint32_t chain_token(struct chain *s, uint32_t refused, struct span claims,
 	if (!s->live || now.mono >= s->refresh_at)
 		begin(s, now);
 	return s->live ? s->generation : 0;
+}
+
+struct span chain_refused(const struct chain *s) {
+	bool is_own = s->refused && s->source == s->at;
+	return is_own ? buf_span(&s->token) : NO_SPAN;
 }
 
 /* RFC 7519: a JWT has three parts; the second is the claims in base64url. */
@@ -413,6 +419,7 @@ void chain_take(struct chain *s, struct span token, int64_t lives,
 	chain_find_subscription(s, buf_span(&s->scratch.subscription));
 	s->generation++;
 	s->live = true;
+	s->refused = false;
 	s->from_cache = false;
 	s->source = s->at;
 	s->start = s->at;

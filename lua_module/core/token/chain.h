@@ -141,6 +141,7 @@ struct chain {
 	struct buf token;
 	uint32_t generation; /* of the token; 0: none yet */
 	bool live;           /* the token may be used until it expires */
+	bool refused;        /* a 401 refused it, and it is not replaced yet */
 	bool from_cache;     /* another process fetched it */
 	enum cache_duty duty;
 	int64_t expires, refresh_at; /* monotonic ms */
@@ -234,6 +235,9 @@ void chain_free(struct chain *s);
    due. refused: the generation that a 401 refused, or 0. */
 uint32_t chain_token(struct chain *s, uint32_t refused, struct span claims,
                      struct now now);
+/* The token of the present link that a 401 refused; absent: none was refused
+   since the last one was acquired. */
+struct span chain_refused(const struct chain *s);
 /* Writes the token's claims as JSON text.  False: the token is opaque.  Nobody
    has verified the claims. */
 bool chain_claims(const struct chain *s, struct buf *out);

@@ -229,14 +229,17 @@ static void test_a_refused_token_is_fetched_again_once(void **state) {
 	open_chain(&secret);
 	chain_take(&t.s, SPAN("first"), 3600, -1, now_at(0));
 	first = chain_token(&t.s, 0, NO_SPAN, now_at(0));
+	assert_null(chain_refused(&t.s).p);
 	t.ms = 1;
 	for (int i = 0; i < 10; i++) /* ten operations met a 401 */
 		assert_int_equal(chain_token(&t.s, first, NO_SPAN, now_at(1)),
 		                 0);
+	assert_span(chain_refused(&t.s), "first");
 	assert_int_equal(next(), CHAIN_SEND);
 	chain_sent(&t.s, now_at(1));
 	assert_int_equal(next(), CHAIN_WAIT);
 	feed(reply_of(200, NULL, "{}"), facts_token("second", 3600));
+	assert_null(chain_refused(&t.s).p);
 	second = chain_token(&t.s, 0, NO_SPAN, now_at(2));
 	assert_int_not_equal(second, 0);
 	assert_int_not_equal(second, first);
