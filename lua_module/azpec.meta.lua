@@ -1106,6 +1106,7 @@ function Poller:continuation_token(options) end
 ---@field api_version string what is sent as api-version
 ---@field ca_file? string neither: whatever the TLS library itself trusts
 ---@field ca_path? string likewise
+---@field process_id integer the process that uses the client: another one after fork(2)
 ---@field identity? azpec.Identity who signed in last, without asking again; absent: nobody has yet
 
 --- The rest of each limit; absent: not reported yet.
@@ -1205,6 +1206,8 @@ function Poller:continuation_token(options) end
 --- the write was not sent. Kind "canceled": `before_write` did not allow it, or raised an error. Of a client of
 --- azpec.journal, "journal": the intent could not be recorded; "precondition": it would replace a later decision
 ---@field write_refused? true
+--- of a client of azpec.journal: another process has begun the write, and nothing shows how it ended
+---@field unfinished? true
 --- for `client:resume`; there exactly when a write may have reached the service and its end is unknown
 ---@field continuation_token? string
 

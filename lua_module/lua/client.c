@@ -276,13 +276,14 @@ static int l_rate_limits(lua_State *L) {
 static int l_settings(lua_State *L) {
 	const struct client *c = session_check_open(L, 1);
 	const char *file, *path;
-	lua_createtable(L, 0, 8);
+	lua_createtable(L, 0, 9);
 	fields_span(L, "endpoint", c->defaults.endpoint);
 	fields_span(L, "subscription_id", c->defaults.subscription_id);
 	fields_string(L, "subscription_from", c->defaults.subscription_from);
 	fields_span(L, "authority_host", buf_span(&c->core.chain.authority));
 	fields_span(L, "scope", buf_span(&c->core.chain.scope));
 	fields_span(L, "api_version", c->defaults.api_version);
+	fields_integer(L, "process_id", c->pid);
 	if (c->core.chain.cache)
 		fields_string(L, "token_cache", "keyring");
 	curlio_trust(&c->io_config, &file, &path);

@@ -15,8 +15,10 @@
 -- the file, even if its process died. The service's texts are cut at 4 KiB. An access token is never recorded, only the
 -- identity's claims named below. Lines survive the process; azpec does not wait for the disk (fsync).
 --
--- An interrupted run leaves intents without a result, or with the result "unknown". A subject names the run's task. The
--- next run of the same subject continues the interrupted one, under the same name:
+-- An interrupted run leaves intents without a result, or with the result "unknown". They stay open until a later run
+-- can read the connection, or until the service answers that run's own write. After a fork, each process records the
+-- end of what it has begun itself. A subject names the run's task. The next run of the same subject continues the
+-- interrupted one, under the same name:
 --
 --   local file = journal.open("journal.jsonl", { subject = "digest of the rules" })
 --   local items = assert(file:unfinished())                  -- for azpec.run, before its other items
@@ -447,7 +449,8 @@ function journal.writes(records, filter)
       by_key[key] = { outcome = "unknown" }
       writes[#writes + 1] = by_key[key]
     end
-    if key then add_line(by_key[key], record) end
+    local is_late = key and record.outcome == "unknown" and by_key[key].outcome ~= "unknown"
+    if key and not is_late then add_line(by_key[key], record) end -- a known outcome stays
   end
   for _, write in ipairs(writes) do
     if is_of(write, filter.run) and is_since(write, filter.since) then kept[#kept + 1] = write end

@@ -42,7 +42,7 @@
 --
 -- Outcomes: "changed"; "unchanged", it was already as wanted; "would change", in a dry run; "begun", with its token,
 -- after no_wait; "impossible"; "stale", it was changed by somebody else; "failed"; "unknown", a write may still be
--- under way at the service.
+-- under way at the service, or nothing shows how that of an earlier run ended.
 --
 -- The summary has the number of items with each outcome; taken, the number of items that were taken up, which after the
 -- run is their sum; and left, the reason why further items did not begin: "deadline", "refused" (by on_begin),
@@ -150,7 +150,7 @@ end
 local function outcome_of(item, value, err)
   if value == true then return "changed" end
   if value then return value.changed == false and not is_by_earlier(item, value) and "unchanged" or "changed" end
-  if err.continuation_token then return "unknown" end
+  if err.continuation_token or err.unfinished then return "unknown" end
   return err.kind == "precondition" and "stale" or "failed"
 end
 

@@ -58,7 +58,7 @@
 ---| "impossible" # the service does not make this change; see azpec.transitions
 ---| "stale" # another one has changed it
 ---| "failed" # it is not as asked
----| "unknown" # a write may be under way at the service
+---| "unknown" # a write may be under way at the service, or nothing shows how that of an earlier run ended
 
 --- The end of an item.
 ---@class azpec.run.Result

@@ -772,6 +772,60 @@ static void test_an_emulator_is_the_parents(void **state) {
 	assert_int_equal(host_descriptors(), before);
 }
 
+/* ---- a journal's client ------------------------------------------------- */
+
+/* Of two writes, one is being polled; one has ended and is not collected. */
+static const char journaled[] =
+	"local journal, make = require 'azpec.journal', azpec.client\n"
+	"path = os.tmpname() os.remove(path)\n"
+	"function azpec.client(fields)\n"
+	"  azpec.client = make\n"
+	"  return journal.client(fields, journal.open(path))\n"
+	"end\n"
+	"c = client {}\n"
+	"p = c:begin_update(approve(1))\n"
+	"while p:progress().polls < 1 do c:wait(0.005) end\n"
+	"q = c:begin_update(approve(2, { if_match = 'old' }))\n"
+	"while not q:done() do c:wait(0.005) end\n"
+	"function lines()\n"
+	"  local list = {}\n"
+	"  for n, line in ipairs((journal.read(path))) do\n"
+	"    list[n] = line.outcome or line.event\n"
+	"  end\n"
+	"  return table.concat(list, ' ')\n"
+	"end\n"
+	"return lines()\n";
+
+/* A child records its own writes, but no end of what the parent has begun. */
+static void test_a_journal_has_the_end_that_the_parent_sees(void **state) {
+	static const char *const chunks[] = {
+		"c:close() return 'fine'",
+		"for _ in c:finished() do end return 'fine'",
+		"for _ in c:completions() do end return 'fine'",
+		"assert(not p:wait()) return 'fine'",
+		"p:cancel() return 'fine'",
+		"p = nil collectgarbage() return 'fine'",
+		"assert(c:update(approve(3))) return 'fine'",
+	};
+	int before = host_descriptors(), mine = streams();
+	lua_State *L = host_state(&emulator);
+	(void)state;
+	emulator_reset(&emulator);
+	set_options("{\"operation_polls\": 1000000}");
+	host_expect(L, journaled, "intent intent");
+	set_options("{\"operation_polls\": 2}");
+	for (size_t i = 0; i < COUNT(chunks); i++)
+		expect_child(L, chunks[i], mine);
+	host_expect(L,
+	            "assert(p:wait() and not q:wait())\n"
+	            "local text = lines()\n"
+	            "c:close() os.remove(path)\n"
+	            "return text",
+	            "intent intent intent changed changed failed");
+	lua_close(L);
+	assert_int_equal(host_descriptors(), before);
+}
+
 /* ---- the run ------------------------------------------------------------ */
 
 int main(void) {
@@ -791,6 +845,7 @@ int main(void) {
 		TEST(test_a_program_under_way_is_the_parents),
 		TEST(test_in_a_function_that_a_step_calls),
 		TEST(test_an_emulator_is_the_parents),
+		TEST(test_a_journal_has_the_end_that_the_parent_sees),
 	};
 	return RUN(tests);
 }

@@ -44,6 +44,44 @@ describe("an audited client", function ()
     return poller:continuation_token()
   end
 
+  -- The ends of the first read, and the words of its error.
+  local html = { ["Content-Type"] = "text/html" }
+  for what, one in support.each {
+    ["the service fails"] = { action = { status = 500 } },
+    ["the service refuses"] = { action = { status = 403 } },
+    ["it is too busy"] = { action = { status = 429, headers = { ["Retry-After"] = "3600" } } },
+    ["a proxy answers 404"] = { action = { status = 404, headers = html, body = "<html>no</html>" } },
+    ["the connection is reset"] = { action = { reset = true } },
+    ["no answer comes in time"] = { action = { stall = true }, timeout = 0.2,
+      words = "; this attempt wrote nothing; an earlier attempt may have taken effect$" },
+    ["it is canceled"] = { action = { stall = true }, cancels = true,
+      words = ": this attempt changed nothing; an earlier attempt may have taken effect$" },
+    ["the sign-in fails"] = { kind = "token", action = { status = 401 } },
+  } do
+    it("leaves the end of a killed process's write unknown if it cannot read the connection: " .. what, function ()
+      local path, id = support.new_path "trail", emulator.sample
+      assert(journal.open(path, { subject = "daemon" }):intend { verb = "auto", operation = "ensure", id = id,
+        wanted = { status = "Approved" }, before = emulator:client():get { id = id }, who = { name = "daemon" } })
+      assert(emulator:client():update { id = id, status = "Approved" }) -- the write; then the process is killed
+      local function go_on(options)
+        local trail, result = journal.open(path, { subject = "daemon" }), nil
+        local client <close> = journal.client(support.merged(emulator:fields(),
+          { credential = emulator:credential(), retry = { max_tries = 1 } }), trail)
+        engine.run(support.merged({ client = client, items = assert(trail:unfinished()),
+          on_result = function (it) result = it end }, options))
+        return result
+      end
+      emulator:faults { { match = { kind = one.kind or "get" }, action = one.action } }
+      local result = go_on { timeout = one.timeout, track = one.cancels and function (poller) poller:cancel() end }
+      assert.same({ "unknown", true }, { result.outcome, result.err.unfinished })
+      assert.matches(one.words or "; an earlier attempt may have taken effect$", result.err.message)
+      assert.equal(1, #select(2, records(path)).open)
+      emulator:faults {}
+      assert.equal("changed", go_on({}).outcome)
+      assert.same({ 1, 0 }, { journal.runs(records(path))[1].changed, #select(2, records(path)).open })
+    end)
+  end
+
   for what, etag in support.each { ["without an ETag"] = false, ["with the ETag that was read before"] = true } do
     it("continues no write over a decision that was made since it was begun, " .. what, function ()
       local path = support.new_path "trail"

@@ -47,6 +47,13 @@ local function not_known(err)
     .. "; an earlier attempt may have taken effect, and the connection was changed since" })
 end
 
+-- The error of an operation that could not find out how a write ended that another process has begun.
+local function still_open(err)
+  local message = tostring(err.message):gsub("nothing was written", "this attempt wrote nothing")
+    :gsub("nothing was changed", "this attempt changed nothing")
+  return failure.with(err, { unfinished = true, message = message .. "; an earlier attempt may have taken effect" })
+end
+
 -- ---- lines ---------------------------------------------------------------------------------------------------------
 
 -- One operation, as events, before_write and pollers name it.
@@ -131,6 +138,14 @@ local function is_hidden(entry, err)
   return entry and entry.follows and err and err.kind == "precondition" and not (err.replaced or err.continuation_token)
 end
 
+-- Returns whether a failure leaves open how a write ended that another process has begun: neither was the connection
+-- found to be otherwise, nor did the service answer this process's own write. ids: of such an answer, or nil.
+local function is_left_open(entry, err, ids)
+  if not (entry and entry.follows and err) or ids or err.continuation_token or err.write_refused then return false end
+  local proves = err.kind == "precondition" or err.kind == "operation" or failure.proves_absence(err)
+  return not proves
+end
+
 -- Returns whether a success is another change's: the service is not known to have accepted this write, which leaves the
 -- description as it was, and the description is another one.
 local function is_others(self, key, done)
@@ -138,6 +153,11 @@ local function is_others(self, key, done)
   if not entry or type(done) ~= "table" or self.proven[key] then return false end
   if done.changed == false and not entry.follows then return false end
   return states.has_other_text(entry.before, done.after or done)
+end
+
+-- Returns the process that uses the client now: after a fork, another one.
+local function process_of(self)
+  return self.real:settings().process_id
 end
 
 -- As who_of, for lines of writes that this process has not made.
@@ -159,15 +179,21 @@ local function note_attempt(self, wish, err, answer_ids, attempts)
   return not placed and not_begun(problem, wish.id) or nil
 end
 
+-- Forgets all that is known of an operation.
+local function drop(self, key)
+  for _, name in ipairs { "entries", "refusals", "overruled", "ids", "doubtful", "proven", "policy_attempts" } do
+    self[name][key] = nil
+  end
+end
+
 -- Records how an operation ended that has written, or could not for want of a policy token. Returns the error where
 -- that failed, or where its write was refused here.
 local function record(self, key, done, err, wish)
   local entry, refusal, ids, attempts = self.entries[key], self.refusals[key], self.ids[key], self.policy_attempts[key]
   if entry then entry.who = entry.who or signed_in(self) end
   local is_written = entry and entry.who and (not self.doubtful[key] or done and done.changed)
-  for _, name in ipairs { "entries", "refusals", "overruled", "ids", "doubtful", "proven", "policy_attempts" } do
-    self[name][key] = nil
-  end
+    and not (err and err.unfinished)
+  drop(self, key)
   if is_written then
     local placed, problem = self.journal:conclude(entry, done, err, ids)
     return not placed and not_concluded(problem, entry.connection, err) or nil
@@ -217,17 +243,28 @@ end
 
 poller.__index = forwarding(poller)
 
+-- In a forked child: an operation of the parent, which records its end, is forgotten here.
+local function leave(self)
+  local entry = self.client.entries[self.key]
+  if entry then self.client.journal:forget(entry) end
+  drop(self.client, self.key)
+end
+
 -- Records the result once; returns it, or nil and an error where that failed.
 local function conclude(self, done, err)
-  if self.client.pending[self] then
-    self.client.pending[self] = nil
-    if self.is_call then self.client.calls[self.key] = nil end
+  local is_pending = self.client.pending[self]
+  self.client.pending[self] = nil
+  if is_pending and self.is_call then self.client.calls[self.key] = nil end
+  if is_pending and self.process ~= process_of(self.client) then
+    leave(self)
+  elseif is_pending then
     local entry = self.client.entries[self.key]
     self.is_gone = is_gone(entry, err)
     local problem = is_others(self.client, self.key, done) and not_ours(entry.connection) or nil
     if problem then done, err = nil, problem end
     if is_hidden(entry, err) then err = not_known(err) end
     err = err and self.client.overruled[self.key] or err
+    if is_left_open(entry, err, self.client.ids[self.key]) then err = still_open(err) end
     self.problem = record(self.client, self.key, done or self.is_gone or nil, err, self.wish) or problem
     local described = self.client.described
     if described[self.id] == self.about then described[self.id] = nil end -- else it is of a later one
@@ -305,7 +342,7 @@ local function wrap(self, real, wish)
   local begun = real:progress()
   local id = begun.id:lower()
   local wrapped = setmetatable({ real = real, client = self, key = key_of(begun), wish = wish, id = id,
-    about = self.described[id] }, poller)
+    process = process_of(self), about = self.described[id] }, poller)
   self.wrappers[real], self.pending[wrapped] = wrapped, true
   return wrapped
 end

@@ -40,8 +40,9 @@ local function note_intent(self, record)
   self.writes[key], self.latest[place] = write, write
 end
 
+-- A known outcome stays: a process that did not see the end may write "unknown" later.
 local function note_result(write, result)
-  write.outcome, write.token = result.outcome, result.token
+  if is_open(write) then write.outcome, write.token = result.outcome, result.token end
 end
 
 -- Reads the next line. Lines of other subjects, possibly many, are not decoded, but a changed one is noticed.
