@@ -1,4 +1,4 @@
--- Policies that ask for a policy token: the command's options, messages, exit codes, and what the journal has of it.
+-- Policies that require a policy token: the command's options, messages, exit codes, and what the journal has of it.
 
 local assert = require "luassert"
 local cjson = require "cjson"
