@@ -57,7 +57,7 @@ describe("the current folder", function ()
       assert.matches("^azpec %d", run_in(folder, environment, ("%s %s/scripts/bin/azpec --version"):format(lua, here)))
       assert.matches("not the id of a private", run_in(folder, environment,
         ("%s %s/scripts/bin/azpec approve /x"):format(lua, here)))
-      assert.matches("Plays Azure", run_in(folder, environment,
+      assert.matches("Emulates Azure", run_in(folder, environment,
         ("%s %s/scripts/emulator.lua --help"):format(lua, here)))
       assert.is_nil(support.read(mark))
     end)

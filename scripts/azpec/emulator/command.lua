@@ -28,8 +28,8 @@ function command.define(p)
   p:mutex(p:option("--tls-port", "port for HTTPS", "0", port), p:flag("--no-tls", "HTTP only"))
   p:option("--state", "file with tenant, accounts and connections (.lua or .json); default: a sample"):argname "FILE"
   p:option("--faults", "file with fault rules (.lua or .json)"):argname "FILE"
-  p:option("--option", "[account[/connection]:]name=value, see below"):argname("NAME=VALUE"):count "*"
-  for _, option in ipairs { p:option("--log", "file for one JSON line a request"),
+  p:option("--option", "[account[/connection]:]name=value; this page lists the names"):argname("NAME=VALUE"):count "*"
+  for _, option in ipairs { p:option("--log", "file for one JSON line per request"),
     p:option("--ca-file", "where to write the certificate to trust; default: a temporary file"),
     p:option("--env-file", "where to write variables for a shell that point the command azpec at the emulator; "
       .. "- for stderr") } do
@@ -46,7 +46,7 @@ function command.describe()
 end
 
 local function parser()
-  local p = argparse("emulator.lua", "Plays Azure Resource Manager (the private endpoint connections of Batch "
+  local p = argparse("emulator.lua", "Emulates Azure Resource Manager (the private endpoint connections of Batch "
     .. "accounts), Entra ID's token endpoint and the places that managed identities ask.")
   command.define(p)
   return p:epilog(command.describe())

@@ -76,8 +76,8 @@ unknown names are refused):
       connections = { { name =, status =, description =, actions_required =, provisioning_state =, etag =,
         private_endpoint_id =, group_ids = {}, tags = {}, properties = {more members}, age = seconds,
         options = {} } } } } }
-  Needed: accounts; of each account_name and resource_group_name; name. Tenant, application, secret and subscription are
-  the sample's, where none are named. All errors of a file are reported at once.
+  Required: accounts; account_name and resource_group_name of each account; name of each connection. Tenant,
+  application, secret and subscription are the sample's unless named. All errors of a file are reported at once.
   An assertion at the token endpoint is a federated_token, the id token of a pipeline, or a JWT that one of the
   certificates has signed, RS256 or PS256. pipeline_token (emulator-pipeline-token) is what a job's request for an id
   token has as its bearer token; service_connection_id (c8a7e1d4-2b93-4f60-9a15-7e3d0b6c5f21) is Azure Pipelines'.
