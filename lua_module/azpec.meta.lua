@@ -240,7 +240,7 @@ azpec.PrivateEndpointConnectionProvisioningState = {
 
 --- When a policy token is acquired.
 ---@alias azpec.PolicyTokenWhen
----| "auto" # after a refusal that asks for one
+---| "auto" # after a refusal that requires one
 ---| "always" # before the operation's first write
 ---| "never" # the refusal is the end
 

@@ -49,9 +49,9 @@ local function progress(event)
   elseif event.event == "response" and event.method == "PATCH" then
     say("   PATCH answered: HTTP %d", event.status)
   elseif event.event == "poll" then
-    say("   still %s; next look in %.0f s", event.status or "running", event.wait)
+    say("   still %s; next poll in %.0f s", event.status or "running", event.wait)
   elseif event.event == "retry" then
-    say("   %s; next try in %.1f s", event.reason, event.wait)
+    say("   %s; next attempt in %.1f s", event.reason, event.wait)
   end
 end
 

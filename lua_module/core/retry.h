@@ -15,7 +15,7 @@ struct retry_policy {
 	int64_t max_delay;  /* ms: the longest back-off */
 	int64_t max_asked;  /* ms: the longest Retry-After that is obeyed */
 	bool conflict;      /* also retry a 409 */
-	struct span codes;  /* further error codes to retry, one a line */
+	struct span codes;  /* further error codes to retry, one per line */
 };
 
 /* Azure SDK guidelines, "HTTP retry": 3 retries, 0.8 s, at most 60 s. */
@@ -36,7 +36,7 @@ bool retry_worthwhile(const struct retry_policy *p, const struct reply *r,
 /* The back-off in ms after that many tries: (2^tries - 1) * base_delay *
    [0.8, 1.3), at most max_delay. */
 int64_t retry_backoff(const struct retry_policy *p, int tries, uint32_t random);
-/* ms until the next try; -1: do not retry. asked: the wait that the service
+/* ms until the next attempt; -1: do not retry. asked: the wait that the service
    asked for in ms, -1 if none.  An `asked` above max_asked also ends the
    retries. */
 int64_t retry_delay(const struct retry_policy *p, int tries, int64_t asked,

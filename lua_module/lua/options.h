@@ -97,7 +97,7 @@ void options_op(lua_State *L, int idx, const struct call *call,
    table at idx (or nil). */
 void options_resume(lua_State *L, int idx, const struct op_defaults *d,
                     struct op_spec *spec, struct buf *url);
-/* Pushes retry.codes of the checked table at idx, one a line; "" if absent.
+/* Pushes retry.codes of the checked table at idx, one per line; "" if absent.
    [-0, +1] */
 void options_push_retry_codes(lua_State *L, int idx);
 /* Pushes a query's body without its paging (core/op_list.h).  [-0, +1] */

@@ -389,10 +389,10 @@ end
 
 local acquire = "Microsoft.Authorization/acquirePolicyToken/action"
 
--- Only a policy that asks for a policy token needs that right, so its absence is no warning.
+-- Only a policy that requires a policy token needs that right, so its absence is no warning.
 local function all_there(permissions)
   local note = rights.allows(permissions, acquire) and ""
-    or ("; not %s, which is needed only where a policy asks for a policy token"):format(acquire)
+    or ("; not %s, which is needed only where a policy requires a policy token"):format(acquire)
   return ok("all there: list, approve, reject, delete, follow" .. note)
 end
 

@@ -6,8 +6,8 @@
 --     print(account.id, err or finding.connection.name .. ": " .. finding.reason)
 --   end
 --
--- The rules are asked as if the connection were a request that waits today, since a rule that does not use `status` is
--- about pending requests alone. A rule about approved connections decides before them: `approve` keeps the connection,
+-- The rules are applied as if the connection were pending today, since a rule that does not use `status` is about
+-- pending requests alone. A rule about approved connections decides before them: `approve` keeps the connection,
 -- `reject` makes it a finding.
 
 local fields = require "azpec.fields"

@@ -386,9 +386,10 @@ end
 -- lines and no problems; lines; left_out, the number of lines that are not as azpec wrote them and so are missing from
 -- journal.read; last = { seq, hash }, the anchor to keep elsewhere, if ok; problems, a list of { line, kind, message }
 -- with the kinds "changed", "removed", "added", "reordered", "torn" and "unannounced"; intact, whether the chain is
--- unbroken; repaired, the lines with a cut-off write; open, the lines of intents without a result, or with the result
--- "unknown"; unfinished, a list of the same as { line, at, run, verb, command, ticket, call, connection }. anchor
--- ("NUMBER:HASH" of an earlier report, or nil): detects a cut end, or a file that was written anew.
+-- unbroken; repaired, the lines at which an interrupted write to the file ended; open, the lines of intents without a
+-- result, or with the result "unknown"; unfinished, a list of the same as { line, at, run, verb, command, ticket, call,
+-- connection }. anchor ("NUMBER:HASH" of an earlier report, or nil): detects a truncated file, or a file that was
+-- written anew.
 function journal.verify(path, anchor)
   fields.check_argument(path, "path", "bad argument #1 to 'verify'")
   return examine(path, anchor, function () end)

@@ -152,7 +152,7 @@ function run.summary() end
 ---@field last? { seq: integer, hash: string } the anchor to keep elsewhere
 --- kinds: "changed", "removed", "added", "reordered", "torn", "unannounced"
 ---@field problems { line: integer, kind: string, message: string }[]
----@field repaired integer[] the lines with a cut-off write
+---@field repaired integer[] the lines at which an interrupted write to the file ended
 ---@field open integer[] the lines of intents without a known result
 ---@field unfinished azpec.journal.Unfinished[] the same
 ---@field left_out integer the number of lines that are not as azpec wrote them, and missing from journal.read
@@ -280,7 +280,7 @@ function journal.who(identity) end
 ---@return azpec.journal.Report|string report
 function journal.read(path, anchor) end
 
---- Verifies that a journal is as it was written. With an anchor it also finds a cut end.
+--- Verifies that a journal is as it was written. With an anchor it also detects a truncated file.
 ---@param path string
 ---@param anchor? string "NUMBER:HASH"
 ---@return azpec.journal.Report? report
@@ -372,17 +372,17 @@ function failure.of_account(err) end
 ---@field scope? azpec.scope.Scope where to look for them
 --- in place of id, ids and selector; the second result: others may be missing
 ---@field look? fun(has_ended: fun(key: string): boolean): azpec.wait.Found[], boolean?
----@field timeout? number seconds for everything; default: 300; 0: one look
----@field settle? number seconds for which it must be so; default: 0
----@field interval? number seconds between two looks; default: 2, growing to 15
+---@field timeout? number seconds for everything; default: 300; 0: one poll
+---@field settle? number seconds for which the condition must hold; default: 0
+---@field interval? number seconds between two polls; default: 2, growing to 15
 --- another state is seen; nil: none, or not known
 ---@field on_change? fun(connection: azpec.Connection?, is_unknown: boolean?)
 ---@field on_pause? fun(seconds: number, pending: integer) before each pause; pending: those that have not ended
 ---@field on_result? fun(result: azpec.wait.Result, count: integer) one of so many has ended
 
---- A connection as a look has found it.
+--- A connection as a poll has found it.
 ---@class azpec.wait.Found
----@field key string one for the same connection in each look
+---@field key string one for the same connection in each poll
 ---@field id? string its id
 ---@field name? string its name
 ---@field connection? azpec.Connection nil: there is none
@@ -391,7 +391,7 @@ function failure.of_account(err) end
 
 --- The end of the wait for one connection.
 ---@class azpec.wait.Result
----@field key string that of the look
+---@field key string that of azpec.wait.Found
 ---@field id? string its id
 ---@field name? string its name
 ---@field connection? azpec.Connection as last read
@@ -415,7 +415,7 @@ local wait = {}
 ---@return azpec.Connection|azpec.Error|nil connection
 function wait.wait(options) end
 
---- Waits for several, by `ids`, or by `selector` and `scope`: all that match at the first look that finds any.
+--- Waits for several, by `ids`, or by `selector` and `scope`: all that match at the first poll that finds any.
 ---@param options azpec.wait.Options
 ---@return boolean are_so
 ---@return azpec.wait.Result[] results

@@ -16,7 +16,7 @@
 -- also if the condition cannot hold any more (azpec.transitions).
 --
 -- wait.all waits for several, each of which is read until its condition holds: ids, a list; or selector and scope, for
--- all that match at the first read that finds any. It returns whether the condition held for all, and the list of
+-- all that match at the first poll that finds any. It returns whether the condition held for all, and the list of
 -- results: { key, id, name, connection, is_so, is_unknown, err }. on_result(result, count) is called when one of so
 -- many has ended. err: the connection cannot be read, or its condition cannot hold any more (azpec.transitions); the
 -- others go on. is_unknown: the last read could not tell its state.
@@ -185,7 +185,7 @@ local function hopeless(self, found, why)
     { id = found.connection.id, hint = way_out })
 end
 
--- Notes what a look has found of one connection.
+-- Notes what a poll has found of one connection.
 local function note(self, found)
   local result, state = result_of(self, found.key), found.is_unknown and "unknown" or state_of(found.connection)
   if result.is_over then return end

@@ -398,7 +398,7 @@ describe("auto that waits", function ()
     local line = ("--rules %s %s --apply --watch --every 0.05 --until 1 --deadline 60"):format(only, group)
     emulator:faults { { match = { kind = "list", times = 2 }, action = { status = 429, retry_after = "9999" } } }
     local result = kit.ended(0, azpec("auto", line))
-    assert.equal(2, select(2, result.err:gsub("this look failed, the next one may not: ", "")))
+    assert.equal(2, select(2, result.err:gsub("this round failed; azpec tries again in the next round: ", "")))
     emulator:reset()
     emulator:faults { { match = { kind = "list", nth = 1 }, action = { status = 403,
       error = { code = "AuthorizationFailed", message = "no" } } } }

@@ -349,7 +349,7 @@ describe("azpec doctor (sign-in and rights)", function ()
     local checks = examined(0, account)
     assert.equal("ok", checks.rights.verdict)
     assert.equal("all there: list, approve, reject, delete, follow; not Microsoft.Authorization/acquirePolicyToken/"
-      .. "action, which is needed only where a policy asks for a policy token", checks.rights.found)
+      .. "action, which is needed only where a policy requires a policy token", checks.rights.found)
   end)
 
   it("tries, where rights may not be looked up", function ()

@@ -16,7 +16,7 @@ describe("ids on standard input", function ()
     return table.concat(list, " ")
   end
 
-  it("are read one a line, with carriage returns, blank lines and names among them", function ()
+  it("are read one per line, with carriage returns, blank lines and names among them", function ()
     local stdin = emulator.many[1] .. "\r\n\n  \r\nmany02\n\"" .. emulator.many[3] .. "\"" -- without an end
     local result = kit.ended(0, azpec("approve", "- --yes " .. many, { stdin = stdin }))
     assert.equal("many01 many02 many03", names(result.out))
@@ -128,7 +128,7 @@ describe("ids on standard input", function ()
   end)
 
   it("are not JSON rows without id, or JSON of several rows, which are refused with what to give", function ()
-    local many_rows = "standard input has JSON that is not one row a line; give it rows as -o jsonl or jq -c '.[]' "
+    local many_rows = "standard input has JSON that is not one row per line; give it rows as -o jsonl or jq -c '.[]' "
       .. "prints them"
     for stdin, said in pairs { ['{"account_name":"manyacct","name":"many01"}\n'] =
         "standard input has a row without id; leave --columns out there, or add id to it",
@@ -163,7 +163,7 @@ describe("--max-tries", function ()
     emulator:faults { { match = { kind = "list" }, action = { status = 429, headers = { ["Retry-After"] = "1" } } } }
     local result = kit.ended(9, azpec("list", many .. "--max-tries 2 -v"))
     assert.equal(2, #emulator:log "list")
-    assert.matches("azpec: rg%-contoso%-prod/manyacct: [^\n]*; next try in 1%.%d s\n", result.err)
+    assert.matches("azpec: rg%-contoso%-prod/manyacct: [^\n]*; next attempt in 1%.%d s\n", result.err)
     assert.matches("--max-tries: '0' is not a number of 1 or more", kit.ended(2, azpec("list", "--max-tries 0")).err, 1,
       true)
   end)
@@ -190,7 +190,7 @@ describe("a Retry-After", function ()
     ask_for(3599)
     local process = kit.start(("list %s %s -v --timeout 1h"):format(kit.address(emulator), many),
       { env = kit.environment(emulator) })
-    assert.matches("; next try in 3599%.0 s$", process:read_until "next try")
+    assert.matches("; next attempt in 3599%.0 s$", process:read_until "next attempt")
     process:signal "INT"
     kit.ended(130, process:finish())
   end)

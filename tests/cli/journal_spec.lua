@@ -204,7 +204,7 @@ describe("--journal", function ()
     emulator:set { operation_polls = 1000000 }
     local process = kit.start(("approve %s -vv --timeout 3 %s --journal %s"):format(kit.address(emulator),
       emulator.many[1], path), { env = kit.environment(emulator) })
-    process:read_until "next look"
+    process:read_until "next poll"
     assert(os.execute(("mv %s %s.old; ln -s %s.old %s"):format(path, path, path, path)))
     local result = kit.ended(8, process:finish())
     assert.matches("\nazpec: the journal cannot be written", result.err)
@@ -316,7 +316,7 @@ describe("--journal", function ()
 
   it("has the end of what --no-wait began, once the same command finds it ended", function ()
     emulator:set { operation_polls = "off", operation_seconds = 250 }
-    emulator:faults { { match = { kind = "poll" }, action = { delay = 0.3 } } } -- longer than between two looks
+    emulator:faults { { match = { kind = "poll" }, action = { delay = 0.3 } } } -- longer than between two polls
     for verb, done in pairs { approve = "Approved", reject = "Rejected", delete = "deleted" } do
       local path, option = new_trail()
       local words = ("%s --yes --no-wait %s"):format(emulator.many[1], option)
@@ -1032,7 +1032,7 @@ describe("audit undo", function ()
     emulator:faults { { match = { kind = "poll" }, action = { hold = true } } } -- so each says it once
     local run = kit.start(("audit %s undo %s --run %s --apply --yes -v -v"):format(kit.address(emulator), path,
       run_of()), { env = kit.environment(emulator) })
-    for _ = 1, 2 do run:read_until "next look" end
+    for _ = 1, 2 do run:read_until "next poll" end
     run:signal "INT"
     local result = run:finish()
     assert.equal(130, result.code)
@@ -1088,7 +1088,7 @@ describe("audit undo", function ()
     local line = ("undo %s --run last --apply --yes"):format(path)
     local run = kit.start(("journal %s %s -v -v"):format(kit.address(emulator), line), {
       env = kit.environment(emulator) })
-    run:read_until "next look"
+    run:read_until "next poll"
     run:signal "INT"
     assert.equal(130, run:finish().code)
     emulator:faults {}

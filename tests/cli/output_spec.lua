@@ -122,8 +122,8 @@ describe("standard error and input", function ()
       local two = ("%s %s %s --yes"):format(option, emulator.many[1], emulator.sample)
       local result = kit.ended(0, azpec("approve", two))
       for name in result.out:gmatch "([^\n]+): Approved" do
-        assert.matches(name .. ": InternalServerError: busy (HTTP 500); next try in 1.", result.err, 1, true)
-        if option == "-vv" then assert.matches(name .. ": running; next look in ", result.err, 1, true) end
+        assert.matches(name .. ": InternalServerError: busy (HTTP 500); next attempt in 1.", result.err, 1, true)
+        if option == "-vv" then assert.matches(name .. ": running; next poll in ", result.err, 1, true) end
       end
     end
   end)

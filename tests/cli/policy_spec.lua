@@ -102,7 +102,7 @@ describe("a policy token", function ()
     local path = support.new_path "trail"
     local result = kit.ended(0, azpec("approve", ("%s -v --journal %s"):format(one, path)))
     assert.equal(2, select(2, result.err:gsub("azpec: [^\n]*policy 'guard%-private%-endpoints': Error: The endpoint of "
-      .. "the evaluation is busy%.; next try in %d%.%d s\n", "")))
+      .. "the evaluation is busy%.; next attempt in %d%.%d s\n", "")))
     local records = journal.read(path)
     assert.same({ "intent", nil, "intent", 3 }, { records[1].event, records[1].policy_attempts, records[2].event,
       records[2].policy_attempts })

@@ -147,12 +147,12 @@ describe("the line of progress of one operation", function ()
   local at = { id = "/subscriptions/x/privateEndpointConnections/" .. name, elapsed = 12.3, phase = "poll",
     status = "Updating", next_wait = 2.4 }
 
-  it("shows the time, the phase, the last status and the next look", function ()
+  it("shows the time, the phase, the last status and the next poll", function ()
     local line = shown_by {}
     line.shown:follow(operation(at))
     assert.is_nil(line:at(0.5)) -- what is over at once shows nothing
     assert.equal(0.5, line.next)
-    assert.equal("0:12  polling  Updating  next look in 3 s  " .. name, line:at(1))
+    assert.equal("0:12  polling  Updating  next poll in 3 s  " .. name, line:at(1))
     assert.equal(1, line.next)
     line.shown:follow(operation { elapsed = 3700, phase = "token" })
     assert.equal("1:01:40  sign-in", (line:at(2.5):gsub("%s+$", "")))
@@ -180,7 +180,7 @@ describe("the line of progress of one operation", function ()
     poller.facts = at
     line:at(31)
     line:at(32)
-    assert.equal("azpec: " .. name .. ": 0:12, polling, Updating, next look in 3 s", line.said[2])
+    assert.equal("azpec: " .. name .. ": 0:12, polling, Updating, next poll in 3 s", line.said[2])
     for second = 33, 60 do line:at(second) end
     assert.equal(2, #line.said)
     line:at(61)
@@ -272,9 +272,9 @@ describe("the line of progress of a verb that waits for somebody else", function
       :gsub("timeout %-k 1 %d+ ", ""))
   end
 
-  it("moves every second, with the time that is left, the state and the next look", function ()
+  it("moves every second, with the time that is left, the state and the next poll", function ()
     local process = on_pty(("wait --for gone %s %s"):format(never, emulator.sample))
-    process:read_some "\r0:%d%d of 0:30  waiting  Pending, Succeeded  next look in %d s  test%S+\27%[K"
+    process:read_some "\r0:%d%d of 0:30  waiting  Pending, Succeeded  next poll in %d s  test%S+\27%[K"
     process:read_some "\r0:%d%d of 0:30  waiting"
     process:type "\3"
     assert.matches("\r\27%[K[^\r]*interrupted", process:finish().err)
@@ -283,9 +283,9 @@ describe("the line of progress of a verb that waits for somebody else", function
   it("is there for approve --wait, a watch and the pause of auto, too", function ()
     for line, words in support.each {
       ["approve --wait 30 --interval 9 not-yet " .. group] =
-        "0:%d%d of 0:30  waiting  not there yet  next look in %d s",
-      ["watch --changes-only 'many*' " .. group] = "0:%d%d  waiting  64 connections  next look in %d s",
-      ["auto --settle 30 --rules " .. rules(few) .. " " .. group] = "0:%d%d  waiting  9 to settle  next look in %d+ s",
+        "0:%d%d of 0:30  waiting  not there yet  next poll in %d s",
+      ["watch --changes-only 'many*' " .. group] = "0:%d%d  waiting  64 connections  next poll in %d s",
+      ["auto --settle 30 --rules " .. rules(few) .. " " .. group] = "0:%d%d  waiting  9 to settle  next poll in %d+ s",
     } do
       local process = on_pty(line)
       process:read_some("\r" .. words)
@@ -297,7 +297,7 @@ describe("the line of progress of a verb that waits for somebody else", function
   it("is a line with -v on each change of state", function ()
     local result = kit.ended(8, azpec("wait", "-v --for gone --timeout 0.1 " .. emulator.sample))
     assert.matches("^azpec: test%S+: 0:00 of 0:00, waiting, Pending, Succeeded\n", result.err
-      :gsub(", next look in 1 s", ""))
+      :gsub(", next poll in 1 s", ""))
   end)
 end)
 

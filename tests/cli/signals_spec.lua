@@ -25,7 +25,7 @@ for _, ending in ipairs(endings) do
 
   -- Interrupts it once operations have said so often that they will look again.
   local function interrupted(process, count)
-    for _ = 1, count do process:read_until "next look" end
+    for _ = 1, count do process:read_until "next poll" end
     return ended(process)
   end
 
@@ -190,7 +190,7 @@ describe("a signal", function ()
         support.merged(kit.environment(emulator), { TERM = "xterm" })):gsub("timeout %-k 1 %d+ ", "")
       local terminal = kit.on_terminal(("%s -c %s"):format(shell, support.quote(("for id in %s %s; do %s; done"):format(
         emulator.many[1], emulator.many[2], command))))
-      terminal:read_until "next look"
+      terminal:read_until "next poll"
       terminal:type "\3"
       kit.ended(130, terminal:finish())
       assert.equal(1, #emulator:log "update", shell)
@@ -225,7 +225,7 @@ describe("a signal", function ()
     emulator:set { operation_polls = 1000000 }
     local terminal = kit.on_terminal(kit.command(("approve %s -vv %s"):format(kit.address(emulator), emulator.sample),
       support.merged(kit.environment(emulator), { TERM = "xterm" })):gsub("timeout %-k 1 %d+ ", ""))
-    terminal:read_until "next look"
+    terminal:read_until "next poll"
     terminal:type "\3"
     local result = kit.ended(130, terminal:finish())
     assert.matches("azpec: interrupted\r?\n", (result.err:gsub("\27%[%d+m", "")))

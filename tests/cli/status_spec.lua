@@ -1,4 +1,4 @@
--- azpec status: one line an account, the worst first; drawn again and again on a terminal.
+-- azpec status: one line per account, the most urgent first; drawn again and again on a terminal.
 
 local assert = require "luassert"
 local cjson = require "cjson"
@@ -85,7 +85,7 @@ describe("the pace of azpec", function ()
 end)
 
 describe("azpec status", function ()
-  it("shows one line an account, and the sum on stderr", function ()
+  it("shows one line per account, and the sum on stderr", function ()
     local result = kit.ended(0, azpec("status", "--all-subscriptions"))
     local lines = {}
     for line in result.out:gmatch "[^\n]+" do lines[#lines + 1] = line:gsub("%d+s", "AGE"):gsub(" +", " ") end
@@ -294,7 +294,7 @@ describe("azpec status --watch", function ()
     play(account("busy", "Pending"))
     emulator:faults { { match = { kind = "list", nth = 2, times = 1 }, action = { status = 503 } } }
     local sent, code = on_terminal(watch .. " --timeout 0.5", 80, 24)
-    assert.matches("the look at [%dT:-]+Z failed: .*busy +1", sent)
+    assert.matches("the round at [%dT:-]+Z failed: .*busy +1", sent)
     assert.equal(0, code)
   end)
 

@@ -155,7 +155,7 @@ describe("wait of several", function ()
     assert.matches("^azpec: '/+…/+' is not the id of a private endpoint connection", result.err)
     assert(#result.err < 1000)
     result = kit.ended(2, azpec("wait", "- --for gone", { stdin = ("/"):rep(3 << 19) }))
-    assert.matches("standard input: a line is longer than 1 MiB; give it one id or name a line", result.err, 1, true)
+    assert.matches("standard input: a line is longer than 1 MiB; give it one id or name per line", result.err, 1, true)
   end)
 
   it("takes no lines on standard input without end", function ()
@@ -163,7 +163,7 @@ describe("wait of several", function ()
     local _, _, code = os.execute(("yes %s | %s >%s 2>&1"):format(("a"):rep(1000), kit.command("wait - --for gone",
       kit.environment(emulator)), said))
     assert.equal(2, code)
-    assert.matches("^azpec: standard input: it is larger than 16 MiB; give it one id or name a line",
+    assert.matches("^azpec: standard input: it is larger than 16 MiB; give it one id or name per line",
       support.read(said))
   end)
 

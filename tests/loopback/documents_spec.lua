@@ -175,8 +175,8 @@ it("make demo follows the change of a pending connection to its end", function (
    %s Pending
 2. Approving it:
    PATCH answered: HTTP 202
-   still running; next look in 1 s
-   still InProgress; next look in 1 s
+   still running; next poll in 1 s
+   still InProgress; next poll in 1 s
 3. What the service says now:
    %s Approved
 Approved.]]):format(name, name), table.concat(said, "\n"), shown)

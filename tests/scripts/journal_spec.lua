@@ -630,8 +630,8 @@ describe("a run whose file is no longer there", function ()
 
   local function refused(done, err)
     assert.is_nil(done)
-    assert.matches("it is not the file in which this run began, which was renamed, removed or cut off; move that back, "
-      .. "or start a new run", err.message, 1, true)
+    assert.matches("it is not the file in which this run began, which was renamed, removed or truncated; move that "
+      .. "back, or start a new run", err.message, 1, true)
   end
 
   for way, command in pairs(ways) do

@@ -258,7 +258,7 @@ describe("the journal", function ()
     has_not("As it was written.", page)
   end)
 
-  it("says that a cut end cannot be noticed without an anchor", function ()
+  it("says that a truncated file cannot be noticed without an anchor", function ()
     has("No anchor was given", (report.render(s.data())))
     has("<small>60 lines as written, no anchor given</small>", (report.render(s.data())))
     local journal = s.journal(2)

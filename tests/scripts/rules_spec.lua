@@ -120,7 +120,7 @@ describe("rules", function ()
       end
     end
     local help = require "azpec.cli.topics".find "rules" [1]
-    assert.matches("Descriptions compare with letter case, all others without it%.$", help[3][2])
+    assert.matches("Only description and matches%(%) are case%-sensitive%.$", help[3][2])
   end)
 
   it("know ages, and take an unknown one for neither old nor young", function ()

@@ -99,14 +99,14 @@ end
 function columns.define(command, known)
   local option = command:option("--columns"):argname "NAMES":convert(columns.list)
   list_names(option, known)
-  return option:description("only these columns, with commas between; for JSON, members: "
+  return option:description("only these columns, separated by commas; for JSON, members: "
     .. table.concat(option.values, ", "))
 end
 
 -- Adds --sort to a verb that has these columns, and whose output writes its rows at its end.
 function columns.define_sort(command, known)
-  local sort = command:option("--sort", "sort by these columns (see --columns), with commas between; a - before one: "
-    .. "downwards; without a value: last")
+  local sort = command:option("--sort", "sort by these columns (see --columns), separated by commas; - before a name "
+    .. "sorts in descending order; rows without a value come last")
     :argname "NAMES":convert(columns.list)
   sort.takes_dash = true
   return list_names(sort, known)

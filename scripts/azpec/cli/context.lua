@@ -313,11 +313,11 @@ end
 
 local shortest_told = 0.95 -- seconds; it is shown as 1.0
 
--- With -v: a wait before the next try, which else would look like a hang; and each repetition of a policy's evaluation,
--- which its owner is asked about.
+-- With -v: a wait before the next attempt, which else would look like a hang; and each repetition of a policy's
+-- evaluation, which its owner is asked about.
 local function tell_retry(self, event)
   if event.wait >= shortest_told or event.phase == "policy" then
-    self:detail("azpec: %s%s; next try in %.1f s", self:beginning_of(event), text.clean(event.reason), event.wait)
+    self:detail("azpec: %s%s; next attempt in %.1f s", self:beginning_of(event), text.clean(event.reason), event.wait)
   end
 end
 

@@ -1,4 +1,4 @@
--- azpec journal runs: lists the runs of a journal, one line each. A run is one call of the command, or one look of
+-- azpec journal runs: lists the runs of a journal, one line each. A run is one call of the command, or one round of
 -- `auto --watch`, with the calls that finished what it had begun; `journal undo` and `journal show` take its name.
 
 local date = require "azpec.date"

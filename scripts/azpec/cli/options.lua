@@ -119,7 +119,7 @@ function groups.client(command)
       :convert(convert.tries),
     command:option("--timeout", "longest time for one operation, such as 5m or 1h (300 s; doctor: 20 s)"):argname "TIME"
       :convert(convert.seconds),
-    command:option("--interval", "time between two looks where the service names none"):argname "TIME"
+    command:option("--interval", "time between two polls if the service names none"):argname "TIME"
       :convert(convert.some_seconds))
 end
 
@@ -130,7 +130,7 @@ function groups.output(command, verb)
   local trace = files.written(command:option("--trace", "write what was sent and answered to this file: an HTTP "
     .. "Archive (HAR 1.2) without bodies and secrets"):argname "FILE":convert(convert.given))
   command:group("Output",
-    from("AZPEC_OUTPUT", command:option("-o --output", "table, json, jsonl (one line a row), tsv, csv or md")
+    from("AZPEC_OUTPUT", command:option("-o --output", "table, json, jsonl (one row per line), tsv, csv or md")
       :argname "FORMAT":default "table":choices { "table", "json", "jsonl", "tsv", "csv", "md" }),
     columns.define(command, verb.columns),
     command:option("--color", "auto, always or never (NO_COLOR)"):argname "WHEN"

@@ -8,8 +8,8 @@
 -- complete.
 --
 -- out.envelope (or nil): further members of the JSON envelope. out.errors: the errors of connections and places;
--- with any of them the JSON envelope has "complete": false. JSON lines have a row a line; if the rows are not all, the
--- last line is the envelope without rows, so that a file of them says so.
+-- with any of them the JSON envelope has "complete": false. JSON lines have one row per line; if the rows are not all,
+-- the last line is the envelope without rows, so that a file of them says so.
 --
 -- A row that cannot be written (full disk, closed pipe) raises an error. With lasting = true, for results of writes,
 -- the error is kept instead: `problem` is the error, `lost` has the unwritten rows. The verb then begins nothing more,

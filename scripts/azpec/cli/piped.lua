@@ -81,15 +81,15 @@ local function row_of(context, line)
   if not (line:find "^%s*{" or line:find "^%s*%[%s*%S") then return nil end
   local row = json.decode(line)
   if type(row) ~= "table" or row[1] then
-    context:usage("standard input has JSON that is not one row a line; give it rows as -o jsonl or jq -c '.[]' prints "
-      .. "them")
+    context:usage("standard input has JSON that is not one row per line; give it rows as -o jsonl or jq -c '.[]' "
+      .. "prints them")
   elseif type(row.id) ~= "string" then
     context:usage "standard input has a row without id; leave --columns out there, or add id to it"
   end
   return row
 end
 
--- Calls add with each id and name of standard input, one a line. A JSON row, as of -o jsonl, gives its id. In a JSON
+-- Calls add with each id and name of standard input, one per line. A JSON row, as of -o jsonl, gives its id. In a JSON
 -- list of strings, as az prints it, brackets and commas are skipped.
 function piped.read(context, add)
   local count, others = 0, {}
@@ -108,7 +108,7 @@ function piped.read(context, add)
     local word = convert.name_or_id(row and row.id or line:gsub(",%s*$", ""))
     if word ~= "" and word ~= "[" and word ~= "]" then add(word) end
   end, "ids")
-  if not ok then context:usage(("standard input: %s; give it one id or name a line"):format(why)) end
+  if not ok then context:usage(("standard input: %s; give it one id or name per line"):format(why)) end
   refuse_others(context, others)
 end
 

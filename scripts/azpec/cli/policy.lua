@@ -13,11 +13,11 @@ end
 
 -- Adds them to a verb that writes.
 function policy.define(command)
-  local when = command:option("--policy-token", "auto: after a refusal that asks for one; always: before each write; "
+  local when = command:option("--policy-token", "auto: after a refusal that requires one; always: before each write; "
     .. "never"):argname "WHEN":choices { "auto", "always", "never" }
   local always = command:flag("--acquire-policy-token", "the same as --policy-token always")
   command:mutex(when, always)
-  command:group("Policies that ask for a policy token (Azure Policy, external evaluation)", when, always,
+  command:group("Policies that require a policy token (Azure Policy, external evaluation)", when, always,
     policy.change_option(command, "id of the change that allows this; sent with each request for a policy token, which "
       .. "then is acquired before each write; without such a policy every write fails: add --policy-token auto"))
 end

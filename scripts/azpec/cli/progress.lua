@@ -2,7 +2,7 @@
 -- seconds and on each change of status.
 --
 --   local shown = progress.new { is_drawn = true }
---   shown:follow(poller)                        -- one operation: time, phase, status, next look
+--   shown:follow(poller)                        -- one operation: time, phase, status, next poll
 --   shown:begin(500)                            -- many: done, failed, time, estimate, running, rate
 --   shown:update { done = 3, running = 97, failed = 0 }
 --   shown:close()                               -- removes the line
@@ -85,7 +85,7 @@ local function parts_of_one(at)
   local time = clock(at.elapsed) .. (at.limit and " of " .. clock(at.limit) or "")
   local list = { time, phases[at.phase] or at.phase }
   list[#list + 1] = at.status and text.clean(at.status)
-  if at.next_wait then list[#list + 1] = ("next look in %d s"):format(math.ceil(at.next_wait)) end
+  if at.next_wait then list[#list + 1] = ("next poll in %d s"):format(math.ceil(at.next_wait)) end
   return list
 end
 

@@ -24,10 +24,10 @@ local fields = {
   { "--private-endpoint-group", "private_endpoint_resource_group", "NAME", "its resource group" },
   { "--private-endpoint-subscription", "private_endpoint_subscription", "ID", "its subscription" },
   { "--described", "description", "TEXT", "connection's description" },
-  { "--group-id", "group_id", "ID", "part of the account that it is for, as batchAccount" },
+  { "--group-id", "group_id", "ID", "part of the account that it is for, such as batchAccount" },
   { "--status", "status", "STATUS", "Pending, Approved, Rejected or Disconnected",
     values = select.statuses },
-  { "--provisioning-state", "provisioning_state", "STATE", "provisioning state, as Succeeded",
+  { "--provisioning-state", "provisioning_state", "STATE", "provisioning state, such as Succeeded",
     values = select.provisioning_states },
   { "--older-than", "older_than", "TIME", "created at least that long ago, such as 7d" },
 }
@@ -84,7 +84,7 @@ end
 -- connection, in any status.
 function targets.define(command, how)
   options.named(command:argument("which", "ids or names of connections, also ACCOUNT/NAME, or addresses of their "
-    .. "pages in the Azure portal; - reads them from standard input, one a line")
+    .. "pages in the Azure portal; - reads them from standard input, one per line")
     :args "*":convert(convert.name_or_id):action(add_words):init {}, "connection place")
   command:option "--ids":hidden(true):args "+":count "*":target "which":convert(convert.name_or_id)
     :action(add_words):init {}
@@ -522,7 +522,7 @@ local function look_at(searches, client)
   return found
 end
 
--- Returns what a search finds among the listed connections, and the searches for later looks: with --all those by the
+-- Returns what a search finds among the listed connections, and the searches for later polls: with --all those by the
 -- ids that it found.
 local function look_among(context, search, connections)
   check_account(context, search)
@@ -542,7 +542,7 @@ local function look_among(context, search, connections)
   return entries, found and by_id or { search }, err
 end
 
--- Looks for the connections of the searches that have not ended. Returns the entries, the searches for later looks, and
+-- Looks for the connections of the searches that have not ended. Returns the entries, the searches for later polls, and
 -- whether the listing lacks a place in which nothing was found.
 local function look_for(context, client, searches, absent)
   local by_id, following, entries, is_partial = {}, {}, {}, false
@@ -565,7 +565,7 @@ local function look_for(context, client, searches, absent)
 end
 
 -- Returns a function that looks for the selected connections, each time anew, for azpec.wait; and a function that
--- returns the error of the first one that the last look did not find, and the number of those.
+-- returns the error of the first one that the last poll did not find, and the number of those.
 function targets.looker(context, client)
   check_candidates(context)
   local searches, absent = context.args.names_none and {} or searches_of(context), nil

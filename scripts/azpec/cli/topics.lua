@@ -27,13 +27,13 @@ topics.concepts = {
     "A name such as web-frontend.5a7e0001-91c4-4d2b-8f36-70b1e2c33779 is the endpoint's name, a dot and a GUID." },
 
   { name = "naming", title = "Naming connections",
-    "A verb takes connections by id, by name with or without the GUID, by ACCOUNT/NAME as lines of output begin (with "
-    .. "its group, or subscription and group, in front where accounts share a name), or by the address of the page in "
-    .. "the Azure portal. The word - reads ids or names from standard input, one a line; rows of -o jsonl serve as "
-    .. "well.",
-    "If a row is a decision of `auto`, `plan`, `apply --show` or a dry run, and not what the verb does, approve, "
+    "Name a connection by its id, its name with or without the GUID, ACCOUNT/NAME, or the address of its page in the "
+    .. "Azure portal. Where accounts share a name, put the group, or subscription and group, in front. Lines of output "
+    .. "begin in the same form. The word - reads ids or names from standard input, one per line; rows of -o jsonl "
+    .. "serve as well.",
+    "A row can be a decision of `auto`, `plan`, `apply --show` or a dry run. If its action is not the verb's, approve, "
     .. "reject and delete do nothing and end with 2. `azpec auto --apply` and `azpec apply` carry out decisions. After "
-    .. "a command that failed as a whole, as by at_most (11), these verbs do nothing either.",
+    .. "a command that failed as a whole, such as by at_most (11), these verbs do nothing either.",
     "Options such as --private-endpoint, --described and --status select by properties. * and ? match parts of a "
     .. "value. Several values of one option mean any of them; several options must all match.",
     "If no connection or more than one matches, azpec changes nothing, lists the candidates, and ends with 3 or 11. "
@@ -56,7 +56,7 @@ topics.concepts = {
     { "when, unless", "What a rule looks at: name, id, status, provisioning_state, description, group_id, "
       .. "private_endpoint, private_endpoint_name, private_endpoint_resource_group, private_endpoint_subscription, "
       .. "subscription_id, resource_group_name, account_name, older_than, younger_than (\"7d\"), where (a function). "
-      .. "Descriptions compare with letter case, all others without it." },
+      .. "Only description and matches() are case-sensitive." },
     { "at_most { approve = 20, reject = 5 }", "A run that would do more does nothing." },
     { "expect \"hold\" { name = \"lab-1\" }", "A test: if the decision differs, the file is refused." },
     "`azpec auto` shows the decisions, with -v also why each rule before did not match, and with --apply carries them "
@@ -68,16 +68,17 @@ topics.concepts = {
     "With --journal FILE each write is recorded twice: the intent before the request is sent, and the result after. "
     .. "A write whose intent cannot be recorded is not sent.",
     "The same command with the same journal finishes an interrupted run and writes nothing twice; a dry run shows "
-    .. "what is unfinished. Another verb, other connections, another --description, other rules or another plan make "
-    .. "it another command. --timeout, --max-tries, --parallel, --ticket, -o and -v may differ.",
+    .. "what is unfinished. A command with another verb, other connections, another --description, other "
+    .. "rules or another plan is not the same command. --timeout, --max-tries, --parallel, --ticket, -o and -v may "
+    .. "differ.",
     "`azpec journal runs` lists the runs, `show` their writes; `verify` finds changed and missing lines, "
-    .. "and `undo` reverts a run where nothing has changed since. A cut end, and a file whose hashes were "
-    .. "computed anew, show only with the anchor that an earlier `verify` printed (--anchor)." },
+    .. "and `undo` reverts a run where nothing has changed since. A truncated file, and a file whose "
+    .. "hashes were recomputed, are detected only with the anchor that an earlier `verify` printed (--anchor)." },
 
   { name = "policies", title = "Policies that evaluate a write",
-    "An Azure Policy with external evaluation allows a write only with a policy token. azpec acquires the token after "
-    .. "the refusal, and sends the write again. With --policy-token always it acquires it before the write, with never "
-    .. "not at all.",
+    "An Azure Policy with external evaluation allows a write only with a policy token. If the service "
+    .. "refuses a write without a token, azpec acquires a token and sends the write again. With --policy-token always, "
+    .. "azpec acquires the token before the write; with --policy-token never, it acquires no token.",
     "--change-reference ID names the change that allows the write. It is sent with the request for the token, which is "
     .. "then acquired before each write, and is in the journal. Without a token nothing is written: a denial ends with "
     .. "5, a failed evaluation with 7.",
@@ -93,21 +94,20 @@ topics.concepts = {
     .. ".../write to approve and reject, and .../delete to delete. A write also needs "
     .. "Microsoft.Batch/batchAccounts/privateEndpointConnectionResults/read and "
     .. ".../privateEndpointConnectionProxyResults/read, to follow it to its end: Azure uses one of the two. To find "
-    .. "accounts it needs Microsoft.Batch/batchAccounts/read: Azure lists no others, and reports no error. -g and "
-    .. "--account, or an id, name an account without that. `azpec doctor`, and the check before more than ten "
-    .. "writes, look up the rights with Microsoft.Authorization/permissions/read. Where a policy asks for a policy "
-    .. "token, the identity needs Microsoft.Authorization/acquirePolicyToken/action on the subscription; see azpec "
-    .. "help policies.",
+    .. "accounts it needs Microsoft.Batch/batchAccounts/read. Without this right Azure does not list an account, and "
+    .. "reports no error. The right is not needed if -g and --account, or an id, name the account. `azpec doctor`, and "
+    .. "the check before more than ten writes, look up the rights with Microsoft.Authorization/permissions/read. Where "
+    .. "a policy requires a policy token, the identity needs Microsoft.Authorization/acquirePolicyToken/action on the "
+    .. "subscription; see azpec help policies.",
     "`azpec doctor` checks sign-in, network and rights, and says what to do." },
 
   { name = "output", title = "Output",
     "Data goes to standard output, all else to standard error. A table on a terminal is as wide as the terminal; "
-    .. "elsewhere nothing is cut. -o json has everything, with schema_version; -o jsonl has one row a line; -o tsv, "
+    .. "elsewhere nothing is cut. -o json has everything, with schema_version; -o jsonl has one row per line; -o tsv, "
     .. "csv and md are tables for other programs; tsv has no line of titles. A script names their columns with "
-    .. "--columns. "
-    .. "With JSON an error is one JSON document on standard error.",
-    "Several writes, and any write that removes access, need confirmation. On a terminal azpec asks. Elsewhere it "
-    .. "needs --yes, or --max N where the verb has it, and ends with 2 without them.",
+    .. "--columns. With JSON an error is one JSON document on standard error.",
+    "Several writes, and any write that removes access, need confirmation. On a terminal azpec asks. Without a "
+    .. "terminal, or if CI is set, it needs --yes, or --max N where the verb has it. Without them it ends with 2.",
     "Names of members and options, and exit codes, stay as they are in all versions with the same major number. "
     .. "Without --columns, tsv and csv may get more columns at the end." },
 }
@@ -121,13 +121,14 @@ topics.reference = {
     exit("credential", "No credential is set up, or it is refused."), exit("forbidden", "The identity lacks a right."),
     exit("conflict", "A conflict, or the ETag has changed; of auto --lock: another run holds the lock."),
     exit("operation", "The service refused, or the operation failed."),
-    exit("timeout", "The deadline passed, or the outcome of a write is unknown: one that is answered 408, 500, 502, "
-      .. "503 or 504 until the tries are used up may have arrived. If an operation may still be running, the command "
-      .. "to continue is printed."),
-    exit("throttled", "The service, or the endpoint that gives tokens, is busy or fails for the moment, and the tries "
-      .. "are used up."),
-    exit("changes", "Something changed, or would, or of status waits, with --detailed-exitcode; of drift: there is "
-      .. "some."),
+    exit("timeout", "The deadline passed, or the outcome of a write is unknown. If a write is answered 408, 500, "
+      .. "502, 503 or 504 until all attempts are used up, it may have arrived. If an operation may still be running, "
+      .. "the command to continue is printed."),
+    exit("throttled", "The service, or the endpoint that gives tokens, is busy or fails for the moment, and all "
+      .. "attempts are used up."),
+    exit("changes", "With --detailed-exitcode: something changed or would change; of status, an account has pending "
+      .. "requests or is outside the rules. Of drift, also without the option: an approved connection is outside the "
+      .. "rules."),
     exit("ambiguous", "More than one matches, or more than allowed."),
     exit("some_failed", "Some of many failed, not every account or subscription could be read, or a function of the "
       .. "rules or of --enrich failed. JSON has \"complete\": false and the errors."),

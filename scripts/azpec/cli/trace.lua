@@ -45,11 +45,11 @@ function lines.policy_token(event)
 end
 
 function lines.poll(event, name)
-  return ("  %s%s; next look in %.1f s"):format(name, event.status or "running", event.wait)
+  return ("  %s%s; next poll in %.1f s"):format(name, event.status or "running", event.wait)
 end
 
 function lines.retry(event, name)
-  return ("  %s%s; next try in %.1f s"):format(name, event.reason, event.wait)
+  return ("  %s%s; next attempt in %.1f s"):format(name, event.reason, event.wait)
 end
 
 return function (context)

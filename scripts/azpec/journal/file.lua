@@ -32,7 +32,7 @@ local function pause(seconds)
   cqueues.sleep(seconds)
 end
 
-local not_the_same = "it is not the file in which this run began, which was renamed, removed or cut off; move that "
+local not_the_same = "it is not the file in which this run began, which was renamed, removed or truncated; move that "
   .. "back, or start a new run"
 
 -- Opens the file of a run, and creates it only for the run's first line. Returns a handle, or nil and a text.

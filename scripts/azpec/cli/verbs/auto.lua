@@ -27,12 +27,12 @@ local function define(command)
     command:option("--settle", "only requests that have stood unchanged for that long, such as 1m"):argname "TIME"
       :convert(convert.seconds),
     command:flag("--watch", "again and again, until --deadline, --until or Ctrl-C"),
-    command:option("--every", "with --watch: time between two looks (30s)"):argname "TIME"
+    command:option("--every", "with --watch: time between two rounds (30s)"):argname "TIME"
       :convert(convert.some_seconds),
-    command:option("--until", "with --watch: an end, not a limit: after that look in which so many changes are reached")
+    command:option("--until", "with --watch: end after the round in which N changes are reached; not a limit")
       :argname "N":convert(convert.positive),
-    files.written(command:option("--lock", "file that keeps a second run from going on beside this one, which ends "
-      .. "with 6; the lock is that of flock(1)")
+    files.written(command:option("--lock", "file that keeps a second run from working at the same time; the second run "
+      .. "ends with 6; the lock is that of flock(1)")
       :argname "FILE":convert(convert.given)))
   batch.accept_yes(command)
   batch.define(command)
@@ -132,7 +132,7 @@ local function pause(self, seconds)
   self.waiting:pause(self.client, math.min(seconds, self.seconds_left() or seconds))
 end
 
--- The errors at the end are those of the last look.
+-- The errors at the end are those of the last round.
 local function watch_round(self)
   self.context.complaints = nil
   local ok, err = pcall(do_round, self)
@@ -140,7 +140,7 @@ local function watch_round(self)
   if ok then return end
   if not failure.may_pass(err) then error(err, 0) end
   self.look_err = err
-  self.context:note("this look failed, the next one may not: %s", failure.lines(err)[1])
+  self.context:note("this round failed; azpec tries again in the next round: %s", failure.lines(err)[1])
 end
 
 local function is_over(self)

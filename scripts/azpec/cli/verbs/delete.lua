@@ -11,8 +11,8 @@ return {
     "azpec delete --all --status Disconnected -g rg-contoso-prod --dry-run",
     "azpec delete --status Disconnected -g rg-contoso-prod --max 20 --yes",
   },
-  description = "One that is given by its id and is gone already is success. A name that nothing matches ends\n"
-    .. "with 3; with --allow-none it is success.",
+  description = "If a connection is named by its id and is already gone, delete succeeds. If no connection matches a\n"
+    .. "name, the exit code is 3, or 0 with --allow-none.",
   define = change.define,
   run = function (context) return change.run(context, "delete", "Delete") end,
 }

@@ -186,7 +186,7 @@ end
 
 return {
   columns = columns,
-  summary = "whether sign-in, TLS, proxy, clock, rights, limits, api-version and DNS are in order",
+  summary = "check sign-in, TLS, proxy, clock, rights, limits, api-version and DNS",
   examples = {
     "azpec doctor -g rg-contoso-prod --account contosobatch",
     "azpec doctor --all-subscriptions --check account,rights              # the rights at each account",

@@ -69,10 +69,10 @@ return {
     "azpec drift --rules rules.lua -g rg-contoso-prod -o json | jq -r '.drift[].id'",
   },
   description = [[
-The exit code is 10 if there are any, and 12 if some accounts cannot be read or a function of the rules fails. The
-rules are asked as if each approved connection were a request that waits today; a rule about approved ones
-(status = "Approved") decides first. With -v each connection has a line for each rule that did not
-match, and why not.]],
+The exit code is 10 if drift finds a connection, and 12 if some accounts cannot be read or a function of the rules
+fails. azpec applies the rules as if each approved connection were pending today. A rule about approved connections
+(status = "Approved") decides first. With -v each connection has a line for each rule that did not match, and why
+not.]],
   define = function (command)
     command:group("What",
       command:option("--rules", "file of rules"):argname "FILE":count(1)

@@ -1,7 +1,7 @@
 -- azpec emulator: emulates Azure on loopback.
 
 return {
-  summary = "play Azure Resource Manager and Entra ID on loopback, for trying things out",
+  summary = "emulate Azure Resource Manager and Entra ID on loopback, for trials",
   examples = {
     "azpec emulator --port 8080",
     "azpec emulator --tls-port 8443 --ca-file /tmp/emulator-ca.pem --option update_answer=200",

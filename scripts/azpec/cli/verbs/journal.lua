@@ -41,7 +41,7 @@ return {
   examples = {
     "azpec approve --all --status Pending -g rg-contoso-prod --journal journal.jsonl --ticket CHG-5102",
     "azpec journal verify journal.jsonl                             # ends with an anchor; keep it elsewhere",
-    "azpec journal verify journal.jsonl --anchor 12:5c2e...         # finds a cut end and new hashes, too",
+    "azpec journal verify journal.jsonl --anchor 12:5c2e...         # also finds a truncated file and new hashes",
     "azpec journal runs journal.jsonl --since 7d                    # one line for each run, with its name",
     "azpec journal show journal.jsonl --since 7d -o md",
     "azpec journal show journal.jsonl --ticket CHG-5102",
@@ -55,9 +55,10 @@ verify names each line that was changed, removed, added or moved, and ends with 
 their writes. LINE is the line of the file where the write, or its last repetition, begins; verify names an unfinished
 write by it. All three end with the command lines that finish what has no known result.
 
-undo brings back what a run changed where nobody has changed it since; what cannot be brought back it says first, and
-does nothing without --apply. Its own writes go into the same journal. --ticket and --change-reference choose writes for
-show, and the runs that have such a write for runs; undo records them, and sends the change reference.]],
+undo reverts the changes of a run where nobody has changed the connection since. It first lists the changes that cannot
+be reverted. Without --apply it changes nothing. Its own writes go into the same journal. With `show`, --ticket and
+--change-reference choose writes; with `runs`, they choose runs that have such a write. `undo` records both, and sends
+the change reference.]],
   define = function (command)
     command:argument("action", "verify, runs, show or undo"):choices(names)
     files.named(command:argument("file", "the journal (AZPEC_JOURNAL)"):args "?")

@@ -72,7 +72,7 @@ end
 return {
   columns = run.columns,
   takes_candidates = true,
-  summary = "write down what a file of rules decides, for `azpec apply`",
+  summary = "write the decisions of a file of rules to a plan, for `azpec apply`",
   examples = {
     "azpec plan --rules rules.lua -g rg-contoso-prod                     # shown, and not written down",
     "azpec plan --rules rules.lua -g rg-contoso-prod -q                  # only what would change",

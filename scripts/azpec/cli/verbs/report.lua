@@ -210,7 +210,7 @@ return {
   examples = {
     "azpec report --out report.html                                             # the whole subscription",
     "azpec report --subscription ID1 --subscription ID2 --rules rules.lua --journal journal.jsonl --out report.html",
-    "azpec report --journal journal.jsonl --anchor 12:5c2e... --out report.html   # finds a cut end of the journal",
+    "azpec report --journal journal.jsonl --anchor 12:5c2e... --out report.html   # also finds a truncated journal",
   },
   description = [[
 The page is a single file that loads nothing: accounts, consumers, ages, all connections, decisions of the rules, and

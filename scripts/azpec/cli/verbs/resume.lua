@@ -147,15 +147,15 @@ end
 
 return {
   columns = run.columns,
-  summary = "wait on for operations that an earlier run began",
+  summary = "continue operations that an earlier command began",
   examples = {
     "azpec approve NAME ... --no-wait > token; azpec resume token",
     "azpec approve --all --status Pending --no-wait -o jsonl ... | azpec resume -",
   },
   description = [[
-A file has one token a line, as azpec prints them when waiting is broken off; - is standard input. Rows of connections
-that have ended pass through, so a pipe's end tells of all. Empty lines and the line null are skipped; a file without a
-token ends with 0.]],
+A file has one token per line, as azpec prints them when it stops waiting; - is standard input. Rows whose operations
+have ended pass through, so the last command of a pipe has all rows. Empty lines and the line null are skipped; a file
+without a token ends with 0.]],
   common = { "client", "output" },
   define = function (command)
     command:argument("file", "file with tokens, or -"):convert(convert.tokens)

@@ -1,4 +1,4 @@
--- azpec status: one line an account, the worst first; with --watch it is drawn again and again.
+-- azpec status: one line per account, the most urgent first; with --watch it is drawn again and again.
 --
 -- The order: accounts that cannot be read, since nothing is known of them; those with approved connections that no rule
 -- would approve today (with --rules); those with pending requests, the oldest request first; then the rest, by name.
@@ -193,7 +193,7 @@ local function add_wrapped(lines, sentence, width)
   lines[#lines + 1] = line .. "\n"
 end
 
--- Returns the notes of a look, with the first error of what could not be read.
+-- Returns the notes of a round, with the first error of what could not be read.
 local function notes_of(self)
   local notes, untold = table.move(self.context.notes, 1, #self.context.notes, 1, {}), self.context.untold
   if untold[1] then
@@ -221,7 +221,7 @@ local function add_notes(lines, notes, width, most)
 end
 
 -- Returns the lines of a drawing that fits into the terminal, and its size: time and sum, notes, and the table's first
--- lines. The time is that of the look that brought the rows. The last row stays free for the line of progress.
+-- lines. The time is that of the round that brought the rows. The last row stays free for the line of progress.
 local function drawing(self, rows, notes)
   local width, height, lines = terminal.columns() or 80, terminal.rows() or 24, {}
   local most = math.max(1, height - 1)
@@ -248,7 +248,7 @@ local function draw(self, rows, notes)
 end
 
 -- After a temporary error the last drawing stays, with a message. The exit code and the errors at the end are those of
--- the last look.
+-- the last round.
 local function watch_once(self)
   local context = self.context
   context:start_anew()
@@ -257,11 +257,13 @@ local function watch_once(self)
   context.notes = nil
   if not ok and not failure.may_pass(rows) then error(rows, 0) end
   self.failed = not ok and rows or nil
-  if not ok and not self.rows then return context:note("azpec: %s; looking again", text.clean(rows.message)) end
+  if not ok and not self.rows then
+    return context:note("azpec: %s; trying again in the next round", text.clean(rows.message))
+  end
   if ok then
     self.rows, self.read_at = rows, math.floor(context:now())
   else
-    notes = { ("the look at %s failed: %s"):format(date.stamp(), rows.message) }
+    notes = { ("the round at %s failed: %s"):format(date.stamp(), rows.message) }
   end
   draw(self, self.rows, notes)
 end
@@ -291,7 +293,7 @@ local function check_watch(context)
   end
 end
 
--- Looks once, and shows it.
+-- Makes one round, and shows its result.
 local function show(self)
   local context = self.context
   local out = context:output { title = "accounts" }
@@ -320,7 +322,7 @@ end
 return {
   columns = columns,
   takes_candidates = true,
-  summary = "show what waits: one line an account, the worst first",
+  summary = "show the pending requests, one line per account, the most urgent accounts first",
   examples = {
     "azpec status --all-subscriptions",
     "azpec status --all-subscriptions --waiting                     # only accounts that need somebody",
@@ -345,7 +347,7 @@ return {
       choice.define_sort(command, columns))
     command:group("When",
       command:flag("--watch", "draw it again and again, on a terminal"),
-      command:option("--every", "with --watch: time between two looks (--interval, or 1m)"):argname "TIME"
+      command:option("--every", "with --watch: time between two rounds (--interval, or 1m)"):argname "TIME"
         :convert(convert.some_seconds),
       command:option("--stop-after", "with --watch: end by itself after that time"):argname "TIME"
         :convert(convert.seconds))

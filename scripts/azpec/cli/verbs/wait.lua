@@ -138,27 +138,27 @@ end
 
 return {
   columns = columns,
-  summary = "wait until connections are there, have a status, or are gone",
+  summary = "wait until connections exist, have a status, or are gone",
   examples = {
     "azpec wait --for exists --private-endpoint web-frontend -g rg-contoso-prod --account contosobatch",
     "azpec wait --for status=Approved /subscriptions/.../privateEndpointConnections/NAME --timeout 10m",
     "azpec wait --for status=Pending --settle 30s --name 'build-*' --account contosobatch",
-    "azpec wait --for provisioning=Succeeded --timeout 0 NAME ...        # look once: 0 or 8",
+    "azpec wait --for provisioning=Succeeded --timeout 0 NAME ...        # poll once: 0 or 8",
     "azpec list --status Disconnected -o jsonl | azpec wait - --for gone",
   },
   description = [[
-A request that has not arrived yet is waited for. Of several each must be so, and has its line when it is; --all
-means those that match at the first look that finds any. --timeout is the time for everything (300 s; 0: one look,
-which may take 30 s); when it has passed the exit code is 8. A status that the connection cannot get any more is not
-waited for (7): Approved, when it is Rejected. With --settle it must stay so for that long. One that
-cannot be read does not keep the others from being waited for (12). A name that is not found while an account cannot be
-read is not known to be gone or absent (12).]],
+azpec also waits for a request that has not arrived yet. If there are several connections, each must meet the
+condition, and has its line when it does. --all means the connections that match at the first poll that finds any
+connection. --timeout is the time for everything (300 s; 0: one poll, which may take 30 s). When it has passed, the exit
+code is 8. If the connection can no longer get the status, azpec does not wait (7): for example, Approved when it is
+Rejected. With --settle the condition must hold for that long. If one connection cannot be read, azpec still waits for
+the others (12). While an account cannot be read, azpec does not know whether a name that is not found is gone (12).]],
   define = function (command)
     targets.define(command, { more = "every" })
     command:group("For what",
       options.suggest(command:option("--for", "status=STATUS, provisioning=STATE, exists or gone"):argname "WHAT"
         :target "what":convert(wait.condition):count(1), wait.conditions),
-      command:option("--settle", "how long it must have been so, without a break"):argname "TIME"
+      command:option("--settle", "how long the condition must hold without a break"):argname "TIME"
         :convert(convert.seconds))
   end,
   run = run,

@@ -70,10 +70,10 @@ local function try_to_read(context, client, is_last, ...)
   local ok, now, order, others = pcall(read, context, client, ...)
   if ok then return now, order, others end
   if is_last or not failure.may_pass(now) then error(now, 0) end
-  context:note("azpec: %s; looking again", text.clean(now.message))
+  context:note("azpec: %s; polling again", text.clean(now.message))
 end
 
--- Writes the row of an event. old: the row of the last look, or nil; now: of this one, nil for one that is gone.
+-- Writes the row of an event. old: the row of the last poll, or nil; now: of this one, nil for one that is gone.
 local function tell(out, event, old, now)
   local row = now or old
   row.event, row.at = event, date.stamp()
@@ -132,12 +132,13 @@ end
 
 return {
   columns = columns,
-  summary = "print what changes among connections, as it changes",
+  summary = "print changes to connections as they happen",
   examples = {
     "azpec watch -g rg-contoso-prod --account contosobatch",
     "azpec watch --status Pending --changes-only -o jsonl | while read -r line; do ...; done",
   },
-  description = "Looks every 10 seconds, or every --interval; what passes, as a busy service, does not end it.\n"
+  description = "azpec polls every 10 seconds, or at every --interval. A temporary failure, such as a busy\n"
+    .. "service, does not end the command.\n"
     .. "A connection that no longer matches is reported as changed once, and then left out.",
   define = function (command)
     targets.define(command)
