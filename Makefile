@@ -13,7 +13,7 @@
 #   make reference        the pages REFERENCE.md, from the types of the Lua modules
 #   make types            build/types, a folder of these types for language servers
 #   make check | format   the rules of the house, each by a command | clang-format
-#   make asan | valgrind [FILE=name]  all tests again, under these
+#   make asan | valgrind [FILE=name]  the tests again, under these
 #   make tsan             the C hosts again, under this
 #   make pictures         those that documents show of the command and of its report
 #   make packaging        a fresh copy is built, installed and used
