@@ -40,7 +40,7 @@
 
 enum {
 	MAX_STATUS = 256,
-	SLACK = 200,     /* ms: the deadline comes before libcurl's time-out */
+	SLACK = 200,     /* ms: the deadline comes before libcurl's timeout */
 	HEAD_ROOM = 512, /* bytes: enough for most requests' heads */
 };
 
@@ -282,12 +282,12 @@ static bool is_passing(const struct op *o, const struct answer *a) {
 }
 
 /* True: the same request is sent again after a pause.  Its error is kept for
-   the message of a time-out. */
+   the message of a timeout. */
 static bool again(struct op *o, const struct answer *a) {
 	int64_t pause;
 	bool late;
 	if (a->http->error == NET_TIMEOUT && a->at.mono >= o->deadline)
-		return true; /* libcurl's time-out came first, after a long
+		return true; /* libcurl's timeout came first, after a long
 		                step */
 	o->tries++;
 	if (!is_passing(o, a))
@@ -468,7 +468,7 @@ static void build_query(const struct op *o, struct request *q) {
 	op_list_query(o, &q->body);
 }
 
-/* Builds the request of the present leg.  libcurl's time-out is later than the
+/* Builds the request of the present leg.  libcurl's timeout is later than the
    deadline, so that the deadline ends the operation. */
 static void build(const struct op *o, struct now now, struct request *q) {
 	int64_t left = o->deadline - now.mono;

@@ -821,7 +821,7 @@ static void take_poll(struct op *o, const struct answer *a) {
 	later(o, a, follow(o, a) ? LEG_POLL : LEG_WATCH);
 }
 
-/* The polling URL no longer works; a time-out reports the reason. */
+/* The polling URL no longer works; a timeout reports the reason. */
 static void take_watch(struct op *o, const struct answer *a) {
 	op_error_describe(o, fail_kind_of(a->http->status), a);
 	poll_resource(&o->poll);

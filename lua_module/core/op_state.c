@@ -115,7 +115,7 @@ static bool refused_later(const struct op *o) {
 }
 
 /* True when no answer after the write's own tells how it ended.  The messages
-   of a time-out and a cancellation say so themselves. */
+   of a timeout and a cancellation say so themselves. */
 static bool end_unread(const struct op *o) {
 	return op_writes(o) && o->known == KNOWN_ACCEPTED &&
 	       o->fail.phase != PHASE_REQUEST && o->fail.kind != FAIL_TIMEOUT &&

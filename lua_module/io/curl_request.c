@@ -55,7 +55,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *ud) {
 
 /* A head starts with "HTTP/1.1 100 Continue" or "HTTP/2 200 ".  A 101 is an
    error: another protocol would follow, and libcurl would wait for it until the
-   time-out. */
+   timeout. */
 static bool begin_head(struct transfer *t, struct span line) {
 	struct span status;
 	span_word(&line, " ");

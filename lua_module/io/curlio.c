@@ -604,7 +604,7 @@ static void collect(struct curlio *io) {
 }
 
 /* A socket that cannot be watched (no memory, no more watches) would leave its
-   transfer waiting for its time-out.  All active transfers fail with that
+   transfer waiting for its timeout.  All active transfers fail with that
    reason. */
 static void give_up(struct curlio *io) {
 	while (io->active.first != NULL)

@@ -164,7 +164,7 @@ describe("a failure", function ()
     assert.matches("\n  try again in: 3600 s\n", kit.ended(9, azpec("approve", account .. words)).err)
   end)
 
-  it("of a write that is answered 408 or 5xx until the tries are used up ends with 8", function ()
+  it("of a write that is answered 408 or 5xx until all attempts are used up ends with 8", function ()
     for status, code in pairs { [408] = 8, [500] = 8, [502] = 8, [503] = 8, [504] = 8, [429] = 9 } do
       emulator:faults { { match = { kind = "update" }, action = { status = status, retry_after = "ms:20" } } }
       kit.ended(code, azpec("approve", account .. words .. " --max-tries 2"))

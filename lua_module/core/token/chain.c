@@ -695,7 +695,7 @@ void chain_feed(struct chain *s, const struct answer *a) {
 }
 
 /* A value or an output that comes after the fetch has ended, as after a
-   time-out, is ignored like a late answer. */
+   timeout, is ignored like a late answer. */
 bool chain_close_need(struct chain *s) {
 	if (!s->in_flight || s->scratch.need == NEED_NOTHING)
 		return false;
