@@ -1,5 +1,5 @@
 #!/usr/bin/env lua5.4
--- Plays Azure Resource Manager and Entra ID on loopback for demos and tests; --help tells all.
+-- Emulates Azure Resource Manager and Entra ID on loopback for demos and tests; --help tells all.
 
 local folder = arg[0]:match "^(.*)/[^/]*$" or "."
 -- No code from the current folder: the relative entries are removed, as in bin/azpec.

@@ -361,7 +361,7 @@ describe("an interrupted run", function ()
     emulator:faults { { match = { kind = "poll" }, action = { hold = true } } } -- so each says it once
     local process = kit.start(("approve -vv --yes --all --parallel 5 --journal %s %s %s"):format(journal,
       kit.address(emulator), many), { env = kit.environment(emulator) })
-    for _ = 1, 5 do process:read_until "next look" end
+    for _ = 1, 5 do process:read_until "next poll" end
     process:signal "TERM"
     local result = kit.ended(143, process:finish())
     assert.matches("azpec: interrupted by SIGTERM; 64 connections: 0 changed, 5 under way, 59 not begun\n", result.err)
