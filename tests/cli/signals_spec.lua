@@ -23,7 +23,7 @@ for _, ending in ipairs(endings) do
     return kit.ended(code, process:finish())
   end
 
-  -- Interrupts it once operations have said so often that they will look again.
+  -- Interrupts it once operations have said so often that they will poll again.
   local function interrupted(process, count)
     for _ = 1, count do process:read_until "next poll" end
     return ended(process)

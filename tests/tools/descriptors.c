@@ -1,7 +1,7 @@
 /*
  * descriptors.c -- preloaded into a test program by tests/run.pl.  When the
  * program exits it writes what it still holds open, beyond what it was
- * started with, to the file TEST_LEFT_OPEN, one descriptor a line.  Only the
+ * started with, to the file TEST_LEFT_OPEN, one descriptor per line.  Only the
  * process TEST_PROGRAM does so, none of its children.
  */
 #include <dirent.h>
