@@ -269,6 +269,15 @@ static int l_discard_input(lua_State *L) {
 	return luaL_fileresult(L, tcflush(fileno(f), TCIFLUSH) == 0, NULL);
 }
 
+/* is_in_background(handle): whether another group of processes than this one's
+   has the terminal, as where a shell runs this one as a background job. */
+static int l_is_in_background(lua_State *L) {
+	FILE *f = check_handle(L, 1);
+	pid_t group = tcgetpgrp(fileno(f));
+	lua_pushboolean(L, group > 0 && group != getpgrp());
+	return 1;
+}
+
 /* A write beyond the process's file size limit then fails with EFBIG, instead
    of killing the process by SIGXFSZ (setrlimit(2)).  The setting is
    process-wide, so it suits a command, not a library. */
@@ -289,6 +298,7 @@ static const luaL_Reg functions[] = {
 	{ "flush", l_flush },
 	{ "lock", l_lock },
 	{ "discard_input", l_discard_input },
+	{ "is_in_background", l_is_in_background },
 	{ "outlive_size_limit", l_outlive_size_limit },
 	{ NULL, NULL },
 };

@@ -122,9 +122,17 @@ describe("ids on standard input", function ()
       local line = ("%s %s | scripts/bin/azpec delete - --yes %s"):format(listed, format, kit.address(emulator))
       local result = kit.ended(2, kit.shell(line, { env = kit.environment(emulator) }))
       assert.matches("azpec: line 1 of standard input is neither an id nor a name; give it rows of -o jsonl, or a "
-        .. "column of -o tsv", result.err, 1, true)
+        .. "column of -o tsv, in UTF-8", result.err, 1, true)
     end
     assert.equal(0, #emulator:log "delete")
+  end)
+
+  it("are not UTF-16, and no NUL or control character is in them", function ()
+    for _, stdin in ipairs { "\255\254m\0a\0n\0y\0001\0\n\0", "many01\0many02\0", "many01\7\n", "many\xff\n" } do
+      local result = kit.ended(2, azpec("delete", "- --yes --allow-none " .. many, { stdin = stdin }))
+      assert.matches("line 1 of standard input is neither an id nor a name", result.err, 1, true)
+    end
+    assert.equal("", emulator:kinds())
   end)
 
   it("are not JSON rows without id, or JSON of several rows, which are refused with what to give", function ()

@@ -276,6 +276,12 @@ describe("formats", function ()
     end
   end)
 
+  it("a description has neither marks nor character references in Markdown", function ()
+    set_description "&rlm;<b> &#8207; `x` | \\"
+    assert.matches([[| \&rlm;\<b\> \&\#8207; \`x\` \| \\ |]],
+      kit.ended(0, azpec("list", account .. "-o md --columns name,description")).out, 1, true)
+  end)
+
   it("an error is JSON, too, where data is", function ()
     local result = kit.ended(3, azpec("show", account .. "nix -o json"))
     local failure = kit.json(result.err, kit.failure)

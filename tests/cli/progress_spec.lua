@@ -29,6 +29,7 @@ local function shown_by(options)
   local stream = { flush = function () end, write = function (_, ...) last = table.concat { ... } end }
   line.shown = progress.new { is_drawn = options.is_drawn ~= false, now = function () return line.time end,
     columns = function () return options.columns or 120 end, stream = stream,
+    is_in_background = function () return false end,
     say = function (said) line.said[#line.said + 1] = said end }
   function line.at(_, seconds)
     line.time, last = 100 + seconds, nil
@@ -203,7 +204,7 @@ describe("the line of progress", function ()
   it("fits a window that is made narrower meanwhile", function ()
     local out = support.new_path "out"
     local command = kit.command(("auto %s --rules %s %s --apply --parallel 1"):format(kit.address(emulator), rules(few),
-      group), support.merged({ TERM = "xterm" }, kit.environment(emulator)))
+      group), support.merged({ TERM = "xterm" }, kit.environment(emulator))):gsub("timeout %-k 1 %d+ ", "")
     emulator:faults { { match = { kind = "update", nth = 4 }, action = { hold = true } } }
     local now, narrow = support.new_path "now", support.new_path "narrow"
     assert(os.execute("mkfifo " .. now))
@@ -278,6 +279,17 @@ describe("the line of progress of a verb that waits for somebody else", function
     process:read_some "\r0:%d%d of 0:30  waiting"
     process:type "\3"
     assert.matches("\r\27%[K[^\r]*interrupted", process:finish().err)
+  end)
+
+  it("is not drawn while the command is a background job", function ()
+    local line = kit.command(("wait --for gone --timeout 2.5 %s --endpoint %s --authority-host %s"):format(
+      emulator.sample, emulator.endpoint, emulator.endpoint), support.merged({ TERM = "xterm", COLUMNS = "160" },
+      kit.environment(emulator))):gsub("timeout %-k 1 %d+ ", "")
+    for suffix, is_drawn in pairs { [""] = true, [" & wait $!"] = false } do
+      local result = kit.on_terminal("bash -mc " .. support.quote(line .. suffix)):finish()
+      assert.matches("not so: gone", result.err)
+      assert.equal(is_drawn, result.err:find "\r0:01" ~= nil, result.err)
+    end
   end)
 
   it("is there for approve --wait, a watch and the pause of auto, too", function ()

@@ -261,7 +261,7 @@ formats.md = { row = formats.table.row }
 
 local function md_line(cells)
   for n, cell in ipairs(cells) do
-    cells[n] = text.clean(cell):gsub("[\\`*_{}%[%]<>#|~]", "\\%0")
+    cells[n] = text.clean(cell):gsub("[\\`*_{}%[%]<>#|~&]", "\\%0")
   end
   return "| " .. table.concat(cells, " | ") .. " |\n"
 end

@@ -71,9 +71,11 @@ end
 
 -- ---- lines ---------------------------------------------------------------------------------------------------------
 
--- Returns whether a line is of -o json, or of a table or -o tsv: no name has a blank.
+-- Returns whether a line is of -o json, or of a table or -o tsv: no name has a blank. Or it is no text, as in UTF-16 or
+-- with NUL between names.
 local function is_foreign(line)
   return line:find '^%s*{"schema_version"' or line:find '^%s*[^%s/{%["]+%s+%S'
+    or not line:find "^%s*[{%[]" and text.has_control(text.trim(line))
 end
 
 -- Returns the row of a line, or nil if the line is an id or a name.
@@ -99,7 +101,7 @@ function piped.read(context, add)
     if output.is_mark(line) then return inherit(context, line) end
     if is_foreign(line) then
       context:usage(("line %d of standard input is neither an id nor a name; give it rows of -o jsonl, or a column of "
-        .. "-o tsv"):format(count))
+        .. "-o tsv, in UTF-8"):format(count))
     end
     local row = row_of(context, line)
     if row and filters[context.verb] and is_decision(row) and row.action ~= context.verb then

@@ -130,16 +130,19 @@ end
 
 -- ---- on a terminal -------------------------------------------------------------------------------------------------
 
+-- Nothing is drawn, and nothing is removed, while the process is in the background.
 local function draw(self, now)
+  self.drawn_at = now
+  if self.is_in_background(self.stream) then return end
   if now - self.measured_at >= between_measures then self.width, self.measured_at = self.columns() or 80, now end
   self.stream:write("\r", line_of(self, now, self.width), "\27[K")
   self.stream:flush()
-  self.is_there, self.drawn_at = true, now
+  self.is_there = true
 end
 
 -- Removes the line until it is drawn again.
 function progress:clear()
-  if not self.is_there then return end
+  if not self.is_there or self.is_in_background(self.stream) then return end
   self.stream:write "\r\27[K"
   self.stream:flush()
   self.is_there = false
@@ -217,10 +220,12 @@ function progress:close()
   self.counts, self.poller = nil, nil
 end
 
--- options: is_drawn: draw a line; otherwise say(line) writes one; now, columns and stream: replace the machine's.
+-- options: is_drawn: draw a line; otherwise say(line) writes one; now, columns, is_in_background and stream:
+-- replace the machine's.
 function progress.new(options)
   return setmetatable({ is_drawn = options.is_drawn, say = options.say, now = options.now or monotime,
-    columns = options.columns or terminal.columns, stream = options.stream or io.stderr,
+    columns = options.columns or terminal.columns,
+    is_in_background = options.is_in_background or terminal.is_in_background, stream = options.stream or io.stderr,
     measured_at = -math.huge }, progress)
 end
 

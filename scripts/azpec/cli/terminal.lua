@@ -33,6 +33,11 @@ function terminal.discard_input()
   if terminal.is(io.stdin) then require "azpec_file".discard_input(io.stdin) end
 end
 
+-- Returns whether a shell runs this process as a background job. The terminal then shows what somebody types.
+function terminal.is_in_background(stream)
+  return require "azpec_file".is_in_background(stream)
+end
+
 -- Opens /dev/null in place of a closed stream. Otherwise the next file or socket would get its number, and receive the
 -- output. It is opened for writing also in place of stdin, so that reading is an error there (EBADF), and not the end
 -- of an empty input. Returns whether stdout was open.
