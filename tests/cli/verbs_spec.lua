@@ -648,13 +648,14 @@ done
     return pipe:read "a"
   end
 
-  -- What bash offers after these words, where its user has `set -u`.
+  -- What bash offers after these words, where its user has `set -u`, and IFS is a line feed.
   local function offered(...)
     local words = { ... }
     local script = support.write(support.new_path "complete", ([[
 set -u
 source <(%s/scripts/bin/azpec completion bash)
 COMP_WORDS=(azpec %s) COMP_CWORD=%d
+IFS=$'\n'
 _azpec
 printf '%%s\n' "${COMPREPLY[@]}"
 ]]):format(os.getenv "PWD", table.concat(words, " "), #words))
@@ -736,6 +737,11 @@ printf '%%s\n' "${COMPREPLY[@]}"
     assert.equal("\n2026-08-01\n", offered("list", "--api-version", "2026"))
     assert.equal("\nname,status,description\n", offered("list", "--columns", "name,status,de"))
     assert.equal("\nname\n", offered("list", "--columns", "=", "na"))
+    assert.equal("\nname,created_at\nname,created_by\n", offered("list", "--columns", "name,crea"))
+    -- COMP_WORDBREAKS without =
+    assert.equal("\n--columns=name,status\n", offered("list", "--columns=name,sta"))
+    assert.equal("\n--status=Pending\n", offered("approve", "--status=P"))
+    assert.equal("\nstatus=Approved\n", offered("wait", "--for", "status=App"))
     assert.equal("\nstatus,-age\n", offered("list", "--sort", "status,-ag"))
     assert.equal("\n-pending\n", offered("status", "--sort", "-pe"))
     for _, option in ipairs { "--audit", "-g" } do assert.equal("\n\n", offered("approve", option, "x")) end
@@ -752,16 +758,18 @@ azpec journal show |
 azpec apply README.md |
 azpec list --columns name,description|
 azpec list --sort status,-age|
+azpec list --columns=name,description|
+azpec approve --status=Pending |
 ]], (completed_by_zsh { "azpec approve --status P", "azpec wait --for status=Ap", "azpec list --fail", "azpec appr",
       "azpec journal sh", "azpec apply READ", "azpec list --columns name,de",
-      "azpec list --sort status,-ag" }:gsub("\n", "|\n")))
+      "azpec list --sort status,-ag", "azpec list --columns=name,de", "azpec approve --status=P" }:gsub("\n", "|\n")))
   end)
 
   it("of fish knows every verb and option, and their values", function ()
     local script = support.write(support.new_path "fish", kit.ended(0, kit.run "completion fish").out)
     local function fish_offers(lines)
-      local code = ('source %s; for line in "%s"; echo "<$line>"; complete -C $line; end'):format(script,
-        table.concat(lines, '" "'))
+      local code = ("source %s; for line in '%s'; echo \"<$line>\"; complete -C $line; end"):format(script,
+        table.concat(lines, "' '"))
       local pipe <close> = io.popen("fish -c " .. support.quote(code) .. " 2>&1")
       local offered_for = {}
       for line, offers in (pipe:read "a" .. "<"):gmatch "<([^<>]*)>(%f[\n][^<]*)" do
@@ -780,9 +788,12 @@ azpec list --sort status,-age|
     assert.same({ ["azpec approve --status P"] = "\nPending\n", ["azpec wait --for status=A"] = "\nstatus=Approved\n",
       ["azpec help ap"] = "\napply\napprove\n", ["azpec apply Mak"] = "\nMakefile\n", ["azpec list -g Mak"] = "\n",
       ["azpec list --columns name,de"] = "\nname,description\n",
-      ["azpec list --sort=status,-ag"] = "\n--sort=status,-age\n" },
+      ["azpec list --sort=status,-ag"] = "\n--sort=status,-age\n",
+      ['azpec list --columns "name,de'] = "\nname,description\n",
+      ["azpec list --sort status --wai"] = "\n" }, -- status is no verb there
       fish_offers { "azpec approve --status P", "azpec wait --for status=A", "azpec help ap", "azpec apply Mak",
-        "azpec list -g Mak", "azpec list --columns name,de", "azpec list --sort=status,-ag" })
+        "azpec list -g Mak", "azpec list --columns name,de", "azpec list --sort=status,-ag",
+        'azpec list --columns "name,de', "azpec list --sort status --wai" })
   end)
 
   -- The line for a shell, the file that it belongs to, the shell, what is in that file before, and how the shell tells

@@ -99,7 +99,8 @@ end
 function columns.define(command, known)
   local option = command:option("--columns"):argname "NAMES":convert(columns.list)
   list_names(option, known)
-  return option:description("only these columns, separated by commas; for JSON, members: "
+  option.summary = "only these columns, separated by commas"
+  return option:description(option.summary .. "; for JSON, members: "
     .. table.concat(option.values, ", "))
 end
 

@@ -14,8 +14,8 @@ end
 -- An option or an argument: { names, text, takes = whether it has a value, label, values, takes_list = several of
 -- them, with commas between, completes = kinds of azpec.cli.names, is_file }.
 local function entry(element)
-  return { names = element._public_aliases, text = element._description or "", takes = element._maxargs > 0,
-    label = argname(element), values = element.values, takes_list = element.takes_list,
+  return { names = element._public_aliases, text = element.summary or element._description or "",
+    takes = element._maxargs > 0, label = argname(element), values = element.values, takes_list = element.takes_list,
     completes = element.completes, is_file = places[argname(element)] }
 end
 
@@ -63,29 +63,31 @@ local print_names = [==[sed -n -E "s#^(%s) ([A-Za-z0-9._/-]*)\$#\2#p" "$AZPEC_NA
 
 -- ---- bash ----------------------------------------------------------------------------------------------------------
 
--- bash breaks words at "=" as well: "--for status=App" are four, of which only the last is replaced. Each variable has
--- a value before it is read, since the shell may have `set -u`.
+-- bash breaks words at the characters of COMP_WORDBREAKS, by default at "=" too: "--for status=App" are four words, of
+-- which only the last is replaced. `whole` is the word as the command gets it, `typed` the part that is replaced. Each
+-- variable has a value before it is read, since the shell may have `set -u`, and IFS may be anything.
 local bash_head = [==[
 _azpec_names() { local IFS='|'; [[ ${AZPEC_NAMES:-} ]] && ]==] .. print_names:format "$*" .. [==[; }
 _azpec() {
-    local word cur prev verb options= own= columns= values= list= before= kept=
+    local IFS=$' \t\n' word cur prev verb option= options= own= columns= values= list= whole= kept=
+    local typed=${COMP_WORDS[COMP_CWORD]#=}
     local -a words=()
     for word in "${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
-        if [[ ${#words[@]} -gt 0 && ( $word == = || $before == *= ) ]]; then
-            before=$before$word
-            words[${#words[@]}-1]=$before
+        if [[ ${#words[@]} -gt 0 && ( $word == = || $whole == *= ) ]]; then
+            whole=$whole$word
+            words[${#words[@]}-1]=$whole
         else
-            before=$word
+            whole=$word
             words+=("$word")
         fi
     done
-    cur=$before prev=${words[${#words[@]}-2]} verb=${words[1]}
+    cur=$whole prev=${words[${#words[@]}-2]} verb=${words[1]}
     COMPREPLY=()
     if [[ ${#words[@]} -eq 2 ]]; then
         COMPREPLY=($(compgen -W "%s --help --version" -- "$cur"))
         return
     fi
-    if [[ $cur == --*=* ]]; then prev=${cur%%%%=*} cur=${cur#*=}; fi
+    if [[ $cur == --*=* ]]; then option=${cur%%%%=*}= prev=${cur%%%%=*} cur=${cur#*=}; fi
     case $verb in
 %s
     esac
@@ -96,13 +98,13 @@ _azpec() {
         if [[ $cur == *,* ]]; then kept=${cur%%,*},; fi
         if [[ ${cur#"$kept"} == -* ]]; then kept=$kept-; fi
         compopt -o nospace 2>/dev/null
-        COMPREPLY=($(compgen -P "$kept" -W "$list" -- "${cur#"$kept"}"))
-        return
+        COMPREPLY=($(compgen -P "$option$kept" -W "$list" -- "${cur#"$kept"}"))
+    else
+        if [[ $cur == -* ]]; then values=$options; elif [[ ! $values ]]; then values=$own; fi
+        [[ $values ]] || return
+        COMPREPLY=($(compgen -P "$option" -W "$values" -- "$cur"))
     fi
-    if [[ $cur == -* ]]; then values=$options; elif [[ ! $values ]]; then values=$own; fi
-    [[ $values ]] || return
-    COMPREPLY=($(compgen -W "$values" -- "$cur"))
-    if [[ $cur == *=* ]]; then COMPREPLY=("${COMPREPLY[@]#"${cur%%%%=*}="}"); fi
+    if [[ ${COMPREPLY[*]-} ]]; then COMPREPLY=("${COMPREPLY[@]#"${whole%%"$typed"}"}"); fi
 }
 complete -o bashdefault -o default -F _azpec azpec
 ]==]
@@ -161,7 +163,9 @@ local function zsh_values(one)
 end
 
 local function zsh_option(option)
-  local names = #option.names > 1 and ("{%s}"):format(table.concat(option.names, ",")) or option.names[1]
+  local list = {} -- "=": the value may follow it
+  for n, name in ipairs(option.names) do list[n] = option.takes and #name > 2 and name .. "=" or name end
+  local names = #list > 1 and ("{%s}"):format(table.concat(list, ",")) or list[1]
   local text = ("'[%s]%s'"):format(zsh_text(option.text), option.takes and zsh_values(option) or "")
   return ("      '*'%s%s"):format(names, text)
 end
@@ -223,7 +227,7 @@ local function fish_quoted(text)
 end
 
 local function fish_option(verb, option)
-  local words = { ("complete -c azpec -n '__fish_seen_subcommand_from %s'"):format(verb.name) }
+  local words = { ("complete -c azpec -n '__azpec_verb %s'"):format(verb.name) }
   for _, name in ipairs(option.names) do
     words[#words + 1] = (#name == 2 and "-s " or "-l ") .. name:gsub("^%-+", "")
   end
@@ -240,11 +244,11 @@ local function fish_option(verb, option)
 end
 
 local function fish_verb(verb, verbs)
-  local lines = { ("complete -c azpec -n __fish_use_subcommand -a %s -d %s"):format(verb.name,
+  local lines = { ("complete -c azpec -n __azpec_verb -a %s -d %s"):format(verb.name,
     fish_quoted(verb.summary)) }
   for _, option in ipairs(verb.options) do lines[#lines + 1] = fish_option(verb, option) end
   local values = own_values(verb, verbs)
-  local seen = ("complete -c azpec -n '__fish_seen_subcommand_from %s'"):format(verb.name)
+  local seen = ("complete -c azpec -n '__azpec_verb %s'"):format(verb.name)
   if values then lines[#lines + 1] = ("%s -a %s"):format(seen, fish_quoted(values)) end
   for _, argument in ipairs(verb.arguments) do
     if argument.is_file then lines[#lines + 1] = seen .. " -F" end
@@ -255,14 +259,19 @@ local function fish_verb(verb, verbs)
   return table.concat(lines, "\n")
 end
 
+-- The verb is the first word, whatever the others are. A value may be in quotes that are not closed yet.
 local fish_functions = ([==[
+function __azpec_verb
+  set -l words (commandline -opc)
+  test "$argv" = "$words[2]"
+end
 function __azpec_names
   set -l kinds (string join '|' $argv)
   test -n "$AZPEC_NAMES"; and %s
 end
 function __azpec_list
-  set -l kept (commandline -ct | string replace -r '^--[^=]*=' '' | string replace -r '[^,-]*$' '')
-  printf "$kept%%s\n" $argv
+  set -l kept (commandline -ct | string replace -r '^(--[^=]*=)?["\']?' '' | string replace -r '[^,-]*$' '')
+  printf '%%s\n' "$kept"$argv
 end
 ]==]):format(print_names:format "$kinds")
 
