@@ -12,7 +12,7 @@
 --   end
 --
 -- A rule's `where` function receives a copy of the table as the fact `facts`: strings, numbers, booleans, and tables of
--- these. If the function fails, the request is held.
+-- these. If the function fails, the request is held. So it is if a rule reads `facts` and the host gave none.
 
 local fields = require "azpec.fields"
 local file = require "azpec.file"

@@ -22,9 +22,9 @@
 -- The first rule that matches decides. A request that no rule matches is held, so nothing is approved without a rule.
 -- A rule without `status` applies to pending requests only. `when` and `unless` take the fields of azpec.select,
 -- `older_than`, `younger_than` ("90s", "15m", "2h", "7d", "2w") and `where`. `where` is a function of the facts
--- (azpec.select) and of the time in UTC, a table: time (seconds since 1970), year, month, day, hour, min, weekday. It
--- returns true or false, and optionally a reason. The fact `facts` is a table of the host's own data (azpec.enrich),
--- empty without any.
+-- (azpec.select) and of the time in UTC, a table: time (seconds since 1970), year, month, day, hour, min, weekday
+-- ("Monday"). It returns true or false, and optionally a reason. The fact `facts` is a table of the host's own data
+-- (azpec.enrich). Reading `facts` without such data is an error, and so is reading another unknown member.
 
 local duration = require "azpec.duration"
 local ages = require "azpec.ages"
@@ -273,32 +273,56 @@ end
 
 -- ---- deciding ------------------------------------------------------------------------------------------------------
 
--- The host's own facts: a table, or a function, which is called at most once, before the first rule function.
+-- Returns a copy of the host's own facts, nil if it gave none. A function for them is called at most once, before the
+-- first rule function.
 local function own_facts(subject)
   local own = subject.own
   if type(own) == "function" then own = enrich.ask(own, subject.connection) end
   subject.own = own
-  return own and enrich.copy(own) or {}
+  return own and enrich.copy(own)
 end
 
-local function copy_of(subject)
+local fact_names = table.move(select.fact_names, 1, #select.fact_names, 1, {})
+fact_names[#fact_names + 1] = "facts"
+table.sort(fact_names)
+
+-- Makes reading an unknown member of a table an error. names: all that may be read. what: the table, for messages.
+-- absent (or nil): by a known member that the table lacks, the message of the error that reading it raises. The sandbox
+-- replaces the methods of strings, so __index calls none.
+local function guard(members, names, what, absent)
+  local known = {}
+  for _, name in ipairs(names) do known[name] = true end
+  return setmetatable(members, { __metatable = false, __index = function (_, name)
+    if absent and absent[name] then error(absent[name], 2) end
+    if known[name] then return nil end
+    name = tostring(name)
+    error(string.format("unknown member '%s' of the %s%s", name, what, nearest.question(name, names)), 2)
+  end })
+end
+
+-- Returns a copy of the facts for a rule's function, with the host's own.
+local function copy_of(self, subject)
   local facts, copy = subject.facts, {}
   for name, value in pairs(facts) do copy[name] = value end
   copy.group_ids = table.move(facts.group_ids, 1, #facts.group_ids, 1, {})
   copy.facts = own_facts(subject)
-  return copy
+  return guard(copy, fact_names, "connection",
+    { facts = not copy.facts and ("no facts are given; the member 'facts' needs %s"):format(self.called.facts) })
 end
+
+local time_names = { "day", "hour", "min", "month", "time", "weekday", "year" }
 
 local function time_table(now)
   local t = os.date("!*t", math.floor(now))
-  return { time = now, year = t.year, month = t.month, day = t.day, hour = t.hour, min = t.min,
-    weekday = os.date("!%A", math.floor(now)) }
+  return guard({ time = now, year = t.year, month = t.month, day = t.day, hour = t.hour, min = t.min,
+    weekday = os.date("!%A", math.floor(now)) }, time_names,
+    "time, which has " .. table.concat(time_names, ", "))
 end
 
 -- Calls a rule's function. Raises a table if the function raises an error or does not return a boolean.
 local function ask(self, condition, subject)
-  local ok, answer, reason = self.box:run(self.source, instructions_to_decide, condition.where, copy_of(subject),
-    time_table(subject.now))
+  local ok, answer, reason = self.box:run(self.source, instructions_to_decide, condition.where,
+    copy_of(self, subject), time_table(subject.now))
   if not ok then error({ message = answer }, 0) end
   if answer ~= nil and type(answer) ~= "boolean" then
     fault(condition.at, "`where` returned a %s; true or false is expected", type(answer))
@@ -523,7 +547,7 @@ local function subject_of(body, age)
   for _, name in ipairs { "subscription_id", "resource_group_name", "account_name" } do
     facts[name] = facts[name] or body[name]
   end
-  return { facts = facts, own = body.facts, now = os.time(), age = age, least_age = age }
+  return { facts = facts, own = body.facts or {}, now = os.time(), age = age, least_age = age }
 end
 
 -- Returns what a rule asks for and a connection lacks, or nil. An expectation always has a group_id.
@@ -581,6 +605,9 @@ local function check_expectation(at, self, expectation)
   local body, decision = statement.body, judge(self, subject)
   if body.rule and not is_rule(self, body.rule) then
     fault(at, "there is no rule '%s'%s", body.rule, nearest.question(body.rule, self:names()))
+  end
+  if decision.failed then
+    fault(at, "rule '%s' failed, so its decision is hold: %s", decision.rule, decision.reason)
   end
   local by = decision.rule and ("by rule '%s'"):format(decision.rule) or "by no rule"
   local is_by_other = decision.action == statement.name and body.rule ~= nil and body.rule ~= decision.rule
@@ -689,14 +716,17 @@ local function examine(self, chunk, statements, problems)
   self.expectations = #expectations
 end
 
+local own_names = { facts = "the option 'facts' of decide" }
+
 -- Reads rules from a text. Returns the set; or nil and a message: a line with file and line for each error, and for
 -- several a last one with their number. An error of Lua itself ends the reading. name: the file's name in messages.
-function rules.parse(source, name)
+-- names (table or nil): what messages call decide's option `facts`.
+function rules.parse(source, name, names)
   fields.check_argument(source, "string", "bad argument #1 to 'parse'")
   name = name or "rules"
   local statements, words, misspelt = new_statements()
   local self = setmetatable({ source = name, rules = {}, limits = {}, box = sandbox.new(words, nil, misspelt),
-    sha256 = sha256.hex(source) }, set)
+    called = names or own_names, sha256 = sha256.hex(source) }, set)
   local chunk, why = self.box:load(source, name)
   if not chunk then return nil, why end
   local problems = { count = 0 }
@@ -705,12 +735,12 @@ function rules.parse(source, name)
   return self
 end
 
--- Reads rules from a file. Returns the set, or nil and a message.
-function rules.read(path)
+-- Reads rules from a file. Returns the set, or nil and a message. names: as for parse.
+function rules.read(path, names)
   fields.check_argument(path, "path", "bad argument #1 to 'read'")
   local source, why = file.read(path, "lua")
   if not source then return nil, why end
-  return rules.parse(source, path)
+  return rules.parse(source, path, names)
 end
 
 return rules

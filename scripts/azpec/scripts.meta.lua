@@ -578,10 +578,29 @@ local select = {}
 ---@return azpec.select.Selector
 function select.new(wanted, names, now) end
 
---- The facts of a connection in one table: strings, and `group_ids`, a list of strings. What the service did not send
---- is absent.
+--- The facts of a connection. What the service did not send is absent.
+---@class azpec.select.Facts
+---@field id? string its id
+---@field name? string its name, or the last part of its id
+---@field base_name? string the name without its GUID
+---@field status? string "Pending" and so on
+---@field description? string the requester's text, or that of the last decision
+---@field provisioning_state? string of its last operation, such as "Succeeded"
+---@field group_ids string[] such as { "batchAccount" }
+---@field etag? string its ETag
+---@field subscription_id? string the GUID of the account's subscription
+---@field resource_group_name? string the account's resource group
+---@field account_name? string the Batch account
+---@field private_endpoint? string the private endpoint's id
+---@field private_endpoint_name? string the last part of that id
+---@field private_endpoint_resource_group? string the resource group in that id
+---@field private_endpoint_subscription? string the GUID of the subscription in that id
+---@field created_at? string when it was created, from api-version 2025-06-01
+---@field created_by? string who created it, likewise
+
+--- The facts of a connection in one table.
 ---@param connection azpec.Connection
----@return table facts
+---@return azpec.select.Facts facts
 function select.facts(connection) end
 
 --- The ETag to send as If-Match; nil: the service sent none. One that cannot be sent is an error of the kind
@@ -622,7 +641,8 @@ function select.describe(connection) end
 ---@field ticket? string replaces {ticket} in a description; default: ""
 ---@field now? number the time, in seconds since 1970; default: os.time
 ---@field first_seen? number when the connection was first listed, in seconds since 1970; default: by its own date alone
---- the host's own facts, or a function that returns them, which is called only if a rule's function is
+--- the host's own facts, or a function that returns them, which is called only if a rule's function is. Without them
+--- the request is held if that function reads the fact `facts`
 ---@field facts? table|fun(connection: azpec.Connection): table
 ---@field explain? boolean the decision says why earlier rules did not match; default: false
 
@@ -633,8 +653,8 @@ function select.describe(connection) end
 ---@field expectations integer the number of its expectations, all of which hold
 local Set = {}
 
---- Decides on a connection. If the function of a rule fails, or azpec.enrich does not take its facts, the request is
---- held.
+--- Decides on a connection. If the function of a rule fails, as by reading an unknown member of its arguments, or
+--- azpec.enrich does not take its facts, the request is held.
 ---@param connection azpec.Connection
 ---@param options? azpec.rules.DecideOptions
 ---@return azpec.rules.Decision
@@ -681,16 +701,18 @@ function rules.item(connection, decision) end
 
 --- Reads rules from a file.
 ---@param path string
+---@param names? { facts: string } what messages call the option `facts` of azpec.rules.Set:decide
 ---@return azpec.rules.Set? set
 ---@return string? why as for `azpec.rules.parse`
-function rules.read(path) end
+function rules.read(path, names) end
 
 --- Reads rules from a text. All errors are found, unless Lua cannot run the text to its end.
 ---@param source string
 ---@param name? string the file's name in messages; default: "rules"
+---@param names? { facts: string } as for `azpec.rules.read`
 ---@return azpec.rules.Set? set
 ---@return string? why a line with file and line for each error, at most 20; for several a last one with their number
-function rules.parse(source, name) end
+function rules.parse(source, name, names) end
 
 --- Limits of all rules together. A run that would exceed one of them changes nothing.
 ---@class (exact) azpec.rules.Limits
@@ -719,8 +741,12 @@ function rules.parse(source, name) end
 ---@field older_than? string
 ---@field younger_than? string likewise
 --- of the facts (azpec.select.facts, and `facts`, the host's own) and the time; true: it matches. The second result is
---- the reason. It may call no function but those of azpec.rules.Words
----@field where? fun(facts: table, time: azpec.rules.Time): boolean?, string?
+--- the reason. Reading an unknown member is an error. It may call no function but those of azpec.rules.Words
+---@field where? fun(facts: azpec.rules.Facts, time: azpec.rules.Time): boolean?, string?
+
+--- The connection about which a rule's function is asked. What the service did not send is nil.
+---@class azpec.rules.Facts: azpec.select.Facts
+---@field facts table the host's own facts (azpec.enrich); without them, reading it is an error
 
 --- The time at which a rule is asked, in UTC.
 ---@class azpec.rules.Time
@@ -736,9 +762,9 @@ function rules.parse(source, name) end
 --- to 1000 bytes of UTF-8.
 ---@class (exact) azpec.rules.Rule
 --- the connections that it is about; default: all pending ones
----@field when? azpec.rules.Condition|fun(facts: table, time: azpec.rules.Time): boolean?, string?
+---@field when? azpec.rules.Condition|fun(facts: azpec.rules.Facts, time: azpec.rules.Time): boolean?, string?
 --- those of them that it is not about; default: none
----@field unless? azpec.rules.Condition|fun(facts: table, time: azpec.rules.Time): boolean?, string?
+---@field unless? azpec.rules.Condition|fun(facts: azpec.rules.Facts, time: azpec.rules.Time): boolean?, string?
 ---@field because? string the reason, for people; default: the condition in words
 --- of approve and reject: the new description; {rule}, {reason}, {description}, {name} and {ticket} are filled in;
 --- default: it stays as it is

@@ -49,6 +49,11 @@ local function texts_of(list)
   return texts
 end
 
+-- The names of all facts.
+select.fact_names = { "account_name", "base_name", "created_at", "created_by", "description", "etag", "group_ids", "id",
+  "name", "private_endpoint", "private_endpoint_name", "private_endpoint_resource_group",
+  "private_endpoint_subscription", "provisioning_state", "resource_group_name", "status", "subscription_id" }
+
 -- Returns the facts of a connection as one flat table. Each fact is a string; group_ids is a list of strings. A fact
 -- that the service did not send, or sent with another type, is nil.
 function select.facts(connection)

@@ -62,6 +62,17 @@ describe("auto --enrich", function ()
     assert.equal("01 02 03", written())
   end)
 
+  it("is needed by a rule that reads facts: without it the request is held, also by an exception", function ()
+    local path = rules [[approve "all" { when = { name = "many0*" }, unless = function (c) return c.facts.frozen end }
+      expect "approve" { name = "many01", facts = {} }
+      expect "hold" { name = "many01", facts = { frozen = true } }]]
+    local result = kit.ended(12, azpec("auto", ("--rules %s %s --apply"):format(path, group)))
+    assert.truthy(result.err:find("rule 'all' failed, so its decision is hold: " .. path
+      .. ":1: no facts are given; the member 'facts' needs --enrich FILE", 1, true), result.err)
+    assert.equal("", written())
+    kit.ended(0, azpec("auto", ("--rules %s --check"):format(path)))
+  end)
+
   it("refuses a file that is none, before anything is asked", function ()
     local file = enrich "return 5"
     local result = kit.ended(2, azpec("auto", ("--rules %s --enrich %s %s"):format(rules(owned), file, group)))
@@ -235,7 +246,8 @@ describe("auto (refusals and failures)", function ()
       approve "broken" { when = { name = "many0*", where = function (c) return c.nothing.here end } }
       approve "ten" { when = { name = "many10" } }]]
     local result = kit.ended(12, azpec("auto", ("--rules %s %s --apply"):format(path, group)))
-    assert.truthy(result.out:find("held: rule 'broken', " .. path .. ":1: attempt to index a nil value", 1, true))
+    assert.truthy(result.out:find("held: rule 'broken', " .. path
+      .. ":1: unknown member 'nothing' of the connection", 1, true))
     assert.equal("10", written())
   end)
 
@@ -243,7 +255,7 @@ describe("auto (refusals and failures)", function ()
     kit.ended(0, azpec("approve", "many01 " .. group))
     local path = rules [[
       approve "broken" { when = { name = { "many01", "many02" }, where = function (c) return c.nothing.here end } }]]
-    local said = ("rule 'broken' failed, so its decision is hold: %s:1: attempt to index a nil value"):format(path)
+    local said = ("rule 'broken' failed, so its decision is hold: %s:1: unknown member 'nothing'"):format(path)
     for verb, more in support.each { auto = "-q", plan = "-q", drift = "-q", status = "-q",
       report = "-q --out " .. support.new_path "page" } do
       local result = kit.ended(12, azpec(verb, ("--rules %s %s %s"):format(path, more, group)))

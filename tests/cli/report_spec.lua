@@ -137,7 +137,7 @@ describe("azpec report", function ()
     local path = new_page()
     local file = t.write(t.new_path "rules", 'hold "x" { when = function (c) return c.nothing.there end }')
     kit.ended(12, azpec("report", ("-g rg-contoso-prod --account manyacct --rules %s --out %s"):format(file, path)))
-    has("attempt to index a nil value", t.read(path))
+    has("unknown member &#39;nothing&#39; of the connection", t.read(path))
   end)
 
   it("shows the journal with its verification", function ()

@@ -28,7 +28,7 @@ describe("azpec.enrich", function ()
   it("gives a rule's function the host's facts, as a table or from a function", function ()
     assert.equal("approve", decide(owned, { owner = "us" }).action)
     assert.equal("hold", decide(owned, { owner = "them" }).action)
-    assert.equal("no rule matches", decide(owned).reason) -- without any the table is empty
+    assert.equal("no rule matches", decide(owned, {}).reason)
     local asked = {}
     local function facts_of(one)
       asked[#asked + 1] = one
@@ -114,6 +114,7 @@ describe("azpec.enrich", function ()
 
   it("can be given in a rules file's own examples", function ()
     assert(rules.parse(owned .. ' expect "approve" { private_endpoint = "/x", facts = { owner = "us" } }', "r.lua"))
+    assert(rules.parse(owned .. ' expect "hold" { private_endpoint = "/x" }', "r.lua")) -- without any they are empty
     local set, why = rules.parse(owned .. ' expect "approve" { facts = "us" }', "r.lua")
     assert.is_nil(set)
     assert.equal("r.lua:1: expect 'approve': bad field 'facts' (table expected, got string)", why)

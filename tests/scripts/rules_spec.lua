@@ -152,7 +152,7 @@ describe("rules", function ()
 
   it("hold, and say so, where a function fails", function ()
     for body, message in pairs {
-      ["return c.x.y"] = "r.lua:1: attempt to index a nil value (field 'x')",
+      ["return c.description.y"] = "r.lua:1: attempt to index a nil value (field 'description')",
       ["while true do end"] = "r.lua:1: it runs for too long",
       ["local s = 'xxxxxxxxx' while true do s = s .. s end"] = "r.lua:1: it takes too much memory",
       ["return 'yes'"] = "r.lua:1: reject 'bad': `where` returned a string; true or false is expected",
@@ -171,6 +171,67 @@ describe("rules", function ()
 end)
 
 -- What does not hold, by the rule's condition. The connection is build-7, described "ticket 7", and two hours old.
+describe("the arguments of a rule's function", function ()
+  -- Returns what reading a member says.
+  local function read(word, more, options)
+    local text = ('reject "r" { when = function (c, now) return %s == nil end }'):format(word)
+    local decision = decide(text, more, options)
+    return decision.reason, decision.failed
+  end
+
+  for word, message in pairs {
+    ["c.acount_name"] = "unknown member 'acount_name' of the connection; did you mean 'account_name'?",
+    ["c.group_id"] = "unknown member 'group_id' of the connection; did you mean 'group_ids'?",
+    ["c.private_endpoint_resourse_group"] = "unknown member 'private_endpoint_resourse_group' of the connection; "
+      .. "did you mean 'private_endpoint_resource_group'?",
+    ["c.fcats.frozen"] = "unknown member 'fcats' of the connection; did you mean 'facts'?",
+    ["c.owner"] = "unknown member 'owner' of the connection",
+    ["c[1]"] = "unknown member '1' of the connection",
+    ["now.wekday"] = "unknown member 'wekday' of the time, which has day, hour, min, month, time, weekday, year; "
+      .. "did you mean 'weekday'?",
+  } do
+    it("refuse an unknown member: " .. word, function ()
+      assert.same({ "r.lua:1: " .. message, true }, { read(word) })
+    end)
+  end
+
+  it("hold a connection that an exception with a misspelt member should have kept out", function ()
+    local decision = decide [[approve "a" { when = { name = "*" },
+      unless = { where = function (c) return c.acount_name == "acct" end } }]]
+    assert.same({ "hold", true }, { decision.action, decision.failed })
+  end)
+
+  it("have nil for what the service did not send, and for what the function itself has removed", function ()
+    for _, name in ipairs(require "azpec.select".fact_names) do
+      local text = ('hold "r" { when = function (c) c.%s = nil return c.%s == nil end }'):format(name, name)
+      assert.same({ "r" }, { decide(text).rule, decide(text).failed })
+    end
+    assert.equal("what its function says", read("c.description", { description = false }))
+  end)
+
+  it("can be iterated over, and extended", function ()
+    assert.equal("approve", decide([[approve "a" { when = function (c, now)
+      local names = 0
+      for name in pairs(c) do names = names + #name end
+      c.own, now.own = names, names
+      return c.own > 0 and now.own > 0 and next(c) ~= nil
+    end }]]).action)
+  end)
+
+  it("take any member of the host's own facts", function ()
+    assert.equal("what its function says", read("c.facts.frozen", {}, { facts = {} }))
+    assert.equal("what its function says", read("c.facts.owner.mail", {}, { facts = { owner = {} } }))
+  end)
+
+  it("refuse to read the host's facts where it gave none, and say how to give them", function ()
+    local text = 'approve "a" { when = { name = "*" }, unless = function (c) return c.facts.frozen end }'
+    local needs = "r.lua:1: no facts are given; the member 'facts' needs "
+    assert.equal(needs .. "the option 'facts' of decide", decide(text).reason)
+    local named = assert(rules.parse(text, "r.lua", { facts = "--enrich" })):decide(connection())
+    assert.same({ "hold", true, needs .. "--enrich" }, { named.action, named.failed, named.reason })
+  end)
+end)
+
 describe("a decision that is explained", function ()
   local request = { description = "ticket 7", created = os.date("!%Y-%m-%dT%H:%M:%SZ", now - 7200) }
 
@@ -336,6 +397,9 @@ describe("rules (needs, descriptions, limits)", function ()
       by_name .. 'hold "the rest" {}\nexpect "hold" { rule = "teh rest" }')
     refused("r.lua:2: expect 'aprove': one of approve, reject, ignore, hold is expected; did you mean 'approve'?",
       by_name .. 'expect "aprove" { name = "x" }')
+    refused("r.lua:2: expect 'hold': rule 'x' failed, so its decision is hold: r.lua:1: unknown member 'nme' of the "
+      .. "connection; did you mean 'name'?",
+      'hold "x" { when = function (c) return c.nme == "a" end }\nexpect "hold" { name = "a" }')
     refused("r.lua:2: expect 'hold': unknown field 'when' (known: account_name, age, description, facts, group_id, id, "
       .. "name, private_endpoint, provisioning_state, resource_group_name, rule, status, subscription_id)",
       by_name .. 'expect "hold" { when = "x" }')

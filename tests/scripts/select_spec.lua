@@ -174,6 +174,16 @@ describe("a selector", function ()
 end)
 
 describe("facts", function ()
+  it("have these names, and no others", function ()
+    local found = {}
+    for name in pairs(select.facts { id = build.id, etag = '"1"', properties = { provisioningState = "Succeeded",
+      privateEndpoint = build.properties.privateEndpoint,
+      privateLinkServiceConnectionState = { status = "Pending", description = "x" } },
+      systemData = { createdAt = "2026-01-01", createdBy = "x" } }) do found[#found + 1] = name end
+    table.sort(found)
+    assert.same(select.fact_names, found)
+  end)
+
   it("are strings, and group ids a list of strings, whatever the service sent", function ()
     for _, odd in ipairs { true, 5, { a = 1 }, { "x" } } do
       for _, facts in ipairs {

@@ -104,7 +104,7 @@ end
 -- Reads the rules file of the options. If it has errors, ends the verb with file and line of each. is_read_only: the
 -- verb writes nothing, so {ticket} needs no --ticket.
 function batch.rules(context, is_read_only)
-  local set, why = rules.read(context.args.rules)
+  local set, why = rules.read(context.args.rules, { facts = "--enrich FILE" })
   if not set then refuse_rules(context, why) end
   local speaker = set:speaks_of_ticket()
   if not is_read_only then check_ticket(context, speaker) end
