@@ -32,6 +32,7 @@ local description = require "azpec.description"
 local enrich = require "azpec.enrich"
 local fields = require "azpec.fields"
 local file = require "azpec.file"
+local glob = require "azpec.glob"
 local nearest = require "azpec.nearest"
 local sandbox = require "azpec.sandbox"
 local select = require "azpec.select"
@@ -501,6 +502,35 @@ function set:speaks_of_status()
   for _, rule in ipairs(self.rules) do
     if rule.of_any_status then return rule.name end
   end
+end
+
+-- Returns the statuses that a rule's `when` names and that never become the rule's own: a list, and the way out.
+local function final_for(rule)
+  local given, wanted, final, way_out = rule.when and rule.when.names.status, statuses[rule.action], {}, nil
+  for _, pattern in ipairs(wanted and (type(given) == "table" and given or { given }) or {}) do
+    local found, is_named = {}, glob.compile(pattern, true)
+    for _, status in ipairs(select.statuses) do
+      local forecast, why = transitions.of({ status = status }, wanted)
+      if is_named(status) and forecast ~= "impossible" then found = {} break end
+      if is_named(status) then found[#found + 1], way_out = status, why:match "; (.*)$" end
+    end
+    table.move(found, 1, #found, #final + 1, final)
+  end
+  return final, way_out
+end
+
+-- Returns a list of messages with file and line, for people: which rules name a status that they never change, since it
+-- is final.
+function set:warnings()
+  local list = {}
+  for _, rule in ipairs(self.rules) do
+    local final, way_out = final_for(rule)
+    if #final > 0 then
+      list[#list + 1] = text.clean(("%s:%d: %s '%s': it never changes what is %s; %s"):format(self.source, rule.line,
+        rule.action, rule.name, table.concat(final, " or "), way_out))
+    end
+  end
+  return list
 end
 
 local plural = { approve = "approve", reject = "reject", changes = "change" }

@@ -676,6 +676,10 @@ function Set:speaks_of_age() end
 ---@return string? rule
 function Set:speaks_of_status() end
 
+--- Rules that are right, but probably not meant so: `when` names a status that never becomes the rule's own.
+---@return string[] messages for people, with file and line
+function Set:warnings() end
+
 --- Says what exceeds at_most, or the caller's own limit on both together; nil: nothing does. Counts are by action, as
 --- in the summary of a plan, or by status, as of `azpec.journal.File:counts`. The summary's hold, ignore and unchanged
 --- have no limit. Any other count, such as Deleted, raises an error, since at_most cannot limit it.

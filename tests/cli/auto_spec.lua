@@ -363,6 +363,22 @@ describe("auto that waits", function ()
     assert.equal(0, #emulator:log())
   end)
 
+  it("says nothing with -q of a decision that cannot be carried out; --check warns of its rule", function ()
+    kit.ended(0, azpec("reject", "many01 " .. group))
+    emulator:control("DELETE", "log")
+    local path = rules 'approve "again" { when = { name = "many01", status = { "Rejected", "Disconnected" } } }'
+    local line = ("--rules %s %s"):format(path, group)
+    for _, verb in ipairs { "auto", "auto --apply", "plan" } do
+      local result = kit.ended(0, azpec(verb, line .. " -q"))
+      assert.same({ "", "" }, { result.out, result.err }, verb)
+      assert.matches(": cannot: rule 'again', it is Rejected, which is final; ", azpec(verb, line).out)
+    end
+    assert.matches('"result":"impossible"', azpec("auto", line .. " -q --apply -o jsonl").out)
+    assert.equal("", written())
+    assert.matches("^warning: " .. path:gsub("%p", "%%%0") .. ":1: approve 'again': it never changes what is "
+      .. "Rejected or Disconnected; ", kit.ended(0, azpec("auto", ("--check -q --rules %s"):format(path))).err)
+  end)
+
   it("ends with 8 where it has not come by the deadline", function ()
     local only = rules 'approve "one" { when = { name = "nobody" } }'
     local line = ("--rules %s %s --apply --watch --every 0.1 --deadline 1.5"):format(only, group)

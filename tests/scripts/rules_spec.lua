@@ -307,6 +307,21 @@ describe("rules (needs, descriptions, limits)", function ()
     assert.is_nil(decision.description)
   end)
 
+  it("warn of a rule that names a status which it never changes", function ()
+    local way_out = "; " .. require "azpec".transitions.Rejected.Approved.way_out
+    for statuses, names in pairs {
+      ['"Rejected"'] = "Rejected", ['{ "disconnected", "Rejected" }'] = "Disconnected or Rejected",
+      ['{ "Pending", "Disconnected" }'] = "Disconnected", ['"Rej*"'] = "Rejected",
+      ['{ "Approved", "Pending" }'] = false, ['"*"'] = false, ['"*ed"'] = false,
+    } do
+      local expected = names and { "r.lua:1: approve 'a': it never changes what is " .. names .. way_out } or {}
+      local text = ('approve "a" { when = { name = "*", status = %s } }'):format(statuses)
+      assert.same(expected, parse(text):warnings())
+    end
+    assert.same({}, parse('reject "r" { when = { status = "Approved" } } hold "h" { when = { status = "Rejected" } }'
+      .. by_name):warnings())
+  end)
+
   it("make an item of azpec.run of a decision that changes something, and none of another", function ()
     local set, one = parse(by_name:gsub("because", 'description = "{name}", because')), connection()
     local description = one.id:match "[^/]+$"

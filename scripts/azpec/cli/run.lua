@@ -176,8 +176,13 @@ function run.unmatched(list)
   return table.concat(lines)
 end
 
--- Results that -q hides in all formats but JSON, which is complete.
 local dull = { held = true, ignored = true, unchanged = true }
+
+-- Returns whether -q hides a row in all formats but JSON, which is complete. An impossible decision is held; an
+-- impossible change is a failure.
+local function is_dull(row)
+  return dull[row.result] or row.result == "impossible" and row.action == "hold"
+end
 
 -- Returns an output of results, or of other rows with a title. In words, errors go to standard error, except those of a
 -- dry run. is_named: the command line chose the connections, so -q hides none. more (or nil): a function of a row that
@@ -193,7 +198,7 @@ function run.output(context, title, is_named, more)
     context:note("%s", words)
   end
   local function hides(row)
-    return not is_named and context.args.quiet and dull[row.result]
+    return not is_named and context.args.quiet and is_dull(row)
   end
   return context:output { columns = run.columns, title = title or "results", line = line, hides = hides, live = true,
     lasting = true }

@@ -243,6 +243,7 @@ local function check(context)
     if args[name] then context:usage(("--check and --%s exclude each other"):format((name:gsub("_", "-")))) end
   end
   local set = batch.rules(context, true)
+  for _, warning in ipairs(set:warnings()) do context:say("warning: %s", warning) end
   context:note("%s: %s, %s, without errors", text.clean(args.rules), text.count(#set:names(), "rule"),
     text.count(set.expectations, "expectation"))
 end
