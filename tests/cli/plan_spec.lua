@@ -253,6 +253,21 @@ describe("apply", function ()
     end
   end)
 
+  it("has the requester's description beside the planned one wherever a change is only shown", function ()
+    kit.ended(0, azpec("approve", emulator.many[1] .. " --description 'ticket 1'"))
+    local path = rules [[reject "x" { when = { name = "many01", status = "Approved" },
+      description = "{description}, {rule}" }]]
+    local file, line = support.new_path "plan", ("--rules %s %s"):format(path, group)
+    kit.ended(0, azpec("plan", line .. " --out " .. file))
+    for verb, more in support.each { auto = line, plan = line, apply = file .. " --show", ["apply --dry-run"] = file,
+      ["reject --yes --dry-run --description 'ticket 1, x'"] = emulator.many[1] } do
+      local shown = kit.ended(0, azpec(verb, more .. " -q -o csv --columns description,new_description")).out
+      assert.equal('description,new_description\r\nticket 1,"ticket 1, x"\r\n', shown, verb)
+    end
+    local row = cjson.decode(kit.ended(0, azpec("apply", file .. " -o jsonl")).out:match "^[^\n]+")
+    assert.same({ "ticket 1, x" }, { row.description, row.new_description })
+  end)
+
   it("asks nothing, so --yes changes nothing", function ()
     assert.equal("4 connections: 4 changed\n", kit.ended(0, azpec("apply", made() .. " --yes")).err)
     local line = ("--rules %s %s --apply -y"):format(rules(some), group)

@@ -62,7 +62,7 @@ function batch.decision_row(connection, decision)
   local facts = rows.of(connection)
   return run.row(facts.id, rules.result(decision), { action = decision.action, before = facts.status,
     after = decision.status or facts.status, rule = decision.rule, reason = decision.reason, etag = facts.etag,
-    description = decision.description or facts.description, private_endpoint = facts.private_endpoint,
+    description = facts.description, private_endpoint = facts.private_endpoint,
     new_description = run.changed_text(facts, decision.description),
     unmatched = decision.unmatched and json.list(decision.unmatched) })
 end

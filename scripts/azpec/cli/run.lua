@@ -98,16 +98,18 @@ local function why_unchanged(result, item)
 end
 
 -- Returns the row of a result of azpec.run. Its status before is one that was read: by this run, or by an earlier one
--- before its write. That of a plan, or that a run has left, may be old.
+-- before its write. That of a plan, or that a run has left, may be old. The description of what would change is the
+-- present one.
 function run.result_row(result)
   local item, err, after = result.item, result.err, after_of(result)
   local before = result.before and select.facts(result.before)
+  local would_change = result.outcome == "would change"
   return run.row(item.id, result.outcome, { action = item.action, rule = item.rule, reason = item.reason,
     unmatched = item.unmatched,
     before = before and before.status or item.begun_before and item.before or nil,
     after = after.status, etag = after.etag,
-    description = after.description or item.description or before and before.description,
-    new_description = result.outcome == "would change" and run.changed_text(before, item.description) or nil,
+    description = after.description or not would_change and item.description or before and before.description,
+    new_description = would_change and run.changed_text(before, item.description) or nil,
     resumed = result.resumed, why = result.why or why_unchanged(result, item), request_id = result.ids.request_id,
     correlation_id = result.ids.correlation_id,
     error = err and failure.facts(err), error_message = err and failure.lines(err)[1],

@@ -120,22 +120,18 @@ local function named(name, value)
   return value and (", %s '%s'"):format(name, text.clean(value)) or ""
 end
 
--- Returns a function of a row. It returns a line, after a line end, for each fact that says whose request it is.
-local function request_of(contents)
-  local descriptions = {}
-  for _, item in ipairs(contents.items) do descriptions[item.id] = item.current.description end
-  return function (row)
-    local lines = {}
-    for _, fact in ipairs { { "private endpoint", row.private_endpoint }, { "description", descriptions[row.id] } } do
-      if (fact[2] or "") ~= "" then lines[#lines + 1] = ("\n  %s: %s"):format(fact[1], text.clean(fact[2])) end
-    end
-    return table.concat(lines)
+-- Returns a line, after a line end, for each fact of a row that says whose request it is.
+local function request_of(row)
+  local lines = {}
+  for _, fact in ipairs { { "private endpoint", row.private_endpoint }, { "description", row.description } } do
+    if (fact[2] or "") ~= "" then lines[#lines + 1] = ("\n  %s: %s"):format(fact[1], text.clean(fact[2])) end
   end
+  return table.concat(lines)
 end
 
 -- --show: says what the plan has, for a person who reviews it and may not know what it was made for. Needs no sign-in.
 local function show(context, contents)
-  local out, summary = run.output(context, "decisions", nil, request_of(contents)), contents.summary
+  local out, summary = run.output(context, "decisions", nil, request_of), contents.summary
   context.has_several = true
   context:add_to_envelope { made_at = contents.made_at, made_by = contents.made_by, who = contents.who,
     by = record.name_of(contents.who), endpoint = contents.endpoint, ticket = contents.ticket,
