@@ -88,6 +88,16 @@ describe("usage", function ()
     assert.matches("^azpec: %-%-endpoint: https://.* %(see: azpec help list%)\n$", result.err)
   end)
 
+  it("says of an option whether its time needs a unit, and which selection heeds letter case", function ()
+    local help = kit.ended(0, kit.run "help approve").out:gsub("%s+", " ")
+    for _, words in ipairs { "--wait TIME [^-]*such as 10m, or 90 for seconds", "--timeout TIME [^-]*or 90 for seconds",
+      "--older%-than TIME [^-]*the unit is needed", "--described TEXT [^-]*with its letter case" } do
+      assert.matches(words:gsub("^%-%-", "%%-%%-"), help)
+    end
+    assert.matches("Only %-%-described compares with letter case",
+      (kit.ended(0, kit.run "help naming").out:gsub("%s+", " ")))
+  end)
+
   local group = "-g default-azurebatch-japaneast "
   local wrong = {
     { "list --timeout nan", "--timeout: 'nan' is not a duration; write seconds, or 30s, 15m, 2h, 7d, 2w" },
@@ -97,6 +107,9 @@ describe("usage", function ()
     { "list --timeout=-1", "--timeout: '-1' is below zero" },
     { "list --timeout 20000d", "--timeout: number of seconds from 0 to 1e9 expected, got 1728000000" },
     { "auto --rules r --watch --every 0", "--every: '0' must be more than 0 s" },
+    { "approve x --timeout 0", "--timeout: '0' must be more than 0 s" },
+    { "delete x --timeout 0s", "--timeout: '0s' must be more than 0 s" },
+    { "apply plan.json --timeout 0", "--timeout: '0' must be more than 0 s" },
     { "list --interval 0", "--interval: '0' must be more than 0 s" },
     { "approve x --max 0", "--max: '0' is not a number of 1 or more" },
     { "approve x --max -2", "--max: '-2' is below zero" },

@@ -23,7 +23,8 @@ local batch = {}
 function batch.define(command, ...)
   command:group("How",
     run.parallel_option(command),
-    command:option("--deadline", "longest time for everything, such as 10m"):argname "TIME":convert(convert.seconds),
+    command:option("--deadline", "longest time for everything, such as 10m, or 90 for seconds"):argname "TIME"
+      :convert(convert.seconds),
     run.exit_option(command), preflight.option(command), ...)
   policy.define(command)
   journal.define(command)

@@ -33,8 +33,8 @@ end
 -- The same with a description, for connections that may not have arrived yet.
 function change.define_decision(command)
   change.define(command)
-  command:option("--wait", "if there is no such connection yet, wait for it that long, such as 10m"):argname "TIME"
-    :convert(convert.seconds)
+  command:option("--wait", "if there is no such connection yet, wait for it that long, such as 10m, or 90 for seconds")
+    :argname "TIME":convert(convert.seconds)
   command:option("--description", "the new description, with {description} (the requester's), {name} and {ticket} "
     .. "filled in; without it the requester's stays"):argname "TEXT"
 end

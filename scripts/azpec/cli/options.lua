@@ -77,7 +77,7 @@ function options.suggest(option, values)
   return option
 end
 
-function groups.client(command)
+function groups.client(command, verb)
   command:group("Azure and sign-in",
     from("AZPEC_CLOUD", command:option("--cloud", "which Azure"):argname "NAME"
       :choices { "AzureCloud", "AzureUSGovernment", "AzureChinaCloud" }),
@@ -117,8 +117,8 @@ function groups.client(command)
       .. "one included (4); --timeout ends it sooner, and alone ends the polls of a change; a request of the sign-in "
       .. "is sent three times at most"):argname "N"
       :convert(convert.tries),
-    command:option("--timeout", "longest time for one operation, such as 5m or 1h (300 s; doctor: 20 s)"):argname "TIME"
-      :convert(convert.seconds),
+    command:option("--timeout", "longest time for one operation, such as 5m, or 90 for seconds (300 s; doctor: 20 s)")
+      :argname "TIME":convert(verb.looks_once and convert.seconds or convert.some_seconds),
     command:option("--interval", "time between two polls if the service names none"):argname "TIME"
       :convert(convert.some_seconds))
 end
@@ -143,7 +143,7 @@ local order = { "scope", "client", "output" }
 -- of an alias. Other options of one value say what is done; see azpec.cli.parser.
 --
 -- Adds a verb's groups to an argparse command; verb.common: a list of their names, nil: all. verb.columns: those of its
--- output, as azpec.cli.output takes them.
+-- output, as azpec.cli.output takes them; verb.looks_once: what --timeout 0 does.
 function options.add(command, verb)
   local wanted = verb.common
   for _, name in ipairs(order) do

@@ -23,13 +23,13 @@ local fields = {
   { "--private-endpoint", "private_endpoint", "NAME", "private endpoint, by name or id" },
   { "--private-endpoint-group", "private_endpoint_resource_group", "NAME", "its resource group" },
   { "--private-endpoint-subscription", "private_endpoint_subscription", "ID", "its subscription" },
-  { "--described", "description", "TEXT", "connection's description" },
+  { "--described", "description", "TEXT", "connection's description, with its letter case" },
   { "--group-id", "group_id", "ID", "part of the account that it is for, such as batchAccount" },
   { "--status", "status", "STATUS", "Pending, Approved, Rejected or Disconnected",
     values = select.statuses },
   { "--provisioning-state", "provisioning_state", "STATE", "provisioning state, such as Succeeded",
     values = select.provisioning_states },
-  { "--older-than", "older_than", "TIME", "created at least that long ago, such as 7d" },
+  { "--older-than", "older_than", "TIME", "created at least that long ago, such as 7d; the unit is needed" },
 }
 
 -- Splits a word at blanks, because "$(az ... -o tsv)" passes several ids as one word, and no id contains a blank.

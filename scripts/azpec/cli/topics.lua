@@ -35,13 +35,16 @@ topics.concepts = {
     .. "reject and delete do nothing and end with 2. `azpec auto --apply` and `azpec apply` carry out decisions. After "
     .. "a command that failed as a whole, such as by at_most (11), these verbs do nothing either.",
     "Options such as --private-endpoint, --described and --status select by properties. * and ? match parts of a "
-    .. "value. Several values of one option mean any of them; several options must all match.",
+    .. "value. Several values of one option mean any of them; several options must all match. Only --described "
+    .. "compares with letter case.",
     "If no connection or more than one matches, azpec changes nothing, lists the candidates, and ends with 3 or 11. "
     .. "For many at once, give --all or --max N." },
 
   { name = "operations", title = "Operations that take time",
     "The service changes a connection in a long-running operation, which takes seconds to minutes. azpec polls until "
     .. "it has read the connection in its final state; only then the change counts as done.",
+    "A time is written with its unit: 30s, 15m, 2h, 7d or 2w. A number alone is seconds. Ages, as of --older-than and "
+    .. "--since, need the unit.",
     "After Ctrl-C, or when --timeout has passed, the operation continues at the service. azpec then prints a "
     .. "continuation token and the command `azpec resume` with it. --no-wait prints the token at once.",
     "Each write is guarded by the ETag that was read before, so a change by somebody else is noticed. If a response "
@@ -57,6 +60,9 @@ topics.concepts = {
       .. "private_endpoint, private_endpoint_name, private_endpoint_resource_group, private_endpoint_subscription, "
       .. "subscription_id, resource_group_name, account_name, older_than, younger_than (\"7d\"), where (a function). "
       .. "Only description and matches() are case-sensitive." },
+    { "where = function (connection, now) ... end", "connection has the names above, now has year, month, day, hour, "
+      .. "min, weekday (\"Monday\") and time, in UTC. connection.facts is what --enrich gives. Reading another member "
+      .. "is an error." },
     { "at_most { approve = 20, reject = 5 }", "A run that would do more does nothing." },
     { "expect \"hold\" { name = \"lab-1\" }", "A test: if the decision differs, the file is refused." },
     "`azpec auto` shows the decisions, with -v also why each rule before did not match, and with --apply carries them "

@@ -138,6 +138,7 @@ end
 
 return {
   columns = columns,
+  looks_once = true,
   summary = "wait until connections exist, have a status, or are gone",
   examples = {
     "azpec wait --for exists --private-endpoint web-frontend -g rg-contoso-prod --account contosobatch",
