@@ -787,7 +787,7 @@ function rules.parse(source, name, names) end
 ---@field account_name? string the Batch account
 ---@field group_id? string default: "batchAccount"
 ---@field age? string such as "2d"; default: not known
----@field facts? table the host's own facts (azpec.enrich)
+---@field facts? table the host's own facts (azpec.enrich); default: {}
 ---@field rule? string the name of the rule that must decide
 
 --- The names that a file of rules has, beside these of Lua: `error`, `ipairs`, `next`, `pairs`, `select`, `tonumber`,
