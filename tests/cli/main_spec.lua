@@ -88,13 +88,13 @@ describe("usage", function ()
     assert.matches("^azpec: %-%-endpoint: https://.* %(see: azpec help list%)\n$", result.err)
   end)
 
-  it("says of an option whether its time needs a unit, and which selection heeds letter case", function ()
+  it("says of an option whether its time needs a unit, and which selection is case-sensitive", function ()
     local help = kit.ended(0, kit.run "help approve").out:gsub("%s+", " ")
     for _, words in ipairs { "--wait TIME [^-]*such as 10m, or 90 for seconds", "--timeout TIME [^-]*or 90 for seconds",
-      "--older%-than TIME [^-]*the unit is needed", "--described TEXT [^-]*with its letter case" } do
+      "--older%-than TIME [^-]*the unit is needed", "--described TEXT [^-]*case%-sensitive" } do
       assert.matches(words:gsub("^%-%-", "%%-%%-"), help)
     end
-    assert.matches("Only %-%-described compares with letter case",
+    assert.matches("Only %-%-described is case%-sensitive",
       (kit.ended(0, kit.run "help naming").out:gsub("%s+", " ")))
   end)
 

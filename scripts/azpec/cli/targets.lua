@@ -23,7 +23,7 @@ local fields = {
   { "--private-endpoint", "private_endpoint", "NAME", "private endpoint, by name or id" },
   { "--private-endpoint-group", "private_endpoint_resource_group", "NAME", "its resource group" },
   { "--private-endpoint-subscription", "private_endpoint_subscription", "ID", "its subscription" },
-  { "--described", "description", "TEXT", "connection's description, with its letter case" },
+  { "--described", "description", "TEXT", "connection's description; case-sensitive" },
   { "--group-id", "group_id", "ID", "part of the account that it is for, such as batchAccount" },
   { "--status", "status", "STATUS", "Pending, Approved, Rejected or Disconnected",
     values = select.statuses },

@@ -36,7 +36,7 @@ topics.concepts = {
     .. "a command that failed as a whole, such as by at_most (11), these verbs do nothing either.",
     "Options such as --private-endpoint, --described and --status select by properties. * and ? match parts of a "
     .. "value. Several values of one option mean any of them; several options must all match. Only --described "
-    .. "compares with letter case.",
+    .. "is case-sensitive.",
     "If no connection or more than one matches, azpec changes nothing, lists the candidates, and ends with 3 or 11. "
     .. "For many at once, give --all or --max N." },
 
