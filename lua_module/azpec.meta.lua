@@ -423,10 +423,11 @@ azpec.credential = {}
 ---@field token? string a ready bearer token (RFC 6750), sent as it is and never renewed; either this or `get`
 ---@field get? azpec.TokenFunction called whenever a token is needed; it must not yield
 
---- `scope`: as the client's.  `claims`: the JSON text of a claims challenge that the service answered with, to be
---- passed on to Microsoft Entra ID [Claims], or nil.  `refused`: the token that the service refused with HTTP 401, if
---- it came from this function, or nil; the same token would be refused again.  `token`: the bearer token.
---- `expires_on`: seconds since 1970, UTC, also in digits; without it an hour is assumed.
+--- `scope`: as the client's.  `claims`: the JSON text of a claims challenge that the service answered with, or nil.  It
+--- must be passed on to Microsoft Entra ID until a token was received; later tokens do not need it [Claims].
+--- `refused`: the token that the service refused with HTTP 401, if it came from this function, or nil; the same token
+--- would be refused again.  `token`: the bearer token.  `expires_on`: seconds since 1970, UTC, also in digits; without
+--- it an hour is assumed.
 ---
 --- It is called for the first token; for a new one 5 minutes before the old one expires, or at half of a life that is
 --- shorter than that; and after a 401.  It must not yield.  Where acquiring a token waits for an event loop, let a

@@ -308,6 +308,7 @@ static bool again(struct op *o, const struct answer *a) {
    any. */
 static void unauthorized(struct op *o, uint32_t generation,
                          const struct answer *a) {
+	http_claims(a->http, &o->claims);
 	if (!op_keeps_failure(o))
 		op_error_describe(o, FAIL_CREDENTIAL, a);
 	if (o->reauthorized) {
@@ -316,7 +317,6 @@ static void unauthorized(struct op *o, uint32_t generation,
 	}
 	o->reauthorized = true;
 	o->refused = generation;
-	http_claims(a->http, &o->claims);
 }
 
 /* Stores what every answer reports apart from its meaning: ids and statuses. */
@@ -380,6 +380,14 @@ void op_grant(struct op *o, uint32_t generation, struct now now) {
 	buf_free(&o->claims);
 }
 
+/* The failed sign-in tells whether the call may succeed later. */
+static void use_advice(struct fail *f, const struct fail *why) {
+	if (why->hint)
+		fail_copy_hint(f, why);
+	f->retryable = why->retryable;
+	f->retry_after = why->retry_after;
+}
+
 /* After a 401 its own error matters more than the reason of the failed sign-in.
    The failure that SETTLE should decide about is kept. */
 void op_no_token(struct op *o, const struct fail *why, struct now now) {
@@ -394,8 +402,8 @@ void op_no_token(struct op *o, const struct fail *why, struct now now) {
 	if (o->refused) {
 		buf_adds(m, m->n > 0 ? "; " : "");
 		buf_add(m, buf_span(&why->message));
-		if (why->hint && !op_error_advised(o))
-			fail_copy_hint(&o->fail, why);
+		if (!op_error_advised(o))
+			use_advice(&o->fail, why);
 	} else {
 		fail_copy(&o->fail, why);
 		o->fail.phase = PHASE_TOKEN;

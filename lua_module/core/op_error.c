@@ -78,6 +78,14 @@ static const char *hint_of_rights(const struct op *o) {
 	return o->spec.kind == OP_DELETE ? RIGHT("delete") : RIGHT("write");
 }
 
+static const char rejected[] =
+	"the token was rejected: check that it is for this tenant, this cloud "
+	"and the management endpoint";
+static const char claims_needed[] =
+	"the service requires a token with new claims (conditional access): a "
+	"token function must request its token with `claims`; otherwise sign "
+	"in again";
+
 static const char *hint_of_status(const struct op *o, int status) {
 	if (status == 403)
 		return hint_of_rights(o);
@@ -87,8 +95,7 @@ static const char *hint_of_status(const struct op *o, int status) {
 		return "check the subscription, resource group, account and "
 		       "full connection name (it usually ends in a GUID)";
 	if (status == 401)
-		return "the token was rejected: check that it is for this "
-		       "tenant, this cloud and the management endpoint";
+		return o->claims.n > 0 ? claims_needed : rejected;
 	if (status == 412)
 		return "the connection changed after its ETag was read: read "
 		       "it again, then decide";

@@ -77,7 +77,8 @@
 ---@class azpec.run.Summary
 ---@field taken integer how many items were taken up
 ---@field left? "deadline"|"refused"|"credential"|"journal" why others were not
----@field err? any the error that ended the run
+--- the error that ended the run; if it is retryable, the items that were not taken up can be run again
+---@field err? any
 
 ---@class azpec.run
 ---@field outcomes azpec.run.Outcome[] all of them

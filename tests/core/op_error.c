@@ -407,11 +407,15 @@ static void test_a_time_out_reports_only_known_facts(void **state) {
 	player_free(&p);
 }
 
+#define CHALLENGE                                                              \
+	"WWW-Authenticate: Bearer error=\"insufficient_claims\", "             \
+	"claims=\"eyJhIjoxfQ==\""
+
 /* ---- no token ----------------------------------------------------------- */
 
 /* The answer that refused the token, then why there is no new one. */
-static void lose_token(struct player *p, int status, const char *code,
-                       const char *head, const char *hint) {
+static void lose_token_for(struct player *p, int status, const char *code,
+                           const char *head, const char *hint, bool later) {
 	struct fail why;
 	int64_t until;
 	player_init(p, &get);
@@ -423,12 +427,19 @@ static void lose_token(struct player *p, int status, const char *code,
 	fail_init(&why, test_mem());
 	fail_set(&why, FAIL_CREDENTIAL, PHASE_TOKEN, "no such secret");
 	why.hint = hint;
+	why.retryable = later;
+	why.retry_after = later ? 7000 : -1;
 	buf_adds(&why.request_id, "trace");
 	buf_adds(&why.correlation_id, "correlation");
 	op_no_token(&p->op, &why, now_at(p->t));
 	fail_free(&why);
 	assert_int_equal(p->op.end, OP_FAIL);
 	assert_true(p->op.no_token);
+}
+
+static void lose_token(struct player *p, int status, const char *code,
+                       const char *head, const char *hint) {
+	lose_token_for(p, status, code, head, hint, false);
 }
 
 static void
@@ -455,6 +466,10 @@ static void test_after_a_401_the_service_s_words_come_first(void **state) {
 	assert_span(buf_span(&p.op.fail.request_id), "r");
 	assert_span(buf_span(&p.op.fail.correlation_id), "c");
 	player_free(&p);
+	lose_token(&p, 401, "Unauthorized", CHALLENGE, NULL);
+	assert_has(test_text(p.op.fail.hint),
+	           "requires a token with new claims");
+	player_free(&p);
 	lose_token(&p, 401, "Unauthorized", NULL, NULL);
 	assert_has(test_text(p.op.fail.hint), "the token was rejected");
 	assert_int_equal(p.op.fail.request_id.n, 0);
@@ -471,6 +486,34 @@ static void test_after_a_401_the_service_s_words_come_first(void **state) {
 	lose_token(&p, 401, "InvalidAuthenticationTokenTenant", NULL, "set it");
 	assert_has(test_text(p.op.fail.hint), "another tenant");
 	player_free(&p);
+}
+
+static void
+test_the_failed_sign_in_says_whether_a_later_call_may_succeed(void **state) {
+	static const struct {
+		int status;
+		const char *code;
+		bool later, retryable;
+	} rows[] = {
+		{ 0, NULL, true, true },
+		{ 0, NULL, false, false },
+		{ 401, "Unauthorized", true, true },
+		{ 401, "Unauthorized", false, false },
+		{ 401, "ExpiredAuthenticationToken", true, true },
+		/* a new token would be of the same tenant */
+		{ 401, "InvalidAuthenticationTokenTenant", true, false },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct player p;
+		lose_token_for(&p, rows[i].status, rows[i].code, NULL, NULL,
+		               rows[i].later);
+		assert_int_equal(p.op.fail.kind, FAIL_CREDENTIAL);
+		assert_int_equal(p.op.fail.retryable, rows[i].retryable);
+		assert_int_equal(p.op.fail.retry_after,
+		                 rows[i].retryable ? 7000 : -1);
+		player_free(&p);
+	}
 }
 
 #define AUTHORITY(uri)                                                         \
@@ -528,6 +571,7 @@ int main(void) {
 		TEST(test_a_time_out_reports_only_known_facts),
 		TEST(test_without_a_token_the_sign_in_s_failure_is_reported),
 		TEST(test_after_a_401_the_service_s_words_come_first),
+		TEST(test_the_failed_sign_in_says_whether_a_later_call_may_succeed),
 	};
 	return RUN(tests);
 }

@@ -23,11 +23,13 @@ for one in client:list { resource_group_name = "rg-contoso-prod", account_name =
   if one.name:find "^web%-frontend" then connection, id = one, one.id end
 end
 change_id = "CHG-1"
-function fetch_token() -- yields: its HTTP is by cqueues
+function fetch_token(claims) -- yields: its HTTP is by cqueues
   local env, json = os.getenv, require "azpec.json"
-  local secret = env "AZURE_CLIENT_SECRET":gsub("%W", function (c) return ("%%%02X"):format(c:byte()) end)
+  local function escaped(s) return (s:gsub("%W", function (c) return ("%%%02X"):format(c:byte()) end)) end
   local form = "grant_type=client_credentials&scope=https://management.azure.com/.default&client_id="
-    .. env "AZURE_CLIENT_ID" .. "&client_secret=" .. secret
+    .. env "AZURE_CLIENT_ID" .. "&client_secret=" .. escaped(env "AZURE_CLIENT_SECRET")
+    .. (claims and "&claims=" .. escaped(claims) or "")
+  fetched_with = claims
   local _, answer = require "azpec.emulator.http_client".request(env "EMULATOR", "POST",
     "/" .. env "AZURE_TENANT_ID" .. "/oauth2/v2.0/token", form, "Content-Type: application/x-www-form-urlencoded\r\n")
   local token = json.decode(answer)
@@ -54,15 +56,17 @@ local programs = {
     .. "get\t/subscriptions/%S+\t%S+\t%S+\tnot_found\tResourceNotFound\t404\t%S+\n$",
     "client:get { id = id } client:get { id = id .. 'x' }" },
   { "local loop, renewal, stored = cqueues.new()",
-    "^credential: [^\n]*no token yet\nweb%-frontend%S+\ntrue\ttrue\n$", [[
+    "^credential: [^\n]*no token yet\nweb%-frontend%S+\nnil\ttrue\n{}\ttrue\nnil\ttrue\n$", [[
     print(select(2, client:get { id = id }))
     loop:wrap(function ()
       while not stored.token do cqueues.poll(0) end
       print(assert(client:get { id = id }).name)
-      local first = stored.token
-      assert(not get(nil, nil, first))
-      while not stored.token do cqueues.poll(0) end
-      print(stored.token ~= first, get(nil, nil, first) == stored.token)
+      for _, claims in ipairs { false, "{}", false } do
+        local refused = stored.token
+        assert(not get(nil, claims or nil, refused))
+        while not stored.token do cqueues.poll(0) end
+        print(fetched_with, stored.token ~= refused and get(nil, nil, refused) == stored.token)
+      end
       os.exit(true, true)
     end)
     assert(loop:loop())]] },

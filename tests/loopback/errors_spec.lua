@@ -534,7 +534,22 @@ describe("tokens that go astray", function ()
     local err = t.fails("credential", "^InvalidAuthenticationToken: .* %(HTTP 401%)$",
       emulator:client():get(t.call(emulator.sample)))
     assert.equal(401, err.http_status)
+    assert.equal("the service requires a token with new claims (conditional access): a token function must request "
+      .. "its token with `claims`; otherwise sign in again", err.hint)
     assert.equal("token 200, get 401, token 200, get 401", statuses())
+  end)
+
+  it("a token function that has no new token yet makes the error retryable, also after a refused one", function ()
+    for _, action in ipairs { { expire_token = true }, { claims = true } } do
+      emulator:faults { { match = { kind = "get" }, action = action } }
+      local err = t.fails("credential", "^InvalidAuthenticationToken: .* %(HTTP 401%); the token function failed: no token yet$",
+        emulator:client { credential = azpec.credential.token { get = function (_, _, refused)
+          if refused then return nil, { message = "no token yet", retryable = true } end
+          return t.canary .. "old"
+        end } }:get(t.call(emulator.sample)))
+      assert.is_true(err.retryable)
+      assert.equal(action.claims or false, err.hint:find "new claims" ~= nil)
+    end
   end)
 
   it("a token function is given the scope, and the claims of a challenge", function ()

@@ -69,6 +69,8 @@ wording.phrases = {
   { "give one of azpec.credential's values as `credential`", "name one with --credential" },
   { "give a function (azpec.credential.token{get = ...}) or another credential",
     "give a new one (--access-token-file or AZURE_ACCESS_TOKEN), or sign in another way (--credential)" },
+  { "a token function must request its token with `claims`; otherwise sign in again",
+    "sign in again, or in another way (--credential)" },
   { "no account is named by account_id", "no account is named by -g GROUP --account NAME, or by --id" },
   { "one account alone, by account_id", "one account alone, by -g GROUP --account NAME, or by --id" },
   { "name the cloud by authority_host and scope instead of `discover`", "name it with --cloud or --authority-host" },
