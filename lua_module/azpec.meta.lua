@@ -226,8 +226,8 @@ azpec.PrivateEndpointConnectionProvisioningState = {
 --- again if libcurl repeats a request over HTTP/1.1, because the server refused it by HTTP_1_1_REQUIRED.  Only `true`
 --- allows the write.
 --- Any other result, or an error, ends the operation with an error of kind "canceled" that has the second result or
---- the error's text in its message; the request is not sent.  It runs in the thread that steps; it must not yield, nor
---- step, wait or close the client
+--- the error's text in its message, of a table its `message`; the request is not sent.  It runs in the thread that
+--- steps; it must not yield, nor step, wait or close the client
 ---@field before_write? fun(write: azpec.Write): boolean?, any?
 --- a secret, not empty, that signs all continuation tokens, those in errors too, and `resume` refuses others; needs
 --- azpec_signing.so; default: they are not signed.  At least 32 random bytes are advised
@@ -435,6 +435,7 @@ azpec.credential = {}
 ---
 --- Without a token it returns nil and the reason, for the error's message: any value.  Of a table the text `message` is
 --- shown, and `retryable = true` makes `err.retryable` true.  The other functions of credentials give `why` likewise.
+--- An error that such a function raises is read in the same way.
 ---@alias azpec.TokenFunction fun(scope: string, claims: string?, refused: string?): (token: string?, expires_on: any)
 
 --- A ready token, or a function that knows how to get one.

@@ -63,19 +63,21 @@ static void fail(lua_State *L, struct client *c, const char *what,
 	lua_pop(L, 1);
 }
 
-/* Reads the reason on the top.  Of a table that has a message, the message
-   replaces it.  Access is raw.  [-0, +0] */
+/* Reads the reason on the top: may the same call succeed later?  Access is raw.
+   [-0, +0] */
 static enum need_failure read_reason(lua_State *L) {
-	int reason = lua_gettop(L);
 	bool later;
-	if (!lua_istable(L, reason))
+	if (!lua_istable(L, -1))
 		return NEED_FAILED;
-	options_push(L, reason, "retryable");
+	options_push(L, lua_gettop(L), "retryable");
 	later = lua_toboolean(L, -1);
-	if (options_push(L, reason, "message") == LUA_TSTRING)
-		lua_copy(L, -1, reason);
-	lua_settop(L, reason);
+	lua_pop(L, 1);
 	return later ? NEED_LATER : NEED_FAILED;
+}
+
+/* The error that a function of the host raised, which is on the top. */
+static void fail_raised(lua_State *L, struct client *c, const char *what) {
+	fail(L, c, what, read_reason(L));
 }
 
 /* The error of a function that did not return a string; or nil and a reason,
@@ -115,7 +117,7 @@ static void provide_token(lua_State *L, struct client *c, int fields) {
 	push_span(L, buf_span(&s->claims));
 	push_span(L, chain_refused(s));
 	if (!session_pcall(L, c, 3, 2))
-		fail(L, c, "the token function failed: ", NEED_FAILED);
+		fail_raised(L, c, "the token function failed: ");
 	else if (lua_type(L, at) != LUA_TSTRING)
 		fail_result(L, c, "the token function failed: ");
 	else
@@ -129,7 +131,7 @@ static void provide_function(lua_State *L, struct client *c, int fields,
 	lua_pushfstring(L, "the %s function failed: ", name);
 	lua_getfield(L, fields, name);
 	if (!session_pcall(L, c, 0, 2))
-		fail(L, c, lua_tostring(L, at - 1), NEED_FAILED);
+		fail_raised(L, c, lua_tostring(L, at - 1));
 	else if (lua_type(L, at) != LUA_TSTRING)
 		fail_result(L, c, lua_tostring(L, at - 1));
 	else
@@ -155,7 +157,7 @@ static void provide_prompt(lua_State *L, struct client *c, int fields) {
 	if (session_pcall(L, c, 1, 0))
 		give(c, SPAN(""));
 	else
-		fail(L, c, "the prompt function failed: ", NEED_FAILED);
+		fail_raised(L, c, "the prompt function failed: ");
 }
 
 /* ---- certificates ------------------------------------------------------- */
@@ -297,7 +299,7 @@ static void provide_signature(lua_State *L, struct client *c, int fields) {
 	push_span(L, algorithm.n > 0 ? algorithm : SPAN("PS256"));
 	push_span(L, buf_span(&s->scratch.work));
 	if (!session_pcall(L, c, arguments, 2))
-		fail(L, c, "signing failed: ", NEED_FAILED);
+		fail_raised(L, c, "signing failed: ");
 	else if (lua_type(L, at) != LUA_TSTRING)
 		fail_result(L, c, "signing failed: ");
 	else

@@ -119,7 +119,10 @@ bool session_interrupted(lua_State *L) {
 }
 
 static int l_text(lua_State *L) {
-	luaL_tolstring(L, 1, NULL);
+	lua_settop(L, 1);
+	lua_pushliteral(L, "message");
+	if (!lua_istable(L, 1) || lua_rawget(L, 1) != LUA_TSTRING)
+		luaL_tolstring(L, 1, NULL);
 	return 1;
 }
 

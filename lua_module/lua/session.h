@@ -51,7 +51,8 @@ bool session_pcall(lua_State *L, struct client *c, int n, int results);
    ("interrupted!", lstop in lua.c).  It may be raised wherever Lua code runs.
    [-0, +0] */
 bool session_interrupted(lua_State *L);
-/* Converts the value on the top to a string, also if its __tostring fails. [-1,
+/* Converts the value on the top to a string, also if its __tostring fails.  Of
+   a table that has a text `message`, that is taken.  Access is raw.  [-1,
    +1] */
 struct span session_text(lua_State *L, struct client *c);
 

@@ -216,6 +216,8 @@ describe("before_write (the host's function)", function ()
       hooked(function () return false end):update(wish()))
     t.fails("canceled", "^before_write refused the write: 17; ",
       hooked(function () return false, 17 end):update(wish()))
+    t.fails("canceled", "before_write refused the write: it needs a ticket; nothing was written",
+      hooked(function () return nil, { message = "it needs a ticket" } end):update(wish()))
     assert.equal(0, writes_on_the_wire())
   end)
 
@@ -224,6 +226,8 @@ describe("before_write (the host's function)", function ()
       hooked(function () error("disk full", 0) end):update(wish()))
     t.fails("canceled", "^before_write raised an error: table: .*; nothing was written$",
       hooked(function () error({}) end):update(wish()))
+    t.fails("canceled", "before_write raised an error: disk full; nothing was written",
+      hooked(function () error { message = "disk full" } end):update(wish()))
     t.fails("canceled", "before_write raised an error: nil; nothing was written",
       hooked(function () error() end):update(wish()))
     local nasty = setmetatable({}, { __tostring = function () error "no" end })

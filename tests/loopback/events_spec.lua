@@ -304,12 +304,13 @@ describe("on_event (errors, calls of its own)", function ()
 
   it("and raises during a blocking call that fails keeps its error, with the continuation token", function ()
     emulator:set { operation_polls = 1000 }
-    local broken = { "a table" }
+    local broken = { message = "disk full" }
     local client = emulator:client { poll_interval = 0.05, on_event = function (event)
       if event.event == "poll" then error(broken, 0) end
     end }
     local _, err = pcall(approve, client, { timeout = 0.3 })
     assert.equal(broken, err.raised)
+    assert.equal("on_event raised an error: disk full", err.message)
     assert.is_nil(err.result)
     assert.equal("timeout", err.err.kind)
     emulator:set { operation_polls = 0 }

@@ -572,5 +572,8 @@ describe("an application's credential (device_code)", function ()
     assert.is_false(out[1].ok)
     assert.truthy((out[1].raised or out[1].message):find("no screen", 1, true))
     assert.equal(0, #signin.log "token")
+    signin.fails("credential", "the prompt function failed: no screen", {
+      credential = [[return azpec.credential.device_code { tenant_id = given.tenant_id, client_id = given.client_id,
+        prompt = function () error { message = "no screen" } end }]] })
   end)
 end)

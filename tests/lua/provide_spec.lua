@@ -50,6 +50,8 @@ describe("azpec.credential.token{ get = f }", function ()
     ["raises"] = { function () error "vault is sealed" end, "the token function failed: .*vault is sealed$" },
     ["raises a table"] = { function () error(setmetatable({}, { __tostring = function () return "object" end })) end,
       "^the token function failed: object$" },
+    ["raises a table with a message"] = { function () error { message = "vault is sealed" } end,
+      "^the token function failed: vault is sealed$" },
     ["raises nil"] = { function () error() end, "^the token function failed: " },
     ["returns nil and a reason"] = { function () return nil, "not logged in" end,
       "^the token function failed: not logged in$" },
@@ -87,10 +89,11 @@ describe("azpec.credential.token{ get = f }", function ()
     end)
   end
 
-  it("says by a table whether the same call may succeed later", function ()
+  it("says by a table whether the same call may succeed later, returned or raised", function ()
     for reason, later in pairs { [{ message = "x", retryable = true }] = true, [{ retryable = true }] = true,
       [{ message = "x" }] = false, x = false } do
       assert.equal(later, outcome(function () return nil, reason end).retryable)
+      assert.equal(later, outcome(function () error(reason, 0) end).retryable)
     end
   end)
 
@@ -161,6 +164,23 @@ local function made(command)
   return path
 end
 local yields = "a client's callback must not yield: let another coroutine do what waits$"
+
+describe("a function of another credential", function ()
+  it("says by a table why it failed, and whether the same call may succeed later", function ()
+    local why = { message = "vault is sealed", retryable = true }
+    local function raising() error(why) end
+    for _, case in ipairs {
+      { "client_secret", with { client_secret = raising }, "the client_secret function" },
+      { "client_secret", with { client_secret = function () return nil, why end }, "the client_secret function" },
+      { "client_assertion", with { assertion = raising }, "the assertion function" },
+      { "client_certificate", with { sign = raising, thumbprint = ("ab"):rep(32) }, "signing" },
+    } do
+      local _, err = use(credential[case[1]](case[2]))
+      assert.equal(case[3] .. " failed: vault is sealed", err.message)
+      assert.is_true(err.retryable)
+    end
+  end)
+end)
 
 describe("a credential that cannot be used", function ()
   for situation, case in pairs {
