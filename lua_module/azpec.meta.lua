@@ -215,12 +215,12 @@ azpec.PrivateEndpointConnectionProvisioningState = {
 ---@field traceparent? string
 ---@field tracestate? string as for update
 ---@field wait? azpec.Waiter how calls wait; default: they block the calling thread
---- called for each request, response, wait and end, in the thread that steps.  It must not yield, and must not step,
---- close or wait for the client.  An error that it raises is raised by the next wait or result of the poller of the
---- event; for an event of the sign-in, which has no poller, it becomes a warning.  Ctrl-C, as lua raises it
---- ("interrupted!"), ends any wait at once.  A blocking call (`client:update`) raises an azpec.CallbackError, which has
---- the call's outcome.  A poller (`begin_update`) keeps it: call its `wait`, `result` or `continuation_token` after the
---- error
+--- called for each request, response, wait and end, in the thread that steps; not for a wait for a rate limit that
+--- another operation has met.  It must not yield, and must not step, close or wait for the client.  An error that it
+--- raises is raised by the next wait or result of the poller of the event; for an event of the sign-in, which has no
+--- poller, it becomes a warning.  Ctrl-C, as lua raises it ("interrupted!"), ends any wait at once.  A blocking call
+--- (`client:update`) raises an azpec.CallbackError, which has the call's outcome.  A poller (`begin_update`) keeps it:
+--- call its `wait`, `result` or `continuation_token` after the error
 ---@field on_event? fun(event: azpec.Event)
 --- called before each PATCH and DELETE is sent, whichever call sends it, repetitions included.  It is not called
 --- again if libcurl repeats a request over HTTP/1.1, because the server refused it by HTTP_1_1_REQUIRED.  Only `true`
@@ -1137,7 +1137,7 @@ function Poller:continuation_token(options) end
 ---@field retries integer
 ---@field elapsed number seconds so far
 ---@field percent_complete? integer 0 to 100, where the service says so
----@field next_wait? number seconds until the next request is due
+---@field next_wait? number seconds until the next request is due, or a rate limit of the service allows it
 ---@field untrusted_poll_url? true as in an event
 
 --- ---- errors ------------------------------------------------------------------------------------------------------
@@ -1224,7 +1224,7 @@ function Poller:continuation_token(options) end
 ---@field err? azpec.Error what it would have returned after nil
 ---@field retryable boolean false
 
---- Seconds spent, by phase.
+--- Seconds spent, by phase.  The wait for a rate limit of the service belongs to the phase of the request that waits.
 ---@class azpec.Elapsed
 ---@field token number signing in
 ---@field policy number acquiring a policy token

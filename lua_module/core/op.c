@@ -370,12 +370,16 @@ void op_feed(struct op *o, const struct answer *a) {
 		op_judge(o, a);
 }
 
+void op_signed_in(struct op *o, struct now now) {
+	op_book(o, now);
+	o->asking = false;
+}
+
 void op_grant(struct op *o, uint32_t generation, struct now now) {
 	if (has_ended(o))
 		return;
-	op_book(o, now);
+	op_signed_in(o, now);
 	o->token = generation;
-	o->asking = false;
 	o->refused = 0;
 	buf_free(&o->claims);
 }
@@ -522,6 +526,8 @@ enum op_want op_next(struct op *o, struct now now, struct request *out,
 		return OP_WAIT;
 	}
 	if (!o->token) {
+		if (!o->asking) /* until now it waited for its turn */
+			op_book(o, now);
 		o->asking = true;
 		return OP_TOKEN;
 	}

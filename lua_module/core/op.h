@@ -22,6 +22,8 @@ void op_free(struct op *o);
 
 enum op_want op_next(struct op *o, struct now now, struct request *out,
                      int64_t *until);
+/* There is a token: the wait for it is over, though its turn may come later. */
+void op_signed_in(struct op *o, struct now now);
 /* Allows the token of that generation (never 0) for the next request. */
 void op_grant(struct op *o, uint32_t generation, struct now now);
 void op_no_token(struct op *o, const struct fail *why, struct now now);

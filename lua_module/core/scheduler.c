@@ -302,7 +302,9 @@ static bool release_tokenless(struct scheduler *c, struct now now) {
 	bool moved = false;
 	while (c->tokenless.last && (c->chain.live || why)) {
 		struct job *j = job_at(c->tokenless.last);
-		if (!c->chain.live)
+		if (c->chain.live)
+			op_signed_in(&j->op, now);
+		else
 			op_no_token(&j->op, why, now);
 		make_ready(c, j);
 		moved = true;
@@ -439,6 +441,14 @@ static int64_t next_for(const struct scheduler *c, enum rate_kind kind) {
 static bool may_send(const struct scheduler *c, enum rate_kind kind,
                      struct now now) {
 	return next_for(c, kind) <= now.mono;
+}
+
+int64_t scheduler_due(const struct scheduler *c, const struct job *j) {
+	for (enum rate_kind kind = 0; kind < RATE_KINDS; kind++)
+		if (j->link.queue == &c->held[kind] ||
+		    j->link.queue == &c->new_held[kind])
+			return next_for(c, kind_of(&j->op));
+	return j->op.not_before;
 }
 
 /* Adds j to a queue of jobs that wait for a limit or a place. */

@@ -95,6 +95,10 @@ void scheduler_veto(struct scheduler *c, struct job *j, struct span why,
 enum scheduler_want scheduler_next(struct scheduler *c, struct now now,
                                    struct job **job, struct request *request,
                                    int64_t *until);
+/* The time, in ms of the monotonic clock, before which the job that waits for
+   its next request sends none: because of its own pause, or of the service's
+   rate limit. */
+int64_t scheduler_due(const struct scheduler *c, const struct job *j);
 /* Call this when the request of scheduler_next was started. */
 void scheduler_sent(struct scheduler *c, struct job *job, struct now now);
 /* Call this when the token chain was given what it needed. */

@@ -276,7 +276,7 @@ static int l_progress(lua_State *L) {
 	struct poller *p = look(L);
 	struct op *o = &p->job.op;
 	struct now now = sys_now();
-	int64_t spent = 0;
+	int64_t spent = 0, due = scheduler_due(&p->client->core, &p->job);
 	if (!poller_ended(p))
 		op_book(o, now);
 	for (int i = 0; i < PHASE_COUNT; i++)
@@ -295,8 +295,8 @@ static int l_progress(lua_State *L) {
 		fields_integer(L, "percent_complete", o->percent);
 	if (o->untrusted)
 		fields_boolean(L, "untrusted_poll_url", true);
-	if (!poller_ended(p) && o->not_before > now.mono)
-		fields_seconds(L, "next_wait", o->not_before - now.mono);
+	if (!poller_ended(p) && due > now.mono)
+		fields_seconds(L, "next_wait", due - now.mono);
 	return 1;
 }
 

@@ -414,6 +414,10 @@ static void play_spent(const struct step *s) {
 }
 #define SPENT(which, where, length)                                            \
 	STEP(play_spent, .job = which, .n = where, .ms = length)
+static void play_due(const struct step *s) {
+	equal(scheduler_due(&t.c, job_of(s)), s->ms, "when it is due");
+}
+#define DUE(which, when) STEP(play_due, .job = which, .ms = when)
 static void play_not_begun(const struct step *s) {
 	equal(job_of(s)->op.deadline, NEVER, "the deadline");
 }
@@ -1094,6 +1098,25 @@ static const struct scenario limits[] = {
 	    ERROR(A, 429, "SubscriptionRequestsThrottled", "wait"),
 	    UPDATE("/b"), GET("/c"), SENDS(C), WAITS(7 * SECOND), NOT_BEGUN(B),
 	    AT(7 * SECOND), SENDS(A), SENDS(B) } },
+	{ "the_wait_for_a_limit_is_known_and_is_no_sign_in",
+	  &ready,
+	  10,
+	  { UPDATE("/a"), ADD(OP_ENSURE, HOST "/b", LONG), SENDS(A), SENDS(B),
+	    ERROR(A, 429, "SubscriptionRequestsThrottled", "wait"),
+	    FINDS(B, "Pending"), UPDATE("/c"), WAITS(7 * SECOND),
+	    DUE(B, 7 * SECOND), DUE(C, 7 * SECOND), AT(7 * SECOND), SENDS(B),
+	    SENDS(A), DUE(B, 0), SPENT(B, PHASE_TOKEN, 0),
+	    SPENT(B, PHASE_REQUEST, 7 * SECOND) } },
+	{ "the_wait_for_a_limit_after_a_sign_in_is_no_part_of_it",
+	  &by_secret,
+	  10,
+	  { UPDATE("/a"), UPDATE("/b"), TOKEN_COMES, SENDS(A), SENDS(B),
+	    ANSWERS(B, 401, NULL), SENDS(SIGNIN),
+	    ERROR(A, 429, "SubscriptionRequestsThrottled", "wait"),
+	    AT(2 * SECOND), GRANTS("next", 3600), WAITS(7 * SECOND),
+	    AT(7 * SECOND), SENDS(B), SENDS(A),
+	    SPENT(B, PHASE_TOKEN, 2 * SECOND),
+	    SPENT(B, PHASE_REQUEST, 5 * SECOND) } },
 	{ "deletes_have_a_limit_of_their_own",
 	  &ready,
 	  10,

@@ -429,6 +429,19 @@ describe("the statuses", function ()
     end)
   end
 
+  it("429 of the subscription holds back other writes, and their progress tells for how long", function ()
+    emulator:faults { { match = { kind = "update" }, action = { status = 429, retry_after = "30" } } }
+    local client <close> = emulator:client { retry = { max_tries = 1 } }
+    t.fails("throttled", "^SubscriptionRequestsThrottled: ", client:update { id = emulator.sample, status = "Approved" })
+    local poller = client:begin_ensure { id = emulator.sample, status = "Approved" }
+    t.await("the wait", function () return poller:progress().next_wait end, function () client:wait(0.01) end)
+    local at = poller:progress()
+    assert(at.next_wait > 1 and at.next_wait <= 30, at.next_wait)
+    assert.equal("request", at.phase)
+    poller:cancel()
+    assert.equal(0, select(2, poller:wait()).elapsed.token)
+  end)
+
   it("429 waits as long as Retry-After says", function ()
     local took, value, _, server = t.timed(get, {
       { times = 1, status = 429, headers = { "Retry-After: 1" } }, { headers = json, body = t.connection_json() } })
