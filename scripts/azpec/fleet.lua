@@ -28,11 +28,10 @@
 -- lags by less than a minute, sometimes by hours; an account or a request may be missing for that time.
 --
 -- An error is an azpec.Error, or a table of the same form (azpec.failure). is_gone = true in it: the account was
--- deleted.
--- Graph lists it for a while. A 404 of the list alone does not prove that, only Azure Resource Manager's own 404 of the
--- account does. An error that all places share is raised: a
--- failed sign-in, or subscriptions that cannot be listed. The first value is an account or, with err, a subscription:
--- { kind = "account" | "subscription", id, subscription_id, resource_group_name, account_name }.
+-- deleted. Graph lists it for a while. A 404 of the list alone does not prove that, only Azure Resource Manager's own
+-- 404 of the account does. An error that all places share is raised: a failed sign-in, subscriptions that cannot be
+-- listed, or the kind "canceled" if the client is closed during a wait. The first value is an account or, with err, a
+-- subscription: { kind = "account" | "subscription", id, subscription_id, resource_group_name, account_name }.
 
 local failure = require "azpec.failure"
 local fields = require "azpec.fields"
@@ -95,9 +94,12 @@ local function of_listed(begin)
   end
 end
 
+-- Kinds of errors that all places share: a failed sign-in, a client that was closed during the wait.
+local shared = { credential = true, canceled = true }
+
 -- Returns whether an error belongs to one place: not Ctrl-C, not a bug, not an error that all places share.
 local function is_of_one_place(err)
-  return type(err) == "table" and err.kind ~= nil and err.kind ~= "credential"
+  return type(err) == "table" and err.kind ~= nil and not shared[err.kind]
 end
 
 -- Iterates over the places in order: place and item for the items of begin(place); then place alone, or place, nil and
@@ -276,7 +278,7 @@ local function find_by_graph(client, where, found)
   local ok, err = pcall(query, client, where, found)
   if ok then
     found.source = "graph"
-  elseif not is_of_one_place(err) or err.kind == "canceled" then
+  elseif not is_of_one_place(err) then
     error(err, 0)
   end
   found.graph_err = not ok and err or nil

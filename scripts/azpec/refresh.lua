@@ -49,6 +49,7 @@ local function finish(list, connections, account)
   local complaint = type(err) == "string" and err:match "bad field '.*"
   if complaint then return failure.new("usage", complaint) end
   if type(err) ~= "table" or not err.kind then error(err, 0) end -- Ctrl-C, or a fault
+  if err.kind == "canceled" then error(err, 0) end -- the client was closed
   return err
 end
 
@@ -81,7 +82,8 @@ end
 
 -- Reads the connections with these ids. Returns a function of an id: it returns the connection; nil if it is gone, and
 -- as third value the error of its account if that does not exist either; or nil and an azpec.Error. options (table or
--- nil): timeout, seconds for each account (default: the client's).
+-- nil): timeout, seconds for each account (default: the client's). Raises an error of kind "canceled" if the client is
+-- closed during a list.
 function current.read(client, connection_ids, options)
   local accounts, connections, errors = ids.accounts_of(connection_ids, account_of), {}, {}
   local timeout = options and options.timeout

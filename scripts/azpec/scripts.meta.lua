@@ -1063,7 +1063,8 @@ function fleet.subscriptions(client, timeout) end
 ---@return azpec.fleet.Found
 function fleet.of(accounts, timeout) end
 
---- For a generic `for`. What concerns one place is its third value; a sign-in that fails is raised.
+--- For a generic `for`. What concerns one place is its third value. A sign-in that fails is raised, and so is an error
+--- of kind "canceled" if the client is closed during a wait.
 ---@param client azpec.Client
 ---@param where azpec.fleet.Where|azpec.fleet.Found
 ---@return fun(): azpec.fleet.Place?, azpec.Connection?, azpec.Error|azpec.Failure|nil next

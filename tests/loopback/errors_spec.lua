@@ -432,7 +432,8 @@ describe("the statuses", function ()
   it("429 of the subscription holds back other writes, and their progress tells for how long", function ()
     emulator:faults { { match = { kind = "update" }, action = { status = 429, retry_after = "30" } } }
     local client <close> = emulator:client { retry = { max_tries = 1 } }
-    t.fails("throttled", "^SubscriptionRequestsThrottled: ", client:update { id = emulator.sample, status = "Approved" })
+    local value, err = client:update { id = emulator.sample, status = "Approved" }
+    t.fails("throttled", "^SubscriptionRequestsThrottled: ", value, err)
     local poller = client:begin_ensure { id = emulator.sample, status = "Approved" }
     t.await("the wait", function () return poller:progress().next_wait end, function () client:wait(0.01) end)
     local at = poller:progress()
@@ -555,8 +556,8 @@ describe("tokens that go astray", function ()
   it("a token function that has no new token yet makes the error retryable, also after a refused one", function ()
     for _, action in ipairs { { expire_token = true }, { claims = true } } do
       emulator:faults { { match = { kind = "get" }, action = action } }
-      local err = t.fails("credential", "^InvalidAuthenticationToken: .* %(HTTP 401%); the token function failed: no token yet$",
-        emulator:client { credential = azpec.credential.token { get = function (_, _, refused)
+      local err = t.fails("credential",
+        "^InvalidAuthenticationToken: .* %(HTTP 401%); the token function failed: no token yet$", emulator:client { credential = azpec.credential.token { get = function (_, _, refused)
           if refused then return nil, { message = "no token yet", retryable = true } end
           return t.canary .. "old"
         end } }:get(t.call(emulator.sample)))

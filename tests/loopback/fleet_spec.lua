@@ -9,6 +9,8 @@ local emulator
 local first, second, third = "3f1c2a54-6a1e-4b7d-9c55-0e8d1b2a7f10", "11111111-2222-4333-8444-555555555551",
   "11111111-2222-4333-8444-555555555552"
 
+local all = { all_subscriptions = true }
+
 local function account(name, subscription_id, statuses, more)
   local connections = {}
   for n, status in ipairs(statuses) do
@@ -256,6 +258,24 @@ describe("the accounts of all subscriptions", function ()
     local ok, err = pcall(accounts, { all_subscriptions = true }, client)
     assert.is_false(ok)
     assert.equal("credential", err.kind)
+  end)
+end)
+
+describe("a client that is closed", function ()
+  it("while a list is read ends the iteration with an error of kind canceled", function ()
+    emulator:faults { { match = { kind = "list" }, action = { stall = true } } }
+    for _, read in ipairs { fleet.accounts, fleet.connections } do
+      local cqueues, err = require "cqueues", nil
+      local client, loop = emulator:client { wait = cqueues.poll }, cqueues.new()
+      local count = #emulator:log "list"
+      loop:wrap(function () err = select(2, pcall(function () for _ in read(client, all) do end end)) end)
+      loop:wrap(function ()
+        repeat cqueues.sleep(0.01) until #emulator:log "list" > count
+        client:close()
+      end)
+      assert(loop:loop())
+      assert.equal("canceled", err.kind)
+    end
   end)
 end)
 

@@ -27,6 +27,14 @@ it("a connection is taken from the list of its own account, in any letter case",
   assert.equal(id "a":upper(), now(id "a").id)
 end)
 
+it("a client that is closed during a list raises its error, since no other list can be begun", function ()
+  local closed = { kind = "canceled" }
+  local ok, err = pcall(current.read, { list = function () return function () error(closed, 0) end end },
+    { id "a", id "b" })
+  assert.is_false(ok)
+  assert.equal(closed, err)
+end)
+
 it("one connection is read by itself; its account only where it is not there, since the id may be misspelt", function ()
   local missing = { kind = "not_found", code = "ResourceNotFound" }
   for _, account_err in ipairs { false, missing, { kind = "forbidden" } } do
