@@ -1336,7 +1336,8 @@ function Emulator:client(more) end
 ---@return string id
 function Emulator:arrive(fields) end
 
---- Makes requests fail: a rule's match (kind, method, path, plain, tls, nth, times), name and action in one table.
+--- Makes requests fail: a rule's match (kind, method, path, plain, tls, nth, times), name and action in one table. A
+--- rule without an action is an error.
 ---@param fields table such as { kind = "update", times = 2, status = 503 }
 function Emulator:fail(fields) end
 

@@ -237,7 +237,12 @@ describe("azpec.emulator", function ()
         function () emulator:fail { kind = "pol", status = 503 } end,
       ["faults%[1%].match.kind%[2%]: unknown kind 'lst'; did you mean 'list'%?"] =
         function () emulator:fail { kind = { "get", "lst" }, status = 503 } end,
+      ["start_spec.lua:%d+: azpec.emulator: .*faults%[1%].action: what to do is missing: give status, reset, stall "
+        .. "or another field"] = function () emulator:fail { kind = "get", times = 1 } end,
       ["unknown field 'tims'"] = function () emulator:fail { kind = "get", tims = 2, status = 503 } end,
+      ["faults%[2%].action: what to do is missing"] = function ()
+        emulator:control("PUT", "faults", { { action = { status = 503 } }, { action = {} } })
+      end,
     } do
       local ok, problem = pcall(call)
       assert.is_false(ok)

@@ -556,11 +556,12 @@ describe("tokens that go astray", function ()
   it("a token function that has no new token yet makes the error retryable, also after a refused one", function ()
     for _, action in ipairs { { expire_token = true }, { claims = true } } do
       emulator:faults { { match = { kind = "get" }, action = action } }
-      local err = t.fails("credential",
-        "^InvalidAuthenticationToken: .* %(HTTP 401%); the token function failed: no token yet$", emulator:client { credential = azpec.credential.token { get = function (_, _, refused)
-          if refused then return nil, { message = "no token yet", retryable = true } end
-          return t.canary .. "old"
-        end } }:get(t.call(emulator.sample)))
+      local client = emulator:client { credential = azpec.credential.token { get = function (_, _, refused)
+        if refused then return nil, { message = "no token yet", retryable = true } end
+        return t.canary .. "old"
+      end } }
+      local err = t.fails("credential", "^InvalidAuthenticationToken: .* %(HTTP 401%); the token function failed: no "
+        .. "token yet$", client:get(t.call(emulator.sample)))
       assert.is_true(err.retryable)
       assert.equal(action.claims or false, err.hint:find "new claims" ~= nil)
     end

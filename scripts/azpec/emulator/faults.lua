@@ -80,6 +80,12 @@ local rule_schema = {
   name = word, match = { record = match_schema }, action = { record = action_schema, required = true },
 }
 
+-- A rule that is due and does nothing would only keep the rules behind it from being applied.
+local function check_action(rule, path)
+  if next(rule.action) then return end
+  check.fail(path .. ".action", "what to do is missing: give status, reset, stall or another field")
+end
+
 local function check_reset(rule, path)
   local action = rule.action
   if not (action.reset or action.reset_at) then return end
@@ -89,6 +95,7 @@ end
 local function compile(spec, index)
   local path = ("faults[%d]"):format(index)
   local rule = check.record(spec, rule_schema, path)
+  check_action(rule, path)
   check_reset(rule, path)
   local match = rule.match or {}
   rule.match, rule.seen, rule.name = match, 0, rule.name or "#" .. index

@@ -90,7 +90,7 @@ unknown names are refused):
 Fault file (.lua or .json): a list of rules {name =, match = {}, action = {}}. A rule counts the requests that fit its
 match; of the rules that are due the first is applied. match: method, kind (or a list of kinds), path (Lua pattern on
 path and query as sent; plain = true: plain text), tls (true or false), nth (begin with the nth fitting request; alone:
-only that one), times (that many; default: for ever). action:
+only that one), times (that many; default: for ever). action, at least one of:
   first      delay = seconds; hold = true (waits until control replaces or deletes the rules);
              advance = seconds (moves the clock); expire_token = true (the request's token ends now)
   instead    status = 503 [, body = "text" or table, error = {code =, message =, target =, details =}]
