@@ -6,8 +6,17 @@ local description = {}
 -- requestMessage); nothing says that Batch takes more.
 local longest = 140
 
--- A template with its places filled; values: texts by name. What has no value stays as it stands.
+-- Removes the places at one end of a template whose texts are empty, with the blanks beside them.
+local function without_empty(template, values, place, place_and_blanks)
+  while values[template:match(place)] == "" do template = template:gsub(place_and_blanks, "") end
+  return template
+end
+
+-- A template with its places filled; values: texts by name. What has no value stays as it stands. An empty text leaves
+-- no blank at the beginning or the end.
 function description.fill(template, values)
+  template = without_empty(template, values, "^{(%a+)}", "^{%a+}%s*")
+  template = without_empty(template, values, "{(%a+)}$", "%s*{%a+}$")
   return (template:gsub("{(%a+)}", values))
 end
 

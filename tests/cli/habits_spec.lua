@@ -581,6 +581,12 @@ describe("--description", function ()
     assert.equal(("Please approve (%s, CHG-1)"):format(support.sample_name), said())
   end)
 
+  it("begins with no blank where the requester gave none", function ()
+    local id = emulator:arrive {}
+    kit.ended(0, azpec("approve", "--description '{description} (by CI)' " .. id))
+    assert.equal("(by CI)", said(id))
+  end)
+
   it("is filled in for many, and forecast", function ()
     local line = "--description '{name}: ok' --yes many01 many02 " .. many
     local forecast = kit.ended(0, azpec("approve", line .. " --dry-run -o jsonl")).out:match "[^\n]+"

@@ -352,6 +352,15 @@ describe("rules (needs, descriptions, limits)", function ()
     assert.is_nil(decide(by_name, { description = "x" }).description)
   end)
 
+  it("write no blank where the requester gave no description", function ()
+    for template, written in pairs { ["{description} ({rule})"] = "(ours)", ["{rule}: {description}"] = "ours:",
+      ["{description} {ticket} by {rule}"] = "by ours", ["({description} {rule})"] = "( ours)",
+      ["{description} {ticket}"] = "", [" {rule}"] = " ours" } do
+      local text = ("approve 'ours' { when = { name = '*' }, because = 'why', description = '%s' }"):format(template)
+      assert.equal(written, decide(text, {}).description)
+    end
+  end)
+
   it("hold where the description would be longer than the service takes", function ()
     local text = by_name:gsub("}%s*$", ", description = '{description}, {rule}' }")
     assert.equal(("x"):rep(133) .. ", named", decide(text, { description = ("x"):rep(133) }).description)
