@@ -377,7 +377,8 @@ azpec.PrivateEndpointConnectionProvisioningState = {
 
 --- The options of azpec.Client:resume.
 ---@class (exact) azpec.ResumeOptions: azpec.PolicyOptions
----@field id? string the token must belong to this connection, letter case aside
+--- the token must belong to this connection, letter case aside, such as `err.id`; it may be of another subscription
+---@field id? string
 --- whether a resumed ensure may send its update again, where no operation is under way and the connection is not as
 --- asked; default: false, it only reads, and ends with an error of kind "precondition"
 ---@field write? boolean
@@ -840,9 +841,10 @@ function Client:begin_delete(options) end
 function Client:begin_ensure(options) end
 
 --- Continues an operation, also one of another process; it does no I/O itself.  It polls the URL in the token if there
---- is one, else the connection.  Nothing is written unless `write` allows it.  A token is refused, as
---- an error of kind "protocol", when it is damaged, or not for this endpoint, the client's subscription (if it has one)
---- and the connection of `id`, or not signed with `key`.  Without a key anyone can write a token: see SECURITY.md.
+--- is one, else the connection.  Nothing is written unless `write` allows it.  A token is refused, as an error of kind
+--- "protocol", when it is damaged, not for this endpoint, or not signed with `key`.  It must belong to the connection
+--- of `id`; without `id`, to the client's subscription (if it has one).  Without a key anyone can write a token: see
+--- SECURITY.md.
 --- Raises where a signature cannot be checked: azpec_signing is not installed, or OpenSSL fails.
 ---@param continuation_token string from a poller or an error
 ---@param options? azpec.ResumeOptions

@@ -278,17 +278,6 @@ int calls_update(lua_State *L) {
 
 /* ---- resume ------------------------------------------------------------- */
 
-/* resume(token, { id = ... }) also checks the resource's id. */
-static const char *check_id(lua_State *L, struct span id) {
-	struct span wanted;
-	if (lua_isnil(L, 3))
-		return NULL;
-	wanted = options_string(L, 3, "id");
-	return !wanted.p || span_ieq(wanted, id)
-	               ? NULL
-	               : "it belongs to another connection";
-}
-
 static int refuse(lua_State *L, const char *why) {
 	lua_pushnil(L);
 	lua_pushfstring(L, "the continuation token is refused: %s", why);
@@ -302,19 +291,20 @@ static int l_resume(lua_State *L) {
 	struct op_spec spec = { .timeout = c->defaults.timeout,
 		                .poll_interval = c->defaults.poll_interval };
 	struct op_begun begun;
+	struct span wanted = NO_SPAN;
 	struct poller *p;
 	const char *why;
 	uint32_t build;
 	luaL_checktype(L, 2, LUA_TSTRING);
 	lua_settop(L, 3);
-	if (!lua_isnil(L, 3))
+	if (!lua_isnil(L, 3)) {
 		options_check(L, 3, FOR_RESUME);
+		wanted = options_string(L, 3, "id");
+	}
 	continuation_push_key(L, 1, 3);
 	lua_getiuservalue(L, 1, CUV_CODEC);
 	lua_pushvalue(L, 2);
-	why = continuation_read(L, 5, 4, c, &spec, &begun);
-	if (!why)
-		why = check_id(L, spec.id);
+	why = continuation_read(L, 5, 4, c, wanted, &spec, &begun);
 	if (why)
 		return refuse(L, why);
 	p = poller_new(L, 1, spec.kind);

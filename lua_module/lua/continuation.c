@@ -286,9 +286,11 @@ static const char *other_subscription(lua_State *L, struct span its,
 	                       lua_tostring(L, -2), lua_tostring(L, -1));
 }
 
-/* The token must be for the client's cloud and subscription. */
+/* The token must be for the client's cloud, and for the wanted connection; if
+   the caller names none, for one of the client's subscription. */
 static const char *check_binding(lua_State *L, const struct client *c,
-                                 struct span endpoint, struct span id) {
+                                 struct span endpoint, struct span id,
+                                 struct span wanted) {
 	struct arm_id parts;
 	struct span ours = c->core.chain.names_subscription
 	                           ? c->defaults.subscription_id
@@ -298,6 +300,10 @@ static const char *check_binding(lua_State *L, const struct client *c,
 		return "it belongs to another endpoint";
 	if (arm_parse_id(id, &parts))
 		return "its id is not a private endpoint connection's";
+	if (wanted.p)
+		return span_ieq(wanted, id)
+		               ? NULL
+		               : "it belongs to another connection";
 	if (ours.p && !span_ieq(parts.subscription, ours))
 		return other_subscription(L, parts.subscription, ours);
 	return NULL;
@@ -324,7 +330,8 @@ static const char *read_asked(lua_State *L, struct op_spec *spec) {
 
 /* Reads the decoded table on the top. */
 static const char *read(lua_State *L, const struct client *c,
-                        struct op_spec *spec, struct op_begun *begun) {
+                        struct span wanted, struct op_spec *spec,
+                        struct op_begun *begun) {
 	int operation = index_of(field(L, "operation"), op_calls, OP_RESUMABLE);
 	int poll = index_of(field(L, "poll"), sources, 4);
 	const char *why;
@@ -338,7 +345,7 @@ static const char *read(lua_State *L, const struct client *c,
 	options_push(L, lua_gettop(L), "changed");
 	begun->changed = lua_toboolean(L, -1);
 	lua_pop(L, 1);
-	why = check_binding(L, c, field(L, "endpoint"), spec->id);
+	why = check_binding(L, c, field(L, "endpoint"), spec->id, wanted);
 	if (!why && begun->source != POLL_RESOURCE &&
 	    !url_on(begun->url, c->origins, c->core.cfg.origin_count))
 		why = "its polling URL is on another origin";
@@ -346,8 +353,8 @@ static const char *read(lua_State *L, const struct client *c,
 }
 
 const char *continuation_read(lua_State *L, int codec, int key,
-                              struct client *c, struct op_spec *spec,
-                              struct op_begun *begun) {
+                              struct client *c, struct span wanted,
+                              struct op_spec *spec, struct op_begun *begun) {
 	struct facts facts;
 	struct span text;
 	const char *why;
@@ -363,5 +370,5 @@ const char *continuation_read(lua_State *L, int codec, int key,
 	if (!is_of_version(L))
 		return "it has another version";
 	why = check_members(L, text);
-	return why ? why : read(L, c, spec, begun);
+	return why ? why : read(L, c, wanted, spec, begun);
 }

@@ -18,12 +18,14 @@ void continuation_push_key(lua_State *L, int idx, int options);
 /* Replaces the key (or nil) at the top by the token of the poller at idx.
    Raises where it cannot be signed.  [-1, +1] */
 void continuation_push(lua_State *L, int idx);
-/* Checks the token at the top with the key (or nil) at index key.  Replaces the
-   token by its decoded table, and fills spec and begun; their spans point into
-   that table.  Returns NULL, or the reason of the refusal, which is valid until
-   the stack is popped.  [-1, +1], and more if the token is refused */
+/* Checks the token at the top with the key (or nil) at index key.  wanted: the
+   id of the connection that it must belong to; absent: it must belong to the
+   client's subscription.  Replaces the token by its decoded table, and fills
+   spec and begun; their spans point into that table.  Returns NULL, or the
+   reason of the refusal, which is valid until the stack is popped.  [-1, +1],
+   and more if the token is refused */
 const char *continuation_read(lua_State *L, int codec, int key,
-                              struct client *c, struct op_spec *spec,
-                              struct op_begun *begun);
+                              struct client *c, struct span wanted,
+                              struct op_spec *spec, struct op_begun *begun);
 
 #endif

@@ -347,6 +347,19 @@ describe("a continuation token (refused)", function ()
     assert.equal(before, emulator:kinds())
   end)
 
+  it("of another subscription is accepted for its id, which the error has", function ()
+    emulator:set { operation_polls = 1000 }
+    local client = emulator:client { subscription_id = "00000000-1111-2222-3333-444444444444" }
+    local _, err = client:update { id = emulator.sample, status = "Approved", timeout = 0.3 }
+    assert.equal("timeout", err.kind)
+    refused(("it belongs to subscription %s, but subscription_id is %s"):format(emulator.subscription_id,
+      "00000000-1111-2222-3333-444444444444"), err.continuation_token, client)
+    refused("it belongs to another connection", err.continuation_token, client, { id = emulator.many[1] })
+    emulator:set { operation_polls = 0 }
+    assert(assert(client:resume(err.continuation_token, { id = err.id:upper() })):wait())
+    assert.equal(1, #emulator:log "update")
+  end)
+
   it("is refused when it has another version, unknown, or changed by somebody", function ()
     local token = left_alone()
     local client = emulator:client()
