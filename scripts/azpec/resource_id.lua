@@ -65,14 +65,16 @@ local function unescape(text)
 end
 
 -- Removes surrounding blanks, line ends and quotes, and a query such as `?api-version=2022-06-01`. A `?` that is a
--- wildcard has no `=` after it.
+-- wildcard has no `=` after it. Of a URL the fragment is kept: in the portal's, the query is in front of the id.
 local function bare(word)
   word = text_of.trim(word)
   local quote, inner = word:match "^([\"'`])(.*)%1$"
   if quote then word = text_of.trim(inner) end
   local query = word:find("?", 1, true)
   local has_query = query and word:find("^%?[%w_.$-]+=", query) and word:sub(1, query):find("/", 1, true)
-  return has_query and word:sub(1, query - 1) or word
+  if not has_query then return word end
+  local fragment = word:find "^%a+://" and word:match("#.*$", query) or ""
+  return word:sub(1, query - 1) .. fragment
 end
 
 -- Parses an id as people copy it: in quotes, with a query, from a URL of Azure Resource Manager or of the Azure portal

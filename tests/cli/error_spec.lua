@@ -222,6 +222,13 @@ describe("words as people paste them", function ()
     ["the address of a request"] = { "show 'https://management.azure.com" .. t.id .. "?api-version=2022-06-01'" },
     ["a page of the portal"] = { "show '" .. portal .. t.id .. "'" },
     ["an id that Git Bash has made a path of"] = { "show 'C:/Program Files/Git" .. t.id .. "'" },
+    ["a page of the portal with a language"] = { "show '" .. portal:gsub("#", "?l=en.en-us#") .. t.id .. "'" },
+    ["an account's page of the portal with a feature"] = { "list --id '" .. portal:gsub("#",
+      "?feature.customportal=false&l=de.de-de#") .. account .. "/networking'" },
+    ["an escaped id in a page of the portal with a query"] = { "list --id 'https://portal.azure.com/?l=en#view/x/id/"
+      .. account:gsub("/", "%%2F") .. "?a=b'" },
+    ["the address of a request with a fragment"] = { "show 'https://management.azure.com" .. t.id
+      .. "?api-version=2022-06-01#x'" },
     ["an account's page of the portal"] = { "list --id '" .. portal .. account .. "/networking'" },
     ["an escaped id in a page of the portal"] = { "list --id 'https://portal.azure.com/#view/x/id/"
       .. account:gsub("/", "%%2F") .. "'" },
