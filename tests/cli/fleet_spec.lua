@@ -377,10 +377,74 @@ describe("accounts of one name", function ()
     assert.falsy(kit.ended(0, azpec("list", "-o csv")).out:find "resource_group")
   end)
 
+  -- Approves the connections of both accounts by rules. Returns the option that names the rules, and the journal.
+  local function approve_both()
+    play(account "rg-east", account "rg-west")
+    local option = "--rules " .. t.write(t.new_path "rules", [[approve "all" { when = { name = "web" } }]])
+    local journal = t.new_path "journal"
+    kit.ended(0, azpec("auto", ("%s --apply --journal %s"):format(option, journal)))
+    return option, journal
+  end
+
+  it("have their groups in lines of an undo, also where only one of them is chosen", function ()
+    local _, journal = approve_both()
+    for _, rest in ipairs { "", " --apply --yes", " --connection rg-east/samebatch/web" } do
+      local result = kit.ended(0, azpec("journal", ("undo %s --run last%s"):format(journal, rest)))
+      assert.matches("rg-east/samebatch/web.5a7e0001", result.out, 1, true)
+      assert.equal(not rest:find "east", result.out:find("rg-west/samebatch/web", 1, true) ~= nil)
+    end
+  end)
+
+  it("have their groups in lines of what an interrupted run began", function ()
+    local option, journal = approve_both()
+    local intents, kept = 0, {}
+    for line in t.read(journal):gmatch "[^\n]*\n" do
+      if intents < 2 then kept[#kept + 1] = line end
+      intents = intents + (line:find('"event":"intent"', 1, true) and 1 or 0)
+    end
+    t.write(journal, table.concat(kept))
+    local said = kit.ended(0, azpec("auto", ("%s --apply --journal %s"):format(option, journal)))
+    local resumed = 0
+    for line in said.out:gmatch "[^\n]*an earlier run began it" do
+      resumed = resumed + 1
+      assert.matches("^rg%-%w+/samebatch/web", line)
+    end
+    assert.is_true(resumed > 0)
+  end)
+
+  it("are not both meant by a word without wildcards that takes connections of a plan or of a run", function ()
+    play(account "rg-east", account "rg-west")
+    local file, plan = t.write(t.new_path "rules", [[approve "all" { when = { name = "web" } }]]), t.new_path "plan"
+    local journal = t.new_path "journal"
+    kit.ended(0, azpec("plan", ("--rules %s --out %s"):format(file, plan)))
+    local function refused(verb, words)
+      for _, word in ipairs { "samebatch/web", "web" } do
+        local result = kit.ended(11, azpec(verb, words:format(word)))
+        local what = word == "web" and "name 'web'" or "name 'web' and account 'samebatch'"
+        assert.equal("", result.out)
+        assert.matches(("^azpec: 2 connections match %s; name one by its id or GROUP/ACCOUNT/NAME:\n"):format(what)
+          .. "  rg%-east/samebatch/web%.%S+[^\n]*\n  rg%-west/samebatch/web%.%S+[^\n]*\n  hint: ", result.err)
+      end
+    end
+    refused("approve", "%s")
+    refused("apply", plan .. " --connection %s")
+    refused("apply", plan .. " --show --connection %s")
+    assert.equal(0, #emulator:log "update")
+    kit.ended(0, azpec("apply", ("%s --journal %s --connection 'samebatch/*'"):format(plan, journal)))
+    refused("journal", ("undo %s --run last --apply --yes --connection %%s"):format(journal))
+    assert.equal(2, #emulator:log "update")
+    local shown = kit.ended(0, kit.run(("journal show %s --connection samebatch/web -o tsv"):format(journal))).out
+    assert.equal(2, select(2, shown:gsub("\n", "")))
+    kit.ended(0, azpec("journal", ("undo %s --run last --apply --yes --connection rg-east/samebatch/web")
+      :format(journal)))
+    assert.equal(3, #emulator:log "update")
+  end)
+
   it("have their subscriptions, where their groups have one name, too", function ()
     play(account "rg", account("rg", { subscription_id = other }))
     assert.matches("^ACCOUNT +SUBSCRIPTION +NAME", kit.ended(0, azpec("list", all)).out)
     local result = kit.ended(11, azpec("approve", "web " .. all))
     assert.matches(other .. "/rg/samebatch", result.err, 1, true)
+    assert.matches("name one by its id or SUBSCRIPTION/GROUP/ACCOUNT/NAME:\n", result.err, 1, true)
   end)
 end)

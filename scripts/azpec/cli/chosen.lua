@@ -1,6 +1,8 @@
 -- --connection: of a plan, a run or a journal, only the connections that its words name.
 
 local convert = require "azpec.cli.convert"
+local failure = require "azpec.cli.error"
+local ids = require "azpec.resource_id"
 local nearest = require "azpec.nearest"
 local options = require "azpec.cli.options"
 local rows = require "azpec.cli.rows"
@@ -18,7 +20,7 @@ end
 -- Returns the selector of a word: an id, a name, or a name with its place.
 local function selector_of(word)
   word = convert.name_or_id(word)
-  return select.new(convert.place_and_name(word) or { [word:find "/" and "id" or "name"] = word })
+  return select.new(convert.place_and_name(word) or { [word:find "/" and "id" or "name"] = word }, convert.nouns)
 end
 
 -- Returns the word that names a connection as `word` does.
@@ -37,13 +39,24 @@ local function check(context, word, selector, connection_ids, owner)
   context:fail(context.codes.not_found, ("%s no connection '%s'%s"):format(owner, word, nearest.question(word, names)))
 end
 
+-- Ends the verb, as `azpec approve` does, if a word without wildcards names several of these ids.
+local function check_single(word, selector, connection_ids)
+  if word:find "[*?]" then return end
+  local candidates = {}
+  for n, id in ipairs(connection_ids) do candidates[n] = { id = id } end
+  local _, err = selector:one(candidates)
+  if err then error(failure.of_several(err, "with * or ? a word means all that match"), 0) end
+end
+
 -- Returns a function that returns whether --connection names the connection of an id; without the option, it names
--- all. Ends the verb if one of its words names none of these ids. owner: as for check.
-function chosen.test(context, connection_ids, owner)
+-- all. Ends the verb if one of its words names none of these ids. owner: as for check; to_write: the verb may write
+-- these connections, so a word without wildcards must name one only.
+function chosen.test(context, connection_ids, owner, to_write)
   local selectors = {}
   for n, word in ipairs(context.args.connection or {}) do
     selectors[n] = selector_of(word)
     check(context, word, selectors[n], connection_ids, owner)
+    if to_write then check_single(word, selectors[n], connection_ids) end
   end
   return function (id)
     for _, selector in ipairs(selectors) do
@@ -63,11 +76,14 @@ function chosen.among(items, is_chosen)
 end
 
 -- Returns those of the items that --connection names, and the function of chosen.test. The summary of the verb, and
--- `changes_left_out` in JSON, have the number of other changes.
+-- `changes_left_out` in JSON, have the number of other changes. Lines name accounts so that all of the items differ.
 function chosen.items(context, items, owner)
   local connection_ids, left_out = {}, 0
-  for n, item in ipairs(items) do connection_ids[n] = item.id end
-  local is_chosen = chosen.test(context, connection_ids, owner)
+  for n, item in ipairs(items) do
+    connection_ids[n] = item.id
+    context.places:add(ids.parse(item.id) or {})
+  end
+  local is_chosen = chosen.test(context, connection_ids, owner, true)
   for _, item in ipairs(items) do
     if item.action ~= "hold" and not is_chosen(item.id) then left_out = left_out + 1 end
   end

@@ -85,6 +85,9 @@ function convert.place_and_name(word)
   return { name = parts[1], account_name = parts[2], resource_group_name = parts[3], subscription_id = parts[4] }
 end
 
+-- The names of these fields in messages.
+convert.nouns = { resource_group_name = "resource group", account_name = "account", subscription_id = "subscription" }
+
 local function digits(count)
   return ("%x"):rep(count)
 end

@@ -304,15 +304,29 @@ local function detail_lines(err)
   return lines
 end
 
+-- Returns the facts of all candidates of an error.
+local function facts_of_candidates(err)
+  local list = {}
+  for n, candidate in ipairs(err.candidates) do list[n] = require "azpec.select".facts(candidate) end
+  return list
+end
+
+-- Returns an error of azpec.select about connections of which one must be named (kind "ambiguous" or "too_many"), in
+-- the command's words: its message asks for the form that tells the candidates apart. hint (or nil): of "ambiguous".
+function failure.of_several(err, hint)
+  local form = require "azpec.cli.places".form(facts_of_candidates(err))
+  return failure.with(err, { message = err.message:gsub("by its id:$", ("by its id or %s:"):format(form)),
+    hint = err.kind == "ambiguous" and hint or err.hint })
+end
+
 -- Describes candidates so that they differ: the name that a command line takes (ACCOUNT/NAME), status, description, and
 -- the private endpoint's subscription if that is another one.
 local function candidate_lines(err)
-  local facts_of, lines, shown = require "azpec.select".facts, {}, {}
-  local widest, widest_state, known = 0, 0, require "azpec.cli.places".new()
-  for n = 1, math.min(err.count == 0 and most_nearest or most_candidates, #err.candidates) do
-    shown[n] = facts_of(err.candidates[n])
-    known:add(shown[n])
-  end
+  local lines, candidates, known = {}, facts_of_candidates(err), require "azpec.cli.places".new()
+  local widest, widest_state = 0, 0
+  for _, facts in ipairs(candidates) do known:add(facts) end
+  local most = math.min(err.count == 0 and most_nearest or most_candidates, #candidates)
+  local shown = table.move(candidates, 1, most, 1, {})
   for _, facts in ipairs(shown) do
     facts.label = text.clean(known:name(facts) .. "/" .. (facts.name or "?"))
     widest = math.max(widest, text.width(facts.label))

@@ -134,6 +134,12 @@ local function unfinished_search(context, file, search, wanted, implied)
   return items, err
 end
 
+-- Adds the accounts of the interrupted run to those that lines tell apart, since its rows may come before any listing.
+local function know_places(context, items, begun)
+  for _, item in ipairs(items) do context.places:add(ids.parse(item.id) or {}) end
+  for id in pairs(begun) do context.places:add(ids.parse(id) or {}) end
+end
+
 -- Returns the operations that an interrupted run of the same subject has begun, as items of azpec.run: a run carries
 -- them out first, and a dry run shows them. Ends the verb if the journal cannot be used, or was changed. Every verb
 -- that may write calls this first. subject: the run's task, a string or a table of the options that define it; for a
@@ -156,7 +162,10 @@ function journal.unfinished(context, subject, wanted, client)
     end
   end
   if not items then context:fail(context.exit_code(err), err.message, err.hint) end
-  if subject then tell_elsewhere(context, file.open_elsewhere) end
+  if subject then
+    know_places(context, items, file.begun)
+    tell_elsewhere(context, file.open_elsewhere)
+  end
   return items
 end
 

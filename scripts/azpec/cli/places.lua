@@ -17,6 +17,7 @@ local function key(facts, name)
 end
 
 function places:add(facts)
+  if not facts.account_name then return end
   local account, group = key(facts, "account_name"), key(facts, "resource_group_name")
   self.groups[account] = self.groups[account] or {}
   self.groups[account][group] = self.groups[account][group] or {}
@@ -56,6 +57,19 @@ end
 -- Returns whether another account has this one's name.
 function places:is_shared(facts)
   return (needed(self, facts))
+end
+
+-- Returns how a command line names the connections of accounts: "ACCOUNT/NAME", with the group, or subscription and
+-- group, where one of these accounts needs it. list: of the facts of connections.
+function places.form(list)
+  local known, longest = places.new(), "ACCOUNT/NAME"
+  for _, facts in ipairs(list) do known:add(facts) end
+  for _, facts in ipairs(list) do
+    local needs_group, needs_subscription = needed(known, facts)
+    if needs_subscription then return "SUBSCRIPTION/GROUP/ACCOUNT/NAME" end
+    if needs_group then longest = "GROUP/ACCOUNT/NAME" end
+  end
+  return longest
 end
 
 -- Returns the name. with_group: the group is named in any case.

@@ -1,7 +1,7 @@
 -- Finds the connections of a verb by id, name or properties; exactly one, unless the options allow several.
 
 local convert = require "azpec.cli.convert"
-local failure = require "azpec.failure"
+local failure = require "azpec.cli.error"
 local ids = require "azpec.resource_id"
 local nearest = require "azpec.nearest"
 local options = require "azpec.cli.options"
@@ -121,7 +121,7 @@ end
 local option_of = {}
 for _, field in ipairs(fields) do option_of[field[2]] = field[1]:match "%-%-%S+$" end
 
-local nouns = { resource_group_name = "resource group", account_name = "account", subscription_id = "subscription" }
+local nouns = convert.nouns
 
 -- Messages name the options of the fields; for a word of the command line they name the field.
 local function new_selector(context, wanted, field_of_word)
@@ -405,8 +405,7 @@ function targets.matches(context, search, connections)
     found, err = selector:one(connections)
   end
   if err and err.kind ~= "no_match" then
-    error(failure.with(err, { message = err.message:gsub("by its id:$", "by its id or ACCOUNT/NAME:"),
-      hint = err.kind == "ambiguous" and how_to_take_all(args) or err.hint }), 0)
+    error(failure.of_several(err, how_to_take_all(args)), 0)
   end
   if err then err.hint = advice_on_none(context, search) end
   if is_partial and (err or not are_several and not args.what) then
