@@ -379,3 +379,15 @@ describe("Ctrl-C", function ()
     assert.equal(130, status, said)
   end)
 end)
+
+describe("the line of a verb that waits", function ()
+  it("shows on a terminal why a read is tried again later", function ()
+    for _, words in ipairs { "watch --stop-after 0 " .. group, "wait --for exists many01 " .. group } do
+      emulator:reset()
+      emulator:faults { { match = { kind = "list", times = 1 }, action = { status = 429,
+        headers = { ["Retry-After"] = "2" } } } }
+      local sent = on_terminal(("%s %s"):format(words, kit.address(emulator)), 120, kit.environment(emulator))
+      assert.matches("0:01[^\r\n]*waiting  [^\r\n]*429[^\r\n]*next look in [12] s", sent)
+    end
+  end)
+end)

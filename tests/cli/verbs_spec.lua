@@ -433,6 +433,21 @@ describe("watch", function ()
     assert.equal("", kit.ended(0, azpec("watch", account .. "--stop-after 0 --changes-only")).out)
   end)
 
+  it("ends after --stop-after where the service does not answer or is busy, with that error if it has read nothing",
+    function ()
+      local line = account .. "--stop-after 0.5 --interval 0.02 "
+      for code, action in pairs { [8] = { stall = true }, [9] = { status = 429, retry_after = "9999" } } do
+        emulator:faults { { match = { kind = "list" }, action = action } }
+        local result = kit.ended(code, azpec("watch", line))
+        assert.equal("", result.out)
+        assert.matches(code == 8 and "^azpec: timed out after 0" or "^azpec: [^\n]+; looking again\n", result.err)
+        assert.equal(code, json.decode(azpec("watch", line .. "-o jsonl").err).exit_code)
+      end
+      emulator:faults { { match = { kind = "list", nth = 2, times = 1000 }, action = { stall = true } } }
+      line = line:gsub("0.5", 2 * support.patience)
+      assert.matches(": Pending", kit.ended(0, azpec("watch", line)).out)
+    end)
+
   it("cannot be one JSON text, nor one table of Markdown", function ()
     assert.matches("use %-o jsonl", kit.ended(2, azpec("watch", account .. "-o json")).err)
     assert.matches("use %-o jsonl", kit.ended(2, azpec("watch", account .. "-o md")).err)

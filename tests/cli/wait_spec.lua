@@ -221,6 +221,14 @@ describe("approve --wait", function ()
     kit.ended(3, azpec("approve", "--wait 60 " .. (emulator.sample:gsub("sampleacct", "elsewhere"))))
   end)
 
+  it("ends with 8 where the service does not answer before the time has passed", function ()
+    put "other"
+    emulator:faults { { match = { kind = "list", nth = 2, times = 1000 }, action = { stall = true } } }
+    local result = kit.ended(8, azpec("approve", "--wait 0.5 late -g rg --account acct"))
+    assert.matches("\nazpec: timed out after 2 s", result.err, 1, true)
+    assert.equal(0, #emulator:log "update")
+  end)
+
   it("ends with 8 when the time has passed, and names what comes nearest", function ()
     local result = kit.ended(8, azpec("approve", "--wait 0 mny01 " .. many))
     assert.matches("^azpec: waited 0 s; no connection matches name 'mny01'; these come nearest:\n  manyacct/many01",

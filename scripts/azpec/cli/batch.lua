@@ -143,10 +143,10 @@ function batch.finding(context, set, connection)
 end
 
 -- Calls f(connection, decision) once for each connection of the scope, in listed order. first_seen(connection): the
--- time when it was first listed; timeout: seconds for each list. Both may be nil.
-function batch.decide(context, client, set, f, first_seen, timeout)
+-- time when it was first listed, or nil.
+function batch.decide(context, client, set, f, first_seen)
   local seen = {}
-  for connection in context:connections(client, timeout) do
+  for connection in context:connections(client) do
     local key = connection.id:lower()
     if not seen[key] then
       seen[key] = true

@@ -321,6 +321,8 @@ local function tell_retry(self, event)
   end
 end
 
+local reading = { get = true, list = true, query_resource_graph = true }
+
 -- Handles an event of on_event: for the subscription, for the clock, and for -vv and --trace.
 function context:tracer()
   local told = (self.args.verbosity or 0) > 1 and require "azpec.cli.trace"(self) or nil
@@ -329,6 +331,7 @@ function context:tracer()
     self.clock:observe(event)
     tell_refusal(self, event)
     if event.event == "retry" and not told then tell_retry(self, event) end
+    if event.event == "retry" and self.waiting and reading[event.call] then self.waiting:retries(event) end
     if event.event == "subscription" then tell_subscription(self, event) end
     if recorder then recorder:observe(event) end
     if told then told(event) end
@@ -635,9 +638,8 @@ function context:where_searched(place)
 end
 
 -- Returns the scope (default: the options') with what a listing needs beside it.
-local function listing_of(self, timeout, where)
+local function listing_of(self, where)
   local scope = where or self:scope()
-  scope.timeout = timeout
   scope.candidates = self.args.candidates_from == "graph" and (self.candidates or {}) or nil
   scope.source = self.args.candidates_from == "arm" and "arm" or nil
   function scope.on_found(found, none) tell_found(self, found, none) end
@@ -649,17 +651,17 @@ local function listing_of(self, timeout, where)
   return scope
 end
 
--- Iterates over the connections of a scope (default: the options'), for a generic `for`. timeout (or nil): seconds for
--- each list. If several places are listed, those that cannot be read are passed over, unless --fail-fast.
--- self.candidates: with --candidates-from, the connections that make an account worth reading (azpec.fleet).
-function context:connections(client, timeout, where)
-  return require "azpec.scope".connections(client or self:client(), listing_of(self, timeout, where))
+-- Iterates over the connections of a scope (default: the options'), for a generic `for`. If several places are listed,
+-- those that cannot be read are passed over, unless --fail-fast. self.candidates: with --candidates-from, the
+-- connections that make an account worth reading (azpec.fleet).
+function context:connections(client, where)
+  return require "azpec.scope".connections(client or self:client(), listing_of(self, where))
 end
 
 -- Iterates over the accounts of the options' scope, each with the list of its connections, likewise. The third value is
 -- the error of an account or a subscription of several that cannot be read.
-function context:accounts(client, timeout)
-  local scope, shown = listing_of(self, timeout), self:progress()
+function context:accounts(client)
+  local scope, shown = listing_of(self), self:progress()
   local on_found, counts = scope.on_found, nil
   function scope.on_found(found, none)
     on_found(found, none)

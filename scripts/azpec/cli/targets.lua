@@ -3,6 +3,7 @@
 local convert = require "azpec.cli.convert"
 local failure = require "azpec.cli.error"
 local ids = require "azpec.resource_id"
+local looks = require "azpec.cli.looks"
 local nearest = require "azpec.nearest"
 local options = require "azpec.cli.options"
 local piped = require "azpec.cli.piped"
@@ -331,7 +332,7 @@ end
 local function list(context, client, searches)
   local where, connections = where_of(context), {}
   narrow(where, searches)
-  for connection in context:connections(client, nil, where) do connections[#connections + 1] = connection end
+  for connection in context:connections(client, where) do connections[#connections + 1] = connection end
   context:tell_unread()
   return connections
 end
@@ -586,7 +587,7 @@ function targets.await(context, client)
   local longest = context.args.wait
   if not longest then return targets.find(context, client) end
   local shown <close> = waiting.new(context, longest)
-  local look, absent = targets.looker(context, client)
+  local look, absent = targets.looker(context, looks.within(context, client, longest))
   local are_there, found = wait.all { client = client, what = "exists", timeout = longest, look = look,
     interval = context.args.interval,
     on_result = function (result) if result.err then error(result.err, 0) end end,

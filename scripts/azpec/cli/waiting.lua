@@ -24,6 +24,18 @@ function waiting:looks_in(seconds)
   self.shown:follow(self)
 end
 
+-- Shows, on a terminal, why a read is tried again later. event: of on_event.
+function waiting:retries(event)
+  if not self.shown.is_drawn then return end -- with -v there is a line
+  self:sees(event.reason)
+  self:looks_in(event.wait)
+end
+
+-- Shows nothing until the next read.
+function waiting:rests()
+  self.shown:close()
+end
+
 function waiting:pause(client, seconds)
   self:looks_in(seconds)
   client:wait(seconds)
@@ -48,7 +60,8 @@ function waiting:__close()
 end
 
 function waiting.new(context, limit)
-  return setmetatable({ shown = context:progress(), begun = now(), limit = limit, is_over = false }, waiting)
+  context.waiting = setmetatable({ shown = context:progress(), begun = now(), limit = limit, is_over = false }, waiting)
+  return context.waiting
 end
 
 return waiting

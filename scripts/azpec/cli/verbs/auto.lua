@@ -6,13 +6,14 @@ local files = require "azpec.cli.files"
 local failure = require "azpec.cli.error"
 local journal = require "azpec.cli.journal"
 local lock = require "azpec.lock"
+local looks = require "azpec.cli.looks"
 local rules = require "azpec.rules"
 local run = require "azpec.cli.run"
 local text = require "azpec.text"
 local waiting = require "azpec.cli.waiting"
 
 local codes = failure.codes
-local every_by_default, shortest_look = 30, 2
+local every_by_default = 30
 
 local function define(command)
   command:group("What",
@@ -73,17 +74,11 @@ local function tell(self, row)
   self.out:row(row)
 end
 
--- Returns the seconds that a list may take. A list that has begun gets a minimum, even close to the deadline.
-local function time_to_look(self)
-  local left = self.seconds_left()
-  return left and math.min(math.max(left, shortest_look), self.context.args.timeout or left + shortest_look)
-end
-
 -- Lists all connections. Returns the items to carry out, and shows the other decisions.
 local function look(self)
   local round = { items = {}, counts = { approve = 0, reject = 0, hold = 0, ignore = 0, unchanged = 0,
     settle = 0, finish = self.to_finish } }
-  batch.decide(self.context, self.client, self.set, function (connection, decision)
+  batch.decide(self.context, self.reader, self.set, function (connection, decision)
     if self.begun[connection.id:lower()] then return end
     local known, row = since(self, connection), batch.decision_row(connection, decision)
     if decision.changes and not has_settled(self, known) then
@@ -97,7 +92,7 @@ local function look(self)
       round.counts[counted] = round.counts[counted] + 1
       if batch.is_shown(self.context, decision) then tell(self, row) end
     end
-  end, function (connection) return since(self, connection).first end, time_to_look(self))
+  end, function (connection) return since(self, connection).first end)
   return round
 end
 
@@ -255,6 +250,7 @@ local function decide(context)
   self.waiting = shown
   local _ <close> = take_lock(context)
   self.client = context:client()
+  self.reader = looks.bounded(context, self.client, self.seconds_left)
   local function subject(scope) return { self.set.sha256, scope } end
   local unfinished = journal.unfinished(context, subject, nil, self.client)
   self.out = run.output(context, context.args.apply and "results" or "decisions")

@@ -51,7 +51,7 @@ local function run(context)
   local note_names, save_names = names.collect(context)
   local accounts, counts = {}, rows.new_counts()
   local out = context:output { title = "connections" }
-  for connection, account in context:connections(nil, nil, where()) do
+  for connection, account in context:connections(nil, where()) do
     if account and account.account_name then accounts[account.account_name:lower()] = true end
     if note_names then note_names(select.facts(connection)) end
     if is_meant(connection) then

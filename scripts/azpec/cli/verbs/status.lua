@@ -10,11 +10,13 @@ local convert = require "azpec.cli.convert"
 local date = require "azpec.date"
 local failure = require "azpec.cli.error"
 local fleet = require "azpec.fleet"
+local looks = require "azpec.cli.looks"
 local output = require "azpec.cli.output"
 local of_connections = require "azpec.cli.rows"
 local select = require "azpec.select"
 local terminal = require "azpec.cli.terminal"
 local text = require "azpec.text"
+local waiting = require "azpec.cli.waiting"
 
 local age_of, age_order = of_connections.age_of, of_connections.age_order
 
@@ -120,7 +122,7 @@ end
 -- Reads all accounts. Returns the rows in order, and their sums.
 local function look(self)
   local rows = {}
-  for place, connections, err in self.context:accounts(self.client) do
+  for place, connections, err in self.context:accounts(self.reader or self.client) do
     if not (err and err.is_gone) then
       rows[#rows + 1] = err and unreadable_row(place, err) or row_of(self, place, connections)
     end
@@ -249,10 +251,11 @@ end
 
 -- After a temporary error the last drawing stays, with a message. The exit code and the errors at the end are those of
 -- the last round.
-local function watch_once(self)
+local function watch_once(self, shown)
   local context = self.context
   context:start_anew()
   local ok, rows = pcall(look, self)
+  shown:rests()
   local notes = notes_of(self)
   context.notes = nil
   if not ok and not failure.may_pass(rows) then error(rows, 0) end
@@ -269,17 +272,21 @@ local function watch_once(self)
 end
 
 local function watch(self)
-  local args, now = self.context.args, require "cqueues".monotime
-  local stop = args.stop_after and now() + args.stop_after or math.huge
+  local args = self.context.args
+  local shown <close> = waiting.new(self.context, args.stop_after)
+  local times = looks.new(self.context, { length = args.stop_after,
+    between = args.every or args.interval or every_by_default })
+  self.reader = times:reader(self.client)
   self.columns = choice.chosen(self.context, columns)
   self.is_chosen = self.columns ~= nil
   self.columns = self.columns or columns
   self.sort = choice.sorter(self.context, columns)
   while true do
-    watch_once(self)
-    local left = stop - now()
-    if left <= 0 then return self.failed and error(self.failed, 0) end
-    self.client:wait(math.min(left, args.every or args.interval or every_by_default))
+    times:begin()
+    watch_once(self, shown)
+    local seconds, is_last = times:pause()
+    if seconds > 0 then self.client:wait(seconds) end
+    if is_last then return self.failed and error(self.failed, 0) end
   end
 end
 

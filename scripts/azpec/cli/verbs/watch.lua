@@ -3,6 +3,7 @@
 local convert = require "azpec.cli.convert"
 local date = require "azpec.date"
 local failure = require "azpec.cli.error"
+local looks = require "azpec.cli.looks"
 local rows = require "azpec.cli.rows"
 local targets = require "azpec.cli.targets"
 local text = require "azpec.text"
@@ -44,7 +45,7 @@ end
 -- others.
 local function read(context, client, is_meant, where)
   local now, order, others = {}, {}, {}
-  for connection in context:connections(client, nil, where()) do
+  for connection in context:connections(client, where()) do
     local key, row = connection.id:lower(), rows.of(connection, context)
     if not is_meant(connection) then
       others[key] = row
@@ -64,13 +65,13 @@ local function keep_unread(context, before, now)
   end
 end
 
--- A temporary error is reported and waited out. Any other error ends the watch, and so does one that has lasted since
--- its start.
-local function try_to_read(context, client, is_last, ...)
+-- Returns the rows as above; for a temporary error, which is waited out, it is the fourth value. Any other error ends
+-- the watch.
+local function try_to_read(context, client, ...)
   local ok, now, order, others = pcall(read, context, client, ...)
   if ok then return now, order, others end
-  if is_last or not failure.may_pass(now) then error(now, 0) end
-  context:note("azpec: %s; polling again", text.clean(now.message))
+  if not failure.may_pass(now) then error(now, 0) end
+  return nil, nil, nil, now
 end
 
 -- Writes the row of an event. old: the row of the last poll, or nil; now: of this one, nil for one that is gone.
@@ -109,12 +110,13 @@ local function run(context)
   local is_meant, _, _, where = targets.matcher(context)
   local out = context:output { live = true, -- may choose the api-version
     line = function (row) return words(context, row) end }
-  local client, now = context:client(), require "cqueues".monotime
+  local client = context:client()
   local shown <close> = waiting.new(context, args.stop_after)
-  local stop = args.stop_after and now() + args.stop_after or math.huge
-  local before
+  local times = looks.new(context, { length = args.stop_after, between = args.interval or default_interval })
+  local reader, before = times:reader(client), nil
   while true do
-    local found, order, others = try_to_read(context, client, not before and now() >= stop, is_meant, where)
+    times:begin()
+    local found, order, others, err = try_to_read(context, reader, is_meant, where)
     if found then keep_unread(context, before, found) end
     if found and before then
       compare(out, before, found, order, others)
@@ -122,10 +124,14 @@ local function run(context)
       for _, key in ipairs(order) do tell(out, "found", nil, found[key]) end
     end
     before = found or before
-    local left = stop - now()
-    if left <= 0 then break end
+    local seconds, is_last = times:pause()
+    if err and not (is_last and not before) then
+      context:note("azpec: %s%s", text.clean(err.message), is_last and "" or "; looking again")
+    end
     shown:sees(order and text.count(#order, "connection") or "cannot be read")
-    shown:pause(client, math.min(left, args.interval or default_interval))
+    if seconds > 0 then shown:pause(client, seconds) end
+    if is_last and not before then error(err, 0) end
+    if is_last then break end
   end
   out:close()
 end
@@ -139,7 +145,9 @@ return {
   },
   description = "azpec polls every 10 seconds, or at every --interval. A temporary failure, such as a busy\n"
     .. "service, does not end the command.\n"
-    .. "A connection that no longer matches is reported as changed once, and then left out.",
+    .. "A connection that no longer matches is reported as changed once, and then left out.\n"
+    .. "No round passes --stop-after (0: after one round). If no round has succeeded, the exit code is that of the "
+    .. "last error: 8 (no answer in time), 9 (the service is busy), or another one.",
   define = function (command)
     targets.define(command)
     command:group("How",
