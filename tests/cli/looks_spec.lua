@@ -36,7 +36,8 @@ describe("the reads of a look", function ()
     local client = new_client()
     assert.equal(5, timeouts_of(looks.bounded({ args = { timeout = 5 } }, client, function () return 7 end), client))
     client = new_client()
-    assert.equal(3, timeouts_of(looks.bounded({ args = {} }, client, function () return 7 end), client, { timeout = 3 }))
+    assert.equal(3, timeouts_of(looks.bounded({ args = {} }, client, function () return 7 end), client,
+      { timeout = 3 }))
   end)
 
   it("have the client's time where there is no end, or one look only", function ()

@@ -716,6 +716,49 @@ printf '%%s\n' "${COMPREPLY[@]}"
     end
   end)
 
+  it("keeps the names of accounts that a narrower list does not read, and replaces those of the others", function ()
+    list_names()
+    local all, state = support.read(names_file), emulator:control("GET", "state")
+    local env = { env = support.merged(kit.environment(emulator), { AZPEC_NAMES = names_file }) }
+    local function lines()
+      local list = {}
+      for line in io.lines(names_file) do list[#list + 1] = line end
+      table.sort(list)
+      return table.concat(list, "\n")
+    end
+    local before = lines()
+    kit.ended(0, azpec("list", "--account emptybatch", env))
+    assert.equal(before, lines())
+    for _, account in ipairs(state.accounts) do
+      for n = #account.connections, 1, -1 do
+        local name = account.connections[n].name
+        if account.account_name ~= "contosobatch" or name:find "^team01" then table.remove(account.connections, n) end
+      end
+    end
+    emulator:control("PUT", "state", state)
+    kit.ended(0, azpec("list", "--account CONTOSOBATCH", env))
+    assert.matches("\nplace contosobatch/team01\n", all, 1, true)
+    assert.equal((("\n" .. before):gsub("\n[^\n]*[/ ]team01%f[\n]", "")), "\n" .. lines())
+    before = lines()
+    local id = require "cjson".decode(kit.ended(0, azpec("list", "team02 -o json")).out).connections[1].id
+    kit.ended(0, azpec("list", "--id " .. id, env))
+    assert.equal(before, lines())
+  end)
+
+  it("keeps the names of an account that cannot be read, and takes the place of an older file", function ()
+    list_names()
+    local all = support.read(names_file)
+    local env = { env = support.merged(kit.environment(emulator), { AZPEC_NAMES = names_file }) }
+    emulator:faults { { match = { kind = "list", path = "/contosobatch/" }, action = { status = 403 } } }
+    kit.ended(12, azpec("list", "", env))
+    local text = support.read(names_file)
+    for line in all:gmatch "[^\n]+" do assert.truthy(("\n" .. text):find("\n" .. line .. "\n", 1, true), line) end
+    emulator:faults {}
+    support.write(names_file, "group old\naccount older\n")
+    kit.ended(0, azpec("list", "", env))
+    assert.equal(all, support.read(names_file))
+  end)
+
   it("is offered no name that a shell could expand; the file is its owner's, and none is no failure", function ()
     list_names()
     for line in io.lines(names_file) do assert.matches("^%l+ [%w._/-]+$", line) end
