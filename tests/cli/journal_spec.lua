@@ -610,6 +610,18 @@ describe("journal verify", function ()
     assert.same({}, report.problems)
   end)
 
+  it("tells the anchor on stderr where the rows of the output are problems, also with -q", function ()
+    local said = ("%s: 4 lines, as they were written\nanchor 4:%s\n"):format(path, journal.verify(path).last.hash)
+    for _, format in ipairs { "csv", "tsv", "md", "jsonl" } do
+      for _, quiet in ipairs { "", "-q " } do
+        local result = kit.ended(0, kit.run(("journal verify %s-o %s %s"):format(quiet, format, path)))
+        assert.same({ "", said }, { result.out, result.err })
+      end
+    end
+    local result = kit.ended(0, kit.run("journal verify " .. path, { env = { AZPEC_OUTPUT = "csv" } }))
+    assert.same({ "", said }, { result.out, result.err })
+  end)
+
   it("verifies a file that was rotated, by its anchor, and the next run begins a new one", function ()
     local anchor = kit.run("journal verify " .. path).out:match "anchor (%S+)"
     local old = path .. ".1"

@@ -729,10 +729,10 @@ printf '%%s\n' "${COMPREPLY[@]}"
     local before = lines()
     kit.ended(0, azpec("list", "--account emptybatch", env))
     assert.equal(before, lines())
-    for _, account in ipairs(state.accounts) do
-      for n = #account.connections, 1, -1 do
-        local name = account.connections[n].name
-        if account.account_name ~= "contosobatch" or name:find "^team01" then table.remove(account.connections, n) end
+    for _, one in ipairs(state.accounts) do
+      for n = #one.connections, 1, -1 do
+        local name = one.connections[n].name
+        if one.account_name ~= "contosobatch" or name:find "^team01" then table.remove(one.connections, n) end
       end
     end
     emulator:control("PUT", "state", state)

@@ -15,9 +15,9 @@ local function write_json(path, report)
   terminal.write(json.encode(facts) .. "\n")
 end
 
-local function write_words(path, report)
-  terminal.write(("%s: %s, as they were written\n"):format(path, text.count(report.lines, "line")))
-  terminal.write(("anchor %s\n"):format(verified.anchor_of(report)))
+local function words_of(path, report)
+  return ("%s: %s, as they were written\nanchor %s"):format(path, text.count(report.lines, "line"),
+    verified.anchor_of(report))
 end
 
 local function run_action(context, path)
@@ -27,7 +27,9 @@ local function run_action(context, path)
   if format == "json" then
     write_json(path, report)
   elseif report.ok and format == "table" then
-    write_words(path, report)
+    terminal.write(words_of(path, report) .. "\n")
+  elseif report.ok then
+    context:say("%s", words_of(path, report)) -- the rows are problems, and there is no such row
   else
     local out = context:output { columns = columns, title = "problems" }
     for _, problem in ipairs(report.problems) do out:row(problem) end

@@ -1,6 +1,6 @@
--- Names for completion: the groups, accounts and connections that `azpec list` read, also those that it did not list, in
--- the file that AZPEC_NAMES names. Without that variable no file is written, because azpec writes only files that the
--- user names. What was read replaces the names of the accounts that were read; other names stay.
+-- Names for completion: the groups, accounts and connections that `azpec list` read, also those that it did not list,
+-- in the file that AZPEC_NAMES names. Without that variable no file is written, because azpec writes only files that
+-- the user names. What was read replaces the names of the accounts that were read; other names stay.
 --
 -- A line has a kind and a name. Shells expand the words that they are offered, so the file has only names of letters,
 -- digits, '.', '_', '-', and '/' in ACCOUNT/NAME. The lines "whole SUBSCRIPTION/GROUP/ACCOUNT/NAME" are for the next
@@ -73,8 +73,8 @@ local function text_of(list)
   return table.concat(lines)
 end
 
--- Returns the accounts whose names are replaced, by key_of_account: those that were read to the end, or are gone. The id
--- of a connection or of a private endpoint shows a part of an account only.
+-- Returns the accounts whose names are replaced, by key_of_account: those that were read to the end, or are gone. The
+-- id of a connection or of a private endpoint shows a part of an account only.
 local function replaced(context)
   local set, given = {}, ids.parse(context.args.id or "") or {}
   if given.kind == "connection" or given.kind == "private_endpoint" then return set end
