@@ -802,8 +802,25 @@ printf '%%s\n' "${COMPREPLY[@]}"
     assert.equal("\nstatus=Approved\n", offered("wait", "--for", "status=App"))
     assert.equal("\nstatus,-age\n", offered("list", "--sort", "status,-ag"))
     assert.equal("\n-pending\n", offered("status", "--sort", "-pe"))
+    assert.equal("\nverb,writes\n", offered("journal", "runs", "x", "--sort", "verb,wr"))
+    assert.equal("\nline\n", offered("journal", "--sort=-at", "show", "--columns", "=", "li"))
+    assert.equal("\nline\nkind\nmessage\n", offered("journal", "verify", "--columns", "''"))
+    assert.equal("\nwhy\n", offered("journal", "-q", "undo", "--columns", "wh"))
+    for _, words in ipairs { "show --sort wr", "undo --sort na", "verify --columns at", "--columns at" } do
+      local list = { "journal" }
+      for word in words:gmatch "%S+" do list[#list + 1] = word end
+      assert.equal("\n\n", offered(table.unpack(list)))
+    end
     for _, option in ipairs { "--audit", "-g" } do assert.equal("\n\n", offered("approve", option, "x")) end
     assert.equal("\n--no-wait\n", offered("approve", "--audit", "x", "--no-w"))
+  end)
+
+  it("of journal, and its help, has the columns of each action", function ()
+    local help = kit.ended(0, kit.run "help journal").out:gsub("%s+", " ")
+    for action, beginning in pairs { verify = "line, kind, message;", runs = "at, run, by, verb, writes,",
+      show = "at, run, by, verb, account_name,", undo = "name, result, before," } do
+      assert.truthy(help:find(("of %s: %s"):format(action, beginning), 1, true), help)
+    end
   end)
 
   it("of zsh offers options and values", function ()
@@ -818,9 +835,14 @@ azpec list --columns name,description|
 azpec list --sort status,-age|
 azpec list --columns=name,description|
 azpec approve --status=Pending |
+azpec journal runs --sort verb,writes|
+azpec journal show --sort wr|
+azpec journal verify --columns message|
 ]], (completed_by_zsh { "azpec approve --status P", "azpec wait --for status=Ap", "azpec list --fail", "azpec appr",
       "azpec journal sh", "azpec apply READ", "azpec list --columns name,de",
-      "azpec list --sort status,-ag", "azpec list --columns=name,de", "azpec approve --status=P" }:gsub("\n", "|\n")))
+      "azpec list --sort status,-ag", "azpec list --columns=name,de", "azpec approve --status=P",
+      "azpec journal runs --sort verb,wr", "azpec journal show --sort wr",
+      "azpec journal verify --columns m" }:gsub("\n", "|\n")))
   end)
 
   it("of fish knows every verb and option, and their values", function ()
@@ -848,10 +870,13 @@ azpec approve --status=Pending |
       ["azpec list --columns name,de"] = "\nname,description\n",
       ["azpec list --sort=status,-ag"] = "\n--sort=status,-age\n",
       ['azpec list --columns "name,de'] = "\nname,description\n",
-      ["azpec list --sort status --wai"] = "\n" }, -- status is no verb there
+      ["azpec list --sort status --wai"] = "\n", -- status is no verb there
+      ["azpec journal runs --sort verb,wr"] = "\nverb,writes\n", ["azpec journal show --sort wr"] = "\n",
+      ["azpec journal undo --columns wh"] = "\nwhy\n" },
       fish_offers { "azpec approve --status P", "azpec wait --for status=A", "azpec help ap", "azpec apply Mak",
         "azpec list -g Mak", "azpec list --columns name,de", "azpec list --sort=status,-ag",
-        'azpec list --columns "name,de', "azpec list --sort status --wai" })
+        'azpec list --columns "name,de', "azpec list --sort status --wai",
+        "azpec journal runs --sort verb,wr", "azpec journal show --sort wr", "azpec journal undo --columns wh" })
   end)
 
   -- The line for a shell, the file that it belongs to, the shell, what is in that file before, and how the shell tells

@@ -83,34 +83,45 @@ local function comes_before(keys, a, b)
   return a.place < b.place
 end
 
--- Sets the names that completion offers for an option that takes several, with commas between.
-local function list_names(option, known)
-  local has = {}
-  option.values, option.takes_list = {}, true
+-- Returns the members of columns, each once.
+local function names_of(known)
+  local names, has = {}, {}
   for _, column in ipairs(known) do
     if not has[column[2]] then
-      has[column[2]], option.values[#option.values + 1] = true, column[2]
+      has[column[2]], names[#names + 1] = true, column[2]
     end
   end
+  return names
+end
+
+-- Sets the names that completion offers for an option that takes several, with commas between. of_actions (or nil): a
+-- list of { action, its columns }, for a verb with actions.
+local function list_names(option, known, of_actions)
+  option.values, option.takes_list = names_of(known), true
+  option.values_of = of_actions and {}
+  for n, one in ipairs(of_actions or {}) do option.values_of[n] = { name = one[1], values = names_of(one[2]) } end
   return option
 end
 
--- Adds --columns to a verb that has these columns.
-function columns.define(command, known)
+-- Adds --columns to a verb that has these columns. of_actions (or nil): a list of { action, its columns }.
+function columns.define(command, known, of_actions)
   local option = command:option("--columns"):argname "NAMES":convert(columns.list)
-  list_names(option, known)
+  local lists = { table.concat(list_names(option, known, of_actions).values, ", ") }
+  for n, one in ipairs(option.values_of or {}) do
+    lists[n] = ("of %s: %s"):format(one.name, table.concat(one.values, ", "))
+  end
   option.summary = "only these columns, separated by commas"
-  return option:description(option.summary .. "; for JSON, members: "
-    .. table.concat(option.values, ", "))
+  return option:description(option.summary .. "; for JSON, members" .. (of_actions and "; " or ": ")
+    .. table.concat(lists, "; "))
 end
 
--- Adds --sort to a verb that has these columns, and whose output writes its rows at its end.
-function columns.define_sort(command, known)
+-- Adds --sort to a verb that has these columns, and whose output writes its rows at its end. of_actions: as above.
+function columns.define_sort(command, known, of_actions)
   local sort = command:option("--sort", "sort by these columns (see --columns), separated by commas; - before a name "
     .. "sorts in descending order; rows without a value come last")
     :argname "NAMES":convert(columns.list)
   sort.takes_dash = true
-  return list_names(sort, known)
+  return list_names(sort, known, of_actions)
 end
 
 -- Returns a function that sorts a list of rows by --sort; nil without --sort.

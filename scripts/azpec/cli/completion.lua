@@ -12,11 +12,11 @@ local function argname(element)
 end
 
 -- An option or an argument: { names, text, takes = whether it has a value, label, values, takes_list = several of
--- them, with commas between, completes = kinds of azpec.cli.names, is_file }.
+-- them, with commas between, values_of = those of each action, completes = kinds of azpec.cli.names, is_file }.
 local function entry(element)
   return { names = element._public_aliases, text = element.summary or element._description or "",
     takes = element._maxargs > 0, label = argname(element), values = element.values, takes_list = element.takes_list,
-    completes = element.completes, is_file = places[argname(element)] }
+    values_of = element.values_of, completes = element.completes, is_file = places[argname(element)] }
 end
 
 -- All verbs: a list of { name, summary, options = { entry, ... }, arguments = { entry, ... } }.
@@ -69,7 +69,7 @@ local print_names = [==[sed -n -E "s#^(%s) ([A-Za-z0-9._/-]*)\$#\2#p" "$AZPEC_NA
 local bash_head = [==[
 _azpec_names() { local IFS='|'; [[ ${AZPEC_NAMES:-} ]] && ]==] .. print_names:format "$*" .. [==[; }
 _azpec() {
-    local IFS=$' \t\n' word cur prev verb option= options= own= columns= values= list= whole= kept=
+    local IFS=$' \t\n' word cur prev verb option= options= own= columns= sort= values= list= whole= kept=
     local typed=${COMP_WORDS[COMP_CWORD]#=}
     local -a words=()
     for word in "${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
@@ -109,20 +109,40 @@ _azpec() {
 complete -o bashdefault -o default -F _azpec azpec
 ]==]
 
+-- The variable with the values of an option that takes a list: "columns" of --columns.
+local function list_variable(option)
+  return option.names[1]:match "%l+$"
+end
+
+-- Returns the code that sets the variables of a verb's options that take a list; for a verb with actions, those of the
+-- action on the command line.
+local function bash_lists(verb)
+  local function assigned(option, values)
+    return ('%s="%s"'):format(list_variable(option), table.concat(values, " "))
+  end
+  local code, of_actions = "", {}
+  for _, option in ipairs(verb.options) do
+    if option.takes_list and not option.values_of then code = code .. " " .. assigned(option, option.values) end
+    for _, one in ipairs(option.values_of or {}) do
+      of_actions[#of_actions + 1] = ("[[ $word != %s ]] || %s"):format(one.name, assigned(option, one.values))
+    end
+  end
+  if #of_actions == 0 then return code end
+  return ('%s\n        for word in "${words[@]:2}"; do\n            %s\n        done'):format(code,
+    table.concat(of_actions, "\n            "))
+end
+
 local function bash_verb(verb, verbs)
   local options = joined(verb.options, " ", function (option) return table.concat(option.names, " ") end)
   local own = verb.arguments[1]
   local values = own and own.completes and ("$(_azpec_names %s)"):format(own.completes) or own_values(verb, verbs)
-  local columns = joined(verb.options, "", function (option)
-    return option.names[1] == "--columns" and table.concat(option.values, " ") or nil
-  end)
-  return ('    %s) options="%s" own="%s" columns="%s" ;;'):format(verb.name, options, values or "", columns)
+  return ('    %s) options="%s" own="%s"%s ;;'):format(verb.name, options, values or "", bash_lists(verb))
 end
 
 -- Returns the code for an option's value: one of a list, a file (bash's default), or any text.
 local function bash_value(option)
   local no_files = "compopt +o default +o bashdefault 2>/dev/null; "
-  if option.takes_list then return "list=$columns" end
+  if option.takes_list then return ("list=$%s; [[ $list ]] || return"):format(list_variable(option)) end
   if option.values then return ('values="%s"'):format(table.concat(option.values, " ")) end
   if option.completes then return ('%svalues="$(_azpec_names %s)" own='):format(no_files, option.completes) end
   return option.is_file and "return" or no_files .. "return"
@@ -157,6 +177,12 @@ end
 
 local function zsh_values(one)
   local values = table.concat(one.values or {}, " ")
+  if one.values_of then
+    local lists = joined(one.values_of, " ", function (list)
+      return ('"%s=%s"'):format(list.name, table.concat(list.values, " "))
+    end)
+    return (":%s:{_azpec_list_of %s}"):format(zsh_text(one.label), lists)
+  end
   local action = one.is_file and "_files" or one.completes and ("{_azpec_names %s}"):format(one.completes)
     or (one.takes_list and "{_azpec_list %s}" or "(%s)"):format(values)
   return (":%s:%s"):format(zsh_text(one.label), action)
@@ -198,6 +224,13 @@ _azpec_list() {
   compadd -S '' -- "$@"
 }
 
+_azpec_list_of() {
+  local one
+  for one; do
+    if (( $words[(I)${one%%%%=*}] )); then _azpec_list ${=one#*=}; fi
+  done
+}
+
 _azpec() {
   local -a verbs
   verbs=(
@@ -226,12 +259,21 @@ local function fish_quoted(text)
   return "'" .. text:gsub("[\\']", "\\%0") .. "'"
 end
 
+-- Returns the lines of an option whose values are those of the action on the command line.
+local function fish_lists(verb, option)
+  local seen = "__fish_seen_subcommand_from"
+  return joined(option.values_of or {}, "", function (one)
+    return ("\ncomplete -c azpec -n '%s %s; and %s %s' -l %s -x -a %s"):format(seen, verb.name, seen, one.name,
+      list_variable(option), fish_quoted(("(__azpec_list %s)"):format(table.concat(one.values, " "))))
+  end)
+end
+
 local function fish_option(verb, option)
   local words = { ("complete -c azpec -n '__azpec_verb %s'"):format(verb.name) }
   for _, name in ipairs(option.names) do
     words[#words + 1] = (#name == 2 and "-s " or "-l ") .. name:gsub("^%-+", "")
   end
-  if option.values then
+  if option.values and not option.values_of then
     local values = table.concat(option.values, " ")
     words[#words + 1] = "-x -a " .. fish_quoted(option.takes_list and ("(__azpec_list %s)"):format(values) or values)
   elseif option.completes then
@@ -240,7 +282,7 @@ local function fish_option(verb, option)
     words[#words + 1] = option.is_file and "-r -F" or "-x"
   end
   words[#words + 1] = "-d " .. fish_quoted(option.text)
-  return table.concat(words, " ")
+  return table.concat(words, " ") .. fish_lists(verb, option)
 end
 
 local function fish_verb(verb, verbs)

@@ -132,7 +132,7 @@ function groups.output(command, verb)
   command:group("Output",
     from("AZPEC_OUTPUT", command:option("-o --output", "table, json, jsonl (one row per line), tsv, csv or md")
       :argname "FORMAT":default "table":choices { "table", "json", "jsonl", "tsv", "csv", "md" }),
-    columns.define(command, verb.columns),
+    columns.define(command, verb.columns, verb.columns_of),
     command:option("--color", "auto, always or never (NO_COLOR)"):argname "WHEN"
       :choices { "auto", "always", "never" }, quiet, verbose, trace)
 end

@@ -7,13 +7,21 @@ local files = require "azpec.cli.files"
 local policy = require "azpec.cli.policy"
 
 local names = { "verify", "runs", "show", "undo" }
-local actions, all_columns = {}, {}
+local actions = {}
+for _, name in ipairs(names) do actions[name] = require("azpec.cli.journal_" .. name) end
 
-for _, name in ipairs(names) do
-  local action = require("azpec.cli.journal_" .. name)
-  actions[name] = action
-  table.move(action.columns, 1, #action.columns, #all_columns + 1, all_columns)
+-- Returns the columns of some actions, and a list of { action, its columns }.
+local function columns_of(some)
+  local all, list = {}, {}
+  for n, name in ipairs(some) do
+    local known = actions[name].columns
+    table.move(known, 1, #known, #all + 1, all)
+    list[n] = { name, known }
+  end
+  return all, list
 end
+
+local all_columns, columns_of_all = columns_of(names)
 
 -- The options that not every action takes: the name in args, the option, the actions.
 local of_some = {
@@ -37,6 +45,7 @@ end
 
 return {
   columns = all_columns,
+  columns_of = columns_of_all,
   summary = "verify or show the journal that --journal keeps, list its runs, or undo one",
   examples = {
     "azpec approve --all --status Pending -g rg-contoso-prod --journal journal.jsonl --ticket CHG-5102",
@@ -68,7 +77,7 @@ the change reference.]],
       command:option("--since", "only writes that ended since then, or runs with such a write: 7d, 2026-11-24 or "
         .. "2026-11-24T09:15:00Z")
         :argname "TIME":convert(convert.moment),
-      columns.define_sort(command, all_columns),
+      columns.define_sort(command, columns_of { "runs", "show" }),
       command:option("--ticket", "only what has this ticket; for undo: the ticket that its own writes "
         .. "get, which selects nothing"):argname "TEXT"
         :convert(convert.ticket))
