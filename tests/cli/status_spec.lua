@@ -290,6 +290,14 @@ describe("azpec status --watch", function ()
     assert.matches("ACCOUNT *\nquiet *\ngone *\nempty *\nbusy *\n", drawings(sent)[1])
   end)
 
+  it("ends after --stop-after where the service does not answer, with 8 if it has read nothing", function ()
+    play(account("busy", "Pending"))
+    emulator:faults { { match = { kind = "list" }, action = { stall = true } } }
+    local sent, code = on_terminal("--watch --every 0.1 --stop-after 0.5", 80, 24)
+    assert.equal(8, code, sent)
+    assert.matches("azpec: timed out after ", sent, 1, true)
+  end)
+
   it("keeps the last drawing where a look fails in a way that passes, and says so", function ()
     play(account("busy", "Pending"))
     emulator:faults { { match = { kind = "list", nth = 2, times = 1 }, action = { status = 503 } } }

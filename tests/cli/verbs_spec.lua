@@ -745,6 +745,21 @@ printf '%%s\n' "${COMPREPLY[@]}"
     assert.equal(before, lines())
   end)
 
+  it("has a ceiling of names; those that were read last stay", function ()
+    list_names()
+    local count = select(2, support.read(names_file):gsub("whole ", ""))
+    local lines = {}
+    for n = 1, 20000 do lines[n] = ("whole s/g/a/c%d\n"):format(n) end
+    support.write(names_file, table.concat(lines))
+    kit.ended(0, azpec("list", "", { env = support.merged(kit.environment(emulator), { AZPEC_NAMES = names_file }) }))
+    local text = support.read(names_file)
+    assert.matches("\nplace contosobatch/team01\n", text, 1, true)
+    assert.matches("\nplace a/c1\n", text, 1, true)
+    assert.falsy(text:find("place a/c20000\n", 1, true))
+    local kept = select(2, text:gsub("whole ", ""))
+    assert.is_true(kept <= 20000 and kept >= 20000 - count)
+  end)
+
   it("keeps the names of an account that cannot be read, and takes the place of an older file", function ()
     list_names()
     local all = support.read(names_file)
