@@ -590,7 +590,7 @@ describe("--description", function ()
   it("is filled in for many, and forecast", function ()
     local line = "--description '{name}: ok' --yes many01 many02 " .. many
     local forecast = kit.ended(0, azpec("approve", line .. " --dry-run -o jsonl")).out:match "[^\n]+"
-    assert.equal("many01.5a7e0001-91c4-4d2b-8f36-70b1e2c30001: ok", kit.json(forecast, kit.result_row).description)
+    assert.equal("many01.5a7e0001-91c4-4d2b-8f36-70b1e2c30001: ok", kit.json(forecast, kit.result_row).new_description)
     kit.ended(0, azpec("approve", line))
     assert.equal("many02.5a7e0001-91c4-4d2b-8f36-70b1e2c30002: ok", said(emulator.many[2]))
   end)

@@ -3,7 +3,7 @@
 local convert = require "azpec.cli.convert"
 local failure = require "azpec.cli.error"
 local ids = require "azpec.resource_id"
-local looks = require "azpec.cli.looks"
+local rounds = require "azpec.cli.rounds"
 local nearest = require "azpec.nearest"
 local options = require "azpec.cli.options"
 local piped = require "azpec.cli.piped"
@@ -587,7 +587,7 @@ function targets.await(context, client)
   local longest = context.args.wait
   if not longest then return targets.find(context, client) end
   local shown <close> = waiting.new(context, longest)
-  local look, absent = targets.looker(context, looks.within(context, client, longest))
+  local look, absent = targets.looker(context, rounds.within(context, client, longest))
   local are_there, found = wait.all { client = client, what = "exists", timeout = longest, look = look,
     interval = context.args.interval,
     on_result = function (result) if result.err then error(result.err, 0) end end,

@@ -6,7 +6,7 @@ local files = require "azpec.cli.files"
 local failure = require "azpec.cli.error"
 local journal = require "azpec.cli.journal"
 local lock = require "azpec.lock"
-local looks = require "azpec.cli.looks"
+local rounds = require "azpec.cli.rounds"
 local rules = require "azpec.rules"
 local run = require "azpec.cli.run"
 local text = require "azpec.text"
@@ -250,7 +250,7 @@ local function decide(context)
   self.waiting = shown
   local _ <close> = take_lock(context)
   self.client = context:client()
-  self.reader = looks.bounded(context, self.client, self.seconds_left)
+  self.reader = rounds.bounded(context, self.client, self.seconds_left)
   local function subject(scope) return { self.set.sha256, scope } end
   local unfinished = journal.unfinished(context, subject, nil, self.client)
   self.out = run.output(context, context.args.apply and "results" or "decisions")

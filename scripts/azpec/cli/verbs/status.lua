@@ -10,7 +10,7 @@ local convert = require "azpec.cli.convert"
 local date = require "azpec.date"
 local failure = require "azpec.cli.error"
 local fleet = require "azpec.fleet"
-local looks = require "azpec.cli.looks"
+local rounds = require "azpec.cli.rounds"
 local output = require "azpec.cli.output"
 local of_connections = require "azpec.cli.rows"
 local select = require "azpec.select"
@@ -274,7 +274,7 @@ end
 local function watch(self)
   local args = self.context.args
   local shown <close> = waiting.new(self.context, args.stop_after)
-  local times = looks.new(self.context, { length = args.stop_after,
+  local times = rounds.new(self.context, { length = args.stop_after,
     between = args.every or args.interval or every_by_default })
   self.reader = times:reader(self.client)
   self.columns = choice.chosen(self.context, columns)

@@ -2,7 +2,7 @@
 
 local convert = require "azpec.cli.convert"
 local failure = require "azpec.cli.error"
-local looks = require "azpec.cli.looks"
+local rounds = require "azpec.cli.rounds"
 local options = require "azpec.cli.options"
 local rows = require "azpec.cli.rows"
 local select = require "azpec.select"
@@ -84,7 +84,7 @@ end
 -- Waits, and shows each connection when it has ended. Returns the numbers by result, and of all.
 local function wait_for(context, client, timeout, out)
   local args, counts, total = context.args, { met = 0, ["not met"] = 0, unknown = 0, failed = 0 }, 0
-  local look, absent = targets.looker(context, looks.within(context, client, timeout))
+  local look, absent = targets.looker(context, rounds.within(context, client, timeout))
   local shown <close> = waiting.new(context, timeout)
   local are_so = wait.all { client = client, what = args.what, timeout = timeout, settle = args.settle,
     interval = args.interval, look = look,

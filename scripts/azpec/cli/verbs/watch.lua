@@ -3,7 +3,7 @@
 local convert = require "azpec.cli.convert"
 local date = require "azpec.date"
 local failure = require "azpec.cli.error"
-local looks = require "azpec.cli.looks"
+local rounds = require "azpec.cli.rounds"
 local rows = require "azpec.cli.rows"
 local targets = require "azpec.cli.targets"
 local text = require "azpec.text"
@@ -112,7 +112,7 @@ local function run(context)
     line = function (row) return words(context, row) end }
   local client = context:client()
   local shown <close> = waiting.new(context, args.stop_after)
-  local times = looks.new(context, { length = args.stop_after, between = args.interval or default_interval })
+  local times = rounds.new(context, { length = args.stop_after, between = args.interval or default_interval })
   local reader, before = times:reader(client), nil
   while true do
     times:begin()

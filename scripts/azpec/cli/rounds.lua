@@ -1,16 +1,16 @@
--- The looks of a watch: when they are, and how long one may take, so that none passes the end.
+-- The rounds of a watch: when they begin, and how long one may take, so that none passes the end.
 --
---   local looks = require "azpec.cli.looks".new(context, { length = 60, between = 10 })
---   local reader = looks:reader(client)         -- a client whose reads end in time
---   looks:begin()
---   local seconds, is_last = looks:pause()      -- until the next look, or until the end
+--   local rounds = require "azpec.cli.rounds".new(context, { length = 60, between = 10 })
+--   local reader = rounds:reader(client)        -- a client whose reads end in time
+--   rounds:begin()
+--   local seconds, is_last = rounds:pause()     -- until the next round, or until the end
 
-local looks = {}
-looks.__index = looks
+local rounds = {}
+rounds.__index = rounds
 
--- The seconds that a last look of a watch gets, at least; the same of a look of a verb that has something to say in the
--- end, and may pass it by that; and a very short time, of a read that comes too late.
-local last_look, shortest_look, shortest = 1, 2, 0.01
+-- Seconds: what the last round of a watch gets at least; by how much the last round of another verb, which says how
+-- things are at the end, may pass the end; and the time of a read that begins too late.
+local last_round, shortest_round, shortest = 1, 2, 0.01
 
 -- The client's limit, unless --timeout gives another one.
 local longest = 300
@@ -40,50 +40,50 @@ local function bounded_by(context, client, seconds_left)
   return bounded
 end
 
--- The same for a verb whose last look, close to its end, is to tell how it is then. It gets a few seconds.
-function looks.bounded(context, client, seconds_left)
+-- The same for a verb that says at its end how things are then: its last round gets a few seconds.
+function rounds.bounded(context, client, seconds_left)
   return bounded_by(context, client, function ()
     local left = seconds_left()
-    return left and math.max(shortest_look, left)
+    return left and math.max(shortest_round, left)
   end)
 end
 
--- The same for a wait of that length; 0: for one look, which has the client's time.
-function looks.within(context, client, length)
+-- The same for a wait of that length; 0: for one round, which has the client's time.
+function rounds.within(context, client, length)
   local ends_at = now() + length
-  return looks.bounded(context, client, function () return length > 0 and ends_at - now() or nil end)
+  return rounds.bounded(context, client, function () return length > 0 and ends_at - now() or nil end)
 end
 
--- options: between, the seconds between two looks; length, the seconds until the end (nil: there is none; 0: after one
--- look, which may take as long as any).
-function looks.new(context, options)
+-- options: between, the seconds between two rounds; length, the seconds until the end (nil: there is none; 0: after one
+-- round, which may take as long as any).
+function rounds.new(context, options)
   local length = options.length
   return setmetatable({ context = context, between = options.between, length = length, took = 0,
-    ends_at = length and now() + length }, looks)
+    ends_at = length and now() + length }, rounds)
 end
 
--- Returns the seconds that are left for a look, or nil.
+-- Returns the seconds that are left for a round, or nil.
 local function seconds_left(self)
   return (self.length or 0) > 0 and math.max(0, self.ends_at - now()) or nil
 end
 
-function looks:reader(client)
+function rounds:reader(client)
   return bounded_by(self.context, client, function () return seconds_left(self) end)
 end
 
-function looks:begin()
+function rounds:begin()
   self.begun_at = now()
 end
 
--- Called after a look. Returns how long to wait, and whether no other look follows: there is no time for one that takes
--- twice as long as the longest.
-function looks:pause()
+-- Called after a round. Returns the seconds to wait, and whether no other round follows, because there is no time for one
+-- that takes twice as long as the longest.
+function rounds:pause()
   if not self.length then return self.between, false end
   self.took = math.max(self.took, now() - self.begun_at)
   local left = math.max(0, self.ends_at - now())
-  local spare = left - math.max(math.min(last_look, self.between), 2 * self.took)
+  local spare = left - math.max(math.min(last_round, self.between), 2 * self.took)
   if spare <= 0 then return left, true end
   return math.min(self.between, spare), false
 end
 
-return looks
+return rounds

@@ -1,7 +1,7 @@
--- The looks of a verb that has an end: their times, and the limits of their reads.
+-- The rounds of a verb that has an end: their times, and the limits of their reads.
 
 local assert = require "luassert"
-local looks = require "azpec.cli.looks"
+local rounds = require "azpec.cli.rounds"
 
 -- A client that remembers the timeout of each read, and the arguments of another method.
 local function new_client()
@@ -26,49 +26,49 @@ local function timeouts_of(bounded, client, options)
   return client.timeouts[1]
 end
 
-describe("the reads of a look", function ()
+describe("the reads of a round", function ()
   it("take no longer than what is left, and never longer than --timeout or the client's own limit", function ()
     for left, timeout in pairs { [7] = 7, [1000] = 300, [0.5] = 2, [0] = 2 } do
       local client = new_client()
-      local bounded = looks.bounded({ args = {} }, client, function () return left end)
+      local bounded = rounds.bounded({ args = {} }, client, function () return left end)
       assert.equal(timeout, timeouts_of(bounded, client))
     end
     local client = new_client()
-    assert.equal(5, timeouts_of(looks.bounded({ args = { timeout = 5 } }, client, function () return 7 end), client))
+    assert.equal(5, timeouts_of(rounds.bounded({ args = { timeout = 5 } }, client, function () return 7 end), client))
     client = new_client()
-    assert.equal(3, timeouts_of(looks.bounded({ args = {} }, client, function () return 7 end), client,
+    assert.equal(3, timeouts_of(rounds.bounded({ args = {} }, client, function () return 7 end), client,
       { timeout = 3 }))
   end)
 
-  it("have the client's time where there is no end, or one look only", function ()
+  it("have the client's time where there is no end, or one round only", function ()
     local client = new_client()
-    assert.equal("the client's", timeouts_of(looks.within({ args = {} }, client, 0), client))
+    assert.equal("the client's", timeouts_of(rounds.within({ args = {} }, client, 0), client))
     client = new_client()
-    assert.equal("the client's", timeouts_of(looks.new({ args = {} }, { between = 1 }):reader(client), client))
+    assert.equal("the client's", timeouts_of(rounds.new({ args = {} }, { between = 1 }):reader(client), client))
     client = new_client()
-    assert.equal("the client's", timeouts_of(looks.new({ args = {} }, { between = 1, length = 0 }):reader(client),
+    assert.equal("the client's", timeouts_of(rounds.new({ args = {} }, { between = 1, length = 0 }):reader(client),
       client))
   end)
 
   it("of a watch never pass its end; those of a wait get a few seconds", function ()
     local client = new_client()
-    assert.is_true(timeouts_of(looks.new({ args = {} }, { between = 1, length = 0.5 }):reader(client), client) <= 0.5)
+    assert.is_true(timeouts_of(rounds.new({ args = {} }, { between = 1, length = 0.5 }):reader(client), client) <= 0.5)
     client = new_client()
-    assert.equal(2, timeouts_of(looks.within({ args = {} }, client, 0.5), client))
+    assert.equal(2, timeouts_of(rounds.within({ args = {} }, client, 0.5), client))
   end)
 
   it("leave the caller's options and the other methods of the client as they are", function ()
     local client, options = new_client(), { id = "x" }
-    local bounded = looks.within({ args = {} }, client, 10)
+    local bounded = rounds.within({ args = {} }, client, 10)
     bounded:list(options)
     assert.same({ id = "x" }, options)
     assert.same({ client, 3 }, { bounded:wait(3) })
   end)
 end)
 
-describe("the looks of a watch", function ()
+describe("the rounds of a watch", function ()
   local function pause(options)
-    local times = looks.new({ args = {} }, options)
+    local times = rounds.new({ args = {} }, options)
     times:begin()
     return times:pause()
   end
