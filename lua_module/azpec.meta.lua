@@ -1210,8 +1210,6 @@ function Poller:continuation_token(options) end
 --- the write was not sent. Kind "canceled": `before_write` did not allow it, or raised an error. Of a client of
 --- azpec.journal, "journal": the intent could not be recorded; "precondition": it would replace a later decision
 ---@field write_refused? true
---- of a client of azpec.journal: another process has begun the write, and nothing shows how it ended
----@field unfinished? true
 --- for `client:resume`; there exactly when a write may have reached the service and its end is unknown
 ---@field continuation_token? string
 

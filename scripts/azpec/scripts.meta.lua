@@ -333,6 +333,7 @@ function undo.check(items, client) end
 ---@field count? integer of a selection: how many match
 ---@field more? integer of a selection: how many candidates are not in the list, which has at most 100
 ---@field is_gone? true of azpec.fleet and what uses it: the account was deleted
+---@field unfinished? true of azpec.journal's client: nothing shows how the write of another process ended
 
 ---@class azpec.failure
 local failure = {}

@@ -387,7 +387,7 @@ describe("the line of a verb that waits", function ()
       emulator:faults { { match = { kind = "list", times = 1 }, action = { status = 429,
         headers = { ["Retry-After"] = "2" } } } }
       local sent = on_terminal(("%s %s"):format(words, kit.address(emulator)), 120, kit.environment(emulator))
-      assert.matches("0:01[^\r\n]*waiting  [^\r\n]*429[^\r\n]*next look in [12] s", sent)
+      assert.matches("0:01[^\r\n]*waiting  [^\r\n]*429[^\r\n]*next poll in [12] s", sent)
     end
   end)
 end)

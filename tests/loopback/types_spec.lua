@@ -351,7 +351,7 @@ describe("the types at run time:", function ()
     check(set.source, "string")
     local connection = assert(client:get { id = ids[1] })
     local decision = method("azpec.rules.Set", "decide", set, connection, { ticket = "T" })
-    for _, name in ipairs { "names", "speaks_of_ticket", "speaks_of_age", "speaks_of_status" } do
+    for _, name in ipairs { "names", "speaks_of_ticket", "speaks_of_age", "speaks_of_status", "warnings" } do
       method("azpec.rules.Set", name, set)
     end
     method("azpec.rules.Set", "excess", set, { approve = 1 }, 0)

@@ -431,10 +431,13 @@ describe("settings", function ()
   it("are the client's own", function ()
     local client <close> = kit.client { ca_file = "/a.pem", ca_path = "/b", api_version = "2024-07-01",
       scope = "https://example.com/.default" }
+    local settings = client:settings()
+    local handle <close> = io.open "/proc/self/stat"
+    assert.equal(handle:read "n", settings.process_id)
+    settings.process_id = nil
     assert.same({ endpoint = kit.nowhere, authority_host = kit.nowhere, scope = "https://example.com/.default",
       api_version = "2024-07-01", ca_file = "/a.pem", ca_path = "/b", subscription_id = kit.subscription,
-      subscription_from = "options" },
-      client:settings())
+      subscription_from = "options" }, settings)
   end)
 
   it("are the environment's, and the defaults", function ()

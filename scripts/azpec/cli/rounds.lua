@@ -75,8 +75,8 @@ function rounds:begin()
   self.begun_at = now()
 end
 
--- Called after a round. Returns the seconds to wait, and whether no other round follows, because there is no time for one
--- that takes twice as long as the longest.
+-- Called after a round. Returns the seconds to wait, and whether no other round follows, because there is no time for
+-- one that takes twice as long as the longest.
 function rounds:pause()
   if not self.length then return self.between, false end
   self.took = math.max(self.took, now() - self.begun_at)

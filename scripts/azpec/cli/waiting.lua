@@ -1,7 +1,7 @@
 -- The progress of a verb that waits for an outside event: a request that has not arrived, a status, or the next read of
 -- a watch. azpec.cli.progress shows it as one operation in the phase "waiting".
 --
---   local waiting <close> = require "azpec.cli.waiting".new(context, 600)   -- seconds; nil: no limit
+--   local waiting <close> = require "azpec.cli.waiting".new(context, 600)   -- seconds; nil or 0: no limit
 --   waiting:sees("Pending, Succeeded", connection.id)
 --   waiting:pause(client, 10)
 
@@ -60,7 +60,8 @@ function waiting:__close()
 end
 
 function waiting.new(context, limit)
-  context.waiting = setmetatable({ shown = context:progress(), begun = now(), limit = limit, is_over = false }, waiting)
+  context.waiting = setmetatable({ shown = context:progress(), begun = now(), limit = limit ~= 0 and limit or nil,
+    is_over = false }, waiting)
   return context.waiting
 end
 
