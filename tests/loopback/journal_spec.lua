@@ -82,6 +82,27 @@ describe("an audited client", function ()
     end)
   end
 
+  for what, action in support.each { ["the service refuses"] = { status = 403 },
+    ["a proxy answers 404"] = { status = 404, headers = html, body = "<html>no</html>" } } do
+    it("leaves the end of a killed process's deletion unknown if " .. what, function ()
+      local path, id = support.new_path "trail", emulator.sample
+      assert(journal.open(path, { subject = "daemon" }):intend { verb = "delete", operation = "delete", id = id,
+        before = emulator:client():get { id = id }, who = { name = "daemon" } })
+      assert(emulator:client():delete { id = id })
+      local function go_on()
+        local trail, result = journal.open(path, { subject = "daemon" }), nil
+        local client <close> = journal.client(support.merged(emulator:fields(), { credential = emulator:credential() }),
+          trail)
+        engine.run { client = client, items = assert(trail:unfinished()), on_result = function (it) result = it end }
+        return result.outcome
+      end
+      emulator:faults { { match = { kind = "delete" }, action = action } }
+      assert.same({ "unknown", 1 }, { go_on(), #select(2, records(path)).open })
+      emulator:faults {}
+      assert.same({ "changed", 0 }, { go_on(), #select(2, records(path)).open })
+    end)
+  end
+
   for what, etag in support.each { ["without an ETag"] = false, ["with the ETag that was read before"] = true } do
     it("continues no write over a decision that was made since it was begun, " .. what, function ()
       local path = support.new_path "trail"

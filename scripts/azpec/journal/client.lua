@@ -130,7 +130,7 @@ end
 
 -- A deletion that another process began may be over.
 local function is_gone(entry, err)
-  return entry and entry.follows and entry.operation == "delete" and err ~= nil and err.kind == "not_found"
+  return entry and entry.follows and entry.operation == "delete" and err ~= nil and failure.proves_absence(err)
 end
 
 -- Returns whether another change hides how a write ended that another process has begun.
@@ -138,12 +138,12 @@ local function is_hidden(entry, err)
   return entry and entry.follows and err and err.kind == "precondition" and not (err.replaced or err.continuation_token)
 end
 
--- Returns whether a failure leaves open how a write ended that another process has begun: neither was the connection
--- found to be otherwise, nor did the service answer this process's own write. ids: of such an answer, or nil.
+-- Returns whether a failure leaves open how a write ended that another process has begun: the connection was not read.
+-- Only a deletion is sent again without a read. ids: of the answer to a write of this process, or nil.
 local function is_left_open(entry, err, ids)
-  if not (entry and entry.follows and err) or ids or err.continuation_token or err.write_refused then return false end
-  local proves = err.kind == "precondition" or err.kind == "operation" or failure.proves_absence(err)
-  return not proves
+  if not (entry and entry.follows and err) or err.continuation_token or err.write_refused then return false end
+  local was_read = ids and entry.operation ~= "delete" or err.kind == "precondition" or err.kind == "operation"
+  return not (was_read or failure.proves_absence(err))
 end
 
 -- Returns whether a success is another change's: the service is not known to have accepted this write, which leaves the
