@@ -28,8 +28,9 @@ local of_some = {
   { "anchor", "--anchor", "verify" }, { "since", "--since", "runs or show" }, { "sort", "--sort", "runs or show" },
   { "connection", "--connection", "show or undo" }, { "run", "--run", "show or undo" },
   { "ticket", "--ticket", "runs, show or undo" }, { "change_reference", "--change-reference", "runs, show or undo" },
-  { "apply", "--apply", "undo" }, { "reject", "--reject", "undo" }, { "fail_fast", "--fail-fast", "undo" },
-  { "yes", "--yes", "undo" }, { "detailed_exitcode", "--detailed-exitcode", "undo" },
+  { "apply", "--apply", "undo" }, { "dry_run", "--dry-run", "undo" }, { "reject", "--reject", "undo" },
+  { "fail_fast", "--fail-fast", "undo" }, { "yes", "--yes", "undo" },
+  { "detailed_exitcode", "--detailed-exitcode", "undo" },
   { "policy_token", "--policy-token", "undo" }, { "acquire_policy_token", "--acquire-policy-token", "undo" },
 }
 
@@ -85,8 +86,10 @@ the change reference.]],
       chosen.option(command, "only what was done to these; for undo: only these changes of the run"),
       command:option("--run", "only what was done in this run, or in the last one that began; for "
         .. "undo: the run"):argname "RUN")
-    command:group("undo",
-      command:flag("--apply", "do it, not only show it"),
+    local apply = command:flag("--apply", "do it, not only show it")
+    local dry_run = command:flag("--dry-run", "only show it, as without --apply")
+    command:mutex(apply, dry_run)
+    command:group("undo", apply, dry_run,
       command:flag("--reject", "reject what the run approved; it cannot be approved again"),
       command:flag("-y --yes", "do not ask; needed without a terminal"),
       command:flag("--detailed-exitcode", "10 where something changed, or would"),
