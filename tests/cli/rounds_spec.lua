@@ -73,7 +73,7 @@ describe("the rounds of a watch", function ()
     return times:pause()
   end
 
-  it("go on for ever without an end, and are one where the length is 0", function ()
+  it("never end without a length, and end after one where the length is 0", function ()
     assert.same({ 10, false }, { pause { between = 10 } })
     assert.same({ 0, true }, { pause { between = 10, length = 0 } })
   end)

@@ -54,8 +54,8 @@ function rounds.within(context, client, length)
   return rounds.bounded(context, client, function () return length > 0 and ends_at - now() or nil end)
 end
 
--- options: between, the seconds between two rounds; length, the seconds until the end (nil: there is none; 0: after one
--- round, which may take as long as any).
+-- options: between, the seconds between two rounds; length, the seconds until the end (nil: it never ends; 0: it ends
+-- after one round, which may take as long as any).
 function rounds.new(context, options)
   local length = options.length
   return setmetatable({ context = context, between = options.between, length = length, took = 0,
